@@ -1,0 +1,1 @@
+"""The commands: compose a configuration, build what it names, run it."""

@@ -1,0 +1,89 @@
+"""From the typed configuration to the objects that it names."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from convscope.config.data import CIFAR10, MNIST, Data, Digits, Hotdog, ImageFolder, ImageHub
+from convscope.config.model import Model
+from convscope.errors import UserError
+
+if TYPE_CHECKING:
+    from convscope.data.image_source import ImageSource
+    from convscope.models.architecture import Architecture
+
+
+def architecture_of(told: Model) -> "Architecture":
+    """The architecture that ``model=...`` chose.
+
+    Raises:
+        UserError: A library knows no model of that name.
+    """
+    from convscope.models.zoo import find_architecture
+
+    return find_architecture(**told.model_dump(exclude={"weights"}))
+
+
+def cache_dir(told: Data) -> Path:
+    """Where pictures are kept: ``data.cache_dir``, else $CONVSCOPE_CACHE, else the user's cache folder."""
+    folder = told.cache_dir or os.environ.get("CONVSCOPE_CACHE") or "~/.cache/convscope"
+    return Path(folder).expanduser()
+
+
+def open_source(told: Data) -> "ImageSource":
+    """The pictures that ``data=...`` chose.
+
+    Raises:
+        UserError: They are not there, or not what a classifier can be trained on.
+    """
+    match told:
+        case ImageFolder():
+            from convscope.data.image_folder import image_folder
+
+            return image_folder(required(told.root, "data.root"), told.split_seed, told.validation, told.test)
+        case ImageHub():
+            from convscope.data.image_hub import image_hub
+
+            return image_hub(
+                required(told.path, "data.path"),
+                told.subset,
+                told.image_column,
+                told.label_column,
+                told.split_seed,
+                told.validation,
+                told.test,
+            )
+        case Hotdog():
+            from convscope.data.hotdog import hotdog
+
+            scenes = told.generated
+            counts = (scenes.train, scenes.validation, scenes.test)
+            seed = scenes.seed if told.source == "generated" or told.root is None else told.split_seed
+            return hotdog(told.root, told.source, scenes.size, counts, seed)
+        case Digits():
+            from convscope.data.digits import digits
+
+            return digits(told.split_seed)
+        case MNIST(name="mnist"):
+            from convscope.data.mnist import mnist
+
+            return mnist(told.root, told.split_seed, told.validation)
+        case MNIST():
+            from convscope.data.mnist import fashion_mnist
+
+            return fashion_mnist(told.root, told.split_seed, told.validation)
+        case CIFAR10():
+            from convscope.data.cifar10 import cifar10
+
+            return cifar10(told.root, told.split_seed, told.validation)
+
+
+def required(value: str | None, key: str) -> str:
+    """``value``, where it was given.
+
+    Raises:
+        UserError: It was not.
+    """
+    if value is None:
+        raise UserError(f"{key}: must be given, as in {key}=PATH")
+    return value

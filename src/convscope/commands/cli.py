@@ -1,0 +1,58 @@
+"""``convscope COMMAND ...``: find the command, and say what went wrong in a line where it is the user's mistake."""
+
+import importlib
+import os
+import sys
+
+import convscope
+from convscope.errors import UserError
+
+COMMANDS = {
+    "train": "train a network, and keep what happened",
+    "evaluate": "score the best weights of a run on its test split or on other data",
+}
+
+HELP = """\
+convscope: train a convolutional network, and see what it learned.
+
+usage: convscope COMMAND [key=value ...] [--multirun] [--config-dir FOLDER]
+
+commands:
+{commands}
+
+  convscope train model=resnet data=hotdog     a training; its folder appears under outputs/
+  convscope train --multirun model=resnet,lenet5 data=digits
+  convscope COMMAND --help                     every option and key of a command
+  convscope COMMAND --cfg job                  the configuration that a command would use
+"""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command that ``arguments`` (default: those of the process) name, and exit with its status.
+
+    Exit status: 0 success, 1 a failure of the program, 2 a mistake in what was asked for, 130 interrupted.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    match arguments:
+        case [] | ["-h" | "--help" | "help", *_]:
+            lines = (f"  {name:<10} {what}" for name, what in COMMANDS.items())
+            print(HELP.format(commands="\n".join(lines)), end="")
+            sys.exit(0)
+        case ["--version", *_]:
+            print(convscope.__version__)
+            sys.exit(0)
+    command, *rest = arguments
+    try:
+        if command not in COMMANDS:
+            raise UserError(f"{command}: no such command; choose from: {', '.join(COMMANDS)}")
+        from convscope.commands.compose import run_command
+
+        run_command(command, rest, importlib.import_module(f"convscope.commands.{command}"))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        # Libraries leave threads behind (trackers, data loaders) that would keep an interrupted process alive.
+        sys.stdout.flush()
+        os._exit(130)

@@ -1,0 +1,91 @@
+"""What is wrong with a configuration, in a line or two that name the key and list what is allowed."""
+
+import difflib
+import re
+from collections.abc import Callable, Sequence
+
+from hydra.errors import MissingConfigException, OverrideParseException
+from omegaconf.errors import MissingMandatoryValue
+from pydantic import ValidationError
+
+from convscope.config.base import Config
+
+
+def explain_composition(error: Exception, keys_of: Callable[[str], Sequence[str]]) -> str:
+    """A message for an exception of Hydra or OmegaConf; ``keys_of(path)`` lists the keys that a node has."""
+    text = str(error)
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        group, _, option = error.missing_cfg_file.removesuffix(".yaml").rpartition("/")
+        return f"{group}={option}: no such option{_choices(option, error.options or ())}"
+    if isinstance(error, OverrideParseException):
+        return f"{error.override}: not of the form key=value"
+    if unknown := re.search(r"Could not override '([^']+)'", text):
+        return _unknown_key(unknown[1], keys_of)
+    if unknown := re.search(r"Could not (?:delete from config|find)\D*'([^']+)'", text):
+        return _unknown_key(unknown[1], keys_of)
+    if ambiguous := re.search(r"Ambiguous value for argument '([^']+)'", text):
+        key = ambiguous[1].split("=")[0]
+        return f"{ambiguous[1]}: several values; add --multirun to run each, or write {key}=[a,b] for a list"
+    if isinstance(error, MissingMandatoryValue):
+        return f"{error.full_key}: must be given, as in {error.full_key}=..."
+    if at := re.search(r"full_key: (\S+)", text):
+        return f"{at[1]}: {text.splitlines()[0]}"
+    return " ".join(line.strip() for line in text.splitlines() if line.strip())
+
+
+def explain_validation(error: ValidationError, schema: type[Config]) -> str:
+    """A message for a value that the schema refuses: one line for each, three at most."""
+    rules: dict[tuple[str, str], tuple[str, list[str]]] = {}
+    for fault in error.errors(include_url=False):
+        path = [str(part) for part in fault["loc"]]
+        if len(path) > 1 and _is_tagged(schema, path[0]):
+            del path[1]  # the class that the option selects is no part of the key
+        key = ".".join(part for part in path if not _BRANCH.fullmatch(part))
+        shown = key if isinstance(fault["input"], dict) else f"{key}={fault['input']}"
+        rule = _rule(fault["type"], fault["msg"], fault.get("ctx", {}))
+        # One line for the branches of a union, and one where a key takes its value from another of its name.
+        _, said = rules.setdefault((key.rpartition(".")[2], str(fault["input"])), (shown, []))
+        if rule not in said:
+            said.append(rule)
+    lines = [f"{shown}: {', or '.join(said)}" for shown, said in rules.values()]
+    return "\nerror: ".join(lines[:3])
+
+
+_BRANCH = re.compile(r"int|float|bool|str|literal\[.*\]|constrained-(int|float|str)|function-.*")
+
+
+def _rule(kind: str, message: str, context: dict[str, object]) -> str:
+    match kind:
+        case "literal_error":
+            return f"must be one of {str(context['expected']).replace(chr(39), '').replace(' or ', ', ')}"
+        case "extra_forbidden":
+            return "no such key"
+        case "missing":
+            return "must be given"
+        case "union_tag_invalid":
+            return f"must be one of {str(context['expected_tags']).replace(chr(39), '')}"
+        case "union_tag_not_found":
+            return "has no name; choose one of its options"
+    return (
+        message.replace("Input should be", "must be").replace("a valid integer", "an integer").replace("a valid", "a")
+    )
+
+
+def _is_tagged(schema: type[Config], field: str) -> bool:
+    return field in schema.model_fields and schema.model_fields[field].discriminator is not None
+
+
+def _unknown_key(key: str, keys_of: Callable[[str], Sequence[str]]) -> str:
+    key = key.lstrip("+~")
+    parent, _, last = key.rpartition(".")
+    while parent and not keys_of(parent):
+        parent, _, last = parent.rpartition(".")
+    path = f"{parent}.{last}" if parent else last
+    return f"{path}: no such key{_choices(last, [k for k in keys_of(parent) if k != 'hydra'])}"
+
+
+def _choices(word: str, choices: Sequence[str]) -> str:
+    shown = [choice for choice in choices if not choice.startswith("_")]
+    near = difflib.get_close_matches(word, shown, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return f"{hint}; choose from: {', '.join(shown)}" if shown else hint

@@ -1,0 +1,182 @@
+"""From words on the command line to a checked configuration, by Hydra, before anything slow is imported."""
+
+import argparse
+import itertools
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from hydra import compose, initialize_config_dir
+from hydra import main as hydra_main
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import ValidationError
+
+from convscope.commands.complaints import explain_composition, explain_validation
+from convscope.config.base import Config
+from convscope.errors import UserError
+
+CONFIG_DIR = next(
+    folder
+    for folder in (Path(__file__).parents[1] / "conf", Path(__file__).parents[3] / "conf")  # wheel, checkout
+    if folder.is_dir()
+)
+HYDRA_VERSION_BASE = "1.3"
+
+C = TypeVar("C", bound=Config)
+
+
+class Command(Protocol):
+    """A module of this package that is a command."""
+
+    SCHEMA: type[Config]
+
+    def run(self, config: Any, overrides: Sequence[str]) -> None:
+        """Do what ``config`` says; ``overrides`` are the user's own words."""
+
+
+def run_command(name: str, arguments: Sequence[str], command: Command) -> None:
+    """Compose ``conf/<name>.yaml`` with ``arguments``, check it, and run ``command`` on it, once a job.
+
+    Raises:
+        UserError: The arguments do not make a valid configuration, or a job met a mistake of the user's. In a
+            multirun the other jobs are run first.
+    """
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # hand its exceptions to us, instead of printing them and exiting with 1
+    prepare: Callable[[list[str]], list[str]] = getattr(command, "prepare_arguments", list)
+    arguments = [_parseable(argument) for argument in prepare(list(arguments))]
+    jobs = _sweep(arguments)
+    if jobs is not None:
+        _check_jobs(name, jobs, _config_dir(arguments), command.SCHEMA)
+    mistakes: list[str] = []
+
+    def job(config: DictConfig) -> None:
+        # A mistake is kept and not raised, since Hydra would print a report of its own and drop the other jobs.
+        overrides = _words()
+        try:
+            command.run(check(config, command.SCHEMA), overrides)
+        except UserError as error:
+            mistakes.append(f"{error}" if jobs is None else f"{error} (job: {' '.join(overrides)})")
+
+    sys.argv = [f"convscope {name}", *arguments]
+    try:
+        hydra_main(str(CONFIG_DIR), name, version_base=HYDRA_VERSION_BASE)(job)()
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(explain_composition(error, _keys_of(name, arguments))) from error
+    if mistakes:
+        raise UserError("\nerror: ".join(mistakes))
+
+
+def check(config: DictConfig, schema: type[C]) -> C:
+    """``config``, resolved, as an instance of ``schema``.
+
+    Raises:
+        UserError: A key is unknown or missing, or a value has the wrong type or is out of range.
+    """
+    try:
+        plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise UserError(explain_composition(error, lambda _: ())) from error
+    try:
+        return schema.model_validate(plain)
+    except ValidationError as error:
+        raise UserError(explain_validation(error, schema)) from error
+
+
+def compose_again(name: str, overrides: Sequence[str], schema: type[C]) -> C:
+    """The configuration of the running job with ``overrides`` beside, or instead of, the user's."""
+    return check(compose(name, [*_words(), *overrides]), schema)
+
+
+def _words() -> list[str]:
+    """The running job's overrides as they were typed; an interpolation in them is not followed here."""
+    return [str(word) for word in OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False)]  # type: ignore[union-attr]
+
+
+def quoted(value: str) -> str:
+    """``value`` as a string of Hydra's grammar: in quotes, where a backslash escapes only before a quote."""
+    escaped = re.sub(r"(\\*)('|$)", lambda at: at[1] * 2 + ("\\'" if at[2] else ""), value)
+    return f"'{escaped}'"
+
+
+def _parseable(argument: str) -> str:
+    """``argument``, its value in quotes where Hydra's grammar has no place for it, as for a path with an ``ä``."""
+    key, equals, value = argument.partition("=")
+    if not equals or argument.startswith("-"):
+        return argument
+    try:
+        OverridesParser.create().parse_override(argument)
+    except HydraException:
+        return f"{key}={quoted(value)}"
+    return argument
+
+
+def _sweep(arguments: Sequence[str]) -> list[list[str]] | None:
+    """The overrides of each job of a multirun; None where ``arguments`` ask for no multirun."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--multirun", "-m", action="store_true")
+    known, _ = parser.parse_known_args(arguments)
+    if not known.multirun:
+        return None
+    try:
+        overrides = OverridesParser.create().parse_overrides(_overrides(arguments))
+    except HydraException as error:
+        raise UserError(explain_composition(error, lambda _: ())) from error
+    choices = [
+        [f"{o.get_key_element()}={value}" for value in o.sweep_string_iterator()]
+        if o.is_sweep_override()
+        else [str(o.input_line)]
+        for o in overrides
+    ]
+    return [list(job) for job in itertools.product(*choices)]
+
+
+def _overrides(arguments: Sequence[str]) -> list[str]:
+    parser = argparse.ArgumentParser(add_help=False)
+    for option in (("--config-dir", "-cd"), ("--config-name", "-cn"), ("--config-path", "-cp")):
+        parser.add_argument(*option)
+    _, rest = parser.parse_known_args(arguments)
+    return [argument for argument in rest if not argument.startswith("-")]
+
+
+def _config_dir(arguments: Sequence[str]) -> str | None:
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--config-dir", "-cd")
+    folder = parser.parse_known_args(arguments)[0].config_dir
+    return None if folder is None else os.path.abspath(folder)
+
+
+def _check_jobs(name: str, jobs: Sequence[Sequence[str]], folder: str | None, schema: type[Config]) -> None:
+    extra = [] if folder is None else [f"hydra.searchpath=[{folder}]"]
+    for overrides in jobs:
+        try:
+            with initialize_config_dir(str(CONFIG_DIR), version_base=HYDRA_VERSION_BASE):
+                config = compose(name, [*extra, *overrides])
+        except (HydraException, OmegaConfBaseException) as error:
+            raise UserError(explain_composition(error, _keys_of(name, overrides))) from error
+        check(config, schema)
+
+
+def _keys_of(name: str, arguments: Sequence[str]) -> Callable[[str], Sequence[str]]:
+    """A function from a path such as ``model`` to the keys that stand there, for the options that were chosen."""
+
+    def keys(path: str) -> Sequence[str]:
+        groups = {folder.name for folder in CONFIG_DIR.iterdir() if folder.is_dir()}
+        chosen = [a for a in _overrides(arguments) if a.split("=")[0] in groups and "," not in a]
+        GlobalHydra.instance().clear()  # of the composition that failed
+        try:
+            with initialize_config_dir(str(CONFIG_DIR), version_base=HYDRA_VERSION_BASE):
+                config = compose(name, chosen)
+        except (HydraException, OmegaConfBaseException):
+            return ()
+        node = OmegaConf.select(config, path) if path else config
+        return [str(key) for key in node] if isinstance(node, DictConfig) else ()
+
+    return keys

@@ -1,0 +1,179 @@
+"""``convscope evaluate``: score the best weights of a run on its own test split, or on other data."""
+
+import datetime
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from convscope.commands.building import architecture_of, cache_dir, open_source, required
+from convscope.commands.compose import quoted
+from convscope.commands.console import say, warn
+from convscope.config.data import Data, ImageFolder
+from convscope.config.evaluate import Evaluate
+from convscope.config.model import Model
+from convscope.errors import UserError
+
+if TYPE_CHECKING:
+    from convscope.data.image_source import ImageSource
+
+SCHEMA = Evaluate
+
+
+def prepare_arguments(arguments: list[str]) -> list[str]:
+    """Without ``data=...`` the data is the run's: its option and keys come first, so that the user's win.
+
+    Raises:
+        UserError: ``run`` names no folder of a run.
+    """
+    if any(argument.split("=")[0] == "data" for argument in arguments):
+        return arguments
+    runs = [argument.partition("=")[2] for argument in arguments if argument.startswith("run=")]
+    if not runs:
+        return arguments
+    told = _run_config(Path(runs[-1].strip("'\"")).expanduser())["data"]
+    keys = [f"data.{key}={value}" for key, value in _leaves(told) if key != "name"]
+    return [f"data={told['name']}", *keys, *arguments]
+
+
+def run(config: Evaluate, overrides: Sequence[str]) -> None:
+    """Write ``evaluation.json`` and ``predictions.csv`` to a new folder under the run's, and print both paths.
+
+    Raises:
+        UserError: The run has no checkpoint, or the data has a class that the run does not know.
+    """
+    path = Path(config.run).expanduser()
+    _run_config(path)
+    file = path / "checkpoints" / f"{config.checkpoint}.ckpt"
+    if not file.is_file():
+        raise UserError(f"run={path}: has no checkpoint ({file.relative_to(path)}); did its training end?")
+    if isinstance(config.data, ImageFolder):
+        required(config.data.root, "data.root")
+
+    from convscope.commands.hardware import prepare_process
+
+    accelerator, allocator = prepare_process(config.trainer)
+
+    import pytorch_lightning as pl
+    import torch
+
+    from convscope.commands.hardware import choose_hardware
+    from convscope.commands.predictions import prediction_table
+    from convscope.commands.trainer import quieten_lightning
+    from convscope.data.image_data_module import ImageDataModule
+    from convscope.insight.parameters import multiply_adds
+    from convscope.preprocessing import Preprocessing
+    from convscope.tasks.image_classification import ImageClassification
+    from convscope.tracking.run_folder import RunFolder, json_ready
+
+    try:
+        checkpoint = torch.load(file, map_location="cpu", weights_only=True)
+        known, state = checkpoint["convscope"], checkpoint["state_dict"]
+        model = TypeAdapter(Model).validate_python(known["model"])
+    except (KeyError, ValidationError, RuntimeError, EOFError, OSError) as error:
+        raise UserError(f"{file}: is no checkpoint of this version of convscope, or damaged ({error})") from error
+    classes: list[str] = known["classes"]
+    source = _test_source(config.data, classes)
+    seen = Preprocessing(**known["preprocessing"])
+    network = architecture_of(model).build(len(classes), seen.channels, seen.size)
+    task = ImageClassification(network, classes)
+    task.load_state_dict(state)
+    cost = multiply_adds(network, (1, seen.channels, seen.size, seen.size))
+    hardware = choose_hardware(config.trainer, accelerator, allocator, network, cost, trains_all=False)
+    data = ImageDataModule(
+        source,
+        seen,
+        batch_size=config.data.batch_size,
+        workers=config.data.workers,
+        cache_dir=cache_dir(config.data),
+        on_bad_image=config.data.on_bad_image,
+    )
+    data.channels_last = hardware.channels_last
+    data.setup("test")
+    for warning in data.warnings:
+        warn(warning)
+    quieten_lightning()
+    trainer = pl.Trainer(
+        **hardware.trainer_arguments, logger=False, enable_progress_bar=False, enable_model_summary=False
+    )
+    trainer.test(task, datamodule=data, verbose=False)
+    assert task.predictions is not None
+    metrics = {name.removeprefix("test/"): float(value) for name, value in trainer.callback_metrics.items()}
+    size = data.sizes["test"]
+    folder = _new_folder(path / "evaluations", source.name)
+    columns, rows = prediction_table(task.predictions, data.names("test"), classes)
+    predictions = RunFolder(folder).write_table("predictions", columns, rows).rename(folder / "predictions.csv")
+    evaluation = folder / "evaluation.json"
+    content = {
+        "run": str(path.absolute()),
+        "checkpoint": config.checkpoint,
+        "data": {
+            "name": source.name,
+            "source": source.source,
+            "root": getattr(config.data, "root", None),
+            "pictures": size,
+            "classes": list(source.classes),
+        },
+        "metrics": metrics,
+        "warnings": list(data.warnings),
+        "precision": hardware.precision,
+        "overrides": list(overrides),
+    }
+    evaluation.write_text(json.dumps(json_ready(content), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    scores = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+    say(f"{size:,} pictures: {scores}")
+    say(f"evaluation   {evaluation}\npredictions  {predictions}")
+
+
+def _run_config(path: Path) -> dict[str, Any]:
+    file = path / "config.yaml"
+    if not file.is_file():
+        raise UserError(f"run={path}: no run lies there ({'no config.yaml' if path.is_dir() else 'no such folder'})")
+    told = yaml.safe_load(file.read_text(encoding="utf-8"))
+    if not isinstance(told, dict) or not isinstance(told.get("data"), dict):
+        raise UserError(f"{file}: is no configuration of a run")
+    return told
+
+
+def _test_source(told: Data, classes: Sequence[str]) -> "ImageSource":
+    """The data to score, its labels as places in ``classes``."""
+    if isinstance(told, ImageFolder):
+        from convscope.data.image_folder import evaluation_folder
+
+        return evaluation_folder(required(told.root, "data.root"), classes)
+    source = open_source(told)
+    unknown = [name for name in source.classes if name not in classes]
+    if unknown:
+        raise UserError(
+            f"data={told.name}: has classes that the run does not know ({', '.join(unknown)}); "
+            f"the run knows {', '.join(classes)}"
+        )
+    return source.with_classes(tuple(classes), {name: name for name in source.classes})
+
+
+def _new_folder(parent: Path, name: str) -> Path:
+    now = datetime.datetime.now()
+    for number in range(1, 1000):
+        folder = parent / f"{now:%Y-%m-%d_%H-%M-%S}_{name}{'' if number == 1 else f'_{number}'}"
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return folder
+    raise FileExistsError(f"{parent}: a thousand evaluations began in this second")
+
+
+def _leaves(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Keys and values of a nested mapping as words of the command line."""
+    for key, value in node.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{key}.")
+        elif value is None:
+            yield prefix + key, "null"
+        elif isinstance(value, bool):
+            yield prefix + key, str(value).lower()
+        else:
+            yield prefix + key, quoted(value) if isinstance(value, str) else repr(value)

@@ -1,0 +1,39 @@
+"""The answers of a network to a split of pictures, as a table that a person can sort."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from convscope.tasks.image_classification import Predictions
+
+MOST_PROBABILITY_COLUMNS = 20
+
+
+def prediction_table(
+    predictions: "Predictions", names: Sequence[str], classes: Sequence[str]
+) -> tuple[list[str], list[list[Any]]]:
+    """Columns and rows: picture, true class, predicted class, whether right, its probability; then each class's.
+
+    Args:
+        predictions: Of a whole split.
+        names: What each picture of the split is called.
+        classes: In the order of the logits; with more than 20 their probabilities are left out.
+    """
+    probabilities = predictions.logits.softmax(dim=1)
+    best, predicted = probabilities.max(dim=1)
+    shown = classes if len(classes) <= MOST_PROBABILITY_COLUMNS else ()
+    columns = ["picture", "label", "prediction", "correct", "probability", *(f"p({c})" for c in shown)]
+    rows = [
+        [
+            names[int(index)],
+            classes[int(label)],
+            classes[int(answer)],
+            bool(label == answer),
+            round(float(probability), 6),
+            *(round(float(p), 6) for p in row[: len(shown)]),
+        ]
+        for index, label, answer, probability, row in zip(
+            predictions.indices, predictions.labels, predicted, best, probabilities, strict=True
+        )
+    ]
+    return columns, rows

@@ -1,0 +1,98 @@
+"""``summary.json``: what a run was, and how it ended."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytorch_lightning as pl
+
+from convscope.commands.hardware import Hardware
+from convscope.config.train import Train
+from convscope.data.image_data_module import ImageDataModule
+from convscope.data.image_source import ImageSource
+from convscope.models.network import Network
+from convscope.tasks.image_classification import ImageClassification
+from convscope.tracking.metrics_file import read_metrics
+from convscope.tracking.run_folder import RunFolder
+
+
+def summarise(
+    config: Train,
+    overrides: Sequence[str],
+    source: ImageSource,
+    network: Network,
+    multiply_adds: int,
+    task: ImageClassification,
+    data: ImageDataModule,
+    trainer: pl.Trainer,
+    folder: RunFolder,
+    hardware: Hardware,
+    clock: Mapping[str, float],
+    warnings: Sequence[str],
+) -> dict[str, Any]:
+    """The summary of a run whose best weights have just been tested."""
+    transfer = config.transfer
+    best = best_epoch(folder, config.callbacks.checkpoint.monitor, config.callbacks.checkpoint.mode)
+    test = _under("test/", {name: float(value) for name, value in trainer.callback_metrics.items()})
+    return {
+        "status": "debug" if config.trainer.fast_dev_run else "completed",
+        "task": "image_classification",
+        "model": {
+            "name": network.name,
+            "parameters": network.parameters,
+            "multiply_adds": multiply_adds,
+            "input": [network.preprocessing.channels, network.preprocessing.size, network.preprocessing.size],
+            "weights": {"source": network.weights.source, "name": network.weights.name},
+        },
+        "data": {
+            "name": source.name,
+            "source": source.source,
+            "classes": list(source.classes),
+            "sizes": data.sizes,
+        },
+        "transfer": {
+            "name": transfer.name,
+            "stages": [
+                {
+                    "name": transfer.name,
+                    "epochs": trainer.current_epoch,
+                    "trainable_parameters": task.trainable_parameters,
+                    "learning_rate": transfer.lr,
+                    "cached": False,
+                    "seconds": clock["test"] - clock["fit"],
+                }
+            ],
+        },
+        "metrics": {"validation": _under("validation/", best), "test": test},
+        "best_epoch": None if "epoch" not in best else int(best["epoch"]) + 1,
+        "receptive_field": {"theoretical": None, "effective": None},
+        "seconds": {
+            "total": clock["end"] - clock["started"],
+            "preparation": clock["fit"] - clock["started"],
+            "training": clock["test"] - clock["fit"],
+            "test": clock["end"] - clock["test"],
+        },
+        "environment": {
+            "accelerator": hardware.accelerator,
+            "precision": hardware.precision,
+            "channels_last": hardware.channels_last,
+            "allocator": hardware.allocator,
+            "threads": hardware.threads,
+        },
+        "seed": config.seed,
+        "overrides": list(overrides),
+        "warnings": list(warnings),
+    }
+
+
+def best_epoch(folder: RunFolder, monitor: str, mode: str) -> dict[str, float]:
+    """The row of ``metrics.csv`` with the best value of ``monitor``, the last of equals; empty without one."""
+    if not folder.metrics_file.is_file():
+        return {}
+    rows = [row for row in read_metrics(folder.metrics_file) if monitor in row]
+    if not rows:
+        return {}
+    return (min if mode == "min" else max)(reversed(rows), key=lambda row: row[monitor])
+
+
+def _under(prefix: str, values: Mapping[str, float]) -> dict[str, float]:
+    return {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}

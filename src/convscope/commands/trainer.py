@@ -1,0 +1,93 @@
+"""Lightning's Trainer and its callbacks, as the configuration tells."""
+
+import logging
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+import yaml
+from pytorch_lightning.callbacks import Callback, EarlyStopping, RichProgressBar
+from pytorch_lightning.loggers import Logger
+
+from convscope.callbacks.checkpoints import BestCheckpoint, LastCheckpoint
+from convscope.callbacks.epoch_lines import EpochLines
+from convscope.callbacks.learning_rate import LearningRateLog
+from convscope.commands.console import say
+from convscope.commands.hardware import Hardware
+from convscope.config.train import Train
+from convscope.tracking.run_folder import RunFolder
+
+
+def build_callbacks(config: Train, folder: RunFolder) -> list[Callback]:
+    """Checkpoints, progress, and what else ``callbacks=...`` switches on."""
+    told = config.callbacks
+    callbacks: list[Callback] = []
+    if config.task.ema > 0:
+        from convscope.callbacks.weight_averaging import WarmedAverage
+
+        callbacks.append(WarmedAverage(config.task.ema))
+    if told.learning_rate:
+        callbacks.append(LearningRateLog())
+    if told.early_stopping is not None:
+        callbacks.append(EarlyStopping(**told.early_stopping.model_dump(), check_finite=False))
+    if told.progress != "none":
+        callbacks.append(EpochLines(say))
+    if told.progress == "bar" or (told.progress == "auto" and sys.stdout.isatty()):
+        callbacks.append(RichProgressBar(refresh_rate=10))
+    if not config.trainer.fast_dev_run:
+        best = BestCheckpoint(folder.checkpoints, told.checkpoint.monitor, told.checkpoint.mode)
+        callbacks += [best, LastCheckpoint(folder.checkpoints)]
+    return callbacks
+
+
+def build_trainer(
+    config: Train, hardware: Hardware, folder: RunFolder, loggers: Sequence[Logger], callbacks: list[Callback]
+) -> pl.Trainer:
+    """A Trainer that says what this program's user needs to know, and nothing else."""
+    quieten_lightning()
+    told = config.trainer
+    return pl.Trainer(
+        **hardware.trainer_arguments,
+        max_epochs=config.transfer.epochs,
+        logger=list(loggers),
+        callbacks=callbacks,
+        default_root_dir=folder.path,
+        gradient_clip_val=told.gradient_clip or None,
+        accumulate_grad_batches=told.accumulate,
+        fast_dev_run=told.fast_dev_run or False,
+        overfit_batches=told.overfit_batches,
+        profiler=told.profiler,
+        enable_progress_bar=any(isinstance(callback, RichProgressBar) for callback in callbacks),
+        enable_checkpointing=not told.fast_dev_run,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+    )
+
+
+def quieten_lightning() -> None:
+    """Silence Lightning's advertisements and its advice on what was chosen here with care."""
+    for name in ("pytorch_lightning", "lightning_fabric", "lightning"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in (
+        r".*does not have many workers.*",
+        r".*number of training batches.*smaller than the logging interval.*",
+        r".*Checkpoint directory .* exists and is not empty.*",
+        r".*isinstance\(treespec, LeafSpec\).*",
+        r".*Found .* module\(s\) in eval mode at the start of training.*",
+    ):
+        warnings.filterwarnings("ignore", message)
+
+
+def load_best(task: pl.LightningModule, folder: RunFolder) -> None:
+    """Put the best weights of the run into ``task``, where there are any."""
+    file = folder.checkpoints / "best.ckpt"
+    if file.is_file():
+        task.load_state_dict(torch.load(file, map_location="cpu", weights_only=True)["state_dict"])
+
+
+def as_yaml(plain: dict[str, Any]) -> str:
+    """A plain dictionary as YAML, its keys in their own order."""
+    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)

@@ -1,0 +1,148 @@
+"""``train``: everything that one training can be told."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+from convscope.config.base import Config
+from convscope.config.data import Augmentation, Data
+from convscope.config.model import Model
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+class Transfer(Config):
+    """What of the network is trained, at what rate, for how long."""
+
+    name: str
+    train: Literal["head", "all"]
+    weights: Literal["any", "known"]  # `head` is refused on random weights, unless told `any`
+    epochs: PositiveInt
+    lr: PositiveFloat
+    optimizer: Literal["adamw", "sgd"]
+    momentum: Annotated[float, Field(ge=0.0, lt=1.0)]
+    weight_decay: NonNegativeFloat
+    schedule: Literal["cosine", "step", "constant"]
+    step_every: Annotated[float, Field(gt=0.0, le=1.0)]
+    step_factor: Annotated[float, Field(gt=0.0, le=1.0)]
+    warmup: Annotated[float, Field(ge=0.0, lt=1.0)]
+    batch_size: Annotated[int, Field(ge=1, le=65536)]
+    augmentation: Augmentation
+
+
+class Task(Config):
+    """The objective of the classification."""
+
+    label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)]
+    mixup: NonNegativeFloat
+    cutmix: NonNegativeFloat
+    ema: Annotated[float, Field(ge=0.0, lt=1.0)]
+
+
+class Trainer(Config):
+    """Where and how the arithmetic is done."""
+
+    accelerator: Literal["auto", "cpu", "gpu", "mps"]
+    devices: PositiveInt | Literal["auto"]
+    precision: Literal["auto", "fp32", "bf16", "fp16"]
+    channels_last: Literal["auto"] | bool
+    compile: bool
+    allocator: Literal["tuned", "system"]
+    threads: PositiveInt | None
+    gradient_clip: NonNegativeFloat
+    accumulate: PositiveInt
+    fast_dev_run: NonNegativeInt
+    overfit_batches: NonNegativeInt
+    profiler: Literal["simple", "advanced"] | None
+
+
+class Checkpoint(Config):
+    """Which weights are kept."""
+
+    monitor: str
+    mode: Literal["min", "max"]
+
+
+class EarlyStopping(Config):
+    """When a training ends before its last epoch."""
+
+    monitor: str
+    mode: Literal["min", "max"]
+    patience: PositiveInt
+    min_delta: NonNegativeFloat
+
+
+class Callbacks(Config):
+    """What happens beside the training."""
+
+    checkpoint: Checkpoint
+    early_stopping: EarlyStopping | None
+    learning_rate: bool
+    progress: Literal["auto", "bar", "lines", "none"]
+    figures: bool
+
+
+class Auto(Config):
+    """wandb where a key is configured, else TensorBoard."""
+
+    project: str
+
+
+class Wandb(Config):
+    """Weights & Biases."""
+
+    project: str
+    entity: str | None
+    mode: Literal["auto", "offline", "online"]
+
+
+class MLflow(Config):
+    """MLflow."""
+
+    experiment: str
+    uri: str | None
+
+
+class Nothing(Config):
+    """A tracker that needs no settings."""
+
+
+class Logger(Config):
+    """The trackers that are on: the keys that are there."""
+
+    auto: Auto | None = None
+    csv: Nothing | None = None
+    tensorboard: Nothing | None = None
+    wandb: Wandb | None = None
+    mlflow: MLflow | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the trackers, in the order of this class."""
+        return list(self.model_dump(exclude_none=True))
+
+    def settings(self, outputs: str) -> dict[str, Any]:
+        """What the trackers were told, as keyword arguments of ``build_loggers``."""
+        project = (self.wandb or self.auto or Auto(project="convscope")).project
+        return {
+            "project": self.mlflow.experiment if self.mlflow and not self.wandb else project,
+            "entity": self.wandb.entity if self.wandb else None,
+            "wandb_mode": self.wandb.mode if self.wandb else "auto",
+            "mlflow_uri": (self.mlflow.uri if self.mlflow else None) or f"sqlite:///{outputs}/mlflow.db",
+        }
+
+
+class Train(Config):
+    """A training: ``convscope train``."""
+
+    model: Model
+    data: Data
+    transfer: Transfer
+    task: Task
+    trainer: Trainer
+    callbacks: Callbacks
+    logger: Logger
+    seed: Seed
+    outputs: str
+    folder: str | None
+    tags: list[str]

@@ -1,0 +1,25 @@
+"""What a network expects of a picture: the one thing that models tell and data must know."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How a picture becomes a network's input.
+
+    A picture is resized until its shorter side is ``resize`` pixels, its centre is cut out as a square of
+    ``size`` pixels, brought to ``channels`` channels (1 grey, 3 RGB), scaled to 0..1, and normalised by
+    ``(x - mean) / std``, channel by channel.
+    """
+
+    size: int
+    channels: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    interpolation: str = "bilinear"  # nearest | bilinear | bicubic
+    crop_ratio: float = 1.0  # size / resize
+
+    @property
+    def resize(self) -> int:
+        """Length in pixels of the shorter side before the centre crop."""
+        return max(self.size, int(self.size / self.crop_ratio))
