@@ -1,0 +1,1 @@
+"""Networks: what a library has comes from the library, what none has is written here, one file a paper."""

@@ -1,0 +1,84 @@
+"""Networks of timm (https://github.com/huggingface/pytorch-image-models), by their name there."""
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+import timm
+from torch import nn
+
+from convscope import hub
+from convscope.errors import UserError
+from convscope.models.architecture import Architecture, StateDict
+from convscope.preprocessing import Preprocessing
+
+
+class TimmArchitecture(Architecture):
+    """A model of timm: ``identifier`` is its name there, with or without a pretrained tag.
+
+    Raises:
+        UserError: timm has no model of that name.
+    """
+
+    def __init__(self, name: str, identifier: str, arguments: Mapping[str, Any] | None = None) -> None:
+        if not timm.is_model(identifier):
+            known = timm.list_models() + timm.list_pretrained()
+            near = difflib.get_close_matches(identifier, known, n=5, cutoff=0.5)
+            raise UserError(
+                f"model.architecture={identifier}: timm {timm.__version__} has no such model; "
+                f"near names: {', '.join(near) or 'none'} (all: timm.list_models())"
+            )
+        self.name = name
+        self.identifier = identifier
+        self.arguments = dict(arguments or {})
+        self.configuration = timm.get_pretrained_cfg(identifier)
+        if self.configuration is None or not self.configuration.has_weights:
+            self.hub = None
+        else:
+            tag = self.configuration.tag
+            self.hub = f"{self.configuration.architecture}.{tag}" if tag else self.configuration.architecture
+        if self.configuration is not None and self.configuration.fixed_input_size:
+            self.fixed_size = self.configuration.input_size[-1]
+
+    def preprocessing(self, channels: int) -> Preprocessing:
+        """Input size, mean, std, interpolation and crop as timm's pretrained configuration states them."""
+        told = timm.data.resolve_data_config(pretrained_cfg=self.configuration.to_dict())
+        return Preprocessing(
+            size=told["input_size"][-1],
+            channels=told["input_size"][0],
+            mean=tuple(told["mean"]),
+            std=tuple(told["std"]),
+            interpolation=told["interpolation"] if told["interpolation"] in _INTERPOLATIONS else "bilinear",
+            crop_ratio=told["crop_pct"],
+        )
+
+    def build(self, classes: int, channels: int, size: int) -> nn.Module:
+        """timm's network with ``classes`` outputs.
+
+        Raises:
+            UserError: ``arguments`` are not arguments of this model.
+        """
+        try:
+            return timm.create_model(
+                self.identifier, pretrained=False, num_classes=classes, in_chans=channels, **self.arguments
+            )
+        except TypeError as error:
+            raise UserError(f"model.arguments: {error}") from error
+
+    def head(self, network: nn.Module) -> str:
+        """The classifier that timm's configuration names."""
+        classifier = self.configuration.classifier
+        return classifier if isinstance(classifier, str) else classifier[0]
+
+    def hub_address(self) -> str:
+        """The Hugging Face hub, or the mirror in ``HF_ENDPOINT``."""
+        return hub.hugging_face_endpoint()
+
+    def hub_state(self, offline: bool) -> StateDict:
+        """The pretrained weights, through timm's own loader and the hub's local cache."""
+        if offline:
+            hub.forbid()
+        return timm.create_model(self.identifier, pretrained=True).state_dict()
+
+
+_INTERPOLATIONS = ("nearest", "bilinear", "bicubic")

@@ -1,0 +1,156 @@
+"""Where a network's weights come from, and loading them so that a wrong file is noticed."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import nn
+
+from convscope import hub
+from convscope.errors import UserError
+from convscope.models.architecture import Architecture, StateDict
+
+Source = Literal["packaged", "hub", "file", "random"]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights that were found: ``state`` holds the tensors, None for random ones."""
+
+    source: Source
+    name: str | None
+    state: StateDict | None = None
+    warning: str | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether they were trained by somebody."""
+        return self.source != "random"
+
+
+def find_weights(architecture: Architecture, wanted: str) -> Weights:
+    """The weights that ``wanted`` names: auto, packaged, hub, random, or a file.
+
+    ``auto`` takes packaged ones, else the hub's, else random ones with a warning. Where the hub is away, that is
+    known within ``hub.DEADLINE_SECONDS``.
+
+    Raises:
+        UserError: What was asked for does not exist, cannot be reached, or cannot be read.
+    """
+    match wanted:
+        case "random":
+            return Weights("random", None)
+        case "packaged" if architecture.packaged is None:
+            raise UserError(
+                f"model.weights=packaged: no package holds weights of {architecture.name}; "
+                "choose auto, hub, random or a file"
+            )
+        case "auto" | "packaged" if architecture.packaged is not None:
+            return Weights("packaged", architecture.packaged, architecture.packaged_state())
+        case "auto" if architecture.hub is None:
+            return _random(f"there are no known weights of {architecture.name}")
+        case "auto":
+            found = _from_hub(architecture)
+            return found or _random(
+                f"the hub with weights of {architecture.name} ({architecture.hub}) cannot be reached"
+            )
+        case "hub" if architecture.hub is None:
+            raise UserError(f"model.weights=hub: no hub holds weights of {architecture.name}")
+        case "hub":
+            found = _from_hub(architecture)
+            if found is None:
+                raise UserError(
+                    f"model.weights=hub: {architecture.hub_address()} cannot be reached and {architecture.hub} "
+                    "is not in the local cache; check the network, or use model.weights=random or a file"
+                )
+            return found
+    return Weights("file", wanted, read_state(Path(wanted).expanduser()))
+
+
+def _random(reason: str) -> Weights:
+    return Weights("random", None, warning=f"{reason}: training starts from random weights")
+
+
+def _from_hub(architecture: Architecture) -> Weights | None:
+    address = architecture.hub_address()
+    offline = hub.offline_requested() or not hub.reachable(address)
+    try:
+        return Weights("hub", architecture.hub, architecture.hub_state(offline))
+    except Exception as error:  # the libraries raise whatever their network code raises
+        if offline:
+            return None
+        raise UserError(
+            f"model.weights: {architecture.hub} could not be loaded from {address} ({error}); "
+            "try again, or use model.weights=random or a file"
+        ) from error
+
+
+def read_state(file: Path) -> StateDict:
+    """The tensors of a safetensors file, a state dict, or a checkpoint of a training, under plain names.
+
+    Raises:
+        UserError: The file is missing, unreadable, or holds no tensors; pickled code is never run.
+    """
+    if not file.is_file():
+        raise UserError(f"model.weights={file}: no such file; choose auto, packaged, hub, random or the path of a file")
+    try:
+        if file.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            content = load_file(file)
+        else:
+            content = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise UserError(
+            f"model.weights={file}: cannot be read as weights: it is damaged, or no safetensors file and no "
+            f"state dict that loads without running code ({type(error).__name__})"
+        ) from error
+    for wrapper in ("state_dict", "model_state_dict", "model"):
+        if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
+            content = content[wrapper]
+    tensors = {k: v for k, v in content.items() if isinstance(v, torch.Tensor)} if isinstance(content, dict) else {}
+    if not tensors:
+        raise UserError(f"model.weights={file}: holds no tensors by name")
+    for prefix in ("module.", "network.", "_orig_mod."):
+        if all(key.startswith(prefix) for key in tensors):
+            tensors = {key.removeprefix(prefix): value for key, value in tensors.items()}
+    return tensors
+
+
+def load_state(network: nn.Module, state: StateDict, head: str, origin: str) -> bool:
+    """Copy ``state`` into ``network``; the head stays random where its number of classes differs.
+
+    Returns:
+        Whether the head was loaded too.
+
+    Raises:
+        UserError: ``state`` belongs to another architecture; ``origin`` names it in the message.
+    """
+    own = network.state_dict()
+    in_head = {key for key in own if key.startswith(f"{head}.")}
+    fits = {key for key in own if key in state and state[key].shape == own[key].shape}
+    head_loaded = in_head <= fits
+    wanted = own.keys() - (set() if head_loaded else in_head)
+    # Files from before PyTorch 0.4.1 do not count the batches that BatchNorm has seen.
+    missing = [k for k in own if k in wanted and k not in state and not k.endswith("num_batches_tracked")]
+    unknown = [k for k in state if k not in own and not k.startswith(f"{head}.")]
+    shapes = [k for k in own if k in wanted and k in state and k not in fits]
+    if missing or unknown or shapes:
+        faults = [
+            _count(missing, "missing"),
+            _count(unknown, "unknown"),
+            _count(
+                (f"{k}: {tuple(state[k].shape)} instead of {tuple(own[k].shape)}" for k in shapes),
+                "of another shape",
+            ),
+        ]
+        raise UserError(f"model.weights={origin}: not weights of this architecture ({'; '.join(filter(None, faults))})")
+    network.load_state_dict({key: state[key] for key in fits & wanted}, strict=False)
+    return head_loaded
+
+
+def _count(keys: Iterable[str], what: str) -> str:
+    listed = list(keys)
+    return f"{len(listed)} tensors {what}, the first {listed[0]}" if listed else ""
