@@ -1,0 +1,1 @@
+"""What happens beside a training: progress, figures, insight at the right moment."""

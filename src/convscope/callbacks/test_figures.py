@@ -1,0 +1,65 @@
+"""The test as pictures: confusion matrix, worst mistakes, surest answers."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback
+
+from convscope.tracking import figures
+from convscope.tracking.recorder import Recorder
+
+MOST_PICTURES = 12
+
+
+class TestFigures(Callback):
+    """Draws what a test found, to the run's folder and to every tracker that is on.
+
+    Args:
+        recorder: Takes the figures.
+        picture: From an index in the test split to the picture, (H, W, C) uint8.
+    """
+
+    __test__ = False  # for pytest
+
+    def __init__(self, recorder: Recorder, picture: Callable[[int], np.ndarray]) -> None:
+        self.recorder = recorder
+        self.picture = picture
+
+    def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Draw ``confusion_matrix``, ``mistakes/worst`` and ``mistakes/surest``."""
+        step = trainer.global_step
+        logits, labels, indices = (
+            pl_module.predictions.logits,  # type: ignore[union-attr]
+            pl_module.predictions.labels,  # type: ignore[union-attr]
+            pl_module.predictions.indices,  # type: ignore[union-attr]
+        )
+        classes: tuple[str, ...] = pl_module.classes  # type: ignore[assignment]
+        probabilities = logits.softmax(dim=1)
+        sure, predicted = probabilities.max(dim=1)
+        counts = torch.zeros(len(classes), len(classes), dtype=torch.int64)
+        counts.index_put_((labels, predicted), torch.ones_like(labels), accumulate=True)
+        self.recorder.figure("confusion_matrix", figures.confusion_matrix(counts.numpy(), classes), step)
+        wrong = predicted != labels
+        for name, heading, chosen in (
+            ("mistakes/worst", "Most wrong: true → predicted", wrong),
+            ("mistakes/surest", "Most right", ~wrong),
+        ):
+            places = torch.nonzero(chosen).flatten()
+            if len(places) == 0:
+                continue
+            places = places[sure[places].argsort(descending=True, stable=True)][:MOST_PICTURES]
+            titles = [
+                f"{classes[labels[p]]}\n→ {classes[predicted[p]]} {sure[p]:.0%}"
+                if wrong[p]
+                else f"{classes[predicted[p]]}\n{sure[p]:.0%}"
+                for p in places.tolist()
+            ]
+            grid = figures.picture_grid(
+                [self.picture(int(indices[p])) for p in places],
+                titles,
+                colors=[figures.RED if wrong[p] else figures.GREEN for p in places.tolist()],
+                heading=heading,
+            )
+            self.recorder.figure(name, grid, step)

@@ -1,0 +1,183 @@
+"""Image classification: cross-entropy over classes, for any network that maps pictures to logits."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import pytorch_lightning as pl
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from convscope.tasks.metrics import classification_metrics
+from convscope.transfer.freezing import train_only
+from convscope.transfer.optimization import Optimization, build_optimizer, build_schedule
+
+
+class Batch(Protocol):
+    """What a data module hands over."""
+
+    images: torch.Tensor  # (N, C, H, W), normalised
+    labels: torch.Tensor  # (N,) int64
+    indices: torch.Tensor  # (N,) int64: which pictures of their split
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is minimised.
+
+    Attributes:
+        label_smoothing: Share of the target spread over all classes (Szegedy et al. 2016, section 7).
+        class_weights: Weight of each class in the loss, (classes,), or None for equal ones.
+        mixup: alpha of mixup's Beta distribution (Zhang et al. 2018); 0 is off.
+        cutmix: alpha of CutMix's Beta distribution (Yun et al. 2019); 0 is off. With both, each batch draws one.
+    """
+
+    label_smoothing: float = 0.0
+    class_weights: torch.Tensor | None = None
+    mixup: float = 0.0
+    cutmix: float = 0.0
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The network's answers to a split, in the order of the split: logits (N, classes), labels and indices (N,)."""
+
+    logits: torch.Tensor
+    labels: torch.Tensor
+    indices: torch.Tensor
+
+
+class ImageClassification(pl.LightningModule):
+    """Trains ``network`` to classify pictures.
+
+    Args:
+        network: Normalised pictures (N, C, H, W) to logits (N, classes).
+        classes: Names of the classes, in the order of the logits.
+        trainable: Paths of the modules in ``network`` that are trained; ``("",)`` is all of it.
+        optimization: Optimizer, rates and schedule.
+        objective: The loss.
+        description: Plain values that a checkpoint keeps beside the weights.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        classes: Sequence[str],
+        trainable: Sequence[str] = ("",),
+        optimization: Optimization | None = None,
+        objective: Objective | None = None,
+        description: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.classes = tuple(classes)
+        self.trainable_parameters = train_only(network, trainable)
+        self.optimization = optimization or Optimization(lr=1e-3)
+        self.objective = objective or Objective()
+        self.description = dict(description or {})
+        self.predictions: Predictions | None = None
+        count = len(self.classes)
+        self.validation_metrics = classification_metrics(count, "validation/")
+        self.test_metrics = classification_metrics(count, "test/")
+        self.register_buffer("class_weights", self.objective.class_weights, persistent=False)
+        self._mix = _mixing(self.objective, count)
+        self._test_batches: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
+        self._reset_training_sums()
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Normalised pictures (N, C, H, W) to logits (N, classes)."""
+        return self.network(images)
+
+    def training_step(self, batch: Batch, batch_index: int) -> torch.Tensor:
+        """The loss of a batch; sums for the epoch's means stay on the device, so that no step waits for them."""
+        images, targets = batch.images, batch.labels
+        if self._mix is not None:
+            images, targets = self._mix(images, targets)
+        logits = self.network(images)
+        loss = F.cross_entropy(logits, targets, self.class_weights, label_smoothing=self.objective.label_smoothing)
+        with torch.no_grad():
+            self._loss_sum += loss.detach() * len(images)
+            self._correct += (logits.argmax(dim=1) == batch.labels).sum()
+        self._seen += len(images)
+        if (self.global_step + 1) % self.trainer.log_every_n_steps == 0:
+            self.log("train/loss_step", loss, on_step=True, on_epoch=False)
+        return loss
+
+    def on_train_epoch_start(self) -> None:
+        """Begin the epoch's sums."""
+        self._reset_training_sums()
+
+    def on_train_epoch_end(self) -> None:
+        """Log the epoch's means over all pictures, whatever the sizes of the batches were.
+
+        Raises:
+            FloatingPointError: The loss is no longer finite.
+        """
+        loss = float(self._loss_sum) / self._seen
+        if not torch.isfinite(torch.tensor(loss)):
+            raise FloatingPointError(f"the training loss is {loss} in epoch {self.current_epoch + 1}: it diverged")
+        self.log_dict({"train/loss": loss, "train/accuracy": float(self._correct) / self._seen})
+
+    def validation_step(self, batch: Batch, batch_index: int) -> None:
+        """Score a batch of the validation split."""
+        logits = self.network(batch.images).float()
+        self.validation_metrics.update(logits, batch.labels)
+        loss = F.cross_entropy(logits, batch.labels)
+        self.log("validation/loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.labels))
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the metrics of the validation split."""
+        self.log_dict(self.validation_metrics.compute())
+        self.validation_metrics.reset()
+
+    def on_test_start(self) -> None:
+        """Begin a new set of predictions."""
+        self._test_batches = []
+
+    def test_step(self, batch: Batch, batch_index: int) -> None:
+        """Score a batch of the test split and keep the answers."""
+        logits = self.network(batch.images).float()
+        self.test_metrics.update(logits, batch.labels)
+        loss = F.cross_entropy(logits, batch.labels)
+        self.log("test/loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.labels))
+        self._test_batches.append((logits.cpu(), batch.labels.cpu(), batch.indices.cpu()))
+
+    def on_test_epoch_end(self) -> None:
+        """Log the metrics of the test split; the answers are in ``predictions`` from now on."""
+        self.log_dict(self.test_metrics.compute())
+        self.test_metrics.reset()
+        self.predictions = Predictions(*(torch.cat(parts) for parts in zip(*self._test_batches, strict=True)))
+        self._test_batches = []
+
+    def configure_optimizers(self) -> Any:
+        """A fresh optimizer over what is trainable, its rate set at every step."""
+        # A gradient scaler unscales between backward and step, which a fused optimizer would do a second time.
+        scaled = str(self.trainer.precision) == "16-mixed"
+        optimizer = build_optimizer(self.network, self.optimization, fused=not scaled)
+        schedule = build_schedule(optimizer, self.optimization, int(self.trainer.estimated_stepping_batches))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep ``description`` beside the weights: plain values, so that the file loads with weights_only."""
+        checkpoint["convscope"] = self.description
+
+    def _reset_training_sums(self) -> None:
+        device = self.device if isinstance(self.device, torch.device) else torch.device("cpu")
+        self._loss_sum = torch.zeros((), device=device)
+        self._correct = torch.zeros((), dtype=torch.int64, device=device)
+        self._seen = 0
+
+
+def _mixing(objective: Objective, classes: int) -> Any:
+    """torchvision's mixup or CutMix or a choice between them; None where both are off."""
+    if objective.mixup <= 0 and objective.cutmix <= 0:
+        return None
+    from torchvision.transforms import v2
+
+    choices: list[nn.Module] = []
+    if objective.mixup > 0:
+        choices.append(v2.MixUp(alpha=objective.mixup, num_classes=classes))
+    if objective.cutmix > 0:
+        choices.append(v2.CutMix(alpha=objective.cutmix, num_classes=classes))
+    return v2.RandomChoice(choices) if len(choices) > 1 else choices[0]

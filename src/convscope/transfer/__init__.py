@@ -1,0 +1,1 @@
+"""Transfer learning: what is trainable, in what mode, at what rate, for how long."""

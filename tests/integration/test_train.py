@@ -1,0 +1,151 @@
+"""Whole trainings, small ones: what they print, what they leave behind, and that they can be repeated."""
+
+import csv
+import json
+
+import pytest
+import torch
+import yaml
+
+SMALL = ("model=lenet5", "data=digits", "data.augmentation=none", "transfer.epochs=2", "logger=csv")
+
+
+def test_a_run_leaves_a_complete_folder(convscope, tmp_path):
+    ended = convscope("train", *SMALL, "folder=run", "callbacks.early_stopping=null")
+    assert ended.status == 0, ended.err
+    run = tmp_path / "run"
+    summary = json.loads((run / "summary.json").read_text())
+    assert summary["status"] == "completed"
+    assert summary["model"]["name"] == "lenet5"
+    assert summary["model"]["parameters"] == 61_706
+    assert summary["model"]["multiply_adds"] == 416_520
+    assert summary["model"]["weights"] == {"source": "random", "name": None}
+    assert summary["data"]["source"] == "package"
+    assert summary["data"]["sizes"] == {"train": 1257, "validation": 270, "test": 270}
+    assert summary["transfer"]["name"] == "scratch"
+    assert summary["transfer"]["stages"][0]["epochs"] == 2
+    assert summary["transfer"]["stages"][0]["trainable_parameters"] == 61_706
+    assert set(summary["metrics"]["test"]) == {"loss", "accuracy", "f1"}
+    assert summary["seed"] == 0
+    assert summary["overrides"][:2] == ["model=lenet5", "data=digits"]
+    assert summary["environment"]["precision"] == "fp32"
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    assert config["transfer"]["name"] == "scratch"
+    assert config["transfer"]["epochs"] == 2
+    rows = list(csv.DictReader((run / "metrics.csv").open()))
+    for name in ("train/loss", "train/accuracy", "validation/loss", "validation/accuracy", "learning_rate"):
+        assert sum(bool(row[name]) for row in rows) >= 2, name
+    predictions = list(csv.DictReader((run / "tables/predictions.csv").open()))
+    assert len(predictions) == 270
+    right = sum(row["label"] == row["prediction"] for row in predictions)
+    assert right / 270 == pytest.approx(summary["metrics"]["test"]["accuracy"])
+    assert {p.relative_to(run).as_posix() for p in run.rglob("*.png")} >= {
+        "media/confusion_matrix.png",
+        "media/mistakes/worst.png",
+    }
+    assert "</html>" in (run / "report.html").read_text()
+    for name in ("best", "last"):
+        checkpoint = torch.load(run / f"checkpoints/{name}.ckpt", weights_only=True)
+        assert checkpoint["convscope"]["classes"] == [str(digit) for digit in range(10)]
+    assert str(run / "summary.json") in ended.out
+    assert "epoch 2/2" in ended.out
+
+
+def test_the_same_command_and_seed_give_the_same_metrics_to_the_last_digit(convscope, tmp_path):
+    metrics = []
+    for name in ("a", "b"):
+        assert convscope("train", *SMALL, "data.augmentation=shift", f"folder={name}", "task.mixup=0.2").status == 0
+        metrics.append(json.loads((tmp_path / name / "summary.json").read_text())["metrics"])
+    assert metrics[0] == metrics[1]
+    assert convscope("train", *SMALL, "data.augmentation=shift", "folder=c", "task.mixup=0.2", "seed=1").status == 0
+    assert json.loads((tmp_path / "c/summary.json").read_text())["metrics"] != metrics[0]
+
+
+def test_random_weights_are_said_and_a_head_on_them_is_refused(convscope):
+    ended = convscope("train", *SMALL, "transfer=head")
+    assert ended.status == 2
+    assert ended.err.startswith("error: transfer=head: the weights of lenet5 are random")
+    assert "Traceback" not in ended.err
+    assert convscope("train", *SMALL, "transfer=head", "transfer.weights=any", "folder=insisted").status == 0
+
+
+def test_head_trains_the_head_alone(convscope, tmp_path):
+    assert convscope("train", *SMALL, "folder=first").status == 0
+    first = tmp_path / "first/checkpoints/last.ckpt"
+    ended = convscope("train", *SMALL, f"model.weights={first}", "folder=second")
+    assert ended.status == 0, ended.err
+    summary = json.loads((tmp_path / "second/summary.json").read_text())
+    assert summary["model"]["weights"] == {"source": "file", "name": str(first)}
+    assert summary["transfer"]["name"] == "head"
+    assert summary["transfer"]["stages"][0]["trainable_parameters"] == 84 * 10 + 10
+    before = torch.load(first, weights_only=True)["state_dict"]
+    after = torch.load(tmp_path / "second/checkpoints/last.ckpt", weights_only=True)["state_dict"]
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {"network.output.weight", "network.output.bias"}
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        ("task.label_smoothing=0.1", "task.cutmix=1.0", "task.mixup=0.2"),
+        ("task.ema=0.99",),
+        ("transfer.optimizer=sgd", "transfer.schedule=step", "trainer.gradient_clip=1.0", "transfer.lr=0.05"),
+        ("trainer.precision=bf16", "trainer.channels_last=true", "trainer.accumulate=2"),
+        ("data.class_weights=balanced", "callbacks=early_stopping", "data.augmentation=shift", "data.workers=1"),
+        ("logger=[tensorboard,wandb]",),
+        ("model=lecture_cnn", "data.augmentation=light", "callbacks=none"),
+    ],
+    ids=lambda extra: extra[0],
+)
+def test_options_of_a_training(convscope, tmp_path, extra):
+    ended = convscope("train", *SMALL, "folder=run", *extra)
+    assert ended.status == 0, ended.err
+    assert json.loads((tmp_path / "run/summary.json").read_text())["status"] == "completed"
+    torch.load(tmp_path / "run/checkpoints/best.ckpt", weights_only=True)
+
+
+def test_averaged_weights_are_the_ones_that_are_kept(convscope, tmp_path):
+    assert convscope("train", *SMALL, "task.ema=0.9", "folder=run").status == 0
+    last = torch.load(tmp_path / "run/checkpoints/last.ckpt", weights_only=True)
+    averaged, current = last["state_dict"], last["current_model_state"]
+    assert any(not torch.equal(averaged[name], current[name]) for name in averaged)
+
+
+@pytest.mark.parametrize("debug", ["one_batch", "overfit", "profiler"])
+def test_debugging(convscope, tmp_path, debug):
+    ended = convscope("train", "model=lenet5", "data=digits", "logger=csv", "folder=run", f"debug={debug}")
+    assert ended.status == 0, ended.err
+    summary = json.loads((tmp_path / "run/summary.json").read_text())
+    assert summary["status"] == ("debug" if debug == "one_batch" else "completed")
+
+
+def test_a_sweep_has_a_folder_for_each_job(convscope, tmp_path):
+    ended = convscope("train", "--multirun", "model=lenet5,lecture_cnn", *SMALL[1:])
+    assert ended.status == 0, ended.err
+    summaries = sorted((tmp_path / "outputs/sweeps").glob("*/*/*/summary.json"))
+    assert [json.loads(file.read_text())["model"]["name"] for file in summaries] == ["lenet5", "lecture_cnn"]
+    assert len({file.parents[1] for file in summaries}) == 1
+
+
+def test_a_diverging_training_ends_with_advice(convscope):
+    ended = convscope("train", *SMALL, "transfer.lr=1e30", "transfer.optimizer=sgd", "folder=run")
+    assert ended.status == 2
+    assert ended.err.startswith("error: the training loss is ")
+    assert "lower transfer.lr=1e+30" in ended.err
+
+
+def test_a_folder_in_use_is_refused(convscope, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/thesis.txt").write_text("precious")
+    ended = convscope("train", *SMALL, "folder=run")
+    assert ended.status == 2
+    assert "is not empty" in ended.err
+    assert (tmp_path / "run/thesis.txt").read_text() == "precious"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_a_gpu_that_is_not_there(convscope):
+    ended = convscope("train", *SMALL, "trainer=gpu")
+    assert ended.status == 2
+    assert ended.err.startswith("error: trainer.accelerator=gpu: PyTorch")
+    assert "use trainer=auto or trainer=cpu" in ended.err
