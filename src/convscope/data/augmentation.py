@@ -1,0 +1,54 @@
+"""Random changes that a picture may undergo without becoming another class, drawn anew at every epoch."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
+
+from convscope.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+    from convscope.data.random_affine import RandomAffine
+
+    PictureAugmentation = Callable[[torch.Tensor], torch.Tensor]
+
+PRESETS = ("none", "light", "strong", "shift")
+GREY = 128  # what a picture is erased with
+
+
+def augmentation(
+    preset: Literal["none", "light", "strong", "shift"], size: int, interpolation: str = "bilinear"
+) -> "PictureAugmentation | RandomAffine":
+    """A function of one picture, (C, H, W) uint8 of any size with C 1 or 3, to (C, ``size``, ``size``) uint8.
+
+    - ``none``: the centre.
+    - ``light``: a part of half the area or more, and mirrored half of the time: photos.
+    - ``strong``: a part of a quarter or more, mirrored, one of TrivialAugment's operations (Müller and
+      Hutter 2021, wide space) at a random strength, and a rectangle erased in a quarter of the pictures.
+    - ``shift``: the centre turned by up to 10°, shifted by up to a tenth, scaled by up to a tenth, not
+      mirrored, with black around it: digits and the like. It is a `RandomAffine`, a function of a whole batch.
+
+    The others draw from PyTorch's global generator: the caller seeds that and puts it back. Raises ``UserError``
+    for any other ``preset``.
+    """
+    if preset == "shift":
+        from convscope.data.random_affine import RandomAffine
+
+        return RandomAffine(degrees=10, shift=0.1, scale=0.1)
+    from torchvision.transforms import InterpolationMode, v2
+
+    mode = InterpolationMode(interpolation)
+    if preset == "none":
+        return v2.CenterCrop(size)
+    if preset == "light":
+        return v2.Compose([v2.RandomResizedCrop(size, scale=(0.5, 1.0), interpolation=mode), v2.RandomHorizontalFlip()])
+    if preset == "strong":
+        return v2.Compose(
+            [
+                v2.RandomResizedCrop(size, scale=(0.25, 1.0), interpolation=mode),
+                v2.RandomHorizontalFlip(),
+                v2.TrivialAugmentWide(),
+                v2.RandomErasing(p=0.25, scale=(0.02, 0.2), value=GREY),
+            ]
+        )
+    raise UserError(f"unknown augmentation '{preset}': choose of {', '.join(PRESETS)}")

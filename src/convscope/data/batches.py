@@ -1,0 +1,240 @@
+"""Batches whose content is a function of (seed, epoch, number) alone.
+
+The order of an epoch, and the random changes of each picture, depend neither on the number of workers nor
+on what was drawn before, and PyTorch's, NumPy's and Python's global generators are left as they are. So a
+run that was interrupted within an epoch continues with the batches that it would have seen.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler, SequentialSampler
+
+from convscope.data.image_store import ImageStore
+from convscope.data.random_affine import RandomAffine
+
+ORDER, AUGMENTATION = 0, 1  # streams of random numbers
+
+
+class ImageBatch(NamedTuple):
+    """``images`` (N, C, H, W), uint8 until they are normalised; ``labels`` and ``indices`` (N,) int64.
+
+    ``indices`` are those of the `ImageStore` that the pictures are from.
+    """
+
+    images: torch.Tensor
+    labels: torch.Tensor
+    indices: torch.Tensor
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> "ImageBatch":
+        """The batch on ``device``; from pinned memory without waiting for the copy."""
+        device = torch.device(device)
+        if device.type == "cpu" and self.images.device.type == "cpu":
+            return self
+        ahead = non_blocking or (device.type == "cuda" and self.images.is_pinned())
+        return ImageBatch(*(tensor.to(device, non_blocking=ahead) for tensor in self))
+
+    def pin_memory(self) -> "ImageBatch":
+        """The batch in page-locked memory, from which a GPU copies while the CPU goes on."""
+        return ImageBatch(*(tensor.pin_memory() for tensor in self))
+
+
+class EpochOrder:
+    """Which pictures make up which batch of an epoch.
+
+    Shuffled, anew every epoch, for training; in their order for evaluation. Of several processes (``rank``
+    of ``world_size``) each has its share. For training the shares are of equal size, for which up to
+    ``world_size - 1`` pictures are used twice in an epoch; for evaluation every picture is used once. A
+    last batch of one picture is left out of training: BatchNorm cannot normalise it.
+    """
+
+    def __init__(
+        self, pictures: int, batch_size: int, *, seed: int, training: bool, shuffle: bool, rank: int, world_size: int
+    ) -> None:
+        self.epoch = 0
+        self._pictures, self._batch_size, self._seed = pictures, batch_size, seed
+        self._shuffle, self._rank, self._world_size = shuffle, rank, world_size
+        self._equal_shares = training and world_size > 1
+        share = -(-pictures // world_size) if self._equal_shares else len(range(rank, pictures, world_size))
+        self._share = share - 1 if training and share > batch_size > 1 == share % batch_size else share
+
+    def set_epoch(self, epoch: int) -> None:
+        """Lightning calls this before every epoch, also after a resume."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return -(-self._share // self._batch_size)
+
+    def batches(self) -> tuple[torch.Tensor, ...]:
+        """Indices (N,) int64 of each batch of this epoch."""
+        order = np.arange(self._pictures)
+        if self._shuffle:
+            order = np.random.default_rng([self._seed, ORDER, self.epoch]).permutation(self._pictures)
+        if self._equal_shares:
+            order = np.resize(order, -(-self._pictures // self._world_size) * self._world_size)
+        mine = np.ascontiguousarray(order[self._rank :: self._world_size][: self._share])
+        return torch.from_numpy(mine).split(self._batch_size)
+
+
+class BatchReader(Dataset[ImageBatch]):
+    """Reads a batch of an `ImageStore`: centres in one go or, with ``augment``, picture by picture."""
+
+    def __init__(
+        self,
+        store: ImageStore,
+        size: int,
+        seed: int = 0,
+        augment: Callable[[torch.Tensor], torch.Tensor] | RandomAffine | None = None,
+    ) -> None:
+        self._store, self._size, self._seed, self._augment = store, size, seed, augment
+        self._uniforms: tuple[int, torch.Tensor] | None = None  # of an epoch, a row for each picture
+        self._labels = torch.from_numpy(store.labels)
+
+    def read(self, epoch: int, indices: torch.Tensor) -> ImageBatch:
+        """The pictures ``indices`` (N,) as they are in ``epoch``."""
+        if self._augment is None or isinstance(self._augment, RandomAffine):
+            images = self._store.centre_crops(indices, self._size)
+            if self._augment is not None:
+                images = self._augment(images, self._drawn(epoch, self._augment.draws).index_select(0, indices))
+        else:
+            images = self._augmented(self._augment, epoch, indices)
+        return ImageBatch(images, self._labels.index_select(0, indices), indices)
+
+    def _drawn(self, epoch: int, draws: int) -> torch.Tensor:
+        if self._uniforms is None or self._uniforms[0] != epoch:
+            generator = np.random.default_rng([self._seed, AUGMENTATION, epoch])
+            drawn = generator.random((len(self._labels), draws), dtype=np.float32)
+            self._uniforms = (epoch, torch.from_numpy(drawn))
+        return self._uniforms[1]
+
+    def _augmented(
+        self, augment: Callable[[torch.Tensor], torch.Tensor], epoch: int, indices: torch.Tensor
+    ) -> torch.Tensor:
+        images: torch.Tensor | None = None
+        generator = torch.default_generator  # torchvision's transforms draw from nothing else
+        state, threads = generator.get_state(), torch.get_num_threads()
+        torch.set_num_threads(1)  # a picture is too little for several: they wait longer than they work
+        try:
+            for number, index in enumerate(indices.tolist()):
+                mixed = np.random.SeedSequence([self._seed, AUGMENTATION, epoch, index])
+                generator.manual_seed(int(mixed.generate_state(1, np.uint64)[0]))
+                picture = augment(torch.from_numpy(self._store.image(index)).permute(2, 0, 1))
+                if images is None:
+                    images = torch.empty((len(indices), *picture.shape), dtype=torch.uint8)
+                images[number] = picture
+        finally:
+            generator.set_state(state)
+            torch.set_num_threads(threads)
+        assert images is not None
+        return images
+
+    def __getitem__(self, item: tuple[int, np.ndarray]) -> ImageBatch:
+        """In a worker process: ``item`` is (epoch, indices)."""
+        epoch, indices = item
+        return self.read(epoch, torch.from_numpy(indices))
+
+
+class _Plan(Sampler[tuple[int, np.ndarray]]):
+    """What the workers are to read, batch after batch."""
+
+    items: list[tuple[int, np.ndarray]]
+
+    def __init__(self) -> None:
+        self.items = []
+
+    def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+class BatchLoader:
+    """What Lightning iterates over: an epoch of `ImageBatch`.
+
+    Not a `DataLoader`: nothing is to be collated, and of its 60 µs a batch none is spent. One is used
+    inside where there are ``workers``. Lightning finds the attribute ``sampler``, whose ``set_epoch`` it
+    calls, and the state with which it resumes within an epoch.
+
+    Lightning makes the first iterator of a run before it sets the epoch: nothing is decided, and no worker
+    started, before the first batch is asked for.
+    """
+
+    batch_sampler = None  # Lightning looks at it, to tell whether an evaluation is shuffled
+
+    def __init__(
+        self,
+        reader: BatchReader,
+        order: EpochOrder,
+        *,
+        workers: int = 0,
+        pin_memory: bool = False,
+        position: Callable[[], int] | None = None,
+        shuffled: bool = True,
+    ) -> None:
+        self.order = order
+        self.sampler: Any = order if shuffled else SequentialSampler(range(len(order)))
+        self._reader, self._pin_memory, self._position = reader, pin_memory, position
+        self._at = {"epoch": 0, "batches": 0}
+        self._resume_from: dict[str, int] | None = None
+        self._plan = _Plan()
+        self._in_workers: DataLoader[ImageBatch] | None = None
+        if workers:
+            self._in_workers = DataLoader(
+                reader,
+                batch_size=None,
+                sampler=self._plan,
+                num_workers=workers,
+                persistent_workers=True,
+                pin_memory=pin_memory,
+                collate_fn=_as_it_is,
+                generator=torch.Generator(),  # otherwise it draws from the global one
+            )
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def __iter__(self) -> Iterator[ImageBatch]:
+        epoch = self.order.epoch
+        batches = self.order.batches()
+        first = self._first_batch(epoch)
+        for number, batch in enumerate(self._read(epoch, batches[first:]), start=first + 1):
+            self._at = {"epoch": epoch, "batches": number}
+            yield batch
+
+    def _read(self, epoch: int, batches: tuple[torch.Tensor, ...]) -> Iterator[ImageBatch]:
+        if self._in_workers is not None:
+            self._plan.items = [(epoch, indices.numpy()) for indices in batches]
+            yield from self._in_workers
+        elif self._pin_memory:
+            yield from (self._reader.read(epoch, indices).pin_memory() for indices in batches)
+        else:
+            read = self._reader.read
+            yield from (read(epoch, indices) for indices in batches)
+
+    def _first_batch(self, epoch: int) -> int:
+        """0 but after a resume: then the batch after the last one that was trained on."""
+        resumed, self._resume_from = self._resume_from, None
+        if resumed is None:
+            return 0
+        if self._position is not None:
+            return self._position()
+        return resumed["batches"] if resumed["epoch"] == epoch else 0
+
+    def state_dict(self) -> dict[str, int]:
+        """How far the epoch is: its number and the batches handed out."""
+        return dict(self._at)
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Let the next iteration begin where ``state`` was taken."""
+        self._resume_from = dict(state)
+
+    def close(self) -> None:
+        """End the workers."""
+        self._in_workers = None

@@ -1,0 +1,195 @@
+"""An `ImageSource` as a LightningDataModule: stored, shuffled, augmented, batched, normalised on the device."""
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from pytorch_lightning import LightningDataModule
+
+from convscope.data.augmentation import augmentation as augmentation_preset
+from convscope.data.batches import BatchLoader, BatchReader, EpochOrder, ImageBatch
+from convscope.data.cores import available_cores
+from convscope.data.image_source import ImageSource
+from convscope.data.image_store import ImageStore, open_image_store
+from convscope.data.normalisation import Normalisation
+from convscope.data.resizing import Resizing
+from convscope.errors import UserError
+from convscope.preprocessing import Preprocessing
+
+FEW_CORES = 4  # with fewer, workers take from the training what they give
+MOST_WORKERS = 8
+SPLITS_OF_STAGE = {
+    "fit": ("train", "validation"),
+    "validate": ("validation",),
+    "test": ("test",),
+    "predict": ("test",),
+}
+
+
+class ImageDataModule(LightningDataModule):
+    """Batches of ``source``'s pictures, as a network with ``preprocessing`` expects them.
+
+    ``batch_size`` is that of one process. ``augmentation`` is a preset of `convscope.data.augmentation`,
+    for training only. ``seed`` gives the order and the augmentation of every epoch. ``workers`` are
+    processes that augment; "auto" takes none without augmentation (a batch is gathered in microseconds) or
+    with few cores. ``cache_dir`` keeps the decoded pictures. ``on_bad_image`` "skip" leaves out what cannot
+    be read.
+
+    Two attributes are for whoever sets up the training: ``channels_last``, the memory format of the images,
+    and ``dtype``, their type after normalisation.
+    """
+
+    channels_last = False
+    dtype = torch.float32
+
+    def __init__(
+        self,
+        source: ImageSource,
+        preprocessing: Preprocessing,
+        *,
+        batch_size: int,
+        cache_dir: Path,
+        augmentation: Literal["none", "light", "strong", "shift"] = "none",
+        seed: int = 0,
+        workers: int | Literal["auto"] = "auto",
+        on_bad_image: Literal["error", "skip"] = "error",
+    ) -> None:
+        super().__init__()
+        self.source = source
+        self.preprocessing = preprocessing
+        self.batch_size = batch_size
+        self.augmentation = augmentation
+        self.seed = seed
+        self.workers = workers
+        self.normalise = Normalisation(preprocessing)
+        self._cache_dir = cache_dir
+        self._on_bad_image: Literal["error", "skip"] = on_bad_image
+        self._stores: dict[str, ImageStore] = {}
+        self._loaders: list[BatchLoader] = []
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of the labels."""
+        return self.source.classes
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Number of pictures of each split, without those skipped where that is known already."""
+        return self.source.sizes | {split: len(store) for split, store in self._stores.items()}
+
+    def names(self, split: str) -> list[str]:
+        """What the pictures of ``split`` are called, in the order of `ImageBatch.indices`."""
+        return self.store(split).names
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was not as asked for: of the source, then of the stores that are open."""
+        return self.source.warnings + tuple(warning for store in self._stores.values() for warning in store.warnings)
+
+    def store(self, split: str) -> ImageStore:
+        """The stored pictures of ``split``, opened or filled at the first call.
+
+        Raises ``UserError`` where the source has no such split, or its pictures cannot be read.
+        """
+        if split not in self._stores:
+            if split not in self.source.splits:
+                raise UserError(f"the data set {self.source.name} has no {split} pictures")
+            crop: int | None = self.preprocessing.size
+            if split == "train" and self.augmentation != "none":
+                crop = None  # random parts are taken of the whole picture
+            resizing = Resizing(
+                self.preprocessing.resize, self.preprocessing.channels, self.preprocessing.interpolation, crop
+            )
+            self._stores[split] = open_image_store(
+                self.source.splits[split], resizing, self._cache_dir, self._on_bad_image, split
+            )
+        return self._stores[split]
+
+    def setup(self, stage: str | None = None) -> None:
+        """Open the stores that ``stage`` needs, all of them without one. A second call does nothing."""
+        for split in SPLITS_OF_STAGE.get(stage or "", tuple(self.source.splits)):
+            self.store(split)
+
+    def class_weights(self) -> torch.Tensor:
+        """(classes,) float32: how much a picture of each class counts, so that all classes count the same.
+
+        Inverse to the frequency in the train split; their mean is 1.
+        """
+        counts = np.bincount(self.store("train").labels, minlength=len(self.classes))
+        weights = 1 / np.maximum(counts, 1)
+        return torch.from_numpy(weights / weights.mean()).float()
+
+    def train_dataloader(self) -> BatchLoader:
+        """Shuffled batches of the train split."""
+        augment = None
+        if self.augmentation != "none":
+            augment = augmentation_preset(self.augmentation, self.preprocessing.size, self.preprocessing.interpolation)
+        reader = BatchReader(self.store("train"), self.preprocessing.size, self.seed, augment)
+        return self._loader(reader, "train", self._number_of_workers())
+
+    def val_dataloader(self) -> BatchLoader:
+        """Batches of the validation split, in its order."""
+        return self._evaluation_loader("validation")
+
+    def test_dataloader(self) -> BatchLoader:
+        """Batches of the test split, in its order."""
+        return self._evaluation_loader("test")
+
+    def predict_dataloader(self) -> BatchLoader:
+        """As `test_dataloader`."""
+        return self._evaluation_loader("test")
+
+    def on_after_batch_transfer(self, batch: ImageBatch, dataloader_idx: int) -> ImageBatch:
+        """Normalise the images, on the device they are on now."""
+        if batch.images.dtype != torch.uint8:
+            return batch
+        images = self.normalise(batch.images, channels_last=self.channels_last, dtype=self.dtype)
+        return ImageBatch(images, batch.labels, batch.indices)
+
+    def teardown(self, stage: str | None = None) -> None:
+        """End the worker processes."""
+        for loader in self._loaders:
+            loader.close()
+        self._loaders.clear()
+
+    def _evaluation_loader(self, split: str) -> BatchLoader:
+        return self._loader(BatchReader(self.store(split), self.preprocessing.size), split, workers=0)
+
+    def _loader(self, reader: BatchReader, split: str, workers: int) -> BatchLoader:
+        trainer = self.trainer
+        training = split == "train"
+        overfit = getattr(trainer, "overfit_batches", 0)  # the same few batches over and over
+        shuffle = training and not overfit
+        order = EpochOrder(
+            len(self.store(split)),
+            self.batch_size,
+            seed=self.seed,
+            training=training,
+            shuffle=shuffle,
+            rank=trainer.global_rank if trainer is not None else 0,
+            world_size=trainer.world_size if trainer is not None else 1,
+        )
+        loader = BatchLoader(
+            reader,
+            order,
+            workers=workers,
+            pin_memory=trainer is not None and trainer.strategy.root_device.type == "cuda",
+            position=self._batches_done if trainer is not None else None,
+            shuffled=shuffle,
+        )
+        self._loaders.append(loader)
+        return loader
+
+    def _batches_done(self) -> int:
+        """Of the epoch that is being resumed; a batch that was under way at the interruption is not done."""
+        assert self.trainer is not None
+        return self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
+
+    def _number_of_workers(self) -> int:
+        if self.workers != "auto":
+            return self.workers
+        cores = available_cores() // (self.trainer.num_devices if self.trainer is not None else 1)
+        if self.augmentation == "none" or cores < FEW_CORES:
+            return 0
+        return min(cores - 1, MOST_WORKERS)

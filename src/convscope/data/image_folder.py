@@ -1,0 +1,227 @@
+"""A folder of pictures, one folder a class, with or without train, validation and test folders above them."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from convscope.data.decoding import DECODER_VERSION, EXTENSIONS, decode_image
+from convscope.data.image_source import SPLITS, ImageSource, ImageSplit, content_key
+from convscope.data.stratification import cut_missing_splits
+from convscope.errors import UserError
+
+SPLIT_FOLDERS = {
+    "train": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+}
+
+
+@dataclass(frozen=True)
+class PictureFile:
+    """A file found: its path relative to the data folder, and what tells whether it was changed since."""
+
+    name: str
+    size: int
+    mtime_ns: int
+    label: int
+
+
+class FolderSplit(ImageSplit):
+    """Picture files below a folder."""
+
+    def __init__(self, root: Path, files: Sequence[PictureFile]) -> None:
+        self.labels = np.array([file.label for file in files], dtype=np.int64)
+        self.names = [_printable(file.name) for file in files]
+        stamps = np.array([(file.size, file.mtime_ns) for file in files], dtype=np.int64)
+        self.key = content_key("folder", DECODER_VERSION, "\0".join(file.name for file in files), stamps)
+        self._paths = [root / file.name for file in files]
+
+    def read(self, index: int, at_least: int | None = None) -> np.ndarray:
+        """Picture ``index``, (H, W, 3) uint8; ``BadImage`` where it cannot be decoded."""
+        return decode_image(self._paths[index], self.names[index], at_least)
+
+
+def image_folder(
+    root: str | Path,
+    seed: int = 0,
+    validation: float = 0.15,
+    test: float = 0.15,
+    name: str = "image_folder",
+) -> ImageSource:
+    """The pictures below ``root`` as train, validation and test splits.
+
+    Either ``root/<split>/<class>/...`` (train, val | valid | validation, test; a split that has no folder
+    is cut from train) or ``root/<class>/...`` (both are cut). ``validation`` and ``test`` are the shares
+    that are cut from what is there to cut: stratified, a function of ``seed``. Folders inside a class
+    folder belong to the class; hidden files and folders, and files whose extension is not that of a
+    picture, are passed over.
+
+    Raises ``UserError`` for a folder that does not exist, is empty, or does not have at least two classes
+    with pictures for every split.
+    """
+    folder = _existing_folder(root)
+    split_folders = _split_folders(folder)
+    warnings: list[str] = []
+    if split_folders:
+        if "train" not in split_folders:
+            found = ", ".join(path.name for path in split_folders.values())
+            raise UserError(f"{folder} has no train folder beside {found}: name the folder to train on 'train'")
+        classes = _class_names(split_folders["train"])
+        files = {split: _scan(folder, path, classes) for split, path in split_folders.items()}
+        warnings += _passed_over(folder, split_folders)
+        warnings += _classes_without_pictures(folder, files, classes)
+        missing = [split for split in SPLITS if split not in split_folders]
+        if missing:
+            shares = {"validation": validation, "test": test}
+            said = " and ".join(f"{split} ({shares[split]:.0%})" for split in missing)
+            warnings.append(f"{folder} has no folder for every split: {said} cut from train")
+    else:
+        classes = _class_names(folder)
+        files = {"train": _scan(folder, folder, classes)}
+    rows = cut_missing_splits(
+        np.array([file.label for file in files["train"]]),
+        files,
+        {"validation": validation, "test": test},
+        seed,
+        classes=classes,
+        where=str(folder),
+    )
+    files |= {split: [files["train"][row] for row in kept] for split, kept in rows.items()}
+    splits = {split: FolderSplit(folder, files[split]) for split in SPLITS}
+    return ImageSource(name, "folder", classes, 3, splits, tuple(warnings))
+
+
+def evaluation_folder(
+    root: str | Path, classes: Sequence[str] | None = None, name: str = "image_folder"
+) -> ImageSource:
+    """The pictures below ``root`` as a set to evaluate on: one split, "test".
+
+    With split folders it is the test folder, without them all the pictures. With ``classes``, those that a
+    network was trained on, labels index these, and the folder may have some of them only.
+
+    Raises ``UserError`` as `image_folder`, and for a class folder that is not among ``classes``.
+    """
+    folder = _existing_folder(root)
+    split_folders = _split_folders(folder)
+    if split_folders and "test" not in split_folders:
+        found = ", ".join(path.name for path in split_folders.values())
+        raise UserError(f"{folder} has no test folder beside {found}: give the folder to evaluate on itself")
+    above = split_folders.get("test", folder)
+    known = tuple(classes) if classes is not None else _class_names(above)
+    files = _scan(folder, above, known)
+    return ImageSource(name, "folder", known, 3, {"test": FolderSplit(folder, files)})
+
+
+def _existing_folder(root: str | Path) -> Path:
+    folder = Path(root).expanduser()
+    if not folder.exists():
+        raise UserError(f"data folder {folder} does not exist: check data.root")
+    if not folder.is_dir():
+        raise UserError(f"{folder} is not a folder: data.root must name the folder that holds the class folders")
+    if not _visible(folder):
+        raise UserError(f"data folder {folder} is empty: put a folder for each class there, or check data.root")
+    return folder
+
+
+def _visible(folder: str | Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return [entry for entry in entries if not entry.name.startswith(".")]
+    except OSError as error:
+        raise UserError(f"folder {folder} cannot be read ({error.strerror}): check its permissions") from error
+
+
+def _subfolders(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in _visible(folder) if entry.is_dir())
+
+
+def _split_folders(folder: Path) -> dict[str, Path]:
+    """The folder of each split by its name ("validation"); empty where the class folders lie in ``folder``
+    itself."""
+    found: dict[str, Path] = {}
+    names = _subfolders(folder)
+    for name in names:
+        split = SPLIT_FOLDERS.get(name.lower())
+        if split in found:
+            raise UserError(f"{folder} has two folders for {split}, {found[split].name} and {name}: remove one")
+        if split is not None:
+            found[split] = folder / name
+    is_layout = "train" in found or (found and len(found) == len(names))
+    return {split: found[split] for split in SPLITS if split in found} if is_layout else {}
+
+
+def _class_names(folder: Path) -> tuple[str, ...]:
+    names = _subfolders(folder)
+    if not names:
+        raise UserError(f"{folder} has no class folders: put the pictures of each class into a folder of its own")
+    if len(names) == 1:
+        inside = folder / names[0]
+        hint = f", or set data.root={inside}" if len(_subfolders(inside)) > 1 else ""
+        raise UserError(
+            f"{folder} has one class folder, '{names[0]}', and a classifier needs two or more: add one{hint}"
+        )
+    return tuple(names)
+
+
+def _scan(root: Path, folder: Path, classes: Sequence[str]) -> list[PictureFile]:
+    """The pictures of the class folders of ``folder``, class by class, in the order of their names."""
+    present = _subfolders(folder)
+    unknown = [name for name in present if name not in classes]
+    if unknown:
+        raise UserError(
+            f"{folder} has the class(es) {_quoted(unknown)}, which are not among those trained on, "
+            f"{_quoted(classes)}: rename or remove these folders"
+        )
+    if not present:
+        raise UserError(f"{folder} has no class folders: expected {_quoted(classes)}")
+    files: list[PictureFile] = []
+    for label, name in enumerate(classes):
+        if name in present:
+            found = sorted(_pictures(root, folder / name, label), key=lambda file: file.name)
+            if not found:
+                extensions = ", ".join(sorted(extension[1:] for extension in EXTENSIONS))
+                raise UserError(
+                    f"class folder {folder / name} holds no pictures ({extensions}): add some or remove the folder"
+                )
+            files += found
+    return files
+
+
+def _pictures(root: Path, folder: str | Path, label: int) -> Iterator[PictureFile]:
+    for entry in _visible(folder):
+        if entry.is_dir(follow_symlinks=False):  # a link may lead back up
+            yield from _pictures(root, entry.path, label)
+        elif os.path.splitext(entry.name)[1].lower() in EXTENSIONS and entry.is_file():
+            status = entry.stat()
+            name = os.path.relpath(entry.path, root).replace(os.sep, "/")
+            yield PictureFile(name, status.st_size, status.st_mtime_ns, label)
+
+
+def _passed_over(folder: Path, split_folders: dict[str, Path]) -> list[str]:
+    others = [name for name in _subfolders(folder) if folder / name not in split_folders.values()]
+    return [f"{folder}: passed over {_quoted(others)}, beside the folders of the splits"] if others else []
+
+
+def _classes_without_pictures(folder: Path, files: dict[str, list[PictureFile]], classes: Sequence[str]) -> list[str]:
+    absent = {
+        split: sorted(set(range(len(classes))) - {file.label for file in found}) for split, found in files.items()
+    }
+    return [
+        f"{folder}: {split} has no pictures of {_quoted([classes[label] for label in labels])}"
+        for split, labels in absent.items()
+        if labels
+    ]
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)
+
+
+def _printable(name: str) -> str:
+    """``name`` with bytes that are not UTF-8, which a file name may have, replaced."""
+    return os.fsencode(name).decode("utf-8", "replace")

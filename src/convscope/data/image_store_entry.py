@@ -1,0 +1,148 @@
+"""The image store on disk: the pixels of all pictures in one file, and where each picture lies in it.
+
+``<cache>/images/<key>/`` holds ``pixels.bin`` (uint8, picture after picture, each (H, W, C)),
+``places.npy`` (int64, a row a picture: its index in the split, offset, height, width) and ``entry.json``
+(what the other two must be, and the pictures that could not be read). It is filled in a folder of another
+name and renamed: it is there whole, or not at all.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from convscope.data.image_source import BadImage
+
+PIXELS, PLACES, ABOUT = "pixels.bin", "places.npy", "entry.json"
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Pictures one after the other, and those that could not be read.
+
+    ``pixels`` (bytes,) uint8; ``places`` (M, 4) int64 of index in the split, offset, height and width;
+    ``directory`` is the entry, None where they are in memory.
+    """
+
+    pixels: np.ndarray
+    places: np.ndarray
+    channels: int
+    bad: tuple[BadImage, ...] = ()
+    directory: Path | None = None
+
+
+def collect(
+    pictures: Iterable[np.ndarray | BadImage], channels: int, directory: Path | None
+) -> tuple[Contents, OSError | None]:
+    """Take in ``pictures``, (H, W, ``channels``) uint8 each: into an entry at ``directory``, or into memory.
+
+    Where the directory cannot be written (any more), all goes to memory, and the error is returned too.
+    What was written by then is read back, so that no picture is decoded twice.
+    """
+    sink: _File | _Memory
+    failure = None
+    try:
+        sink = _Memory([]) if directory is None else _File(directory)
+    except OSError as error:
+        sink, failure = _Memory([]), error
+    bad: list[BadImage] = []
+    places: list[tuple[int, ...]] = []
+    size = 0
+    for index, picture in enumerate(pictures):
+        if isinstance(picture, BadImage):
+            bad.append(picture)
+            continue
+        block = np.ascontiguousarray(picture).reshape(-1)
+        try:
+            sink.append(block)
+        except OSError as error:
+            sink, failure = _Memory(sink.read_back()), error
+            sink.append(block)
+        places.append((index, size, *picture.shape[:2]))
+        size += block.size
+    table = np.array(places, dtype=np.int64).reshape(-1, 4)
+    try:
+        return sink.finish(table, channels, tuple(bad)), failure
+    except OSError as error:
+        return _Memory(sink.read_back()).finish(table, channels, tuple(bad)), error
+
+
+class _Memory:
+    def __init__(self, blocks: list[np.ndarray]) -> None:
+        self._blocks = blocks
+
+    def append(self, block: np.ndarray) -> None:
+        self._blocks.append(block)
+
+    def read_back(self) -> list[np.ndarray]:
+        return self._blocks
+
+    def finish(self, places: np.ndarray, channels: int, bad: tuple[BadImage, ...]) -> Contents:
+        pixels = np.concatenate(self._blocks) if self._blocks else np.zeros(0, np.uint8)
+        return Contents(pixels, places, channels, bad)
+
+
+class _File:
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._size = 0
+        self._file = open(directory / PIXELS, "w+b", buffering=0)  # noqa: SIM115 - closed by finish or read_back
+
+    def append(self, block: np.ndarray) -> None:
+        rest = block.data
+        while rest:  # a write to a disk that is filling up may be a short one
+            rest = rest[self._file.write(rest) :]
+        self._size += block.size
+
+    def read_back(self) -> list[np.ndarray]:
+        self._file.close()
+        return [np.fromfile(self._directory / PIXELS, np.uint8, self._size)]
+
+    def finish(self, places: np.ndarray, channels: int, bad: tuple[BadImage, ...]) -> Contents:
+        os.fsync(self._file.fileno())
+        self._file.close()
+        np.save(self._directory / PLACES, places)
+        about = {
+            "channels": channels,
+            "bytes": self._size,
+            "pictures": len(places),
+            "bad": [[picture.name, picture.reason] for picture in bad],
+        }
+        (self._directory / ABOUT).write_text(json.dumps(about), encoding="utf-8")
+        return Contents(_mapped(self._directory, self._size), places, channels, bad, self._directory)
+
+
+def read_entry(directory: Path, pictures: int) -> Contents | None:
+    """The entry at ``directory`` for a split of so many ``pictures``; None where it is missing or damaged."""
+    try:
+        about = json.loads((directory / ABOUT).read_text(encoding="utf-8"))
+        bad = tuple(BadImage(name, reason) for name, reason in about["bad"])
+        places = np.load(directory / PLACES, allow_pickle=False)
+        size = (directory / PIXELS).stat().st_size
+        channels = int(about["channels"])
+        whole = (
+            places.shape == (about["pictures"], 4)
+            and len(places) + len(bad) == pictures
+            and size == about["bytes"] == int((places[:, 2] * places[:, 3]).sum()) * channels
+        )
+        return Contents(_mapped(directory, size), places, channels, bad, directory) if whole else None
+    except (OSError, ValueError, KeyError, TypeError, EOFError):
+        return None
+
+
+def put_in_place(filled: Contents, directory: Path) -> Contents:
+    """Give the entry that was filled elsewhere its name, ``directory``; a damaged one there is removed."""
+    assert filled.directory is not None
+    if directory.exists():
+        shutil.rmtree(directory)
+    filled.directory.rename(directory)
+    return replace(filled, directory=directory)
+
+
+def _mapped(directory: Path, size: int) -> np.ndarray:
+    # copy-on-write: PyTorch wants arrays that may be written to, and the file must not be
+    return np.asarray(np.memmap(directory / PIXELS, np.uint8, "c")) if size else np.zeros(0, np.uint8)

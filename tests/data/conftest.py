@@ -1,0 +1,31 @@
+from pathlib import Path
+
+import pytest
+from drawn_pictures import MakeFolder, picture
+from PIL import Image
+
+PHOTOS = Path(__file__).parents[3] / "shared" / "data" / "hotdog"
+
+
+@pytest.fixture
+def make_folder(tmp_path: Path) -> MakeFolder:
+    """Writes so many PNG pictures a class folder: ``make_folder({"train/cat": 5, "train/dog": 7})``."""
+
+    def make(counts: dict[str, int], name: str = "pictures", **size: int) -> Path:
+        root = tmp_path / name
+        number = 0
+        for folder, count in counts.items():
+            (root / folder).mkdir(parents=True)
+            for place in range(count):
+                Image.fromarray(picture(number, **size)).save(root / folder / f"{place:04}.png")
+                number += 1
+        return root
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def photos() -> Path:
+    if not PHOTOS.is_dir():
+        pytest.skip(f"the photos are not there: {PHOTOS}")
+    return PHOTOS

@@ -1,0 +1,13 @@
+"""Pictures that only their number looks like."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+MakeFolder = Callable[..., Path]
+
+
+def picture(number: int, height: int = 12, width: int = 16) -> np.ndarray:
+    """Picture ``number``, (height, width, 3) uint8."""
+    return np.random.default_rng(number).integers(0, 256, (height, width, 3), dtype=np.uint8)

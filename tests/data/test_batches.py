@@ -1,0 +1,199 @@
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from convscope.data.augmentation import augmentation
+from convscope.data.batches import BatchLoader, BatchReader, EpochOrder, ImageBatch
+from convscope.data.image_source import ArraySplit
+from convscope.data.image_store import ImageStore, open_image_store
+from convscope.data.resizing import Resizing
+
+COUNT, SIZE = 43, 12
+
+
+@pytest.fixture(scope="module")
+def store() -> ImageStore:
+    pixels = np.random.default_rng(0).integers(0, 256, (COUNT, SIZE, SIZE, 3), dtype=np.uint8)
+    split = ArraySplit(lambda: pixels, (SIZE, SIZE, 3), np.arange(COUNT), np.arange(COUNT) % 5, "train", "key")
+    return open_image_store(split, Resizing(SIZE, 3), Path("/nowhere"))
+
+
+def order(**options: object) -> EpochOrder:
+    defaults = {"seed": 0, "training": True, "shuffle": True, "rank": 0, "world_size": 1}
+    return EpochOrder(**{"pictures": COUNT, "batch_size": 8} | defaults | options)
+
+
+def in_order(**options: object) -> list[int]:
+    return torch.cat(order(**options).batches()).tolist()
+
+
+def test_an_epoch_has_every_picture_once() -> None:
+    batches = order().batches()
+    assert [len(batch) for batch in batches] == [8, 8, 8, 8, 8, 3]
+    assert sorted(torch.cat(batches).tolist()) == list(range(COUNT))
+    assert len(order()) == 6
+
+
+def test_the_order_is_a_function_of_seed_and_epoch() -> None:
+    one, other = order(), order(seed=1)
+    seen = {tuple(torch.cat(one.batches()).tolist()), tuple(torch.cat(other.batches()).tolist())}
+    one.set_epoch(1)
+    second = torch.cat(one.batches()).tolist()
+    assert len(seen | {tuple(second)}) == 3
+    one.set_epoch(0)
+    assert tuple(torch.cat(one.batches()).tolist()) in seen
+    assert in_order(shuffle=False) == list(range(COUNT))
+
+
+@pytest.mark.parametrize(
+    ("pictures", "batch_size", "training", "sizes"),
+    [
+        (17, 8, True, [8, 8]),
+        (17, 8, False, [8, 8, 1]),
+        (18, 8, True, [8, 8, 2]),
+        (16, 8, True, [8, 8]),
+        (1, 8, True, [1]),
+        (3, 1, True, [1, 1, 1]),
+    ],
+)
+def test_a_last_batch_of_one_is_left_out_of_training(
+    pictures: int, batch_size: int, training: bool, sizes: list[int]
+) -> None:
+    made = order(pictures=pictures, batch_size=batch_size, training=training)
+    assert [len(batch) for batch in made.batches()] == sizes
+    assert len(made) == len(sizes)
+
+
+@pytest.mark.parametrize("world_size", [2, 3, 4])
+def test_processes_share_an_epoch(world_size: int) -> None:
+    training = [in_order(rank=rank, world_size=world_size) for rank in range(world_size)]
+    assert len({len(share) for share in training}) == 1
+    assert {row for share in training for row in share} == set(range(COUNT))
+    assert len(training[0]) == -(-COUNT // world_size)
+    evaluation = [
+        in_order(rank=rank, world_size=world_size, training=False, shuffle=False) for rank in range(world_size)
+    ]
+    assert sorted(row for share in evaluation for row in share) == list(range(COUNT))
+
+
+def loader(store: ImageStore, preset: str | None = None, workers: int = 0, **options: object) -> BatchLoader:
+    augment = None if preset is None else augmentation(preset, 10)
+    return BatchLoader(BatchReader(store, 10, seed=3, augment=augment), order(seed=3), workers=workers, **options)
+
+
+def epoch(made: BatchLoader, number: int) -> list[ImageBatch]:
+    made.sampler.set_epoch(number)
+    return list(made)
+
+
+def assert_same(left: list[ImageBatch], right: list[ImageBatch]) -> None:
+    assert len(left) == len(right)
+    for one, other in zip(left, right, strict=True):
+        for tensor, same in zip(one, other, strict=True):
+            assert torch.equal(tensor, same)
+
+
+def test_a_batch_is_what_its_indices_say(store: ImageStore) -> None:
+    for batch in loader(store):
+        assert batch.images.dtype == torch.uint8
+        assert batch.labels.tolist() == store.labels[batch.indices.numpy()].tolist()
+        assert torch.equal(batch.images, store.centre_crops(batch.indices, 10))
+
+
+@pytest.mark.parametrize("preset", [None, "strong"])
+def test_workers_change_nothing(store: ImageStore, preset: str | None) -> None:
+    alone, helped = loader(store, preset), loader(store, preset, workers=2)
+    try:
+        for number in (0, 1, 2, 1):
+            assert_same(epoch(alone, number), epoch(helped, number))
+        # an epoch that is given up does not leak into the next
+        helped.sampler.set_epoch(3)
+        next(iter(helped))
+        assert_same(epoch(alone, 4), epoch(helped, 4))
+    finally:
+        helped.close()
+
+
+def test_every_epoch_changes_a_picture_anew(store: ImageStore) -> None:
+    made = loader(store, "strong")
+
+    def picture(number: int) -> torch.Tensor:
+        return next(batch.images[batch.indices == 7] for batch in epoch(made, number) if 7 in batch.indices)
+
+    assert torch.equal(picture(0), picture(0))
+    assert not torch.equal(picture(0), picture(1))
+
+
+def test_the_changes_do_not_depend_on_the_batch(store: ImageStore) -> None:
+    reader = BatchReader(store, 10, seed=3, augment=augmentation("strong", 10))
+    together = reader.read(2, torch.tensor([4, 9, 1])).images
+    alone = reader.read(2, torch.tensor([9])).images
+    assert torch.equal(together[1:2], alone)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_the_global_generators_stay_as_they_were(store: ImageStore, workers: int) -> None:
+    made = loader(store, "strong", workers)
+    threads = torch.get_num_threads()
+    states = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()
+    epoch(made, 0)
+    made.close()
+    assert torch.equal(torch.get_rng_state(), states[0])
+    assert (random.getstate(), np.random.get_state()[1].tolist()) == states[1:]
+    assert torch.get_num_threads() == threads
+
+
+def test_the_generator_comes_back_when_a_picture_fails(store: ImageStore) -> None:
+    def fail(image: torch.Tensor) -> torch.Tensor:
+        torch.rand(3)
+        raise RuntimeError("no")
+
+    state, threads = torch.get_rng_state(), torch.get_num_threads()
+    with pytest.raises(RuntimeError, match="no"):
+        BatchReader(store, 10, augment=fail).read(0, torch.tensor([1]))
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.get_num_threads() == threads
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("done", [0, 1, 4, 6])
+def test_it_continues_within_an_epoch(store: ImageStore, workers: int, done: int) -> None:
+    whole = epoch(loader(store, "light"), 5)
+    first = loader(store, "light")
+    first.sampler.set_epoch(5)
+    batches: Iterator[ImageBatch] = iter(first)
+    for _ in range(done):
+        next(batches)
+    resumed = loader(store, "light", workers)
+    resumed.load_state_dict(first.state_dict())
+    batches = iter(resumed)  # before the epoch is known
+    resumed.sampler.set_epoch(5)
+    assert_same(list(batches), whole[done:])
+    assert_same(epoch(resumed, 5), whole)
+    resumed.close()
+
+
+def test_the_state_of_another_epoch_is_no_reason_to_skip(store: ImageStore) -> None:
+    made = loader(store)
+    epoch(made, 0)
+    resumed = loader(store)
+    resumed.load_state_dict(made.state_dict())
+    assert len(epoch(resumed, 1)) == 6
+
+
+def test_what_the_trainer_says_counts_more(store: ImageStore) -> None:
+    told: Callable[[], int] = lambda: 2  # noqa: E731
+    made = loader(store, position=told)
+    assert len(epoch(made, 0)) == 6
+    made.load_state_dict({"epoch": 0, "batches": 3})  # the third was under way and is done again
+    assert len(epoch(made, 0)) == 4
+
+
+def test_a_batch_moves_as_a_whole() -> None:
+    batch = ImageBatch(torch.zeros(2, 1, 3, 3, dtype=torch.uint8), torch.zeros(2), torch.zeros(2))
+    assert batch.to("cpu") is batch
+    assert {tensor.device.type for tensor in batch.to("meta")} == {"meta"}
