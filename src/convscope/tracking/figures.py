@@ -1,0 +1,247 @@
+"""Figures of a classification run: curves, confusion matrix, pictures. Drawn without pyplot's global state.
+
+Colours are those of Okabe and Ito, which people with any colour vision tell apart.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+DOTS_PER_INCH = 150
+BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#6B7280"
+INK, RULE = "#1F2937", "#E5E7EB"
+SERIES = {"train": BLUE, "validation": ORANGE}
+PANELS = ("loss", "accuracy", "f1", "auroc")  # the first of these that a run has logged lead
+MOST_PANELS = 4
+MOST_CELLS_WITH_TEXT = 20  # classes
+MOST_CLASS_LABELS = 60
+
+Pixels = np.ndarray
+"""One picture: uint8 of shape (height, width, 3), (height, width, 1) or (height, width)."""
+
+
+def learning_curves(rows: Sequence[Mapping[str, float]]) -> "Figure":
+    """Training and validation side by side, one small panel a metric: loss, accuracy, then others.
+
+    The x-axis counts epochs where each curve has at most one value an epoch, else optimizer steps. The best
+    validation value is ringed and written.
+
+    Args:
+        rows: As :func:`convscope.tracking.metrics_file.read_metrics` gives them, oldest first.
+    """
+    metrics = _panels(rows)
+    width = 3.6 * max(1, min(len(metrics), 2))
+    lines = max(1, math.ceil(len(metrics) / 2))
+    figure = _figure(width, 2.8 * lines)
+    if not metrics:
+        _note(figure, "No training or validation scalars were logged.")
+        return figure
+    axes = figure.subplots(lines, min(len(metrics), 2), squeeze=False).ravel()
+    by_epoch = all(_once_an_epoch(rows, f"{split}/{metric}") for metric in metrics for split in SERIES)
+    for axis, metric in zip(axes, metrics, strict=False):
+        _curve_panel(axis, rows, metric, by_epoch=by_epoch)
+    for axis in axes[len(metrics) :]:
+        axis.set_axis_off()
+    return figure
+
+
+def confusion_matrix(counts: Any, classes: Sequence[str]) -> "Figure":
+    """True classes down, predicted classes across; the shade is the share of the row, so small classes show
+    too.
+
+    Up to 20 classes each cell has its count and the share in percent; beyond, colour only, and beyond 60 a
+    label for every few classes.
+
+    Args:
+        counts: (K, K) numbers; row: true class, column: predicted class.
+        classes: The K names.
+
+    Raises:
+        ValueError: ``counts`` is not K by K.
+    """
+    matrix = np.asarray(counts, dtype=float)
+    k = len(classes)
+    if matrix.shape != (k, k):
+        raise ValueError(f"confusion matrix of shape {matrix.shape} for {k} classes")
+    totals = matrix.sum(axis=1, keepdims=True)
+    shares = np.divide(matrix, totals, out=np.zeros_like(matrix), where=totals > 0)
+
+    size = min(2.2 + (1.2 if k <= 4 else 0.62) * k, 9.5)
+    figure = _figure(size + 0.9, size, layout="compressed")
+    axis = figure.subplots()
+    picture = axis.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0, interpolation="nearest")
+    every = math.ceil(k / MOST_CLASS_LABELS)
+    ticks = range(0, k, every)
+    labels = [_shortened(classes[tick]) for tick in ticks]
+    small = 9 if k <= 12 else 7 if k <= 30 else 5
+    level = k <= 4 and max(map(len, labels), default=0) <= 15
+    axis.set_xticks(ticks, labels, fontsize=small, parse_math=False, rotation=0 if level else 90)
+    axis.set_yticks(ticks, labels, fontsize=small, parse_math=False)
+    axis.set_xlabel("predicted", color=INK)
+    axis.set_ylabel("true", color=INK)
+    axis.tick_params(length=0, colors=INK)
+    axis.spines[:].set_visible(False)
+    if k <= MOST_CELLS_WITH_TEXT:
+        for row, column in np.ndindex(k, k):
+            if not matrix[row, column]:
+                continue
+            axis.text(
+                column,
+                row,
+                f"{matrix[row, column]:.0f}\n{shares[row, column]:.0%}",
+                ha="center",
+                va="center",
+                fontsize=10 if k <= 6 else 7 if k <= 14 else 5.5,
+                color="white" if shares[row, column] > 0.55 else INK,
+            )
+    bar = figure.colorbar(picture, ax=axis, fraction=0.04, pad=0.02, format=lambda share, _: f"{share:.0%}")
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(length=0, labelsize=8, colors=GREY)
+    bar.set_label("share of the true class", color=GREY, fontsize=8)
+    return figure
+
+
+def picture_grid(
+    images: Sequence[Pixels],
+    titles: Sequence[str] = (),
+    *,
+    colors: Sequence[str] = (),
+    columns: int = 5,
+    heading: str | None = None,
+) -> "Figure":
+    """Pictures in rows, each with a title such as ``true → predicted 98 %`` and a frame.
+
+    Args:
+        images: uint8 pictures of any sizes, (height, width, 3) or (height, width).
+        titles: One a picture, at most a few lines; none: no titles.
+        colors: Colour of each frame, such as ``GREEN`` for right and ``RED`` for wrong; none: grey.
+        columns: Pictures in a row at most.
+        heading: Text above all.
+    """
+    columns = max(1, min(columns, len(images)))
+    lines = math.ceil(len(images) / columns)
+    rows_of_text = max((title.count("\n") + 1 for title in titles), default=0)
+    figure = _figure(1.65 * columns, max(1, lines) * (1.6 + 0.17 * rows_of_text) + (0.3 if heading else 0.0))
+    if heading:
+        figure.suptitle(heading, fontsize=11, color=INK, parse_math=False)
+    if not len(images):
+        _note(figure, "No pictures.")
+        return figure
+    axes = figure.subplots(lines, columns, squeeze=False).ravel()
+    for index, axis in enumerate(axes):
+        if index >= len(images):
+            axis.set_axis_off()
+            continue
+        color = colors[index] if colors else None
+        _show(axis, images[index], frame=color or RULE)
+        if titles:
+            title = "\n".join(_shortened(line) for line in titles[index].split("\n"))
+            axis.set_title(title, fontsize=9, color=INK, pad=3, parse_math=False)
+    return figure
+
+
+def class_samples(samples: Mapping[str, Sequence[Pixels]], *, most_classes: int = 12) -> "Figure":
+    """A few training pictures of each class as the network sees them, one class a row.
+
+    Args:
+        samples: uint8 pictures by class name.
+        most_classes: Rows at most; how many classes are left out is written below.
+    """
+    shown = list(samples.items())[:most_classes]
+    columns = max((len(pictures) for _, pictures in shown), default=0)
+    if columns == 0:
+        figure = _figure(4.0, 1.5)
+        _note(figure, "No pictures.")
+        return figure
+    figure = _figure(1.3 * columns + 1.2, 1.3 * len(shown) + 0.2)
+    axes = figure.subplots(len(shown), columns, squeeze=False)
+    for line, (name, pictures) in zip(axes, shown, strict=True):
+        for index, axis in enumerate(line):
+            if index < len(pictures):
+                _show(axis, pictures[index], frame=RULE)
+            else:
+                axis.set_axis_off()
+        line[0].set_axis_on()
+        line[0].set_ylabel(
+            _shortened(name), fontsize=9, color=INK, rotation=0, ha="right", va="center", parse_math=False
+        )
+    if len(samples) > len(shown):
+        figure.supxlabel(f"and {len(samples) - len(shown)} more classes", fontsize=8, color=GREY)
+    return figure
+
+
+def _figure(width: float, height: float, layout: Literal["constrained", "compressed"] = "constrained") -> "Figure":
+    """A white figure of inches that arranges itself; ``compressed`` is for axes of fixed aspect."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), dpi=DOTS_PER_INCH, layout=layout, facecolor="white")
+
+
+def _panels(rows: Sequence[Mapping[str, float]]) -> list[str]:
+    logged: dict[str, None] = {}
+    for row in rows:
+        for name, value in row.items():
+            split, _, metric = name.partition("/")
+            if split in SERIES and math.isfinite(value):
+                logged[metric] = None
+    lead = [metric for metric in PANELS if metric in logged]
+    return (lead + [metric for metric in logged if metric not in lead])[:MOST_PANELS]
+
+
+def _once_an_epoch(rows: Sequence[Mapping[str, float]], name: str) -> bool:
+    epochs = [row.get("epoch") for row in rows if name in row]
+    return None not in epochs and len(set(epochs)) == len(epochs)
+
+
+def _curve_panel(axis: "Axes", rows: Sequence[Mapping[str, float]], metric: str, *, by_epoch: bool) -> None:
+    for split, color in SERIES.items():
+        name = f"{split}/{metric}"
+        points = [
+            (row["epoch"] + 1 if by_epoch else row.get("step", float(index)), row[name])
+            for index, row in enumerate(rows)
+            if name in row and math.isfinite(row[name])
+        ]
+        if not points:
+            continue
+        x, y = zip(*points, strict=True)
+        few = len(points) <= 30
+        axis.plot(x, y, color=color, linewidth=1.8, marker="o" if few else None, markersize=3.5, label=split)
+        if split == "validation":
+            best = int(np.argmin(y) if "loss" in metric else np.argmax(y))
+            axis.plot(x[best], y[best], "o", markersize=9, markerfacecolor="none", markeredgecolor=RED)
+            axis.set_title(f"best {y[best]:.4g}", loc="right", fontsize=8, color=RED)
+    axis.set_title(metric.replace("_", " "), loc="left", fontsize=11, color=INK, parse_math=False)
+    axis.set_xlabel("epoch" if by_epoch else "step", fontsize=9, color=GREY)
+    axis.locator_params(axis="x", integer=True)
+    axis.grid(color=RULE, linewidth=0.8)
+    axis.set_axisbelow(True)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.spines[["left", "bottom"]].set_color(RULE)
+    axis.tick_params(colors=GREY, labelsize=8, length=0)
+    axis.legend(frameon=False, fontsize=8, labelcolor=INK)
+
+
+def _show(axis: "Axes", pixels: Pixels, *, frame: str) -> None:
+    pixels = np.asarray(pixels)
+    if pixels.ndim == 3 and pixels.shape[2] == 1:
+        pixels = pixels[:, :, 0]
+    smoothing = "nearest" if max(pixels.shape) < 64 else None  # small pictures keep their pixels
+    axis.imshow(pixels, cmap="gray", vmin=0, vmax=255, interpolation=smoothing)
+    axis.set_xticks([])
+    axis.set_yticks([])
+    axis.spines[:].set_color(frame)
+    axis.spines[:].set_linewidth(2.0)
+
+
+def _note(figure: "Figure", text: str) -> None:
+    figure.text(0.5, 0.5, text, ha="center", va="center", color=GREY, fontsize=9)
+
+
+def _shortened(name: str, most: int = 22) -> str:
+    return name if len(name) <= most else name[: most - 1] + "…"

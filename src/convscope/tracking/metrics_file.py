@@ -1,0 +1,210 @@
+"""``metrics.csv``: every scalar of a run, whatever tracker is on, as a Lightning logger."""
+
+import csv
+import io
+import os
+import threading
+import warnings
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities import rank_zero_only
+
+from convscope.tracking.run_folder import write_atomically
+
+FLUSH_SECONDS = 3.0
+EVALUATION_PREFIXES = ("validation/", "test/")
+
+_Row = tuple[float | None, int | None, dict[str, float]]  # epoch, step, scalars
+
+
+class MetricsFile(Logger):
+    """Appends scalars to a CSV file with the columns ``epoch``, ``step``, then one a scalar.
+
+    A cell is empty where that scalar was not logged at that moment. Rows are gathered in memory and are on
+    disk ``flush_seconds`` later at the latest; those of a validation or a test at once. A scalar that was not
+    seen before widens the file, in one atomic step. A file that is there is continued, never wiped.
+
+    A disk that is full costs one warning; the rows are kept and written when there is room.
+
+    Being the first logger of a trainer, it puts Lightning's default checkpoint folder at
+    ``<run folder>/checkpoints``.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, flush_seconds: float = FLUSH_SECONDS) -> None:
+        super().__init__()
+        self.path = Path(path).absolute()
+        self._flush_seconds = flush_seconds
+        self._pending: list[_Row] = []
+        self._scalars: list[str] | None = None  # scalar columns of the file; None: not looked yet
+        self._warned = False
+        self._timer: threading.Timer | None = None
+        self._lock = threading.RLock()
+
+    @property
+    def name(self) -> str:
+        """Empty: the folder is the run's."""
+        return ""
+
+    @property
+    def version(self) -> str:
+        """Empty: the folder is the run's."""
+        return ""
+
+    @property
+    def save_dir(self) -> str:
+        """The run's folder."""
+        return str(self.path.parent)
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """Add a row. A value that is no number (a text, an image) is left out."""
+        try:
+            values = {name: float(value) for name, value in metrics.items()}
+        except (TypeError, ValueError, RuntimeError):
+            values = dict(_numbers(metrics))
+        epoch = values.pop("epoch", None)
+        evaluated = any(name.startswith(EVALUATION_PREFIXES) for name in values)
+        with self._lock:
+            self._pending.append((epoch, step, values))
+            if self._timer is None and not evaluated:
+                # One short-lived thread every few seconds at most: a loop that goes quiet for minutes after
+                # its last row (a long validation, a hang) still finds that row on disk.
+                self._timer = threading.Timer(self._flush_seconds, self.flush)
+                self._timer.daemon = True
+                self._timer.start()
+        if evaluated:
+            self.flush()
+
+    @rank_zero_only
+    def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
+        """Nothing: the configuration has a file of its own."""
+
+    @rank_zero_only
+    def save(self) -> None:
+        """Write what is pending."""
+        self.flush()
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        """Write what is pending; logging may go on."""
+        self.flush()
+
+    def flush(self) -> None:
+        """Write what is pending. A failing disk costs a warning, once; the rows stay pending."""
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            if not self._pending:
+                return
+            try:
+                self._append(self._pending)
+            except OSError as error:
+                if not self._warned:
+                    self._warned = True
+                    warnings.warn(f"{self.path} cannot be written ({error}); trying again.", stacklevel=2)
+                return
+            self._pending.clear()
+
+    def continue_from(self, step: int) -> None:
+        """Drop the rows of ``step`` and later: the run was resumed there and will log them again.
+
+        Args:
+            step: The first step to come. Lightning counts from 0, so after a checkpoint at ``global_step``
+                300 this is 300.
+        """
+        with self._lock:
+            self.flush()
+            rows = _read_rows(self.path)
+            if not rows:
+                return
+            header, *body = rows
+            where = header.index("step")
+            kept = [row for row in body if not row[where] or int(row[where]) < step]
+            write_atomically(self.path, _csv_bytes([header, *kept]))
+
+    def _append(self, rows: list[_Row]) -> None:
+        if self._scalars is None:
+            _drop_torn_line(self.path)
+            self._scalars = _read_rows(self.path, limit=1)[0][2:] if self.path.exists() else []
+        known = set(self._scalars)
+        new = list(dict.fromkeys(name for _, _, values in rows for name in values if name not in known))
+        scalars = self._scalars + new
+        header = ["epoch", "step", *scalars]
+        if new and self.path.exists():
+            body = [row + [""] * (len(header) - len(row)) for row in _read_rows(self.path)[1:]]
+            write_atomically(self.path, _csv_bytes([header, *body]))
+        self._scalars = scalars
+        lines = [
+            ["" if epoch is None else f"{epoch:g}", "" if step is None else str(step)]
+            + [repr(values[name]) if name in values else "" for name in scalars]
+            for epoch, step, values in rows
+        ]
+        with self.path.open("ab", buffering=0) as file:
+            end = file.tell()
+            content = memoryview(_csv_bytes(lines if end else [header, *lines]))
+            try:
+                while content:
+                    content = content[file.write(content) :]
+            except OSError:
+                os.truncate(self.path, end)  # half a row would spoil the file
+                raise
+
+    def __getstate__(self) -> dict[str, Any]:
+        self.flush()
+        return self.__dict__ | {"_lock": None, "_timer": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.RLock()
+
+
+def read_metrics(path: str | os.PathLike[str]) -> list[dict[str, float]]:
+    """The rows of a ``metrics.csv``, oldest first, each without its empty cells; none where there is no file.
+
+    A last line that was cut short by a kill is left out.
+    """
+    header, *body = _read_rows(Path(path)) or [[]]
+    return [
+        {name: float(cell) for name, cell in zip(header, row, strict=True) if cell}
+        for row in body
+        if len(row) == len(header)
+    ]
+
+
+def _read_rows(path: Path, limit: int | None = None) -> list[list[str]]:
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return (
+            [row for row, _ in zip(csv.reader(file), range(limit), strict=False)] if limit else list(csv.reader(file))
+        )
+
+
+def _drop_torn_line(path: Path) -> None:
+    """Cut a last line without its end, left by a kill in the midst of a write."""
+    if not path.exists():
+        return
+    content = path.read_bytes()
+    whole = content.rfind(b"\n") + 1
+    if whole == 0:
+        path.unlink()
+    elif whole < len(content):
+        os.truncate(path, whole)
+
+
+def _csv_bytes(rows: Iterable[Iterable[str]]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode()
+
+
+def _numbers(metrics: Mapping[str, Any]) -> Iterable[tuple[str, float]]:
+    for name, value in metrics.items():
+        try:
+            yield name, float(value)
+        except (TypeError, ValueError, RuntimeError):
+            continue

@@ -1,0 +1,239 @@
+"""A run's folder: what a run leaves behind, where it lies, and when it is complete."""
+
+import csv
+import io
+import json
+import math
+import os
+import shlex
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from convscope.errors import UserError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from PIL.Image import Image
+
+TRACKERS_FILE = "trackers.json"  # which run of which tracker belongs to this folder, so that a resumed run finds it
+
+
+class RunFolder:
+    """The folder of one run; the only place that knows the names of the files in it.
+
+    Every file but ``metrics.csv`` is written whole under a temporary name and then renamed, so a reader, or a
+    run that is killed, never meets half a file.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path).absolute()
+
+    def __repr__(self) -> str:
+        return f"RunFolder({str(self.path)!r})"
+
+    @property
+    def config_file(self) -> Path:
+        """The resolved configuration, ``config.yaml``."""
+        return self.path / "config.yaml"
+
+    @property
+    def summary_file(self) -> Path:
+        """``summary.json``: written last; its presence means that the run is complete."""
+        return self.path / "summary.json"
+
+    @property
+    def metrics_file(self) -> Path:
+        """``metrics.csv``: every scalar, whatever tracker is on."""
+        return self.path / "metrics.csv"
+
+    @property
+    def report_file(self) -> Path:
+        """``report.html``: one self-contained page."""
+        return self.path / "report.html"
+
+    @property
+    def media(self) -> Path:
+        """Folder of the figures (PNG)."""
+        return self.path / "media"
+
+    @property
+    def tables(self) -> Path:
+        """Folder of the tables (CSV)."""
+        return self.path / "tables"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def complete(self) -> bool:
+        """Whether the run has written its summary."""
+        return self.summary_file.is_file()
+
+    def create(self, *, resume: bool = False) -> "RunFolder":
+        """Make the folder and its sub-folders.
+
+        With ``resume`` an existing run is continued: its summary is taken away, because the run is not
+        complete any more. Entries whose names start with a dot do not count as content.
+
+        Raises:
+            UserError: The path is a file, or a folder with content and ``resume`` is false.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise UserError(f"{self.path} is a file; a run needs a folder of its own.")
+        if self.path.is_dir() and not resume:
+            taken = next((entry for entry in self.path.iterdir() if not entry.name.startswith(".")), None)
+            if taken is not None:
+                raise UserError(
+                    f"The run folder {self.path} is not empty (it holds {taken.name}). "
+                    "Choose another folder, or resume the run."
+                )
+        for folder in (self.media, self.tables, self.checkpoints):
+            folder.mkdir(parents=True, exist_ok=True)
+        if resume:
+            self.summary_file.unlink(missing_ok=True)
+        return self
+
+    def write_config(self, text: str) -> None:
+        """Write the configuration, YAML text, to ``config.yaml``."""
+        write_atomically(self.config_file, text.encode())
+
+    def read_config(self) -> str | None:
+        """Text of ``config.yaml``; None where there is none."""
+        return self.config_file.read_text(encoding="utf-8") if self.config_file.is_file() else None
+
+    def write_report(self, page: str) -> None:
+        """Write the HTML text ``page`` to ``report.html``."""
+        write_atomically(self.report_file, page.encode())
+
+    def write_summary(self, summary: Mapping[str, Any]) -> None:
+        """Write ``summary.json`` and force it to the disk. Call it last: its presence says that the run is
+        complete.
+
+        NaN and infinity become null; NumPy and torch scalars become numbers, paths and other objects strings.
+        """
+        text = json.dumps(json_ready(summary), indent=2, ensure_ascii=False, allow_nan=False)
+        write_atomically(self.summary_file, (text + "\n").encode(), to_disk=True)
+
+    def read_summary(self) -> dict[str, Any] | None:
+        """Content of ``summary.json``; None while the run is not complete."""
+        return _read_json(self.summary_file)
+
+    def read_trackers(self) -> dict[str, dict[str, str]]:
+        """What identifies this run in each tracker, by tracker; empty where nothing was noted."""
+        return _read_json(self.path / TRACKERS_FILE) or {}
+
+    def note_tracker(self, tracker: str, identity: Mapping[str, str]) -> None:
+        """Remember what identifies this run in ``tracker``, for a resume."""
+        known = self.read_trackers() | {tracker: dict(identity)}
+        write_atomically(self.path / TRACKERS_FILE, (json.dumps(known, indent=2) + "\n").encode())
+
+    def write_table(self, name: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Path:
+        """Write ``tables/<name>.csv`` (UTF-8); a name with slashes makes sub-folders. Returns its path.
+
+        Raises:
+            ValueError: A row has not as many cells as there are columns, or the name leaves the folder.
+        """
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(columns)
+        for row in rows:
+            if len(row) != len(columns):
+                raise ValueError(f"table {name}: a row of {len(row)} cells for {len(columns)} columns: {row!r}")
+            writer.writerow(row)
+        return self._write(self.tables, name, ".csv", text.getvalue().encode())
+
+    def write_figure(self, name: str, figure: "Figure") -> Path:
+        """Draw ``figure`` to ``media/<name>.png`` at its own resolution. Returns the path.
+
+        A name with slashes makes sub-folders; what was there under that name is replaced.
+
+        Raises:
+            ValueError: The name leaves the folder.
+        """
+        png = io.BytesIO()
+        with warnings.catch_warnings():
+            # A class name in a script that the font lacks is drawn as boxes; that is no news once a glyph.
+            warnings.filterwarnings("ignore", message="Glyph .* missing from")
+            figure.savefig(png, format="png")
+        return self._write(self.media, name, ".png", png.getvalue())
+
+    def write_image(self, name: str, picture: "Image") -> Path:
+        """Write a Pillow image to ``media/<name>.png``, pixel by pixel. Returns its path.
+
+        Raises:
+            ValueError: The name leaves the folder.
+        """
+        png = io.BytesIO()
+        picture.save(png, format="PNG")
+        return self._write(self.media, name, ".png", png.getvalue())
+
+    def write_text(self, name: str, text: str) -> Path:
+        """Write ``media/<name>.txt`` (UTF-8). Returns its path.
+
+        Raises:
+            ValueError: The name leaves the folder.
+        """
+        return self._write(self.media, name, ".txt", text.encode())
+
+    @staticmethod
+    def _write(folder: Path, name: str, suffix: str, content: bytes) -> Path:
+        parts = PurePosixPath(name).parts
+        if not parts or name.startswith("/") or any(part == ".." or "\\" in part or "\0" in part for part in parts):
+            raise ValueError(f"{name!r} is no name for a file below {folder.name}/")
+        path = folder.joinpath(*parts[:-1], parts[-1] + suffix)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, content)
+        return path
+
+
+def write_atomically(path: Path, content: bytes, *, to_disk: bool = False) -> None:
+    """Replace ``path`` by ``content`` in one step; with ``to_disk`` also against a loss of power."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            if to_disk:
+                file.flush()
+                os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    if to_disk and os.name == "posix":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # the rename itself is an entry of the folder
+        finally:
+            os.close(folder)
+
+
+def readable_path(path: str | os.PathLike[str]) -> str:
+    """``path`` as a shell takes it, from the working directory where it lies below that."""
+    full, here = Path(path).absolute(), Path.cwd()
+    return shlex.quote(str(full.relative_to(here) if full.is_relative_to(here) else full))
+
+
+def json_ready(value: Any) -> Any:
+    """``value`` as JSON can hold it: plain containers, strings, finite numbers, null."""
+    if isinstance(value, Mapping):
+        return {str(key): json_ready(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [json_ready(item) for item in value]
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if callable(getattr(value, "tolist", None)):  # NumPy and torch, scalars and arrays
+        return json_ready(value.tolist())
+    return str(value)
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    if not path.is_file():
+        return None
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content

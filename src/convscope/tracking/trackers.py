@@ -1,0 +1,170 @@
+"""Which trackers are on: from names to loggers, and back to a clean end."""
+
+import importlib.util
+import os
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities import rank_zero_only
+
+from convscope.errors import UserError
+from convscope.tracking import mlflow_run, wandb_run
+from convscope.tracking.guard import GuardedLogger
+from convscope.tracking.metrics_file import MetricsFile
+from convscope.tracking.run_folder import RunFolder, readable_path
+from convscope.tracking.tensorboard_events import TensorBoardEvents
+
+TRACKERS = ("csv", "tensorboard", "wandb", "mlflow")
+DEFAULT_MLFLOW_URI = "sqlite:///outputs/mlflow.db"
+INSTALL = {
+    "mlflow": "install it with: pip install 'convscope[mlflow]' (here: make setup extras=mlflow)",
+    "wandb": "install it with: pip install wandb",
+    "tensorboard": "install it with: pip install tensorboard",
+}
+
+_Started = tuple[GuardedLogger, list[str]]
+
+
+def choose_trackers(names: Sequence[str]) -> list[str]:
+    """``names`` without repetitions and with ``auto`` resolved: wandb where a key is configured, else
+    TensorBoard.
+
+    Raises:
+        UserError: A name is unknown, or the tracker's package is not installed.
+    """
+    chosen: list[str] = []
+    for name in names:
+        if name == "auto":
+            usable = wandb_run.key_configured() and wandb_run.requested_mode() != "disabled"
+            name = "wandb" if usable and _installed("wandb") else "tensorboard"
+        if name not in TRACKERS:
+            raise UserError(f"No tracker is named {name!r}; there are {', '.join(TRACKERS)} and auto.")
+        if name in INSTALL and not _installed(name):
+            raise UserError(f"logger={name} needs the package {name}; {INSTALL[name]}")
+        if name not in chosen:
+            chosen.append(name)
+    return chosen
+
+
+def build_loggers(
+    names: Sequence[str],
+    folder: RunFolder,
+    *,
+    project: str,
+    run_name: str,
+    group: str | None = None,
+    tags: Sequence[str] = (),
+    config: Mapping[str, Any] | None = None,
+    entity: str | None = None,
+    wandb_mode: wandb_run.Mode = "auto",
+    mlflow_uri: str | None = None,
+    resume_step: int | None = None,
+) -> tuple[list[Logger], list[str]]:
+    """Start the trackers of a run. ``metrics.csv`` is always one of them, and the first.
+
+    A tracker that cannot start is left out and the notices say so. On processes other than the first of a
+    distributed run nothing is started.
+
+    Args:
+        names: Among ``csv``, ``tensorboard``, ``wandb``, ``mlflow`` and ``auto``.
+        folder: The run's folder, created.
+        project: wandb's project and MLflow's experiment.
+        run_name: How the run is called in a tracker.
+        group: Runs that belong together, such as those of a sweep.
+        tags: Words to find the run by.
+        config: The resolved configuration as plain containers; logged to every tracker.
+        entity: wandb's user or team.
+        wandb_mode: ``auto`` is offline where there is no key or no network; ``online`` skips the look at the
+            network.
+        mlflow_uri: Where MLflow's runs are; default: ``$MLFLOW_TRACKING_URI``, else ``DEFAULT_MLFLOW_URI``.
+        resume_step: The first step to come of a resumed run; what was logged at it and later is dropped.
+
+    Returns:
+        The loggers for a Lightning trainer, and sentences for the user: where to look, what is offline and
+        why.
+
+    Raises:
+        UserError: A name is unknown, or the tracker's package is not installed.
+    """
+    chosen = choose_trackers([names] if isinstance(names, str) else names)
+    metrics = MetricsFile(folder.metrics_file)
+    loggers: list[Logger] = [metrics]
+    notices: list[str] = []
+    if getattr(rank_zero_only, "rank", 0) != 0:
+        return loggers, notices
+    if resume_step is not None:
+        metrics.continue_from(resume_step)
+
+    def tensorboard() -> _Started:
+        logger = TensorBoardEvents(folder.path / "tensorboard", resume_step=resume_step)
+        _ = logger.experiment
+        return GuardedLogger("TensorBoard", logger), [
+            f"TensorBoard: tensorboard --logdir {readable_path(logger.log_dir)}"
+        ]
+
+    def wandb() -> _Started:
+        logger, said = wandb_run.start(
+            folder, project=project, run_name=run_name, entity=entity, group=group, tags=tags, mode=wandb_mode
+        )
+        return GuardedLogger("wandb", logger, lambda status: wandb_run.finish(logger, status)), said
+
+    def mlflow() -> _Started:
+        logger, said = mlflow_run.start(
+            folder,
+            uri=mlflow_uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_MLFLOW_URI,
+            experiment=project,
+            run_name=run_name,
+            group=group,
+            tags=tags,
+        )
+        return GuardedLogger("MLflow", logger), said
+
+    start: dict[str, Callable[[], _Started]] = {"tensorboard": tensorboard, "wandb": wandb, "mlflow": mlflow}
+    for name in chosen:
+        if name == "csv":
+            continue
+        if name == "wandb" and wandb_run.requested_mode() == "disabled":
+            notices.append("wandb is off, as WANDB_MODE or `wandb disabled` asks.")
+            continue
+        try:
+            logger, said = start[name]()
+        except Exception as error:
+            reason = " ".join(str(error).split())[:300] or type(error).__name__
+            notices.append(f"{name} could not start ({reason}). The run goes on; metrics.csv has every scalar.")
+            continue
+        loggers.append(logger)
+        notices += said
+        if config is not None:
+            logger.log_hyperparams(dict(config))
+    return loggers, notices
+
+
+def close(loggers: Sequence[Logger], status: str) -> list[str]:
+    """End every tracker's run. For a ``finally``: it raises nothing, and a second call does nothing.
+
+    Args:
+        loggers: What :func:`build_loggers` gave.
+        status: "success", "failed" or "interrupted".
+
+    Returns:
+        What failed on the way or now, one sentence a tracker.
+    """
+    for logger in loggers:
+        if isinstance(logger, GuardedLogger):
+            logger.close(status)
+        else:
+            try:
+                logger.finalize(status)
+            except Exception as error:
+                warnings.warn(f"{type(logger).__name__} could not be closed: {error}", stacklevel=2)
+    return [
+        f"{logger.label} failed: {logger.failure}"
+        for logger in loggers
+        if isinstance(logger, GuardedLogger) and logger.failure
+    ]
+
+
+def _installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None

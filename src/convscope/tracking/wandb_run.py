@@ -1,0 +1,186 @@
+"""Weights & Biases: is there a key, is there a server, and a run that never asks, hangs or chatters."""
+
+import configparser
+import contextlib
+import netrc
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from pytorch_lightning.loggers import WandbLogger
+
+from convscope import hub
+from convscope.tracking.run_folder import RunFolder, readable_path
+
+Mode = Literal["auto", "offline", "online"]
+
+SERVICE_HOSTS = (
+    "api.wandb.ai",
+    "api.forge.coreweave.com",
+)  # the public service, under its old and its new address
+START_SECONDS = 15.0  # wandb's own limits: 90 s to start, none to finish
+FINISH_SECONDS = 60.0
+STEP = "trainer/global_step"  # the x-axis that Lightning logs beside every scalar
+
+
+def key_configured() -> bool:
+    """Whether wandb would find credentials here: environment, netrc, settings files. Does not import wandb.
+
+    A ``default`` entry of the netrc file does not count; it is for other hosts.
+    """
+    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
+        return True
+    settings = _settings_files()
+    if settings.get("api_key"):
+        return True
+    host = urlsplit(os.environ.get("WANDB_BASE_URL") or settings.get("base_url", "")).netloc
+    hosts = SERVICE_HOSTS if not host or host in SERVICE_HOSTS else (host,)
+    try:
+        known = netrc.netrc(_netrc_file()).hosts
+    except (OSError, netrc.NetrcParseError):
+        return False
+    return any(known[host][2] for host in hosts if host in known)
+
+
+def requested_mode() -> str | None:
+    """What ``WANDB_MODE`` or wandb's settings files ask for: online, offline, disabled; None for nothing."""
+    mode = os.environ.get("WANDB_MODE") or _settings_files().get("mode")
+    return {"dryrun": "offline", "run": "online"}.get(mode, mode) if mode else None
+
+
+def start(
+    folder: RunFolder,
+    *,
+    project: str,
+    run_name: str,
+    entity: str | None = None,
+    group: str | None = None,
+    tags: Sequence[str] = (),
+    mode: Mode = "auto",
+) -> tuple[WandbLogger, list[str]]:
+    """Start the wandb run of ``folder``, or continue it; its files go to ``<run folder>/wandb``.
+
+    Where there is no key, or no server answers, the run is offline at once. Returns the logger and what the
+    user should be told: the run's address, or why it is offline and how to sync it.
+    """
+    # Set before wandb starts its service, which else reports on itself to the server, complains on the
+    # console where that fails, and waits for it at the end.
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+    import wandb
+
+    setup: Any = wandb.setup(settings=wandb.Settings(silent=True))
+    base_url = str(setup.settings.base_url)
+    offline = _why_offline(mode, base_url)
+    if wandb.run is not None:  # of an earlier job in this process: what is logged from here on is not its own
+        with contextlib.suppress(Exception):
+            _finish(wandb.run, 1)
+    arguments: dict[str, Any] = {
+        "project": project,
+        "entity": entity,
+        "name": run_name,
+        "group": group,
+        "tags": list(tags),
+        "dir": str(folder.path),
+        "id": folder.read_trackers().get("wandb", {}).get("id"),
+        "resume": "allow",
+        "settings": _settings(),
+    }
+    run: Any = None
+    if offline is None:
+        try:
+            run = wandb.init(mode="online", **arguments)
+        except Exception as error:
+            reason = " ".join(str(error).split())[:200]
+            offline = f"{base_url} did not take it: {reason or 'is the API key right?'}"
+    if run is None:
+        run = wandb.init(mode="offline", **arguments)
+    run.define_metric(STEP)
+    run.define_metric("*", step_metric=STEP, step_sync=True)
+    folder.note_tracker("wandb", {"id": run.id})
+    logger = WandbLogger(experiment=run, project=project, save_dir=str(folder.path))
+    if offline is None:
+        return logger, [f"wandb: {run.url}"]
+    return logger, [f"wandb is offline ({offline}). To upload the run later: {_sync_command(Path(run.dir).parent)}"]
+
+
+def finish(logger: WandbLogger, status: str) -> None:
+    """End the run; on the server it is failed unless ``status`` is "success".
+
+    Raises:
+        TimeoutError: The upload was not done in time; the files are kept, and can be synced.
+    """
+    run: Any = logger.experiment
+    folder = Path(run.dir).parent
+    try:
+        _finish(run, 0 if status == "success" else 1)
+    except TimeoutError:
+        raise TimeoutError(
+            f"the upload took over {FINISH_SECONDS:.0f} s; to upload the rest: {_sync_command(folder)}"
+        ) from None
+
+
+def _finish(run: Any, exit_code: int) -> None:
+    try:
+        run.finish(exit_code=exit_code)
+    except TimeoutError:
+        raise
+    except Exception:
+        import wandb
+
+        # The service process is gone. Without this the next job could not start another, and the end of the
+        # process would complain; that teardown raises for the same reason, and can even ask to exit.
+        with contextlib.suppress(Exception, SystemExit):
+            wandb.teardown()
+        raise
+
+
+def _why_offline(mode: Mode, base_url: str) -> str | None:
+    if mode == "offline":
+        return "as asked"
+    if mode == "auto" and requested_mode() == "offline":
+        return "as WANDB_MODE or `wandb offline` asks"
+    if not key_configured():
+        return "no API key; `wandb login` stores one"
+    if mode == "auto" and not hub.reachable(base_url):
+        return f"{base_url} cannot be reached"
+    return None
+
+
+def _settings() -> Any:
+    import wandb
+
+    wanted: dict[str, Any] = {
+        "silent": True,
+        "init_timeout": START_SECONDS,
+        "finish_timeout": FINISH_SECONDS,
+        "finish_timeout_raises": True,
+    }
+    return wandb.Settings(**{name: value for name, value in wanted.items() if name in wandb.Settings.model_fields})
+
+
+def _sync_command(folder: Path) -> str:
+    return f"wandb sync {readable_path(folder)}"
+
+
+def _settings_files() -> dict[str, str]:
+    """wandb's settings files, the global one and that of the working directory, which wins."""
+    home = os.environ.get("WANDB_CONFIG_DIR", "~/.config/wandb")
+    parser = configparser.ConfigParser(interpolation=None)
+    for path in (
+        Path(home).expanduser() / "settings",
+        Path(os.environ.get("WANDB_DIR", ".")) / "wandb" / "settings",
+    ):
+        try:
+            parser.read(path)
+        except (OSError, configparser.Error, UnicodeDecodeError):
+            continue
+    return dict(parser["default"]) if parser.has_section("default") else {}
+
+
+def _netrc_file() -> Path:
+    if named := os.environ.get("NETRC"):
+        return Path(named).expanduser()
+    home = Path("~/.netrc").expanduser()
+    return home if home.exists() else Path("~/_netrc").expanduser()

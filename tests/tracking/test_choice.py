@@ -1,0 +1,183 @@
+"""Which tracker ``auto`` is, what is refused, and how wandb comes to be offline."""
+
+import ast
+import http.server
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from convscope.errors import UserError
+from convscope.tracking import trackers, wandb_run
+from convscope.tracking.run_folder import RunFolder
+from convscope.tracking.trackers import build_loggers, choose_trackers, close
+
+KEY = "k" * 40
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def test_auto_without_a_key() -> None:
+    assert choose_trackers(["auto"]) == ["tensorboard"]
+
+
+@pytest.mark.parametrize("name", ["WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE"])
+def test_auto_with_a_key_in_the_environment(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, KEY)
+    assert choose_trackers(["auto"]) == ["wandb"]
+
+
+@pytest.mark.parametrize("host", wandb_run.SERVICE_HOSTS)
+def test_auto_with_a_key_in_the_netrc(tmp_path: Path, host: str) -> None:
+    write(tmp_path / "home" / "netrc", f"machine {host}\n  login user\n  password {KEY}\n")
+    assert choose_trackers(["auto"]) == ["wandb"]
+
+
+def test_the_usual_netrc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("NETRC")
+    write(tmp_path / "home" / ".netrc", f"machine api.wandb.ai login user password {KEY}")
+    (tmp_path / "home" / ".netrc").chmod(0o600)
+    assert choose_trackers(["auto"]) == ["wandb"]
+
+
+@pytest.mark.parametrize("netrc", ["", "machine other.org login a password b", f"default login a password {KEY}", "x"])
+def test_a_netrc_without_the_host(tmp_path: Path, netrc: str) -> None:
+    write(tmp_path / "home" / "netrc", netrc)
+    assert choose_trackers(["auto"]) == ["tensorboard"]
+
+
+def test_a_server_of_ones_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    write(tmp_path / "home" / "netrc", f"machine wandb.lab:8080 login user password {KEY}")
+    assert not wandb_run.key_configured()
+    monkeypatch.setenv("WANDB_BASE_URL", "http://wandb.lab:8080")
+    assert wandb_run.key_configured()
+    monkeypatch.setenv("WANDB_BASE_URL", "http://elsewhere.lab")
+    assert not wandb_run.key_configured()
+
+
+def test_wandbs_settings_files(tmp_path: Path) -> None:
+    write(tmp_path / "home" / "netrc", f"machine wandb.lab login user password {KEY}")
+    write(tmp_path / "home" / ".config" / "wandb" / "settings", "[default]\nbase_url = http://wandb.lab\n")
+    assert wandb_run.key_configured()
+    assert wandb_run.requested_mode() is None
+    write(tmp_path / "wandb" / "settings", "[default]\nmode = disabled\n")
+    assert wandb_run.requested_mode() == "disabled"
+    assert choose_trackers(["auto"]) == ["tensorboard"]
+    write(tmp_path / "wandb" / "settings", "nonsense")
+    assert wandb_run.key_configured()
+
+
+def test_several_without_repetition(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert choose_trackers(["csv", "auto", "tensorboard", "mlflow", "csv"]) == ["csv", "tensorboard", "mlflow"]
+
+
+def test_what_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UserError, match="'comet'; there are csv, tensorboard, wandb, mlflow and auto"):
+        choose_trackers(["comet"])
+    monkeypatch.setattr(trackers, "_installed", lambda package: package != "mlflow")
+    with pytest.raises(UserError, match=r"pip install 'convscope\[mlflow\]'.*make setup extras=mlflow"):
+        choose_trackers(["mlflow"])
+
+
+def test_csv_alone(folder: RunFolder) -> None:
+    loggers, notices = build_loggers(["csv"], folder, project="p", run_name="r")
+    assert [type(logger).__name__ for logger in loggers] == ["MetricsFile"]
+    assert notices == []
+
+
+def test_other_processes_start_nothing(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trackers.rank_zero_only, "rank", 1)
+    loggers, _ = build_loggers(["tensorboard"], folder, project="p", run_name="r")
+    loggers[0].log_metrics({"validation/loss": 1.0}, 0)
+    assert len(loggers) == 1
+    assert [entry.name for entry in folder.path.iterdir() if entry.is_file()] == []
+
+
+def test_wandb_disabled(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    loggers, notices = build_loggers(["wandb"], folder, project="p", run_name="r")
+    assert len(loggers) == 1
+    assert "wandb is off" in notices[0]
+
+
+class Refusing(http.server.BaseHTTPRequestHandler):
+    """Says that the key is wrong."""
+
+    def do_POST(self) -> None:
+        self.send_response(401)
+        self.end_headers()
+
+    do_GET = do_POST  # noqa: N815
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def refusing_server() -> Iterator[str]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+def fresh_wandb() -> None:
+    """wandb reads the environment once a process."""
+    import wandb
+
+    wandb.teardown()
+
+
+@pytest.mark.parametrize(
+    ("mode", "reason"),
+    [
+        ("no network", "cannot be reached"),
+        ("refused", "did not take it"),
+        ("short key", "did not take it"),
+        ("asked", "as asked"),
+        ("environment", "WANDB_MODE"),
+    ],
+)
+def test_wandb_is_offline_at_once(
+    folder: RunFolder,
+    monkeypatch: pytest.MonkeyPatch,
+    refusing_server: str,
+    capfd: pytest.CaptureFixture[str],
+    mode: str,
+    reason: str,
+) -> None:
+    fresh_wandb()
+    monkeypatch.setenv("WANDB_API_KEY", "short" if mode == "short key" else KEY)
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9" if mode == "no network" else refusing_server)
+    if mode == "environment":
+        monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asked"))
+    start = time.monotonic()
+    loggers, notices = build_loggers(
+        ["wandb"], folder, project="p", run_name="r", wandb_mode="offline" if mode == "asked" else "auto"
+    )
+    loggers[1].log_metrics({"train/loss": 1.0}, 0)
+    assert close(loggers, "success") == []
+    fresh_wandb()
+    assert time.monotonic() - start < 10
+    assert len(notices) == 1
+    assert reason in notices[0]
+    assert f"wandb sync {next(folder.path.glob('wandb/offline-run-*')).relative_to(Path.cwd())}" in notices[0]
+    said = capfd.readouterr()
+    assert said.out + said.err == ""
+
+
+def test_slow_packages_are_imported_only_where_used() -> None:
+    at_the_top = {
+        alias.name.split(".")[0]
+        for path in Path(trackers.__file__).parent.glob("*.py")
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for alias in ([ast.alias(node.module or "")] if isinstance(node, ast.ImportFrom) else node.names)
+    }
+    assert not at_the_top & {"wandb", "mlflow", "tensorboard", "matplotlib", "PIL", "jinja2", "torch"}

@@ -1,0 +1,186 @@
+import base64
+import io
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from convscope.tracking import inline
+from convscope.tracking.metrics_file import MetricsFile
+from convscope.tracking.report import duration, number, write_report
+from convscope.tracking.run_folder import RunFolder
+
+EVIL = "<script>alert('x')</script>"
+
+SUMMARY: dict[str, Any] = {
+    "status": "completed",
+    "task": "image_classification",
+    "model": {
+        "name": "resnet",
+        "parameters": 11177538,
+        "multiply_adds": 1814073344,
+        "weights": {"source": "hub", "name": "a1_in1k"},
+    },
+    "data": {
+        "name": "hotdog",
+        "source": "generated",
+        "classes": ["hot dog", EVIL],
+        "sizes": {"train": 1600, "validation": 400, "test": 400},
+    },
+    "transfer": {
+        "name": "gradual",
+        "stages": [
+            {"name": "head", "epochs": 5, "trainable_parameters": 1026, "learning_rate": 1e-3, "cached": True,
+             "seconds": 12.2},
+            {"name": EVIL, "epochs": 5},
+        ],
+    },
+    "metrics": {"validation": {"loss": 0.18264, "accuracy": 0.9595}, "test": {"accuracy": 0.9325, "auroc": np.nan}},
+    "receptive_field": {"theoretical": 435, "effective": 96.4},
+    "seconds": {"total": 204.1},
+    "environment": {"python": "3.11.7", "git_commit": None, "device": "a processor"},
+    "seed": 42,
+    "overrides": ["model=resnet", "data.classes=[a b,c]"],
+    "warnings": [f"The pictures are generated {EVIL}."],
+}  # fmt: skip
+
+
+class Page(HTMLParser):
+    """Tags, addresses and text of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.addresses: list[str] = []
+        self.text = ""
+        self.open: list[str] = []
+        self.feed(page)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        if tag not in {"meta", "img"}:
+            self.open.append(tag)
+        self.addresses += [value or "" for name, value in attributes if name in {"src", "href", "srcset", "data"}]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.fixture
+def finished(folder: RunFolder) -> RunFolder:
+    folder.write_config(f"model:\n  name: {EVIL}\n")
+    folder.write_image("confusion_matrix", Image.new("RGB", (30, 20)))
+    folder.write_image("saliency/dog", Image.new("RGB", (30, 20)))
+    folder.write_table("predictions", ["file", EVIL], [(f"{index}.jpg", EVIL) for index in range(50)])
+    metrics = MetricsFile(folder.metrics_file)
+    metrics.log_metrics({"train/loss": 1.0, "epoch": 0}, 0)
+    metrics.log_metrics({"validation/loss": 1.0, "epoch": 0}, 0)
+    folder.write_summary(SUMMARY)
+    return folder
+
+
+def test_the_page_says_what_the_folder_has(finished: RunFolder) -> None:
+    page = Page(write_report(finished).read_text(encoding="utf-8"))
+    for text in (
+        "93.2% test accuracy (400 examples)",
+        "resnet on hotdog",
+        "convscope train model=resnet 'data.classes=[a b,c]'",
+        f"The pictures are generated {EVIL}.",
+        "11,177,538",
+        "hub · a1_in1k",
+        "train 1,600, validation 400, test 400",
+        "total 3 min 24 s",
+        "0.1826",
+        "96.0%",
+        "theoretical 435, effective 96.4",
+        "and 30 more rows in tables/predictions.csv",
+        "saliency · dog",
+        f"name: {EVIL}",
+        "a processor",
+    ):
+        assert text in page.text
+    assert "git commit" not in page.text
+    assert page.tags.count("img") == 3  # the learning curves were drawn
+    assert (finished.media / "learning_curves.png").exists()
+
+
+def test_the_page_is_alone(finished: RunFolder) -> None:
+    text = write_report(finished).read_text(encoding="utf-8")
+    page = Page(text)
+    assert len(page.addresses) == 3
+    assert all(address.startswith("data:image/png;base64,") for address in page.addresses)
+    without_pictures = re.sub(r"data:image/png;base64,[\w+/=]+", "", text)
+    assert not re.search(r"url\(|@import|https?://|//\w", without_pictures)
+    assert "script" not in page.tags
+    assert "link" not in page.tags
+    assert "<script" not in text
+
+
+def test_pictures_are_whole(finished: RunFolder) -> None:
+    page = Page(write_report(finished).read_text(encoding="utf-8"))
+    content = base64.b64decode(page.addresses[1].removeprefix("data:image/png;base64,"))
+    assert content == (finished.media / "confusion_matrix.png").read_bytes()
+
+
+def test_an_empty_folder_has_a_report(folder: RunFolder) -> None:
+    page = Page(write_report(folder).read_text(encoding="utf-8"))
+    assert "No result" in page.text
+    assert "not complete" in page.text
+    assert "img" not in page.tags
+
+
+@pytest.mark.parametrize("missing", list(SUMMARY))
+def test_each_part_may_be_missing(finished: RunFolder, missing: str) -> None:
+    for summary in (
+        {key: value for key, value in SUMMARY.items() if key != missing},
+        SUMMARY | {missing: None},
+        SUMMARY | {missing: {}},
+    ):
+        Page(write_report(finished, summary).read_text(encoding="utf-8"))
+
+
+def test_the_headline_falls_back_to_the_validation(folder: RunFolder) -> None:
+    summary = {"metrics": {"validation": {"loss": 0.5}, "test": None}, "status": "completed"}
+    assert "0.5 validation loss" in write_report(folder, summary).read_text(encoding="utf-8")
+
+
+def test_many_large_pictures_still_fit(folder: RunFolder) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (600, 1600, 3), dtype=np.uint8)
+    for index in range(6):
+        folder.write_image(f"noise/{index}", Image.fromarray(noise))
+    report = write_report(folder, {})
+    assert report.stat().st_size < 3_000_000
+    page = Page(report.read_text(encoding="utf-8"))
+    assert len(page.addresses) == 6
+    kind, content = page.addresses[0].split(";base64,")
+    assert kind == "data:image/webp"
+    with Image.open(io.BytesIO(base64.b64decode(content))) as picture:
+        assert picture.height / picture.width == pytest.approx(600 / 1600, rel=0.02)
+
+
+def test_pictures_beyond_the_most_are_counted(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inline, "MOST_PICTURES", 2)
+    for index in range(5):
+        folder.write_image(f"{index}", Image.new("RGB", (2, 2)))
+    page = Page(write_report(folder).read_text(encoding="utf-8"))
+    assert "3 more figures" in page.text
+    assert len(page.addresses) == 2
+
+
+def test_numbers_and_durations() -> None:
+    assert [number(value) for value in (1234567, 0.00012346, 3.0, None, "x")] == [
+        "1,234,567",
+        "0.0001235",
+        "3",
+        "",
+        "x",
+    ]
+    shown = [duration(value) for value in (0.42, 41.4, 59.7, 192, 7500, None)]
+    assert shown == ["0.4 s", "41 s", "1 min 0 s", "3 min 12 s", "2 h 5 min", "–"]
