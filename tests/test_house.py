@@ -13,9 +13,7 @@ NAMES_WITHOUT_SUBJECT = {"util", "utils", "helper", "helpers", "misc"}
 
 # Bracketed, so that this file does not hold what it forbids. PyTorch's host is meant where it has wheels, not
 # weights.
-REGISTRY = re.compile(
-    r"py[p]i\.org|python[h]osted\.org|ana[c]onda\.org|download\.pytorch\.org/[w]hl|npm[j]s\.org"
-)
+REGISTRY = re.compile(r"py[p]i\.org|python[h]osted\.org|ana[c]onda\.org|download\.pytorch\.org/[w]hl|npm[j]s\.org")
 OWN_FOLDER = re.compile(rf"(?<![\w.}}])(?:/home/\w|/Users/\w|/roo[t]/|{re.escape(str(ROOT))}/)")
 
 

@@ -71,9 +71,13 @@ def test_every_option_is_valid(train, group, option):
     [
         (
             "model=nope",
-            "model=nope: no such option; choose from: efficientnet_lite, lecture_cnn, lenet5, resnet, timm, torchvision",
+            "model=nope: no such option; "
+            "choose from: efficientnet_lite, lecture_cnn, lenet5, resnet, timm, torchvision",
         ),
-        ("transfer=sratch", "transfer=sratch: no such option; did you mean scratch?; choose from: auto, full, head, scratch"),
+        (
+            "transfer=sratch",
+            "transfer=sratch: no such option; did you mean scratch?; choose from: auto, full, head, scratch",
+        ),
         ("model.dept=3", "model.dept: no such key; choose from: name, variant, weights"),
         ("+model.dept=3", "model.dept=3: no such key"),
         ("transfer.lr=abc", "transfer.lr=abc: must be a number"),
@@ -181,4 +185,4 @@ def test_nothing_slow_is_imported_to_refuse_or_to_help():
 
 
 def test_the_installed_configuration_is_this_one():
-    assert compose.CONFIG_DIR == Path(__file__).parents[2] / "conf"
+    assert Path(__file__).parents[2] / "conf" == compose.CONFIG_DIR

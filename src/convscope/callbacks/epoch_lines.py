@@ -8,7 +8,10 @@ from pytorch_lightning.callbacks import Callback
 
 
 class EpochLines(Callback):
-    """Prints loss and accuracy of training and validation, and the time, at the end of each epoch.
+    """Prints loss and accuracy of training and validation, and the time, after each epoch.
+
+    A line is printed when the next epoch begins or the training ends: the module logs the metrics of an epoch
+    after the callbacks have had their turn.
 
     Args:
         write: Takes a finished line.
@@ -17,16 +20,27 @@ class EpochLines(Callback):
     def __init__(self, write: Callable[[str], None]) -> None:
         self.write = write
         self._started = 0.0
+        self._ended: tuple[int, float] | None = None  # epoch and its seconds, until its line is printed
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Start the clock."""
+        """Print the line of the epoch before, and start the clock."""
+        self._print(trainer)
         self._started = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Print the line; validation has run by then."""
-        seconds = time.perf_counter() - self._started
+        """Stop the clock; validation has run by then."""
+        self._ended = (trainer.current_epoch + 1, time.perf_counter() - self._started)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Print the last line."""
+        self._print(trainer)
+
+    def _print(self, trainer: pl.Trainer) -> None:
+        if self._ended is None:
+            return
+        (epoch, seconds), self._ended = self._ended, None
         values = trainer.callback_metrics
-        parts = []
+        parts = [f"epoch {epoch:>{len(str(trainer.max_epochs))}}/{trainer.max_epochs}"]
         for split in ("train", "validation"):
             shown = [
                 f"{name} {float(values[f'{split}/{name}']):.4f}"
@@ -35,5 +49,4 @@ class EpochLines(Callback):
             ]
             if shown:
                 parts.append(f"{split}: {', '.join(shown)}")
-        epochs = f"{trainer.current_epoch + 1:>{len(str(trainer.max_epochs))}}/{trainer.max_epochs}"
-        self.write(f"epoch {epochs}  {'  '.join(parts)}  ({seconds:.1f} s)")
+        self.write(f"{'  '.join(parts)}  ({seconds:.1f} s)")

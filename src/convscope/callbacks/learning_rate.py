@@ -12,7 +12,7 @@ class LearningRateLog(Callback):
     ) -> None:
         """Log the rate that the coming step is made with."""
         step = trainer.global_step
-        if batch_idx == 0 or (step + 1) % trainer.log_every_n_steps == 0:
+        if batch_idx == 0 or (step + 1) % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             rate = trainer.optimizers[0].param_groups[0]["lr"]
             for logger in trainer.loggers:
                 logger.log_metrics({"learning_rate": rate, "epoch": trainer.current_epoch}, step=step)

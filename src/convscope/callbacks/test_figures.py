@@ -1,6 +1,7 @@
 """The test as pictures: confusion matrix, worst mistakes, surest answers."""
 
 from collections.abc import Callable
+from typing import Any, cast
 
 import numpy as np
 import pytorch_lightning as pl
@@ -30,12 +31,9 @@ class TestFigures(Callback):
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Draw ``confusion_matrix``, ``mistakes/worst`` and ``mistakes/surest``."""
         step = trainer.global_step
-        logits, labels, indices = (
-            pl_module.predictions.logits,  # type: ignore[union-attr]
-            pl_module.predictions.labels,  # type: ignore[union-attr]
-            pl_module.predictions.indices,  # type: ignore[union-attr]
-        )
-        classes: tuple[str, ...] = pl_module.classes  # type: ignore[assignment]
+        task = cast(Any, pl_module)
+        logits, labels, indices = task.predictions.logits, task.predictions.labels, task.predictions.indices
+        classes = task.classes
         probabilities = logits.softmax(dim=1)
         sure, predicted = probabilities.max(dim=1)
         counts = torch.zeros(len(classes), len(classes), dtype=torch.int64)

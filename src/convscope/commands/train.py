@@ -97,7 +97,7 @@ def run(config: Train, overrides: Sequence[str]) -> None:
         data.channels_last = hardware.channels_last
         data.setup()
         if hardware.channels_last:
-            network.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            network.module.to(memory_format=torch.channels_last)
         if config.trainer.compile:
             network.module.compile()
         told = config.task
@@ -153,14 +153,17 @@ def run(config: Train, overrides: Sequence[str]) -> None:
             config, overrides, source, network, cost, task, data, trainer, folder, hardware, clock, warnings
         )
         summary["environment"] = environment() | summary["environment"]
+        assert task.predictions is not None
         columns, rows = prediction_table(task.predictions, data.names("test"), source.classes)
         recorder.table("predictions", columns, rows, trainer.global_step)
         status = "success"
     finally:
-        for failure in close(loggers, status):
+        failures = close(loggers, status)
+        for failure in failures:
             warn(failure)
+    summary["warnings"] += failures
+    write_report(folder, summary)
     folder.write_summary(summary)
-    write_report(folder)
     say(f"\ntest accuracy {summary['metrics']['test']['accuracy']:.4f} on {sizes['test']:,} pictures")
     say(f"report   {folder.report_file}\nsummary  {folder.summary_file}")
 

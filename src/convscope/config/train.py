@@ -1,5 +1,6 @@
 """``train``: everything that one training can be told."""
 
+import os
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
@@ -124,11 +125,12 @@ class Logger(Config):
     def settings(self, outputs: str) -> dict[str, Any]:
         """What the trackers were told, as keyword arguments of ``build_loggers``."""
         project = (self.wandb or self.auto or Auto(project="convscope")).project
+        uri = (self.mlflow.uri if self.mlflow else None) or os.environ.get("MLFLOW_TRACKING_URI")
         return {
             "project": self.mlflow.experiment if self.mlflow and not self.wandb else project,
             "entity": self.wandb.entity if self.wandb else None,
             "wandb_mode": self.wandb.mode if self.wandb else "auto",
-            "mlflow_uri": (self.mlflow.uri if self.mlflow else None) or f"sqlite:///{outputs}/mlflow.db",
+            "mlflow_uri": uri or f"sqlite:///{outputs}/mlflow.db",
         }
 
 

@@ -63,6 +63,16 @@ def build_network(
         preprocessing = dataclasses.replace(preprocessing, crop_ratio=1.0)
     module = architecture.build(classes, preprocessing.channels, size)
     head = architecture.head(module)
-    if weights.state is not None:
-        load_state(module, weights.state, head, str(weights.name))
+    if weights.state is not None and not load_state(module, weights.state, head, str(weights.name)):
+        _begin_small(module.get_submodule(head))
     return Network(architecture.name, module, head, preprocessing, dataclasses.replace(weights, state=None))
+
+
+def _begin_small(head: nn.Module) -> None:
+    # Libraries draw a head for training everything from random weights; timm's, for few classes, so wide that a
+    # head on known features spends its first epochs on unlearning it.
+    for layer in head.modules():
+        if isinstance(layer, nn.Linear | nn.Conv2d):
+            nn.init.normal_(layer.weight, std=0.01)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)

@@ -31,13 +31,13 @@ class TimmArchitecture(Architecture):
         self.name = name
         self.identifier = identifier
         self.arguments = dict(arguments or {})
-        self.configuration = timm.get_pretrained_cfg(identifier)
-        if self.configuration is None or not self.configuration.has_weights:
-            self.hub = None
-        else:
+        configuration = timm.get_pretrained_cfg(identifier, allow_unregistered=False)
+        assert configuration is not None  # it raises where there is none
+        self.configuration = configuration
+        if self.configuration.has_weights:
             tag = self.configuration.tag
             self.hub = f"{self.configuration.architecture}.{tag}" if tag else self.configuration.architecture
-        if self.configuration is not None and self.configuration.fixed_input_size:
+        if self.configuration.fixed_input_size:
             self.fixed_size = self.configuration.input_size[-1]
 
     def preprocessing(self, channels: int) -> Preprocessing:
@@ -68,7 +68,7 @@ class TimmArchitecture(Architecture):
     def head(self, network: nn.Module) -> str:
         """The classifier that timm's configuration names."""
         classifier = self.configuration.classifier
-        return classifier if isinstance(classifier, str) else classifier[0]
+        return classifier if isinstance(classifier, str) else str(classifier[0])
 
     def hub_address(self) -> str:
         """The Hugging Face hub, or the mirror in ``HF_ENDPOINT``."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -99,7 +99,7 @@ def read_state(file: Path) -> StateDict:
         if file.suffix == ".safetensors":
             from safetensors.torch import load_file
 
-            content = load_file(file)
+            content: Any = load_file(file)
         else:
             content = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:

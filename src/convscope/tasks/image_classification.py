@@ -80,6 +80,7 @@ class ImageClassification(pl.LightningModule):
         count = len(self.classes)
         self.validation_metrics = classification_metrics(count, "validation/")
         self.test_metrics = classification_metrics(count, "test/")
+        self.class_weights: torch.Tensor | None
         self.register_buffer("class_weights", self.objective.class_weights, persistent=False)
         self._mix = _mixing(self.objective, count)
         self._test_batches: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
@@ -100,7 +101,7 @@ class ImageClassification(pl.LightningModule):
             self._loss_sum += loss.detach() * len(images)
             self._correct += (logits.argmax(dim=1) == batch.labels).sum()
         self._seen += len(images)
-        if (self.global_step + 1) % self.trainer.log_every_n_steps == 0:
+        if (self.global_step + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             self.log("train/loss_step", loss, on_step=True, on_epoch=False)
         return loss
 

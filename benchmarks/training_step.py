@@ -1,0 +1,163 @@
+"""Seconds of a training step: this pipeline, metrics and all, against a bare PyTorch loop.
+
+Both sides train the same network on the same batches. ``overhead/...`` holds the bare loop to the same allocator
+settings and precision: what Lightning, the data module and the metrics cost. ``as_people_write_it/...`` lets the
+pipeline choose (allocator, memory format, precision) and leaves the bare loop at PyTorch's defaults.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.paired import take_turns
+from benchmarks.row import Row, row_of_times
+
+CASES: dict[str, dict[str, Any]] = {
+    "training_step/overhead/lenet5_batch64": {
+        "model": ["model=lenet5"], "size": 32, "channels": 1, "batch": 64, "batches": 300, "tuned": True,
+        "goal": 1.05,
+    },
+    "training_step/overhead/resnet18_64px_batch64": {
+        "model": ["model=resnet"], "size": 64, "channels": 3, "batch": 64, "batches": 12, "tuned": True,
+        "goal": 1.02,
+    },
+    "training_step/as_people_write_it/efficientnet_lite_224px_batch32": {
+        "model": ["model=efficientnet_lite"], "size": 224, "channels": 3, "batch": 32, "batches": 5, "tuned": False,
+        "goal": 0.8,
+    },
+}  # fmt: skip
+NAMES = list(CASES)
+CLASSES = 10
+
+
+def measure(name: str) -> Row:
+    """Paired seconds a step of one case."""
+    case = dict(CASES[name])
+    goal = case.pop("goal")
+    ours, peer = take_turns((ours_side, case), (bare_side, case))
+    return row_of_times(name, ours, peer, "s/step", goal)
+
+
+def _pictures(size: int, channels: int, count: int) -> Any:
+    import numpy as np
+
+    from convscope.data.image_source import ArraySplit, ImageSource
+
+    random = np.random.default_rng(0)
+    pixels = random.integers(0, 256, (count, size, size, channels), dtype=np.uint8)
+    labels = random.integers(0, CLASSES, count)
+    split = ArraySplit(lambda: pixels, pixels.shape[1:], np.arange(count), labels, "noise", "benchmark noise")
+    classes = tuple(map(str, range(CLASSES)))
+    return ImageSource("noise", "generated", classes, channels, {"train": split, "validation": split})
+
+
+def _network(model: list[str], size: int, channels: int) -> tuple[Any, Any]:
+    import torch
+    from hydra import compose, initialize_config_dir
+
+    from convscope.commands.building import architecture_of
+    from convscope.commands.compose import CONFIG_DIR, check
+    from convscope.config.train import Train
+    from convscope.models.network import build_network
+    from convscope.models.weights import find_weights
+
+    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        overrides = [*model, "model.weights=random", "transfer=scratch", "callbacks.progress=none", "data=digits"]
+        config = check(compose("train", overrides), Train)
+    torch.manual_seed(0)
+    architecture = architecture_of(config.model)
+    weights = find_weights(architecture, "random")
+    return config, build_network(architecture, weights, CLASSES, channels, scratch_size=size)
+
+
+def ours_side(model: list[str], size: int, channels: int, batch: int, batches: int, tuned: bool) -> Callable[[], float]:
+    """One epoch of ``batches`` batches through the data module, the task and the Trainer, as ``train`` builds them."""
+    from convscope.commands import trainer as building
+    from convscope.commands.hardware import choose_hardware, prepare_process
+    from convscope.insight.parameters import multiply_adds
+
+    config, network = _network(model, size, channels)
+    told = config.trainer
+    if tuned:  # the same arithmetic on both sides
+        told = told.model_copy(update={"precision": "fp32", "channels_last": False})
+    accelerator, allocator = prepare_process(told.model_copy(update={"accelerator": "cpu"}))
+    cost = multiply_adds(network.module, (1, network.preprocessing.channels, size, size))
+    hardware = choose_hardware(told, accelerator, allocator, network.module, cost, trains_all=True)
+
+    import torch
+    from pytorch_lightning.callbacks import Callback
+
+    from convscope.data.image_data_module import ImageDataModule
+    from convscope.tasks.image_classification import ImageClassification
+    from convscope.tracking.run_folder import RunFolder
+    from convscope.tracking.trackers import build_loggers
+    from convscope.transfer.optimization import Optimization
+
+    if hardware.channels_last:
+        network.module.to(memory_format=torch.channels_last)
+    source = _pictures(size, channels, batch * batches)
+    cache = Path(tempfile.mkdtemp(prefix="convscope-bench-"))
+    data = ImageDataModule(source, network.preprocessing, batch_size=batch, cache_dir=cache / "cache")
+    data.channels_last = hardware.channels_last
+    data.setup("fit")
+
+    class Clock(Callback):
+        def on_train_epoch_start(self, *_: Any) -> None:
+            self.started = time.perf_counter()
+
+        def on_train_epoch_end(self, *_: Any) -> None:
+            self.seconds = time.perf_counter() - self.started
+
+    def run() -> float:
+        folder = RunFolder(tempfile.mkdtemp(dir=cache)).create()
+        loggers, _ = build_loggers(["tensorboard"], folder, project="bench", run_name="bench")
+        clock = Clock()
+        short = config.model_copy(update={"transfer": config.transfer.model_copy(update={"epochs": 1})})
+        callbacks = [*building.build_callbacks(short, folder), clock]
+        lightning = building.build_trainer(short, hardware, folder, loggers, callbacks)
+        lightning.fit_loop.epoch_loop.val_loop._data_source.instance = None
+        lightning.limit_val_batches = 0
+        task = ImageClassification(network.module, source.classes, ("",), Optimization(lr=1e-3))
+        lightning.fit(task, datamodule=data)
+        return clock.seconds / batches
+
+    return run
+
+
+def bare_side(model: list[str], size: int, channels: int, batch: int, batches: int, tuned: bool) -> Callable[[], float]:
+    """The loop that a tutorial shows: forward, loss, backward, step; the loss is summed for the epoch's mean."""
+    if tuned:
+        from convscope.commands.allocator import tune_allocator
+
+        tune_allocator()
+    import torch
+    import torch.nn.functional as F
+
+    _, network = _network(model, size, channels)
+    module = network.module.train()
+    random = torch.Generator().manual_seed(0)
+    images = torch.randn(batch * batches, network.preprocessing.channels, size, size, generator=random)
+    labels = torch.randint(0, CLASSES, (batch * batches,), generator=random)
+    loader = torch.utils.data.TensorDataset(images, labels)
+
+    def run() -> float:
+        optimizer = torch.optim.AdamW(module.parameters(), lr=1e-3)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, batches)
+        module.train()
+        total, right = 0.0, 0
+        started = time.perf_counter()
+        for indices in torch.randperm(len(loader)).split(batch):
+            x, y = images[indices], labels[indices]
+            optimizer.zero_grad()
+            logits = module(x)
+            loss = F.cross_entropy(logits, y)
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            total += loss.item() * len(y)
+            right += int((logits.argmax(1) == y).sum())
+        return (time.perf_counter() - started) / batches
+
+    return run
