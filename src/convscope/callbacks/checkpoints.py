@@ -18,6 +18,11 @@ class BestCheckpoint(ModelCheckpoint):
             folder, "best", monitor=monitor, mode=mode, save_weights_only=True, enable_version_counter=False
         )
 
+    @property
+    def state_key(self) -> str:
+        """Lightning asks at every hook of every step; its own answer formats all settings anew."""
+        return "BestCheckpoint"
+
     def check_monitor_top_k(self, trainer: object, current: torch.Tensor | None = None) -> bool:
         """Whether ``current`` is at least as good as the best so far."""
         better = super().check_monitor_top_k(trainer, current)  # type: ignore[arg-type]
@@ -29,3 +34,8 @@ class LastCheckpoint(ModelCheckpoint):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, "last", enable_version_counter=False)
+
+    @property
+    def state_key(self) -> str:
+        """As of ``BestCheckpoint``."""
+        return "LastCheckpoint"

@@ -4,6 +4,7 @@ import datetime
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -46,7 +47,7 @@ def run(config: Evaluate, overrides: Sequence[str]) -> None:
         UserError: The run has no checkpoint, or the data has a class that the run does not know.
     """
     path = Path(config.run).expanduser()
-    _run_config(path)
+    trained_on = _run_config(path)["data"]
     file = path / "checkpoints" / f"{config.checkpoint}.ckpt"
     if not file.is_file():
         raise UserError(f"run={path}: has no checkpoint ({file.relative_to(path)}); did its training end?")
@@ -73,10 +74,11 @@ def run(config: Evaluate, overrides: Sequence[str]) -> None:
         checkpoint = torch.load(file, map_location="cpu", weights_only=True)
         known, state = checkpoint["convscope"], checkpoint["state_dict"]
         model = TypeAdapter(Model).validate_python(known["model"])
-    except (KeyError, ValidationError, RuntimeError, EOFError, OSError) as error:
-        raise UserError(f"{file}: is no checkpoint of this version of convscope, or damaged ({error})") from error
+    except (KeyError, ValidationError, RuntimeError, EOFError, OSError, UnpicklingError) as error:
+        reason = type(error).__name__
+        raise UserError(f"{file}: is no checkpoint of this version of convscope, or damaged ({reason})") from error
     classes: list[str] = known["classes"]
-    source = _test_source(config.data, classes)
+    source = _test_source(config.data, classes, trained_on)
     seen = Preprocessing(**known["preprocessing"])
     network = architecture_of(model).build(len(classes), seen.channels, seen.size)
     task = ImageClassification(network, classes)
@@ -138,9 +140,9 @@ def _run_config(path: Path) -> dict[str, Any]:
     return told
 
 
-def _test_source(told: Data, classes: Sequence[str]) -> "ImageSource":
-    """The data to score, its labels as places in ``classes``."""
-    if isinstance(told, ImageFolder):
+def _test_source(told: Data, classes: Sequence[str], trained_on: Mapping[str, Any]) -> "ImageSource":
+    """The data to score, its labels as places in ``classes``: of the run's own folder, the test split alone."""
+    if isinstance(told, ImageFolder) and (told.name, told.root) != (trained_on["name"], trained_on.get("root")):
         from convscope.data.image_folder import evaluation_folder
 
         return evaluation_folder(required(told.root, "data.root"), classes)

@@ -67,7 +67,7 @@ class TimmArchitecture(Architecture):
 
     def head(self, network: nn.Module) -> str:
         """The classifier that timm's configuration names."""
-        classifier = self.configuration.classifier
+        classifier: Any = self.configuration.classifier
         return classifier if isinstance(classifier, str) else str(classifier[0])
 
     def hub_address(self) -> str:
