@@ -136,9 +136,9 @@ def pencil(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
     lacquer = lacquers[rng.integers(5)]
     cone = [(shoulder, -radius), (0.55, -0.008), (0.55, 0.008), (shoulder, radius)]
     wood = mix(palette.crumb, palette.crust, 0.35)
-    patch.paint(polygon(u, v, cone, 0.006), wood, bulge=radius, shadow=0.06)
-    lead = polygon(u, v, [(shoulder, -radius), (0.55, -0.008), (0.55, 0.008), (shoulder, radius)], 0.006)
-    patch.paint(np.maximum(lead, 0.47 - u), palette.char, bulge=0.03, gloss=0.3)
+    point = polygon(u, v, cone, 0.006)
+    patch.paint(point, wood, bulge=radius, shadow=0.06)
+    patch.paint(np.maximum(point, 0.47 - u), palette.char, bulge=0.03, gloss=0.3)
     scallop = 0.018 * np.cos(v * (3.0 * np.pi / radius))
     body = np.maximum(box(u, v, 0.5, radius, 0.01), u - shoulder + scallop)
     face = np.abs(v) < 0.42 * radius  # three of the six faces are seen

@@ -18,8 +18,9 @@ from PIL import Image, ImageFilter
 from convscope.data import hotdog_decoys as decoys
 from convscope.data import hotdog_foods as foods
 from convscope.data.hotdog_canvas import Canvas, Light, Place
+from convscope.data.hotdog_clutter import draw_clutter
 from convscope.data.hotdog_palette import Palette, draw_palette
-from convscope.data.hotdog_scenery import draw_clutter, draw_table, draw_under
+from convscope.data.hotdog_tables import draw_table, draw_under
 
 CLASSES = ("hot_dog", "not_hot_dog")
 VERSION = 1  # raise it whenever the pictures change: it is part of the keys of caches
@@ -46,22 +47,22 @@ class Kind:
     upright: bool = False
 
 
-HOT_DOG = Kind("hot_dog", foods.hot_dog, 1.0, (0.82, 1.02))
+HOT_DOG = Kind("hot_dog", foods.hot_dog, 1.0, (0.7, 1.02))
 DECOYS = (
-    Kind("bun", foods.bun, 0.08, (0.8, 1.05)),
-    Kind("sausage", foods.sausage, 0.08, (0.85, 1.1)),
-    Kind("apart", foods.apart, 0.02, (0.85, 1.05)),
-    Kind("burger", decoys.burger, 0.15, (0.7, 0.95), upright=True),
-    Kind("taco", decoys.taco, 0.12, (0.75, 1.0), upright=True),
-    Kind("sandwich", decoys.sandwich, 0.12, (0.75, 1.0), upright=True),
-    Kind("banana", decoys.banana, 0.06, (0.85, 1.1)),
-    Kind("pencil", decoys.pencil, 0.05, (0.85, 1.1)),
-    Kind("baguette", decoys.baguette, 0.06, (0.85, 1.1)),
-    Kind("croissant", decoys.croissant, 0.04, (0.8, 1.05)),
-    Kind("corn", decoys.corn, 0.03, (0.8, 1.05)),
-    Kind("donut", decoys.donut, 0.06, (0.7, 0.95)),
-    Kind("pizza", decoys.pizza, 0.09, (0.8, 1.05)),
-    Kind("carrot", decoys.carrot, 0.04, (0.85, 1.1)),
+    Kind("bun", foods.bun, 0.08, (0.68, 1.04)),
+    Kind("sausage", foods.sausage, 0.08, (0.72, 1.08)),
+    Kind("apart", foods.apart, 0.02, (0.75, 1.02)),
+    Kind("burger", decoys.burger, 0.15, (0.58, 0.94), upright=True),
+    Kind("taco", decoys.taco, 0.12, (0.62, 0.98), upright=True),
+    Kind("sandwich", decoys.sandwich, 0.12, (0.62, 0.98), upright=True),
+    Kind("banana", decoys.banana, 0.06, (0.72, 1.08)),
+    Kind("pencil", decoys.pencil, 0.05, (0.72, 1.08)),
+    Kind("baguette", decoys.baguette, 0.06, (0.72, 1.08)),
+    Kind("croissant", decoys.croissant, 0.04, (0.68, 1.04)),
+    Kind("corn", decoys.corn, 0.03, (0.68, 1.04)),
+    Kind("donut", decoys.donut, 0.06, (0.58, 0.94)),
+    Kind("pizza", decoys.pizza, 0.09, (0.68, 1.04)),
+    Kind("carrot", decoys.carrot, 0.04, (0.72, 1.08)),
 )
 KINDS = tuple(kind.name for kind in (HOT_DOG, *DECOYS))
 
@@ -116,8 +117,7 @@ def scene(seed: int, index: int, size: int = 128) -> Scene:
     canvas.subject = True
     kind.draw(canvas, place, palette, rng)
     canvas.subject = False
-    if rng.random() < 0.22:
-        draw_clutter(canvas, _at_an_end(place, rng), palette, rng)
+    _draw_cover(canvas, place, palette, rng)
     image = exposure.develop(canvas.rgb, _rng(seed, index, _SENSOR))
     return Scene(image, canvas.visible > 0.5, scene_label, kind.name)
 
@@ -156,13 +156,15 @@ def _beside(subject: Place, rng: np.random.Generator) -> Place:
     return Place(float(subject.x + x), float(subject.y + y), rng.uniform(0, 2 * np.pi), 1.0)
 
 
-def _at_an_end(subject: Place, rng: np.random.Generator) -> Place:
-    """Near the edge of the subject, where something may cover a part of it and leave it recognisable."""
-    along = rng.choice([-1.0, 1.0]) * rng.uniform(0.4, 0.55) * subject.scale
+def _draw_cover(canvas: Canvas, subject: Place, palette: Palette, rng: np.random.Generator) -> None:
+    """Now and then something lies over an end of the subject, and leaves it recognisable."""
+    if rng.random() > 0.22:
+        return
+    along = float(rng.choice([-1.0, 1.0])) * rng.uniform(0.4, 0.55) * subject.scale
     across = rng.uniform(-0.25, 0.25) * subject.scale
     cos, sin = float(np.cos(subject.angle)), float(np.sin(subject.angle))
     x, y = subject.x + cos * along - sin * across, subject.y + sin * along + cos * across
-    return Place(x, y, rng.uniform(0, 2 * np.pi), 1.0)
+    draw_clutter(canvas, Place(x, y, rng.uniform(0, 2 * np.pi), 1.0), palette, rng)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ def capsule(u: Field, v: Field, half: float, radius: float | Field) -> Field:
     return np.sqrt(beyond * beyond + v * v) - radius
 
 
-def box(u: Field, v: Field, a: float, b: float, corner: float) -> Field:
+def box(u: Field, v: Field, a: float, b: float | Field, corner: float) -> Field:
     """Distance to a rectangle of half sides ``a`` and ``b`` whose corners are rounded by ``corner``."""
     du = np.abs(u) - (a - corner)
     dv = np.abs(v) - (b - corner)
