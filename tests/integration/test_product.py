@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 
-FASHION = Path("/usr/share/datasets/fashion-mnist")
-
 pytestmark = pytest.mark.slow
 
 
@@ -27,9 +25,3 @@ def test_the_default_run(convscope, tmp_path):
 def test_lenet_on_digits(convscope, tmp_path):
     assert convscope("train", "model=lenet5", "data=digits", "folder=run").status == 0
     assert summary_of(tmp_path / "run")["metrics"]["test"]["accuracy"] >= 0.98
-
-
-@pytest.mark.skipif(not FASHION.is_dir(), reason=f"{FASHION} is not there: apt install dataset-fashion-mnist")
-def test_lenet_on_fashion(convscope, tmp_path):
-    assert convscope("train", "experiment=lenet5_fashion", f"data.root={FASHION}", "folder=run").status == 0
-    assert summary_of(tmp_path / "run")["metrics"]["test"]["accuracy"] >= 0.905
