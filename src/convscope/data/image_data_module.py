@@ -98,8 +98,9 @@ class ImageDataModule(LightningDataModule):
             crop: int | None = self.preprocessing.size
             if split == "train" and self.augmentation != "none":
                 crop = None  # random parts are taken of the whole picture
+            expected = self.preprocessing
             resizing = Resizing(
-                self.preprocessing.resize, self.preprocessing.channels, self.preprocessing.interpolation, crop
+                expected.resize, expected.channels, expected.interpolation, crop, expected.pad_from
             )
             self._stores[split] = open_image_store(
                 self.source.splits[split], resizing, self._cache_dir, self._on_bad_image, split
