@@ -143,9 +143,9 @@ class ImageDataModule(LightningDataModule):
 
     def on_after_batch_transfer(self, batch: ImageBatch, dataloader_idx: int) -> ImageBatch:
         """Normalise the images, on the device they are on now."""
-        if batch.images.dtype != torch.uint8:
+        if batch.inputs.dtype != torch.uint8:
             return batch
-        images = self.normalise(batch.images, channels_last=self.channels_last, dtype=self.dtype)
+        images = self.normalise(batch.inputs, channels_last=self.channels_last, dtype=self.dtype)
         return ImageBatch(images, batch.labels, batch.indices)
 
     def teardown(self, stage: str | None = None) -> None:
