@@ -9,6 +9,7 @@ from convscope.errors import UserError
 
 COMMANDS = {
     "train": "train a network, and keep what happened",
+    "cache": "list what is kept of pictures and frozen networks, or clear it",
     "evaluate": "score the best weights of a run on its test split or on other data",
 }
 

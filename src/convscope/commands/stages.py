@@ -288,7 +288,8 @@ def print_plan(prepared: Sequence[Prepared], parameters: int) -> None:
             str(stage.told.batch_size),
             f"not cached: {stage.reason}" if stage.reason else _cached(stage.told),
         )
-    console.print(table)
+    # A file or a pipe has no width to keep to, and a reason is worth more than a straight margin.
+    console.print(table, width=None if console.is_terminal else 240)
 
 
 def _cached(told: Told) -> str:
