@@ -14,6 +14,8 @@ import torch.nn.functional as F
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
+from convscope.insight.narrow_convolution import convolve, suits
+
 CONVOLUTIONS = {torch.conv1d, torch.conv2d, torch.conv3d}
 
 
@@ -45,8 +47,9 @@ class _Pair:
         if self.shift is not None:
             shift = shift + self.shift.double()
         layout = torch.channels_last if weight.ndim == 4 else torch.contiguous_format
-        factor = factor.to(weight.dtype).view(-1, *[1] * (weight.ndim - 1))
-        return (weight * factor).contiguous(memory_format=layout), shift.to(weight.dtype)
+        folded = torch.empty_like(weight, requires_grad=False, memory_format=layout)
+        torch.mul(weight, factor.to(weight.dtype).view(-1, *[1] * (weight.ndim - 1)), out=folded)
+        return folded, shift.to(weight.dtype)
 
 
 # One entry a convolution that a forward pass calls, in order: its BatchNorm, or None. The values hold tensors of the
@@ -80,7 +83,7 @@ class FoldedForward:
 
     def __call__(self, inputs: torch.Tensor) -> Any:
         """What ``model(inputs)`` gives."""
-        if not any(self._plan):
+        if not self._plan:
             return self._model(inputs)
         try:
             with _Fold(self._plan, self._folded) as fold:
@@ -122,10 +125,10 @@ class _Fold(TorchFunctionMode):
             raise _OtherCalls
         pair, folded = self._plan[number], self._folded[number]
         if pair is None or folded is None:
-            return func(*args, **kwargs)
+            return _convolve(func, inputs, told.weight, told.bias, told)
         if told.weight is not pair.convolution.weight or told.bias is not pair.convolution.bias:
             raise _OtherCalls
-        output = func(inputs, *folded, *told.rest, **told.named)
+        output = _convolve(func, inputs, *folded, told)
         self._awaited[id(output)] = output, pair
         return output
 
@@ -149,6 +152,22 @@ def _convolution(
 ) -> tuple[torch.Tensor, _Convolution]:
     """The input of a convolution and the other arguments, however they were given."""
     return input, _Convolution(weight, bias, rest, named)
+
+
+def _convolve(
+    func: Callable[..., torch.Tensor],
+    inputs: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor | None,
+    told: _Convolution,
+) -> torch.Tensor:
+    if inputs.requires_grad and not weight.requires_grad and inputs.ndim == 4:
+        # names as torch.conv2d has them, whether they were given by place or by name
+        settings = dict(zip(("stride", "padding", "dilation", "groups"), told.rest, strict=False)) | dict(told.named)
+        settings = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1} | settings
+        if suits(inputs, weight, **settings):
+            return convolve(inputs, weight, bias, **settings)
+    return func(inputs, weight, bias, *told.rest, **told.named)
 
 
 def _look(model: nn.Module, example: torch.Tensor) -> tuple[_Pair | None, ...]:
