@@ -11,6 +11,7 @@ COMMANDS = {
     "train": "train a network, and keep what happened",
     "cache": "list what is kept of pictures and frozen networks, or clear it",
     "evaluate": "score the best weights of a run on its test split or on other data",
+    "explain": "which pixels a run answered for; or an example step by step: topic=max_pool",
 }
 
 HELP = """\
