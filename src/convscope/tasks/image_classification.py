@@ -1,6 +1,6 @@
 """Image classification: cross-entropy over classes, for any network that maps pictures to logits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -20,6 +20,22 @@ class Batch(Protocol):
     images: torch.Tensor  # (N, C, H, W), normalised
     labels: torch.Tensor  # (N,) int64
     indices: torch.Tensor  # (N,) int64: which pictures of their split
+
+
+class OwnRule(Protocol):
+    """``network.training_loss``, where a network knows more about its training than its logits tell.
+
+    Auxiliary heads, an error of its paper's own, or a rule that changes weights without a gradient. It gets the
+    batch and the criterion, and gives the loss and the logits.
+    """
+
+    def __call__(
+        self,
+        images: torch.Tensor,
+        targets: torch.Tensor,
+        criterion: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Loss, and logits (N, classes)."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +111,12 @@ class ImageClassification(pl.LightningModule):
         images, targets = batch.images, batch.labels
         if self._mix is not None:
             images, targets = self._mix(images, targets)
-        logits = self.network(images)
-        loss = F.cross_entropy(logits, targets, self.class_weights, label_smoothing=self.objective.label_smoothing)
+        own_rule: OwnRule | None = getattr(self.network, "training_loss", None)
+        if own_rule is None:
+            logits = self.network(images)
+            loss = self.criterion(logits, targets)
+        else:
+            loss, logits = own_rule(images, targets, self.criterion)
         with torch.no_grad():
             self._loss_sum += loss.detach() * len(images)
             self._correct += (logits.argmax(dim=1) == batch.labels).sum()
@@ -104,6 +124,10 @@ class ImageClassification(pl.LightningModule):
         if (self.global_step + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             self.log("train/loss_step", loss, on_step=True, on_epoch=False)
         return loss
+
+    def criterion(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """The objective: logits (N, classes) and labels (N,), or shares of classes (N, classes), to a number."""
+        return F.cross_entropy(logits, targets, self.class_weights, label_smoothing=self.objective.label_smoothing)
 
     def on_train_epoch_start(self) -> None:
         """Begin the epoch's sums."""
