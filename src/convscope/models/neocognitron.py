@@ -64,7 +64,8 @@ class SCells(nn.Module):
         framed = _framed(u_NKHW, self.margin)
         excited = F.conv2d(framed, self.excitation.abs())  # a and b stay positive under gradients, too
         inhibited = 2 * self.r / (1 + self.r) * self.inhibition.abs().view(-1, 1, 1) * self._root_mean_square(framed)
-        return self.r * self.phi((1 + excited) / (1 + inhibited) - 1)
+        # (1 + e)/(1 + i) - 1, without the loss of digits: cells that know nothing yet answer very weakly.
+        return self.r * self.phi((excited - inhibited) / (1 + inhibited))
 
     def _root_mean_square(self, framed: torch.Tensor) -> torch.Tensor:
         return F.conv2d(framed.square(), self.fall).clamp(min=1e-12).sqrt()
@@ -106,17 +107,19 @@ class CCells(nn.Module):
     u = ψ[(1 + Σ d·u_S) / (1 + v) - 1], ψ(x) = φ(x)/(α + φ(x)), where v is the mean over planes of Σ d·u_S.
     """
 
-    def __init__(self, side: int, margin: int) -> None:
+    def __init__(self, side: int, margin: int, strength: float) -> None:
         super().__init__()
         self.margin = margin
-        self.register_buffer("d", _falling(side, FALL_TO_C).expand(PLANES, 1, -1, -1).contiguous(), persistent=False)
+        d = strength * _falling(side, FALL_TO_C)
+        self.register_buffer("d", d.expand(PLANES, 1, -1, -1).contiguous(), persistent=False)
         self.d: torch.Tensor
         self.phi = nn.ReLU()
 
     def forward(self, u_NKHW: torch.Tensor) -> torch.Tensor:  # noqa: N803
         """Outputs of S-cells (N, 24, H, W) to those of C-cells (N, 24, H', W'), between 0 and 1."""
         excited = F.conv2d(_framed(u_NKHW, self.margin), self.d, groups=PLANES)
-        above = self.phi((1 + excited) / (1 + excited.mean(dim=1, keepdim=True)) - 1)
+        inhibited = excited.mean(dim=1, keepdim=True)
+        above = self.phi((excited - inhibited) / (1 + inhibited))
         return above / (ALPHA + above)
 
 
@@ -148,9 +151,9 @@ class Neocognitron(nn.Module):
     def __init__(self, classes: int = 10, rule: str = "gradient") -> None:
         super().__init__()
         self.rule = rule
-        self.u1 = SCModule(SCells(1, 4.0, 1.0, margin=2, column=5), CCells(5, margin=-1))
-        self.u2 = SCModule(SCells(PLANES, 1.5, 16.0, margin=1, column=5), CCells(5, margin=1))
-        self.u3 = SCModule(SCells(PLANES, 1.5, 16.0, margin=0, column=2), CCells(2, margin=0))
+        self.u1 = SCModule(SCells(1, 4.0, 1.0, margin=2, column=5), CCells(5, margin=-1, strength=4.0))
+        self.u2 = SCModule(SCells(PLANES, 1.5, 16.0, margin=1, column=5), CCells(5, margin=1, strength=2.5))
+        self.u3 = SCModule(SCells(PLANES, 1.5, 16.0, margin=0, column=2), CCells(2, margin=0, strength=2.5))
         self.flat = nn.Flatten()
         self.readout = nn.Linear(PLANES, classes)
         for cells in (self.u1.s, self.u2.s, self.u3.s):

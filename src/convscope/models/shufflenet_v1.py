@@ -1,6 +1,8 @@
 """ShuffleNet: Zhang, Zhou, Lin & Sun 2017, "ShuffleNet: an extremely efficient convolutional neural network for
 mobile devices", table 1 and figure 2."""
 
+import math
+
 import torch
 from torch import nn
 
@@ -66,10 +68,11 @@ class ShuffleNet(nn.Module):
 
     def __init__(self, classes: int = 1000, channels: int = 3, groups: int = 3, width: float = 1.0) -> None:
         super().__init__()
-        stem = int(STEM_CHANNELS * width)
+        # Every convolution must divide by the groups: at some widths that takes a few channels more or less.
+        stem = max(1, math.ceil(STEM_CHANNELS * width / groups)) * groups
         self.conv1 = ConvNormAct(channels, stem, 3, stride=2)
         self.pool = nn.MaxPool2d(3, stride=2, padding=1)
-        wide = [int(STAGE2_CHANNELS[groups] * factor * width) for factor in (1, 2, 4)]
+        wide = [round(STAGE2_CHANNELS[groups] * width / (4 * groups)) * 4 * groups * factor for factor in (1, 2, 4)]
         self.stage2 = _stage(stem, wide[0], UNITS[0], groups, first_groups=1)
         self.stage3 = _stage(wide[0], wide[1], UNITS[1], groups, first_groups=groups)
         self.stage4 = _stage(wide[1], wide[2], UNITS[2], groups, first_groups=groups)
