@@ -8,7 +8,7 @@ from torch import nn
 
 from convscope.models.architecture import Architecture
 from convscope.models.lecun_units import PartialConv2d, ScaledTanh, draw_uniform
-from convscope.models.written import Scale, Written
+from convscope.models.written import SYMMETRIC, Scale, Written
 
 # Table I: the maps of S2 that each map of C3 is connected to.
 C3_TABLE = [
@@ -112,9 +112,17 @@ PAPER_SCALE = Scale(0.1 / 1.275, 1 / 1.275)  # section II.B: the background at -
 
 
 def architecture(variant: str = "modern") -> Architecture:
-    """LeNet-5, ``modern`` or ``original``, for 32 × 32 pixels, with as many channels as the data has."""
-    if variant == "original":
-        return Written(
-            "lenet5", lambda c, channels, _: OriginalLeNet5(c, channels), "output", 32, fixed=True, scale=PAPER_SCALE
-        )
-    return Written("lenet5", lambda classes, channels, _: LeNet5(classes, channels), "output", 32, fixed=True)
+    """LeNet-5, ``modern`` or ``original``, for 32 × 32 pixels, with as many channels as the data has.
+
+    Pictures of 28 × 28 pixels lie in the middle, as the paper's digits do (section II.B).
+    """
+    kind, scale = (OriginalLeNet5, PAPER_SCALE) if variant == "original" else (LeNet5, SYMMETRIC)
+    return Written(
+        "lenet5",
+        lambda classes, channels, _: kind(classes, channels),
+        "output",
+        32,
+        fixed=True,
+        scale=scale,
+        pad_from=28,
+    )

@@ -31,6 +31,7 @@ class Written(Architecture):
         least_size: Pixels of the smallest input that it can take.
         channels: Channels of the only input it takes; None: those of the data.
         scale: How pixels are normalised; None: as is usual for ImageNet where there are three channels.
+        pad_from: Pixels from which a smaller picture gets a black margin instead of being enlarged.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Written(Architecture):
         least_size: int = 1,
         channels: int | None = None,
         scale: Scale | None = SYMMETRIC,
+        pad_from: int | None = None,
     ) -> None:
         self.name = name
         self.make = make
@@ -53,6 +55,7 @@ class Written(Architecture):
         self.least_size = size if fixed else least_size
         self.channels = channels
         self.scale = scale
+        self.pad_from = pad_from
 
     def preprocessing(self, channels: int) -> Preprocessing:
         """The paper's input size."""
@@ -64,7 +67,7 @@ class Written(Architecture):
         else:
             scale = self.scale or SYMMETRIC
             mean, std = (scale.mean,) * channels, (scale.std,) * channels
-        return Preprocessing(size=self.size, channels=channels, mean=mean, std=std)
+        return Preprocessing(size=self.size, channels=channels, mean=mean, std=std, pad_from=self.pad_from)
 
     def build(self, classes: int, channels: int, size: int) -> nn.Module:
         """The network with ``classes`` outputs for pictures of ``size`` pixels."""
