@@ -99,7 +99,9 @@ class ImageDataModule(LightningDataModule):
             if split == "train" and self.augmentation != "none":
                 crop = None  # random parts are taken of the whole picture
             expected = self.preprocessing
-            resizing = Resizing(expected.resize, expected.channels, expected.interpolation, crop, expected.pad_from)
+            resizing = Resizing(
+                expected.resize, expected.channels, expected.interpolation, crop, expected.pad_from
+            )
             self._stores[split] = open_image_store(
                 self.source.splits[split], resizing, self._cache_dir, self._on_bad_image, split
             )
