@@ -17,12 +17,16 @@ from convscope.models.zoo import NAMES, find_architecture
 
 RANDOM = Weights("random", None)
 
-every_case = pytest.mark.parametrize("case", CASES, ids=str)
-counted_cases = pytest.mark.parametrize("case", [case for case in CASES if case.parameters], ids=str)
-# With real numbers: the light ones always, the others where time is given.
-computed_cases = pytest.mark.parametrize(
-    "case", [pytest.param(case, id=str(case), marks=() if case.light else pytest.mark.slow) for case in CASES]
-)
+
+def over(cases, fast):
+    """Parametrises a test: those that ``fast`` chooses are run always, the others where time is given."""
+    marked = [pytest.param(case, id=str(case), marks=() if fast(case) else pytest.mark.slow) for case in cases]
+    return pytest.mark.parametrize("case", marked)
+
+
+every_case = over(CASES, lambda case: not case.deeper)
+counted_cases = over([case for case in CASES if case.parameters], lambda case: not case.deeper)
+computed_cases = over(CASES, lambda case: case.light)  # with real numbers
 
 
 def on_meta(case: Case, size: int | None = None, classes: int | None = None):
@@ -67,9 +71,11 @@ def test_logits_at_the_papers_input_and_at_the_smallest(case):
         assert least.eval()(torch.zeros(2, *shape, device="meta")).shape == (2, case.classes)
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.architecture().least_size > 1], ids=str)
+@every_case
 def test_a_smaller_input_than_the_smallest_is_refused(case):
     architecture = case.architecture()
+    if architecture.least_size == 1:
+        return
     if architecture.fixed_size is None:
         network, shape = on_meta(case, architecture.least_size - 1)
         with pytest.raises((RuntimeError, ValueError)):
@@ -79,7 +85,7 @@ def test_a_smaller_input_than_the_smallest_is_refused(case):
 
 
 @pytest.mark.parametrize("size", [28, 32, 64])
-@pytest.mark.parametrize("case", [case for case in CASES if case.variant.get("stem") == "small"], ids=str)
+@over([case for case in CASES if case.variant.get("stem") == "small"], lambda case: case.light)
 def test_a_small_stem_keeps_the_resolution_of_small_pictures(case, size):
     small, shape = on_meta(case, size)
     usual, _ = on_meta(Case(case.name, {**case.variant, "stem": "imagenet"}), size)
@@ -194,6 +200,7 @@ def test_complexity_of_shufflenet(groups, published):
     assert multiply_adds(network, (1, *shape)) / 1e6 == pytest.approx(published, rel=0.011)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("groups", [1, 2, 3, 4, 8])
 @pytest.mark.parametrize("width", [0.25, 0.5, 1.5, 2.0])
 def test_shufflenet_is_as_wide_as_it_is_told(groups, width):

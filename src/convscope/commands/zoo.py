@@ -36,7 +36,8 @@ def run(config: Zoo, overrides: Sequence[str]) -> None:
                 table.add_column(column, justify="left" if number in LEFT else "right", no_wrap=True)
             for cells in text_rows(rows):
                 table.add_row(*cells)
-            console.print(table)
+            # Piped, a console has 80 columns, and would leave the years out.
+            console.print(table, width=max(console.width, WIDTH))
     if config.figure is not None:
         from convscope.tracking.history_figure import draw_history
 
@@ -52,6 +53,7 @@ def run(config: Zoo, overrides: Sequence[str]) -> None:
 
 
 LEFT = {1, 2, 6}  # columns of words
+WIDTH = 110
 
 
 def as_markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

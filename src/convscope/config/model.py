@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from convscope.config.base import Config
 from convscope.errors import UserError
@@ -24,6 +24,7 @@ class Neocognitron(_Model):
 
     name: Literal["neocognitron"]
     rule: Literal["gradient", "winner_take_all"]
+    selectivity: Annotated[list[PositiveFloat], Field(min_length=3, max_length=3)]
 
 
 class TDNN(_Model):

@@ -1,7 +1,7 @@
 """Neocognitron: Fukushima 1980, "Neocognitron: a self-organizing neural network model for a mechanism of pattern
 recognition unaffected by shift in position", Biological Cybernetics 36, sections 2, 3 and 5."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +12,7 @@ from convscope.models.written import Scale, Written
 
 PLANES = 24
 SIZE = 16
+PAPER_SELECTIVITY = (4.0, 1.5, 1.5)
 ALPHA = 0.5  # saturation of the C-cells
 # The paper has the fixed connections fall with the distance from their middle; these are their shares a step.
 FALL_TO_S, FALL_TO_C = 0.9, 0.8
@@ -139,28 +140,37 @@ class SCModule(nn.Module):
 class Neocognitron(nn.Module):
     """Three modules of S- and C-cells, and a dense layer that names what the 24 last cells have found.
 
-    16² → 16²·24 → 10²·24 → 8²·24 → 6²·24 → 2²·24 → 1²·24 cells, r 4, 1.5, 1.5 and q 1, 16, 16 (section 5). The
-    paper's last cells have no names; the dense layer is for those who ask for classes.
+    16² → 16²·24 → 10²·24 → 8²·24 → 6²·24 → 2²·24 → 1²·24 cells and q 1, 16, 16 (section 5). The paper's last cells
+    have no names; the dense layer is for those who ask for classes.
 
     Args:
         classes: Number of outputs.
         rule: ``gradient``: by the loss, through all layers. ``winner_take_all``: the paper's own, without a teacher,
             one picture after the other; only the dense layer learns from the loss.
+        selectivity: r of the three layers of S-cells. The paper's is for five line drawings: cells answer to what
+            is as near to what they know as a cosine of r/(1 + r).
     """
 
-    def __init__(self, classes: int = 10, rule: str = "gradient") -> None:
+    def __init__(
+        self, classes: int = 10, rule: str = "gradient", selectivity: Sequence[float] = PAPER_SELECTIVITY
+    ) -> None:
         super().__init__()
         self.rule = rule
-        self.u1 = SCModule(SCells(1, 4.0, 1.0, margin=2, column=5), CCells(5, margin=-1, strength=4.0))
-        self.u2 = SCModule(SCells(PLANES, 1.5, 16.0, margin=1, column=5), CCells(5, margin=1, strength=2.5))
-        self.u3 = SCModule(SCells(PLANES, 1.5, 16.0, margin=0, column=2), CCells(2, margin=0, strength=2.5))
+        r1, r2, r3 = selectivity
+        self.u1 = SCModule(SCells(1, r1, 1.0, margin=2, column=5), CCells(5, margin=-1, strength=4.0))
+        self.u2 = SCModule(SCells(PLANES, r2, 16.0, margin=1, column=5), CCells(5, margin=1, strength=2.5))
+        self.u3 = SCModule(SCells(PLANES, r3, 16.0, margin=0, column=2), CCells(2, margin=0, strength=2.5))
         self.flat = nn.Flatten()
         self.readout = nn.Linear(PLANES, classes)
         for cells in (self.u1.s, self.u2.s, self.u3.s):
             fan = cells.excitation[0].numel()
-            # By the paper's rule cells begin with weak, slightly different connections and no inhibition.
-            nn.init.uniform_(cells.excitation, 0.0, 0.01 / fan if rule == "winner_take_all" else 8.0 / fan)
-            nn.init.constant_(cells.inhibition, 0.0 if rule == "winner_take_all" else 1.0)
+            if rule == "winner_take_all":  # weak, slightly different connections and no inhibition, as in the paper
+                nn.init.uniform_(cells.excitation, 0.0, 0.01 / fan)
+                nn.init.zeros_(cells.inhibition)
+            else:  # a few strong connections to a cell: gradients tell cells apart that differ from the start
+                with torch.no_grad():
+                    nn.init.uniform_(cells.excitation).pow_(10).mul_(44.0 / fan)
+                nn.init.ones_(cells.inhibition)
 
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:  # noqa: N803
         """Pictures (N, 1, 16, 16) between 0 and 1 to logits (N, classes)."""
@@ -187,9 +197,14 @@ class Neocognitron(nn.Module):
             image = module.c(module.s.reinforce(image))
 
 
-def architecture(rule: str = "gradient") -> Architecture:
+def architecture(rule: str = "gradient", selectivity: Sequence[float] = PAPER_SELECTIVITY) -> Architecture:
     """The paper's network for grey pictures of 16 × 16 pixels between 0 and 1."""
     return Written(
-        "neocognitron", lambda classes, *_: Neocognitron(classes, rule), "readout", SIZE, fixed=True, channels=1,
+        "neocognitron",
+        lambda classes, *_: Neocognitron(classes, rule, selectivity),
+        "readout",
+        SIZE,
+        fixed=True,
+        channels=1,
         scale=Scale(0.0, 1.0),
-    )  # fmt: skip
+    )
