@@ -140,6 +140,15 @@ def test_in_evaluation_and_by_gradients_the_rule_rests():
         assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
 
 
+def test_frozen_cells_rest():
+    network = Neocognitron(3, "winner_take_all").train()
+    network.u1.eval()
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    network.training_loss(torch.rand(3, 1, 16, 16), torch.tensor([0, 1, 2]), F.cross_entropy)
+    changed = {name for name, tensor in network.state_dict().items() if not torch.equal(before[name], tensor)}
+    assert changed == {"u2.s.excitation", "u2.s.inhibition", "u3.s.excitation", "u3.s.inhibition"}
+
+
 def test_by_the_papers_rule_only_the_readout_has_a_gradient():
     network = Neocognitron(3, "winner_take_all").train()
     loss, _ = network.training_loss(torch.rand(3, 1, 16, 16), torch.tensor([0, 1, 2]), F.cross_entropy)

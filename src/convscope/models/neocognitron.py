@@ -184,17 +184,16 @@ class Neocognitron(nn.Module):
             logits = self(images)
             return criterion(logits, targets), logits
         with torch.no_grad():
-            if self.training:
-                for image in images:
-                    self._present(image[None])
+            for image in images if self.training else ():
+                self._present(image[None])
             features = self.flat(self.u3(self.u2(self.u1(images))))
         logits = self.readout(features)
         return criterion(logits, targets), logits
 
     def _present(self, image: torch.Tensor) -> None:
-        # All layers learn at every presentation, each from what the one before has just said.
+        # All layers that are not frozen learn at every presentation, each from what the one before has just said.
         for module in (self.u1, self.u2, self.u3):
-            image = module.c(module.s.reinforce(image))
+            image = module.c(module.s.reinforce(image)) if module.training else module(image)
 
 
 def architecture(rule: str = "gradient", selectivity: Sequence[float] = PAPER_SELECTIVITY) -> Architecture:
