@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import nn
 
 from convscope.insight.formulas import formula
 from convscope.insight.receptive_field import Field, field_of, last_spatial
 from convscope.insight.tracing import TracedLayer, Tracing
-from convscope.insight.tracing_inputs import follow
+from convscope.insight.tracing_inputs import follow, follow_inputs
 from convscope.insight.window_rules import Geometry
 
 
@@ -122,6 +123,11 @@ def multiply_adds(network: nn.Module, input_shape: Sequence[int]) -> int:
         UserError: The network does not run on an input of this shape.
     """
     return sum(layer.multiply_adds for layer in follow(network, input_shape).layers)
+
+
+def multiply_adds_of(network: nn.Module, inputs: Sequence[torch.Tensor]) -> int:
+    """As ``multiply_adds``, for a module of several inputs of the shapes of ``inputs``."""
+    return sum(layer.multiply_adds for layer in follow_inputs(network, inputs).layers)
 
 
 def count_by_part(network: nn.Module, parts: Mapping[str, Sequence[str]]) -> dict[str, Count]:

@@ -293,13 +293,14 @@ def _tensors(values: Any) -> Iterator[torch.Tensor]:
             yield from _tensors(value.values())
 
 
-def trace(network: nn.Module, x: torch.Tensor, axes: Sequence[int]) -> Tracing:
+def trace(network: nn.Module, x: torch.Tensor, axes: Sequence[int], *others: torch.Tensor) -> Tracing:
     """Run ``network`` on ``x`` and follow it.
 
     Args:
-        network: Any module of one tensor; its modes, parameters and hooks are left as they are.
+        network: Any module; its modes, parameters and hooks are left as they are.
         x: The input; on the meta device, nothing is computed, wherever the network's weights are.
         axes: The dimensions of ``x`` along which fields are measured.
+        others: More inputs, which no field is measured in.
     """
     tracing = Tracing(network, meta=x.device.type == "meta")
     fast = torch.backends.mha.get_fastpath_enabled()
@@ -312,7 +313,7 @@ def trace(network: nn.Module, x: torch.Tensor, axes: Sequence[int]) -> Tracing:
         with evaluating(network), replaced(network, tracing._twins), torch.inference_mode(), tracing:
             x = x.view(x.shape)
             setattr(x, REACH, reach_of_input(x.shape, axes))
-            network(x)
+            network(x, *others)
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
         for hook in hooks:

@@ -38,6 +38,16 @@ def follow(network: nn.Module, input_shape: Sequence[int], axes: Sequence[int] |
     raise UserError(f"input {shape}: the network does not run on it ({reason})") from failed
 
 
+def follow_inputs(network: nn.Module, inputs: Sequence[torch.Tensor]) -> Tracing:
+    """Follow a pass of a module of several inputs of the shapes of ``inputs``; where they are, if it must compute."""
+    try:
+        first, *others = (torch.empty_like(one, device="meta") for one in inputs)
+        return trace(network, first, range(2, first.ndim), *others)
+    except Exception:
+        first, *others = inputs
+        return trace(network, first, range(2, first.ndim), *others)
+
+
 def takes_tokens(network: nn.Module) -> bool:
     """Whether the first thing that a network has is an embedding of tokens."""
     first = next((module for module in network.modules() if not module._modules), None)
