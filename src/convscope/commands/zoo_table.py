@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 import yaml
 from pydantic import TypeAdapter
+from torch import nn
 
 from convscope.commands.building import architecture_of
 from convscope.commands.compose import CONFIG_DIR
 from convscope.config.model import Model
+from convscope.insight.meta_building import weightless
 from convscope.insight.parameters import multiply_adds
+from convscope.insight.receptive_field import network_field, receptive_fields
 from convscope.models.history import PAPERS, Paper
 
 COLUMNS = ("year", "model", "paper", "parameters", "multiply-adds", "field", "weights", "top-1")
@@ -53,7 +55,7 @@ def _measure(paper: Paper) -> ZooRow:
     )
     architecture = architecture_of(told)
     seen = architecture.preprocessing(paper.channels)
-    with torch.device("meta"):
+    with weightless():
         network = architecture.build(paper.classes, seen.channels, seen.size)
     shape = (seen.channels, seen.size, seen.size)
     return ZooRow(
@@ -65,11 +67,18 @@ def _measure(paper: Paper) -> ZooRow:
         classes=paper.classes,
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         multiply_adds=multiply_adds(network, (1, *shape)),
-        receptive_field=None,
+        receptive_field=_field(network, (1, *shape)),
         top1=paper.top1,
         top1_source=paper.top1_source,
         weights="packaged" if architecture.packaged else "hub" if architecture.hub else None,
     )
+
+
+def _field(network: nn.Module, shape: tuple[int, ...]) -> int | None:
+    """Pixels of a side; the last axis of a network that sees a whole column at once."""
+    layer = network_field(receptive_fields(network, shape))
+    assert layer is None or layer.field is not None
+    return None if layer is None else layer.field.size[-1]
 
 
 def text_rows(rows: Sequence[ZooRow]) -> list[tuple[str, ...]]:
