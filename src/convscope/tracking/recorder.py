@@ -14,6 +14,7 @@ from convscope.tracking.adapter import Adapter, Histogram, Table, adapter_of
 from convscope.tracking.flatten import flatten
 from convscope.tracking.guard import GuardedLogger
 from convscope.tracking.metrics_file import MetricsFile
+from convscope.tracking.position import Position
 from convscope.tracking.run_folder import RunFolder
 from convscope.tracking.sections import tracked_name
 
@@ -32,7 +33,8 @@ class Recorder:
     (:mod:`convscope.tracking.sections`). A tracker that fails is switched off with one warning. A logger of a
     kind that is not known gets the scalars.
 
-    Only the first process of a distributed run records.
+    Steps are those of the stage's trainer; :attr:`position` says where in the run the stage began. Only the first
+    process of a distributed run records.
 
     Args:
         folder: The run's folder.
@@ -45,6 +47,8 @@ class Recorder:
             logger if isinstance(logger, (GuardedLogger, MetricsFile)) else GuardedLogger(type(logger).__name__, logger)
             for logger in loggers
         ]
+        known = (logger.position for logger in loggers if isinstance(logger, (GuardedLogger, MetricsFile)))
+        self.position = next(known, Position())
         self._adapters = [
             (logger, adapter_of(logger.inner)) for logger in self._loggers if isinstance(logger, GuardedLogger)
         ]
@@ -64,7 +68,7 @@ class Recorder:
     def figure(self, name: str, figure: "Figure", step: int) -> Path:
         """Draw a matplotlib figure to ``media/<name>.png`` and log that picture. Returns its path."""
         path = self.folder.write_figure(name, figure)
-        self._hand_out(lambda adapter: adapter.picture(tracked_name(name), path, step))
+        self._hand_out(name, step, lambda adapter, key, at: adapter.picture(key, path, at))
         return path
 
     @rank_zero_only
@@ -73,7 +77,7 @@ class Recorder:
         from PIL import Image
 
         path = self.folder.write_image(name, Image.fromarray(pixels))
-        self._hand_out(lambda adapter: adapter.picture(tracked_name(name), path, step))
+        self._hand_out(name, step, lambda adapter, key, at: adapter.picture(key, path, at))
         return path
 
     @rank_zero_only
@@ -102,7 +106,7 @@ class Recorder:
         drawn = figures.picture_grid(images, captions, colors=frames, heading=heading)
         path = self.folder.write_figure(name, drawn)
         shown = [image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image for image in images]
-        self._hand_out(lambda adapter: adapter.picture_grid(tracked_name(name), path, shown, captions, step))
+        self._hand_out(name, step, lambda adapter, key, at: adapter.picture_grid(key, path, shown, captions, at))
         return path
 
     @rank_zero_only
@@ -135,7 +139,7 @@ class Recorder:
             chosen = list(pictured or range(len(rows)))[:TRACKED_PICTURES]
             pictures = {number: picture(number) for number in chosen}
         table = Table(path, columns, rows, pictures)
-        self._hand_out(lambda adapter: adapter.table(tracked_name(name), table, step))
+        self._hand_out(name, step, lambda adapter, key, at: adapter.table(key, table, at))
         return path
 
     @rank_zero_only
@@ -150,20 +154,20 @@ class Recorder:
         rows = list(zip(edges[:-1].tolist(), edges[1:].tolist(), counts.tolist(), strict=True))
         path = self.folder.write_table(name, ("from", "to", "count"), rows)
         histogram = Histogram(path, counts, edges)
-        self._hand_out(lambda adapter: adapter.histogram(tracked_name(name), histogram, step))
+        self._hand_out(name, step, lambda adapter, key, at: adapter.histogram(key, histogram, at))
         return path
 
     @rank_zero_only
     def text(self, name: str, text: str, step: int) -> Path:
         """Log a text as it is. Returns the path of ``media/<name>.txt``."""
         path = self.folder.write_text(name, text)
-        self._hand_out(lambda adapter: adapter.text(tracked_name(name), path, text, step))
+        self._hand_out(name, step, lambda adapter, key, at: adapter.text(key, path, text, at))
         return path
 
     @rank_zero_only
     def file(self, path: Path, step: int) -> None:
         """Hand a file of the run's folder to the trackers, as ``files/<its name>``."""
-        self._hand_out(lambda adapter: adapter.file(f"files/{path.name}", path, step))
+        self._hand_out(f"files/{path.name}", step, lambda adapter, key, at: adapter.file(key, path, at))
 
     @rank_zero_only
     def summary(self, summary: Mapping[str, Any], step: int) -> None:
@@ -173,7 +177,7 @@ class Recorder:
             for name, value in flatten(summary).items()
             if isinstance(value, (bool, int, float, str))
         }
-        self._hand_out(lambda adapter: adapter.summary(flat, step))
+        self._hand_out("summary", step, lambda adapter, _, at: adapter.summary(flat, at))
 
     @rank_zero_only
     def model(self, network: Any, example: np.ndarray) -> None:
@@ -183,17 +187,19 @@ class Recorder:
             network: On the CPU, in eval mode.
             example: Two or more inputs.
         """
-        self._hand_out(lambda adapter: adapter.model(network, example))
+        self._hand_out("network", 0, lambda adapter, *_: adapter.model(network, example))
 
     def _shows_pictures_in_tables(self) -> bool:
         from pytorch_lightning.loggers import WandbLogger
 
         return any(logger.on and isinstance(logger.inner, WandbLogger) for logger, _ in self._adapters)
 
-    def _hand_out(self, log: Callable[[Adapter], None]) -> None:
+    def _hand_out(self, name: str, step: int, log: Callable[[Adapter, str, int], None]) -> None:
+        """``log(adapter, key, step)`` for every tracker, ``step`` being the run's and not the stage's."""
+        key, at = tracked_name(name), self.position.steps + step
         for logger, adapter in self._adapters:
             if adapter is not None:
-                logger.attempt(functools.partial(_given, adapter, log))
+                logger.attempt(functools.partial(_given, adapter, lambda given: log(given, key, at)))
             elif logger.label not in self._told:
                 self._told.add(logger.label)
                 warnings.warn(
