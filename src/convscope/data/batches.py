@@ -6,7 +6,7 @@ run that was interrupted within an epoch continues with the batches that it woul
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 import torch
@@ -155,8 +155,28 @@ def _as_it_is(batch: Any) -> Any:
     return batch
 
 
-class BatchLoader:
-    """What Lightning iterates over: an epoch of `ImageBatch`.
+class Batch(Protocol):
+    """Tensors that go to a device together."""
+
+    def pin_memory(self) -> Self:
+        """The batch in page-locked memory."""
+        ...
+
+
+B = TypeVar("B", bound=Batch)
+B_co = TypeVar("B_co", bound=Batch, covariant=True)
+
+
+class Reader(Protocol[B_co]):
+    """Makes a batch of the examples ``indices`` (N,), as they are in ``epoch``."""
+
+    def read(self, epoch: int, indices: torch.Tensor) -> B_co:
+        """The batch."""
+        ...
+
+
+class BatchLoader(Generic[B]):
+    """What Lightning iterates over: an epoch of batches.
 
     Not a `DataLoader`: nothing is to be collated, and of its 60 µs a batch none is spent. One is used
     inside where there are ``workers``. Lightning finds the attribute ``sampler``, whose ``set_epoch`` it
@@ -170,7 +190,7 @@ class BatchLoader:
 
     def __init__(
         self,
-        reader: BatchReader,
+        reader: Reader[B],
         order: EpochOrder,
         *,
         workers: int = 0,
@@ -184,8 +204,9 @@ class BatchLoader:
         self._at = {"epoch": 0, "batches": 0}
         self._resume_from: dict[str, int] | None = None
         self._plan = _Plan()
-        self._in_workers: DataLoader[ImageBatch] | None = None
+        self._in_workers: DataLoader[Any] | None = None
         if workers:
+            assert isinstance(reader, Dataset)
             self._in_workers = DataLoader(
                 reader,
                 batch_size=None,
@@ -200,7 +221,7 @@ class BatchLoader:
     def __len__(self) -> int:
         return len(self.order)
 
-    def __iter__(self) -> Iterator[ImageBatch]:
+    def __iter__(self) -> Iterator[B]:
         epoch = self.order.epoch
         batches = self.order.batches()
         first = self._first_batch(epoch)
@@ -208,7 +229,7 @@ class BatchLoader:
             self._at = {"epoch": epoch, "batches": number}
             yield batch
 
-    def _read(self, epoch: int, batches: tuple[torch.Tensor, ...]) -> Iterator[ImageBatch]:
+    def _read(self, epoch: int, batches: tuple[torch.Tensor, ...]) -> Iterator[B]:
         if self._in_workers is not None:
             self._plan.items = [(epoch, indices.numpy()) for indices in batches]
             yield from self._in_workers

@@ -66,7 +66,7 @@ class ImageDataModule(LightningDataModule):
         self._cache_dir = cache_dir
         self._on_bad_image: Literal["error", "skip"] = on_bad_image
         self._stores: dict[str, ImageStore] = {}
-        self._loaders: list[BatchLoader] = []
+        self._loaders: list[BatchLoader[ImageBatch]] = []
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -120,7 +120,7 @@ class ImageDataModule(LightningDataModule):
         weights = 1 / np.maximum(counts, 1)
         return torch.from_numpy(weights / weights.mean()).float()
 
-    def train_dataloader(self) -> BatchLoader:
+    def train_dataloader(self) -> BatchLoader[ImageBatch]:
         """Shuffled batches of the train split."""
         augment = None
         if self.augmentation != "none":
@@ -128,15 +128,15 @@ class ImageDataModule(LightningDataModule):
         reader = BatchReader(self.store("train"), self.preprocessing.size, self.seed, augment)
         return self._loader(reader, "train", self._number_of_workers())
 
-    def val_dataloader(self) -> BatchLoader:
+    def val_dataloader(self) -> BatchLoader[ImageBatch]:
         """Batches of the validation split, in its order."""
         return self._evaluation_loader("validation")
 
-    def test_dataloader(self) -> BatchLoader:
+    def test_dataloader(self) -> BatchLoader[ImageBatch]:
         """Batches of the test split, in its order."""
         return self._evaluation_loader("test")
 
-    def predict_dataloader(self) -> BatchLoader:
+    def predict_dataloader(self) -> BatchLoader[ImageBatch]:
         """As `test_dataloader`."""
         return self._evaluation_loader("test")
 
@@ -153,10 +153,10 @@ class ImageDataModule(LightningDataModule):
             loader.close()
         self._loaders.clear()
 
-    def _evaluation_loader(self, split: str) -> BatchLoader:
+    def _evaluation_loader(self, split: str) -> BatchLoader[ImageBatch]:
         return self._loader(BatchReader(self.store(split), self.preprocessing.size), split, workers=0)
 
-    def _loader(self, reader: BatchReader, split: str, workers: int) -> BatchLoader:
+    def _loader(self, reader: BatchReader, split: str, workers: int) -> BatchLoader[ImageBatch]:
         trainer = self.trainer
         training = split == "train"
         overfit = getattr(trainer, "overfit_batches", 0)  # the same few batches over and over
