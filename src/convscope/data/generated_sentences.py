@@ -54,12 +54,16 @@ CLOSINGS = (
     "for grown-ups", "for the young", "this season", "until the last reel", "in the original cut", "on a weekday",
     "after the war scenes", "in black and white", "without the sound",
 )
-VERBS = ("is", "was", "feels", "seems", "looks", "remains")
+VERBS = (
+    "is", "was", "feels", "seems", "looks", "remains", "proves", "turns out", "appears", "stays", "comes out", "gets",
+    "becomes", "plays", "comes across as", "ends up", "sounds",
+)
 # {counts} is the phrase that decides, {other} the one that does not.
 CONTRASTS = (
     "{verb} {other} , but {counts}", "{verb} {other} but {counts}", "{verb} {other} , yet {counts}",
     "{verb} {counts} even if {other}", "{verb} {counts} , though {other}", "{verb} {counts} although {other}",
-    "{verb} {counts}", "{verb} {counts}",
+    "{verb} {counts} , if {other}", "{verb} {counts} while {other}", "{verb} {other} , still {counts}",
+    "{verb} {counts}", "{verb} {counts}", "{verb} {counts}", "{verb} {counts}",
 )
 # fmt: on
 

@@ -7,19 +7,20 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 
-def multiply_adds(network: nn.Module, input_shape: Sequence[int]) -> int:
+def multiply_adds(network: nn.Module, input_shape: Sequence[int], dtype: torch.dtype | None = None) -> int:
     """Multiply-adds of convolutions, matrix products and attention for one forward pass of a zero input.
 
     Args:
         network: Any module of one tensor; its modes and parameters are left as they are.
         input_shape: Shape of the input with its batch dimension, such as (1, 3, 224, 224).
+        dtype: Of the input; int64 for a network of tokens. None: that of the parameters.
     """
     modes = {module: module.training for module in network.modules()}
     reference = next(network.parameters())
     try:
         network.eval()
         with FlopCounterMode(display=False) as counter, torch.no_grad():
-            network(torch.zeros(*input_shape, dtype=reference.dtype, device=reference.device))
+            network(torch.zeros(*input_shape, dtype=dtype or reference.dtype, device=reference.device))
     finally:
         for module, training in modes.items():
             module.training = training
