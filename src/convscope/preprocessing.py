@@ -18,6 +18,7 @@ class Preprocessing:
     std: tuple[float, ...]
     interpolation: str = "bilinear"  # nearest | bilinear | bicubic
     crop_ratio: float = 1.0  # size / resize
+    pad_from: int | None = None  # a picture with sides from this to `resize` gets a black margin instead of resizing
 
     @property
     def resize(self) -> int:

@@ -99,9 +99,9 @@ def assert_same(left: list[ImageBatch], right: list[ImageBatch]) -> None:
 
 def test_a_batch_is_what_its_indices_say(store: ImageStore) -> None:
     for batch in loader(store):
-        assert batch.images.dtype == torch.uint8
+        assert batch.inputs.dtype == torch.uint8
         assert batch.labels.tolist() == store.labels[batch.indices.numpy()].tolist()
-        assert torch.equal(batch.images, store.centre_crops(batch.indices, 10))
+        assert torch.equal(batch.inputs, store.centre_crops(batch.indices, 10))
 
 
 @pytest.mark.parametrize("preset", [None, "strong"])
@@ -122,7 +122,7 @@ def test_every_epoch_changes_a_picture_anew(store: ImageStore) -> None:
     made = loader(store, "strong")
 
     def picture(number: int) -> torch.Tensor:
-        return next(batch.images[batch.indices == 7] for batch in epoch(made, number) if 7 in batch.indices)
+        return next(batch.inputs[batch.indices == 7] for batch in epoch(made, number) if 7 in batch.indices)
 
     assert torch.equal(picture(0), picture(0))
     assert not torch.equal(picture(0), picture(1))
@@ -130,8 +130,8 @@ def test_every_epoch_changes_a_picture_anew(store: ImageStore) -> None:
 
 def test_the_changes_do_not_depend_on_the_batch(store: ImageStore) -> None:
     reader = BatchReader(store, 10, seed=3, augment=augmentation("strong", 10))
-    together = reader.read(2, torch.tensor([4, 9, 1])).images
-    alone = reader.read(2, torch.tensor([9])).images
+    together = reader.read(2, torch.tensor([4, 9, 1])).inputs
+    alone = reader.read(2, torch.tensor([9])).inputs
     assert torch.equal(together[1:2], alone)
 
 

@@ -68,7 +68,7 @@ def test_skipped_pictures_are_counted_and_told(make_folder: MakeFolder, tmp_path
 def test_an_evaluation_set_has_nothing_to_train_on(make_folder: MakeFolder, tmp_path: Path) -> None:
     data = module(evaluation_folder(make_folder({"a": 4, "b": 2})), tmp_path)
     data.setup()
-    assert [len(batch.images) for batch in data.test_dataloader()] == [6]
+    assert [len(batch.inputs) for batch in data.test_dataloader()] == [6]
     with pytest.raises(UserError, match="the data set image_folder has no train pictures"):
         data.train_dataloader()
 
@@ -86,10 +86,10 @@ def test_a_batch_is_what_torchvision_would_make(source: ImageSource, tmp_path: P
     )
     for batch in data.val_dataloader():
         normalised = data.on_after_batch_transfer(batch, 0)
-        assert normalised.images.is_contiguous(
+        assert normalised.inputs.is_contiguous(
             memory_format=torch.channels_last if channels_last else torch.contiguous_format
         )
-        for image, index in zip(normalised.images, batch.indices.tolist(), strict=True):
+        for image, index in zip(normalised.inputs, batch.indices.tolist(), strict=True):
             pixels = v2.Resize(10)(v2.functional.to_pil_image(source.splits["validation"].read(index)))
             expected = reference(v2.CenterCrop(8)(pixels))
             torch.testing.assert_close(image, expected, rtol=1e-5, atol=1e-6)
@@ -99,7 +99,7 @@ def test_a_batch_is_what_torchvision_would_make(source: ImageSource, tmp_path: P
 def test_evaluation_is_neither_shuffled_nor_augmented(source: ImageSource, tmp_path: Path) -> None:
     plain, augmented = module(source, tmp_path), module(source, tmp_path, augmentation="strong")
     for one, other in zip(plain.test_dataloader(), augmented.test_dataloader(), strict=True):
-        assert torch.equal(one.images, other.images)
+        assert torch.equal(one.inputs, other.inputs)
     assert torch.cat([batch.indices for batch in augmented.val_dataloader()]).tolist() == list(range(9))
 
 
@@ -148,9 +148,9 @@ class Recorder(pl.LightningModule):
         if len(self.trained) == self.fail_at:
             raise KeyError("killed")
         self.trained.append(
-            (self.current_epoch, batch_idx, batch.indices.tolist(), float(batch.images.double().mean()))
+            (self.current_epoch, batch_idx, batch.indices.tolist(), float(batch.inputs.double().mean()))
         )
-        loss = nn.functional.cross_entropy(self.network(batch.images), batch.labels)
+        loss = nn.functional.cross_entropy(self.network(batch.inputs), batch.labels)
         self.log("loss", loss, on_epoch=True)
         return loss
 
@@ -285,8 +285,8 @@ def test_part_of_an_epoch_and_a_few_batches_over_and_over(source: ImageSource, t
 def test_grey_digits_are_enlarged(tmp_path: Path) -> None:
     data = ImageDataModule(digits(), SINGLE, batch_size=64, cache_dir=tmp_path)
     batch = next(iter(data.train_dataloader()))
-    assert batch.images.shape == (64, 1, 8, 8)
+    assert batch.inputs.shape == (64, 1, 8, 8)
     large = Preprocessing(32, 3, (0.5,) * 3, (0.5,) * 3)
     batch = next(iter(ImageDataModule(digits(), large, batch_size=64, cache_dir=tmp_path).train_dataloader()))
-    assert batch.images.shape == (64, 3, 32, 32)
-    assert np.ptp(batch.images.numpy(), axis=1).max() == 0
+    assert batch.inputs.shape == (64, 3, 32, 32)
+    assert np.ptp(batch.inputs.numpy(), axis=1).max() == 0

@@ -19,21 +19,21 @@ ORDER, AUGMENTATION = 0, 1  # streams of random numbers
 
 
 class ImageBatch(NamedTuple):
-    """``images`` (N, C, H, W), uint8 until they are normalised; ``labels`` and ``indices`` (N,) int64.
+    """``inputs`` (N, C, H, W), uint8 until they are normalised; ``labels`` and ``indices`` (N,) int64.
 
     ``indices`` are those of the `ImageStore` that the pictures are from.
     """
 
-    images: torch.Tensor
+    inputs: torch.Tensor
     labels: torch.Tensor
     indices: torch.Tensor
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "ImageBatch":
         """The batch on ``device``; from pinned memory without waiting for the copy."""
         device = torch.device(device)
-        if device.type == "cpu" and self.images.device.type == "cpu":
+        if device.type == "cpu" and self.inputs.device.type == "cpu":
             return self
-        ahead = non_blocking or (device.type == "cuda" and self.images.is_pinned())
+        ahead = non_blocking or (device.type == "cuda" and self.inputs.is_pinned())
         return ImageBatch(*(tensor.to(device, non_blocking=ahead) for tensor in self))
 
     def pin_memory(self) -> "ImageBatch":

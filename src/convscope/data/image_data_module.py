@@ -98,8 +98,9 @@ class ImageDataModule(LightningDataModule):
             crop: int | None = self.preprocessing.size
             if split == "train" and self.augmentation != "none":
                 crop = None  # random parts are taken of the whole picture
+            expected = self.preprocessing
             resizing = Resizing(
-                self.preprocessing.resize, self.preprocessing.channels, self.preprocessing.interpolation, crop
+                expected.resize, expected.channels, expected.interpolation, crop, expected.pad_from
             )
             self._stores[split] = open_image_store(
                 self.source.splits[split], resizing, self._cache_dir, self._on_bad_image, split
@@ -142,9 +143,9 @@ class ImageDataModule(LightningDataModule):
 
     def on_after_batch_transfer(self, batch: ImageBatch, dataloader_idx: int) -> ImageBatch:
         """Normalise the images, on the device they are on now."""
-        if batch.images.dtype != torch.uint8:
+        if batch.inputs.dtype != torch.uint8:
             return batch
-        images = self.normalise(batch.images, channels_last=self.channels_last, dtype=self.dtype)
+        images = self.normalise(batch.inputs, channels_last=self.channels_last, dtype=self.dtype)
         return ImageBatch(images, batch.labels, batch.indices)
 
     def teardown(self, stage: str | None = None) -> None:

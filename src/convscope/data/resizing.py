@@ -21,12 +21,14 @@ class Resizing:
 
     The aspect is kept, but for pictures of more than 3:1, whose ends are cut off. With ``crop`` the centre
     is cut out as a square of so many pixels. Sizes and offsets are rounded as torchvision rounds them.
+    A picture whose sides are between ``pad_from`` and ``resize`` keeps its pixels, in the middle of a black square.
     """
 
     resize: int
     channels: int
     interpolation: str = "bilinear"
     crop: int | None = None
+    pad_from: int | None = None
 
     def __post_init__(self) -> None:
         if self.interpolation not in INTERPOLATIONS:
@@ -44,7 +46,9 @@ class Resizing:
         image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
         image = image.convert("L" if self.channels == 1 else "RGB")
         short = min(image.size)
-        if short != self.resize:
+        if self.pad_from is not None and self.pad_from <= short and max(image.size) <= self.resize:
+            image = _margined(image, self.resize)
+        elif short != self.resize:
             size = tuple(self.resize if side == short else int(self.resize * side / short) for side in image.size)
             image = image.resize((size[0], size[1]), INTERPOLATIONS[self.interpolation])
         resized = np.asarray(image).reshape(image.height, image.width, self.channels)
@@ -60,6 +64,12 @@ def centre(pixels: np.ndarray, size: int) -> np.ndarray:
 def centre_offset(length: int, size: int) -> int:
     """Where the middle ``size`` of ``length`` begins."""
     return round((length - size) / 2.0)
+
+
+def _margined(image: Image.Image, size: int) -> Image.Image:
+    square = Image.new(image.mode, (size, size))
+    square.paste(image, (centre_offset(size, image.width), centre_offset(size, image.height)))
+    return square
 
 
 def _within_aspect(pixels: np.ndarray) -> np.ndarray:

@@ -40,8 +40,9 @@ class LeNet5Architecture(Architecture):
     fixed_size = 32
 
     def preprocessing(self, channels: int) -> Preprocessing:
-        """32 × 32 pixels between -1 and 1."""
-        return Preprocessing(size=32, channels=channels, mean=(0.5,) * channels, std=(0.5,) * channels)
+        """32 × 32 pixels between -1 and 1; 28 × 28 lie in the middle, as the paper's digits do (section II.B)."""
+        half = (0.5,) * channels
+        return Preprocessing(size=32, channels=channels, mean=half, std=half, pad_from=28)
 
     def build(self, classes: int, channels: int, size: int) -> nn.Module:
         """LeNet-5 with ``classes`` outputs."""

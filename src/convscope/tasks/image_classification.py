@@ -92,7 +92,7 @@ class ImageClassification(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_index: int) -> torch.Tensor:
         """The loss of a batch; sums for the epoch's means stay on the device, so that no step waits for them."""
-        images, targets = batch.images, batch.labels
+        images, targets = batch.inputs, batch.labels
         if self._mix is not None:
             images, targets = self._mix(images, targets)
         logits = self.network(images)
@@ -122,7 +122,7 @@ class ImageClassification(pl.LightningModule):
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         """Score a batch of the validation split."""
-        logits = self.network(batch.images).float()
+        logits = self.network(batch.inputs).float()
         self.validation_metrics.update(logits, batch.labels)
         loss = F.cross_entropy(logits, batch.labels)
         self.log("validation/loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.labels))
@@ -138,7 +138,7 @@ class ImageClassification(pl.LightningModule):
 
     def test_step(self, batch: Batch, batch_index: int) -> None:
         """Score a batch of the test split and keep the answers."""
-        logits = self.network(batch.images).float()
+        logits = self.network(batch.inputs).float()
         self.test_metrics.update(logits, batch.labels)
         loss = F.cross_entropy(logits, batch.labels)
         self.log("test/loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.labels))

@@ -1,7 +1,7 @@
 """The optimizer and the schedule of a training: every trainable parameter once, in a named group."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -27,31 +27,62 @@ class Optimization:
     warmup: float = 0.0
 
 
-def build_optimizer(network: nn.Module, told: Optimization, fused: bool = True) -> torch.optim.Optimizer:
-    """An optimizer over the parameters that require gradients.
+@dataclass(frozen=True)
+class ParameterGroup:
+    """Parameters that share a rate and a decay; ``name`` tells whose they are."""
 
-    Vectors (biases, the scales of normalisations) have no weight decay: it would pull them towards a function
-    that nobody asked for, and spare no capacity. ``fused`` is one kernel for all tensors, on a CPU too.
+    name: str
+    parameters: tuple[str, ...]
+    lr: float
+    weight_decay: float
+
+
+def build_optimizer(
+    network: nn.Module, told: Optimization, groups: Sequence[ParameterGroup] | None = None, fused: bool = True
+) -> torch.optim.Optimizer:
+    """An optimizer over ``groups``, or over all parameters that require gradients, at one rate.
+
+    ``fused`` is one kernel for all tensors, on a CPU too.
 
     Raises:
         ValueError: Nothing in ``network`` is trainable.
     """
-    trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    groups = [
-        {
-            "name": "decayed",
-            "params": [p for p in trainable if p.ndim > 1],
-            "weight_decay": told.weight_decay,
-        },
-        {"name": "not_decayed", "params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    groups = [group for group in groups if group["params"]]
+    parameters = dict(network.named_parameters())
+    if groups is None:
+        trainable = [name for name, parameter in parameters.items() if parameter.requires_grad]
+        groups = decay_apart(network, "", trainable, told.lr, told.weight_decay)
     if not groups:
         raise ValueError("no parameter requires a gradient: there is nothing to train")
+    described = [
+        {
+            "name": group.name,
+            "params": [parameters[name] for name in group.parameters],
+            "lr": group.lr,
+            "weight_decay": group.weight_decay,
+        }
+        for group in groups
+    ]
     options: dict[str, Any] = {"lr": told.lr, "fused": fused}
     if told.optimizer == "sgd":
-        return torch.optim.SGD(groups, momentum=told.momentum, nesterov=told.momentum > 0, **options)
-    return torch.optim.AdamW(groups, **options)
+        return torch.optim.SGD(described, momentum=told.momentum, nesterov=told.momentum > 0, **options)
+    return torch.optim.AdamW(described, **options)
+
+
+def decay_apart(
+    network: nn.Module, name: str, parameters: Sequence[str], lr: float, weight_decay: float
+) -> list[ParameterGroup]:
+    """Two groups of ``parameters`` (names), those with weight decay and those without; an empty one is left out.
+
+    Vectors (biases, the scales of normalisations) have no weight decay: it would pull them towards a function
+    that nobody asked for, and spare no capacity.
+    """
+    dimensions = {key: value.ndim for key, value in network.named_parameters()}
+    prefix = f"{name}/" if name else ""
+    groups = [
+        ParameterGroup(f"{prefix}decayed", tuple(p for p in parameters if dimensions[p] > 1), lr, weight_decay),
+        ParameterGroup(f"{prefix}not_decayed", tuple(p for p in parameters if dimensions[p] <= 1), lr, 0.0),
+    ]
+    return [group for group in groups if group.parameters]
 
 
 def rate_factor(told: Optimization, steps: int) -> Callable[[int], float]:
