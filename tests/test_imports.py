@@ -14,7 +14,7 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src"
 
-LEAVES = "errors preprocessing hub"  # modules that know no part, and that every part may know
+LEAVES = "errors preprocessing hub cache mapped"  # modules that know no part, and that every part may know
 
 # fmt: off
 ARROWS = {
@@ -30,6 +30,8 @@ ARROWS = {
     "errors":        "",
     "preprocessing": "",
     "hub":           "",
+    "cache":         "",
+    "mapped":        "",
     "__init__":      "",
     "__main__":      "commands",
 }
@@ -45,6 +47,8 @@ LIBRARIES = {
     "errors":        "",
     "preprocessing": "",
     "hub":           "",
+    "cache":         "filelock",
+    "mapped":        "numpy",
     "__init__":      "",
     "__main__":      "",
 }

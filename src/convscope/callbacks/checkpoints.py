@@ -1,41 +1,128 @@
-"""Which weights of a training are kept."""
+"""Which weights of a training are kept, and what a resume needs."""
 
+import io
+import time
 from pathlib import Path
+from typing import Any
 
+import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.callbacks import Checkpoint, WeightAveraging
+
+from convscope.errors import UserError
+from convscope.tracking.run_folder import write_atomically
+
+BEST, LAST = "best.ckpt", "last.ckpt"
 
 
-class BestCheckpoint(ModelCheckpoint):
-    """Keeps the weights of the epoch with the best ``monitor`` as ``best.ckpt``; of equals, the latest.
+class Checkpoints(Checkpoint):
+    """Keeps the weights of the epoch with the best ``monitor`` as ``best.ckpt``, and all that a resume needs as
+    ``last.ckpt``.
 
-    On a small validation split many epochs share one accuracy. The later of them were made at a lower rate, and
-    are the better ones as a rule.
+    Of equally good epochs the latest is kept: on a small validation split many share one accuracy, and the later
+    were made at a lower rate. The best weights wait in memory, those alone that the stage changes, and go to the disk
+    with the last ones: at the beginning and the end of a stage, and after the first epoch that ends ``every_seconds``
+    after that. A kill costs no more than that much work.
+
+    Args:
+        folder: Where the files go.
+        monitor: A metric that is logged in every epoch.
+        mode: Which end of it is good.
+        every_seconds: At least so long between two writes.
+        stage: Number of the stage; ``last.ckpt`` holds it.
+        best: The best ``monitor`` of the earlier stages.
     """
 
-    def __init__(self, folder: Path, monitor: str, mode: str) -> None:
-        super().__init__(
-            folder, "best", monitor=monitor, mode=mode, save_weights_only=True, enable_version_counter=False
-        )
+    def __init__(
+        self,
+        folder: Path,
+        monitor: str,
+        mode: str,
+        every_seconds: float = 0.0,
+        stage: int = 0,
+        best: float | None = None,
+    ) -> None:
+        self.folder = folder
+        self.monitor, self.mode = monitor, mode
+        self.every_seconds = every_seconds
+        self.stage = stage
+        self.best = best
+        self._waiting: dict[str, Any] | None = None  # best weights that are not on disk
+        self._written = 0.0
+        self._resumed = False
 
     @property
     def state_key(self) -> str:
-        """Lightning asks at every hook of every step; its own answer formats all settings anew."""
-        return "BestCheckpoint"
+        """Lightning asks at every hook of every step."""
+        return "Checkpoints"
 
-    def check_monitor_top_k(self, trainer: object, current: torch.Tensor | None = None) -> bool:
-        """Whether ``current`` is at least as good as the best so far."""
-        better = super().check_monitor_top_k(trainer, current)  # type: ignore[arg-type]
-        return better or (current is not None and current == self.best_model_score)
+    def state_dict(self) -> dict[str, Any]:
+        """What the stage has reached."""
+        return {"best": self.best, "stage": self.stage}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from there."""
+        self.best = state_dict["best"]
+        self._resumed = True
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Keep the state before the first step: from here on, ``best.ckpt`` may be a later one than the stage's."""
+        self._written = time.monotonic()
+        if not self._resumed:
+            trainer.save_checkpoint(self.folder / LAST, weights_only=False)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Keep the weights, where they are at least as good as the best so far.
+
+        Raises:
+            UserError: Nothing called ``monitor`` is logged.
+        """
+        if trainer.sanity_checking or trainer.state.fn != "fit":
+            return
+        if self.monitor not in trainer.callback_metrics:
+            logged = ", ".join(sorted(trainer.callback_metrics))
+            raise UserError(
+                f"callbacks.checkpoint.monitor={self.monitor}: nothing of that name is logged; there is {logged}"
+            )
+        value = float(trainer.callback_metrics[self.monitor])
+        better = self.best is None or (value >= self.best if self.mode == "max" else value <= self.best)
+        if better:
+            self.best = value
+            self._waiting = {
+                "epoch": trainer.current_epoch,
+                "global_step": trainer.global_step,
+                "stage": self.stage,
+                self.monitor: value,
+                "state_dict": _changing(trainer, pl_module),
+            }
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Write both, where the last time is long enough ago."""
+        if time.monotonic() - self._written >= self.every_seconds:
+            self._write(trainer, pl_module)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Write both."""
+        self._write(trainer, pl_module)
+
+    def _write(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self._waiting is not None and trainer.is_global_zero:
+            checkpoint: dict[str, Any] = {"pytorch-lightning_version": pl.__version__, **self._waiting}
+            checkpoint["state_dict"] = pl_module.state_dict() | checkpoint["state_dict"]
+            pl_module.on_save_checkpoint(checkpoint)
+            content = io.BytesIO()
+            torch.save(checkpoint, content)
+            write_atomically(self.folder / BEST, content.getvalue())
+        self._waiting = None
+        trainer.save_checkpoint(self.folder / LAST, weights_only=False)
+        self._written = time.monotonic()
 
 
-class LastCheckpoint(ModelCheckpoint):
-    """Keeps everything that a resume needs as ``last.ckpt``, after each epoch."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder, "last", enable_version_counter=False)
-
-    @property
-    def state_key(self) -> str:
-        """As of ``BestCheckpoint``."""
-        return "LastCheckpoint"
+def _changing(trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, torch.Tensor]:
+    """Copies of the weights and statistics that training changes, averaged where they are validated so."""
+    module: torch.nn.Module = pl_module
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, WeightAveraging) and callback._average_model is not None:
+            module = callback._average_model.module
+    frozen = {name for name, parameter in pl_module.named_parameters() if not parameter.requires_grad}
+    return {name: value.detach().clone() for name, value in module.state_dict().items() if name not in frozen}

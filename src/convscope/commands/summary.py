@@ -1,16 +1,16 @@
 """``summary.json``: what a run was, and how it ended."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
 
 from convscope.commands.hardware import Hardware
+from convscope.commands.stages import Stages
 from convscope.config.train import Train
-from convscope.data.image_data_module import ImageDataModule
 from convscope.data.image_source import ImageSource
 from convscope.models.network import Network
-from convscope.tasks.image_classification import ImageClassification
 from convscope.tracking.metrics_file import read_metrics
 from convscope.tracking.run_folder import RunFolder
 
@@ -21,8 +21,7 @@ def summarise(
     source: ImageSource,
     network: Network,
     multiply_adds: int,
-    task: ImageClassification,
-    data: ImageDataModule,
+    stages: Stages,
     trainer: pl.Trainer,
     folder: RunFolder,
     hardware: Hardware,
@@ -47,20 +46,11 @@ def summarise(
             "name": source.name,
             "source": source.source,
             "classes": list(source.classes),
-            "sizes": data.sizes,
+            "sizes": stages.data.sizes,
         },
         "transfer": {
             "name": transfer.name,
-            "stages": [
-                {
-                    "name": transfer.name,
-                    "epochs": trainer.current_epoch,
-                    "trainable_parameters": task.trainable_parameters,
-                    "learning_rate": transfer.lr,
-                    "cached": False,
-                    "seconds": clock["test"] - clock["fit"],
-                }
-            ],
+            "stages": [dataclasses.asdict(result) for result in stages.done],
         },
         "metrics": {"validation": _under("validation/", best), "test": test},
         "best_epoch": None if "epoch" not in best else int(best["epoch"]) + 1,
@@ -69,6 +59,7 @@ def summarise(
             "total": clock["end"] - clock["started"],
             "preparation": clock["fit"] - clock["started"],
             "training": clock["test"] - clock["fit"],
+            "filling": stages.maker.seconds,
             "test": clock["end"] - clock["test"],
         },
         "environment": {

@@ -10,6 +10,7 @@ from convscope.commands.building import architecture_of, cache_dir, open_source
 from convscope.commands.compose import compose_again
 from convscope.commands.console import say, say_facts, warn
 from convscope.commands.naming import run_path
+from convscope.commands.resume import Resumed, resume_run
 from convscope.config.train import Train
 from convscope.errors import UserError
 
@@ -26,6 +27,12 @@ def run(config: Train, overrides: Sequence[str]) -> None:
         UserError: Something that was asked for cannot be had, or the training diverged.
     """
     clock = {"started": time.perf_counter()}
+    resumed: Resumed | None = None
+    if config.resume is not None:
+        resumed = resume_run(config, overrides)
+        if resumed is None:
+            return
+        config, overrides = resumed.config, resumed.overrides
     source = open_source(config.data)  # before anything slow: most mistakes are about the data
 
     from convscope.commands.hardware import prepare_process
@@ -36,7 +43,9 @@ def run(config: Train, overrides: Sequence[str]) -> None:
     import torch
 
     from convscope.callbacks.test_figures import TestFigures
+    from convscope.commands import stages as staging
     from convscope.commands import trainer as training
+    from convscope.commands.features import FeatureMaker
     from convscope.commands.hardware import choose_hardware
     from convscope.commands.predictions import prediction_table
     from convscope.commands.summary import summarise
@@ -50,7 +59,6 @@ def run(config: Train, overrides: Sequence[str]) -> None:
     from convscope.tracking.report import write_report
     from convscope.tracking.run_folder import RunFolder
     from convscope.tracking.trackers import build_loggers, close
-    from convscope.transfer.optimization import Optimization
 
     pl.seed_everything(config.seed, workers=True, verbose=False)
     architecture = architecture_of(config.model)
@@ -67,28 +75,33 @@ def run(config: Train, overrides: Sequence[str]) -> None:
     )
     seen = network.preprocessing
     cost = multiply_adds(network.module, (1, seen.channels, seen.size, seen.size))
-    trains_all = transfer.train == "all"
+    trains_all = any("all" in stage.train for stage in transfer.stages)
     hardware = choose_hardware(config.trainer, accelerator, allocator, network.module, cost, trains_all)
+    device = torch.device({"gpu": "cuda"}.get(accelerator, accelerator))
 
-    folder = RunFolder(run_path(config)).create()
+    folder = RunFolder(run_path(config) if resumed is None else resumed.path).create(resume=resumed is not None)
     plain = config.model_dump()
-    folder.write_config(f"# convscope train {' '.join(overrides)}\n{training.as_yaml(plain)}")
+    if resumed is None:
+        folder.write_config(f"# convscope train {' '.join(overrides)}\n{training.as_yaml(plain)}")
+    done = staging.read_done(folder)
     loggers, notices = build_loggers(
         config.logger.names,
         folder,
         run_name=folder.path.name,
         tags=config.tags,
         config=plain,
+        resume_step=None if resumed is None else staging.next_step(folder, done),
         **config.logger.settings(os.path.abspath(config.outputs)),
     )
     recorder = Recorder(folder, loggers)
     status = "failed"
     try:
+        first = transfer.stages[0]
         data = ImageDataModule(
             source,
             seen,
-            batch_size=transfer.batch_size,
-            augmentation=transfer.augmentation,
+            batch_size=first.batch_size,
+            augmentation=first.augmentation,
             seed=config.seed,
             workers=config.data.workers,
             cache_dir=cache_dir(config.data),
@@ -96,6 +109,7 @@ def run(config: Train, overrides: Sequence[str]) -> None:
         )
         data.channels_last = hardware.channels_last
         data.setup()
+        network.module.to(device)
         if hardware.channels_last:
             network.module.to(memory_format=torch.channels_last)
         if config.trainer.compile:
@@ -104,8 +118,6 @@ def run(config: Train, overrides: Sequence[str]) -> None:
         task = ImageClassification(
             network.module,
             source.classes,
-            ("",) if trains_all else (network.head,),
-            Optimization(**transfer.model_dump(include=set(Optimization.__dataclass_fields__))),
             Objective(
                 told.label_smoothing,
                 data.class_weights() if config.data.class_weights == "balanced" else None,
@@ -118,6 +130,8 @@ def run(config: Train, overrides: Sequence[str]) -> None:
                 "preprocessing": dataclasses.asdict(seen),
             },
         )
+        maker = FeatureMaker(config.cache, cache_dir(config.data), data, device)
+        prepared = staging.prepare_stages(config, network, maker)
         warnings = [*filter(None, [weights.warning]), *data.warnings]
         for warning in warnings:
             warn(warning)
@@ -128,34 +142,31 @@ def run(config: Train, overrides: Sequence[str]) -> None:
                 f"{weights.source} weights{f' ({weights.name})' if weights.name else ''}",
                 "data": f"{source.name} ({source.source}): {sizes['train']:,} train, {sizes['validation']:,} "
                 f"validation, {sizes['test']:,} test pictures of {len(source.classes)} classes at {seen.size} px",
-                "transfer": f"{transfer.name}: {task.trainable_parameters:,} of {network.parameters:,} parameters "
-                f"train for {transfer.epochs} epochs, rate {transfer.lr:g}, batches of {transfer.batch_size}",
+                "transfer": transfer.name,
                 "hardware": str(hardware),
                 "folder": str(folder.path),
             }
         )
+        staging.print_plan(prepared, network.parameters)
         for notice in notices:
             say(notice)
-        callbacks = training.build_callbacks(config, folder)
-        if config.callbacks.figures:
-            callbacks.append(TestFigures(recorder, data.store("test").image))
-        trainer = training.build_trainer(config, hardware, folder, loggers, callbacks)
+        stages = staging.Stages(
+            config, network, task, data, maker, folder, loggers, recorder.position, hardware, done=done
+        )
         clock["fit"] = time.perf_counter()
-        try:
-            trainer.fit(task, datamodule=data)
-        except FloatingPointError as error:
-            raise UserError(f"{error}; lower transfer.lr={transfer.lr:g}") from error
+        stages.run(prepared)
         clock["test"] = time.perf_counter()
         training.load_best(task, folder)
-        trainer.test(task, datamodule=data, verbose=False)
+        callbacks = [TestFigures(recorder, data.store("test").image)] if config.callbacks.figures else []
+        trainer = stages.test(prepared[-1], callbacks)
         clock["end"] = time.perf_counter()
         summary = summarise(
-            config, overrides, source, network, cost, task, data, trainer, folder, hardware, clock, warnings
+            config, overrides, source, network, cost, stages, trainer, folder, hardware, clock, warnings
         )
         summary["environment"] = environment() | summary["environment"]
         assert task.predictions is not None
         columns, rows = prediction_table(task.predictions, data.names("test"), source.classes)
-        recorder.table("predictions", columns, rows, trainer.global_step)
+        recorder.table("predictions", columns, rows, 0)
         status = "success"
     finally:
         failures = close(loggers, status)
@@ -175,7 +186,7 @@ def settle_transfer(config: Train, weights: "Weights") -> Train:
         UserError: The transfer needs known weights, and these are random.
     """
     if config.transfer.name == "auto":
-        choice = "head" if weights.known else "scratch"
+        choice = "gradual" if weights.known else "scratch"
         config = compose_again("train", [f"transfer={choice}"], Train)
     if config.transfer.weights == "known" and not weights.known:
         raise UserError(

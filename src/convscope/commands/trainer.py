@@ -12,17 +12,18 @@ import yaml
 from pytorch_lightning.callbacks import Callback, EarlyStopping, RichProgressBar
 from pytorch_lightning.loggers import Logger
 
-from convscope.callbacks.checkpoints import BestCheckpoint, LastCheckpoint
+from convscope.callbacks.checkpoints import BEST
 from convscope.callbacks.epoch_lines import EpochLines
 from convscope.callbacks.learning_rate import LearningRateLog
 from convscope.commands.console import say
 from convscope.commands.hardware import Hardware
 from convscope.config.train import Train
+from convscope.config.transfer import Stage
 from convscope.tracking.run_folder import RunFolder
 
 
-def build_callbacks(config: Train, folder: RunFolder) -> list[Callback]:
-    """Checkpoints, progress, and what else ``callbacks=...`` switches on."""
+def build_callbacks(config: Train, stage: Stage) -> list[Callback]:
+    """Progress, and what else ``callbacks=...`` switches on, for one stage."""
     told = config.callbacks
     callbacks: list[Callback] = []
     if config.task.ema > 0:
@@ -31,27 +32,32 @@ def build_callbacks(config: Train, folder: RunFolder) -> list[Callback]:
         callbacks.append(WarmedAverage(config.task.ema))
     if told.learning_rate:
         callbacks.append(LearningRateLog())
-    if told.early_stopping is not None:
-        callbacks.append(EarlyStopping(**told.early_stopping.model_dump(), check_finite=False))
+    if told.early_stopping is not None or stage.patience is not None:
+        settings: dict[str, Any] = {"monitor": told.checkpoint.monitor, "mode": told.checkpoint.mode, "min_delta": 0.0}
+        settings |= {} if told.early_stopping is None else told.early_stopping.model_dump()
+        settings |= {} if stage.patience is None else {"patience": stage.patience}
+        callbacks.append(EarlyStopping(**settings, check_finite=False))
     if told.progress != "none":
         callbacks.append(EpochLines(say))
     if told.progress == "bar" or (told.progress == "auto" and sys.stdout.isatty()):
         callbacks.append(RichProgressBar(refresh_rate=10))
-    if not config.trainer.fast_dev_run:
-        best = BestCheckpoint(folder.checkpoints, told.checkpoint.monitor, told.checkpoint.mode)
-        callbacks += [best, LastCheckpoint(folder.checkpoints)]
     return callbacks
 
 
 def build_trainer(
-    config: Train, hardware: Hardware, folder: RunFolder, loggers: Sequence[Logger], callbacks: list[Callback]
+    config: Train,
+    epochs: int,
+    hardware: Hardware,
+    folder: RunFolder,
+    loggers: Sequence[Logger],
+    callbacks: list[Callback],
 ) -> pl.Trainer:
-    """A Trainer that says what this program's user needs to know, and nothing else."""
+    """A Trainer for a stage of ``epochs`` epochs that says what this program's user needs to know, and nothing else."""
     quieten_lightning()
     told = config.trainer
     return pl.Trainer(
         **hardware.trainer_arguments,
-        max_epochs=config.transfer.epochs,
+        max_epochs=min(epochs, told.max_epochs or epochs),
         logger=list(loggers),
         callbacks=callbacks,
         default_root_dir=folder.path,
@@ -83,7 +89,7 @@ def quieten_lightning() -> None:
 
 def load_best(task: pl.LightningModule, folder: RunFolder) -> None:
     """Put the best weights of the run into ``task``, where there are any."""
-    file = folder.checkpoints / "best.ckpt"
+    file = folder.checkpoints / BEST
     if file.is_file():
         task.load_state_dict(torch.load(file, map_location="cpu", weights_only=True)["state_dict"])
 

@@ -6,29 +6,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from convscope.config.base import Config
-from convscope.config.data import Augmentation, Data
+from convscope.config.data import Data
 from convscope.config.model import Model
+from convscope.config.transfer import Transfer
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
-
-
-class Transfer(Config):
-    """What of the network is trained, at what rate, for how long."""
-
-    name: str
-    train: Literal["head", "all"]
-    weights: Literal["any", "known"]  # `head` is refused on random weights, unless told `any`
-    epochs: PositiveInt
-    lr: PositiveFloat
-    optimizer: Literal["adamw", "sgd"]
-    momentum: Annotated[float, Field(ge=0.0, lt=1.0)]
-    weight_decay: NonNegativeFloat
-    schedule: Literal["cosine", "step", "constant"]
-    step_every: Annotated[float, Field(gt=0.0, le=1.0)]
-    step_factor: Annotated[float, Field(gt=0.0, le=1.0)]
-    warmup: Annotated[float, Field(ge=0.0, lt=1.0)]
-    batch_size: Annotated[int, Field(ge=1, le=65536)]
-    augmentation: Augmentation
 
 
 class Task(Config):
@@ -38,6 +20,14 @@ class Task(Config):
     mixup: NonNegativeFloat
     cutmix: NonNegativeFloat
     ema: Annotated[float, Field(ge=0.0, lt=1.0)]
+
+
+class Cache(Config):
+    """What is kept of a frozen network's work."""
+
+    features: bool
+    precision: Literal["fp32", "bf16"]
+    limit_gib: PositiveFloat
 
 
 class Trainer(Config):
@@ -52,16 +42,18 @@ class Trainer(Config):
     threads: PositiveInt | None
     gradient_clip: NonNegativeFloat
     accumulate: PositiveInt
+    max_epochs: PositiveInt | None
     fast_dev_run: NonNegativeInt
     overfit_batches: NonNegativeInt
     profiler: Literal["simple", "advanced"] | None
 
 
 class Checkpoint(Config):
-    """Which weights are kept."""
+    """Which weights are kept, and how often the state of the training is."""
 
     monitor: str
     mode: Literal["min", "max"]
+    every_seconds: NonNegativeFloat
 
 
 class EarlyStopping(Config):
@@ -141,10 +133,12 @@ class Train(Config):
     data: Data
     transfer: Transfer
     task: Task
+    cache: Cache
     trainer: Trainer
     callbacks: Callbacks
     logger: Logger
     seed: Seed
     outputs: str
     folder: str | None
+    resume: str | None
     tags: list[str]

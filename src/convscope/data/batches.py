@@ -6,7 +6,7 @@ run that was interrupted within an epoch continues with the batches that it woul
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 import torch
@@ -19,26 +19,39 @@ ORDER, AUGMENTATION = 0, 1  # streams of random numbers
 
 
 class ImageBatch(NamedTuple):
-    """``inputs`` (N, C, H, W), uint8 until they are normalised; ``labels`` and ``indices`` (N,) int64.
+    """``inputs`` (N, C, H, W), uint8 until they are normalised, or what a frozen prefix said of them, a tuple of
+    tensors (N, ...); ``labels`` and ``indices`` (N,) int64.
 
     ``indices`` are those of the `ImageStore` that the pictures are from.
     """
 
-    inputs: torch.Tensor
+    inputs: torch.Tensor | tuple[torch.Tensor, ...]
     labels: torch.Tensor
     indices: torch.Tensor
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "ImageBatch":
         """The batch on ``device``; from pinned memory without waiting for the copy."""
         device = torch.device(device)
-        if device.type == "cpu" and self.inputs.device.type == "cpu":
+        if device.type == "cpu" and self.labels.device.type == "cpu":
             return self
-        ahead = non_blocking or (device.type == "cuda" and self.inputs.is_pinned())
-        return ImageBatch(*(tensor.to(device, non_blocking=ahead) for tensor in self))
+        ahead = non_blocking or (device.type == "cuda" and self.labels.is_pinned())
+        return self._each(lambda tensor: tensor.to(device, non_blocking=ahead))
 
     def pin_memory(self) -> "ImageBatch":
         """The batch in page-locked memory, from which a GPU copies while the CPU goes on."""
-        return ImageBatch(*(tensor.pin_memory() for tensor in self))
+        return self._each(torch.Tensor.pin_memory)
+
+    def _each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> "ImageBatch":
+        inputs = self.inputs
+        changed = tuple(map(change, inputs)) if isinstance(inputs, tuple) else change(inputs)
+        return ImageBatch(changed, change(self.labels), change(self.indices))
+
+
+class Reader(Protocol):
+    """Gives the batch of the pictures ``indices`` (N,) int64 as they are in an epoch."""
+
+    def read(self, epoch: int, indices: torch.Tensor) -> ImageBatch:
+        """The batch."""
 
 
 class EpochOrder:
@@ -51,9 +64,18 @@ class EpochOrder:
     """
 
     def __init__(
-        self, pictures: int, batch_size: int, *, seed: int, training: bool, shuffle: bool, rank: int, world_size: int
+        self,
+        pictures: int,
+        batch_size: int,
+        *,
+        seed: int,
+        training: bool,
+        shuffle: bool,
+        rank: int,
+        world_size: int,
+        first_epoch: int = 0,
     ) -> None:
-        self.epoch = 0
+        self.epoch = self._first_epoch = first_epoch
         self._pictures, self._batch_size, self._seed = pictures, batch_size, seed
         self._shuffle, self._rank, self._world_size = shuffle, rank, world_size
         self._equal_shares = training and world_size > 1
@@ -61,8 +83,8 @@ class EpochOrder:
         self._share = share - 1 if training and share > batch_size > 1 == share % batch_size else share
 
     def set_epoch(self, epoch: int) -> None:
-        """Lightning calls this before every epoch, also after a resume."""
-        self.epoch = epoch
+        """Lightning calls this before every epoch, also after a resume; a stage's trainer counts from 0."""
+        self.epoch = self._first_epoch + epoch
 
     def __len__(self) -> int:
         return -(-self._share // self._batch_size)
@@ -155,28 +177,8 @@ def _as_it_is(batch: Any) -> Any:
     return batch
 
 
-class Batch(Protocol):
-    """Tensors that go to a device together."""
-
-    def pin_memory(self) -> Self:
-        """The batch in page-locked memory."""
-        ...
-
-
-B = TypeVar("B", bound=Batch)
-B_co = TypeVar("B_co", bound=Batch, covariant=True)
-
-
-class Reader(Protocol[B_co]):
-    """Makes a batch of the examples ``indices`` (N,), as they are in ``epoch``."""
-
-    def read(self, epoch: int, indices: torch.Tensor) -> B_co:
-        """The batch."""
-        ...
-
-
-class BatchLoader(Generic[B]):
-    """What Lightning iterates over: an epoch of batches.
+class BatchLoader:
+    """What Lightning iterates over: an epoch of `ImageBatch`.
 
     Not a `DataLoader`: nothing is to be collated, and of its 60 µs a batch none is spent. One is used
     inside where there are ``workers``. Lightning finds the attribute ``sampler``, whose ``set_epoch`` it
@@ -190,7 +192,7 @@ class BatchLoader(Generic[B]):
 
     def __init__(
         self,
-        reader: Reader[B],
+        reader: Reader,
         order: EpochOrder,
         *,
         workers: int = 0,
@@ -204,11 +206,10 @@ class BatchLoader(Generic[B]):
         self._at = {"epoch": 0, "batches": 0}
         self._resume_from: dict[str, int] | None = None
         self._plan = _Plan()
-        self._in_workers: DataLoader[Any] | None = None
+        self._in_workers: DataLoader[ImageBatch] | None = None
         if workers:
-            assert isinstance(reader, Dataset)
             self._in_workers = DataLoader(
-                reader,
+                cast(BatchReader, reader),  # nothing else is given workers
                 batch_size=None,
                 sampler=self._plan,
                 num_workers=workers,
@@ -221,7 +222,7 @@ class BatchLoader(Generic[B]):
     def __len__(self) -> int:
         return len(self.order)
 
-    def __iter__(self) -> Iterator[B]:
+    def __iter__(self) -> Iterator[ImageBatch]:
         epoch = self.order.epoch
         batches = self.order.batches()
         first = self._first_batch(epoch)
@@ -229,7 +230,7 @@ class BatchLoader(Generic[B]):
             self._at = {"epoch": epoch, "batches": number}
             yield batch
 
-    def _read(self, epoch: int, batches: tuple[torch.Tensor, ...]) -> Iterator[B]:
+    def _read(self, epoch: int, batches: tuple[torch.Tensor, ...]) -> Iterator[ImageBatch]:
         if self._in_workers is not None:
             self._plan.items = [(epoch, indices.numpy()) for indices in batches]
             yield from self._in_workers

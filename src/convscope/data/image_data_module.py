@@ -1,5 +1,6 @@
 """An `ImageSource` as a LightningDataModule: stored, shuffled, augmented, batched, normalised on the device."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -8,8 +9,9 @@ import torch
 from pytorch_lightning import LightningDataModule
 
 from convscope.data.augmentation import augmentation as augmentation_preset
-from convscope.data.batches import BatchLoader, BatchReader, EpochOrder, ImageBatch
+from convscope.data.batches import BatchLoader, BatchReader, EpochOrder, ImageBatch, Reader
 from convscope.data.cores import available_cores
+from convscope.data.feature_reader import FeatureReader, FeatureSource
 from convscope.data.image_source import ImageSource
 from convscope.data.image_store import ImageStore, open_image_store
 from convscope.data.normalisation import Normalisation
@@ -65,8 +67,10 @@ class ImageDataModule(LightningDataModule):
         self.normalise = Normalisation(preprocessing)
         self._cache_dir = cache_dir
         self._on_bad_image: Literal["error", "skip"] = on_bad_image
-        self._stores: dict[str, ImageStore] = {}
-        self._loaders: list[BatchLoader[ImageBatch]] = []
+        self._first_epoch = 0
+        self._features: Mapping[str, FeatureSource] = {}
+        self._stores: dict[tuple[str, int | None], ImageStore] = {}
+        self._loaders: list[BatchLoader] = []
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -76,7 +80,7 @@ class ImageDataModule(LightningDataModule):
     @property
     def sizes(self) -> dict[str, int]:
         """Number of pictures of each split, without those skipped where that is known already."""
-        return self.source.sizes | {split: len(store) for split, store in self._stores.items()}
+        return self.source.sizes | {split: len(store) for (split, _), store in self._stores.items()}
 
     def names(self, split: str) -> list[str]:
         """What the pictures of ``split`` are called, in the order of `ImageBatch.indices`."""
@@ -85,27 +89,61 @@ class ImageDataModule(LightningDataModule):
     @property
     def warnings(self) -> tuple[str, ...]:
         """What was not as asked for: of the source, then of the stores that are open."""
-        return self.source.warnings + tuple(warning for store in self._stores.values() for warning in store.warnings)
+        stores = self._stores.values()
+        return self.source.warnings + tuple(dict.fromkeys(warning for store in stores for warning in store.warnings))
+
+    def begin_stage(
+        self, batch_size: int, augmentation: Literal["none", "light", "strong", "shift"], first_epoch: int
+    ) -> None:
+        """From now on batches of ``batch_size``, augmented so; epoch 0 of the stage is the run's ``first_epoch``."""
+        self.batch_size, self.augmentation, self._first_epoch = batch_size, augmentation, first_epoch
+        self._features = {}
+
+    def serve(self, features: Mapping[str, FeatureSource]) -> None:
+        """Hand out ``features`` in place of the pictures of their splits, in the same order, until the next stage."""
+        self._features = dict(features)
+
+    def content(self, split: str) -> str:
+        """A name for the inputs of ``split``: of its pictures, and of all that is done with them in this stage."""
+        store = self.store(split)
+        told = (split, self.augmentation, self.seed) if self._augments(split) else ()
+        return repr((store.key, self.preprocessing, store.rows.tobytes(), told))
+
+    def views(self, split: str, views: int) -> int:
+        """How many versions of a picture of ``split`` are worth keeping, of ``views``: one, where none differs."""
+        return views if self._augments(split) else 1
+
+    def inputs(self, split: str, views: int = 1, batch_size: int = 32) -> Iterator[torch.Tensor]:
+        """All inputs of ``split`` in its order, normalised, (n, C, H, W), view after view.
+
+        View v of a training picture is the picture as it would be augmented in epoch v.
+        """
+        reader = self._reader(split)
+        for view in range(views):
+            for indices in torch.arange(len(self.store(split))).split(batch_size):
+                images = reader.read(view, indices).inputs
+                assert isinstance(images, torch.Tensor)
+                yield self.normalise(images, channels_last=self.channels_last, dtype=self.dtype)
 
     def store(self, split: str) -> ImageStore:
         """The stored pictures of ``split``, opened or filled at the first call.
 
         Raises ``UserError`` where the source has no such split, or its pictures cannot be read.
         """
-        if split not in self._stores:
+        # Random parts are taken of the whole picture.
+        crop = None if self._augments(split) else self.preprocessing.size
+        if (split, crop) not in self._stores:
             if split not in self.source.splits:
                 raise UserError(f"the data set {self.source.name} has no {split} pictures")
-            crop: int | None = self.preprocessing.size
-            if split == "train" and self.augmentation != "none":
-                crop = None  # random parts are taken of the whole picture
             expected = self.preprocessing
-            resizing = Resizing(
-                expected.resize, expected.channels, expected.interpolation, crop, expected.pad_from
-            )
-            self._stores[split] = open_image_store(
+            resizing = Resizing(expected.resize, expected.channels, expected.interpolation, crop, expected.pad_from)
+            self._stores[split, crop] = open_image_store(
                 self.source.splits[split], resizing, self._cache_dir, self._on_bad_image, split
             )
-        return self._stores[split]
+        return self._stores[split, crop]
+
+    def _augments(self, split: str) -> bool:
+        return split == "train" and self.augmentation != "none"
 
     def setup(self, stage: str | None = None) -> None:
         """Open the stores that ``stage`` needs, all of them without one. A second call does nothing."""
@@ -121,29 +159,25 @@ class ImageDataModule(LightningDataModule):
         weights = 1 / np.maximum(counts, 1)
         return torch.from_numpy(weights / weights.mean()).float()
 
-    def train_dataloader(self) -> BatchLoader[ImageBatch]:
+    def train_dataloader(self) -> BatchLoader:
         """Shuffled batches of the train split."""
-        augment = None
-        if self.augmentation != "none":
-            augment = augmentation_preset(self.augmentation, self.preprocessing.size, self.preprocessing.interpolation)
-        reader = BatchReader(self.store("train"), self.preprocessing.size, self.seed, augment)
-        return self._loader(reader, "train", self._number_of_workers())
+        return self._loader("train", self._number_of_workers())
 
-    def val_dataloader(self) -> BatchLoader[ImageBatch]:
+    def val_dataloader(self) -> BatchLoader:
         """Batches of the validation split, in its order."""
-        return self._evaluation_loader("validation")
+        return self._loader("validation")
 
-    def test_dataloader(self) -> BatchLoader[ImageBatch]:
+    def test_dataloader(self) -> BatchLoader:
         """Batches of the test split, in its order."""
-        return self._evaluation_loader("test")
+        return self._loader("test")
 
-    def predict_dataloader(self) -> BatchLoader[ImageBatch]:
+    def predict_dataloader(self) -> BatchLoader:
         """As `test_dataloader`."""
-        return self._evaluation_loader("test")
+        return self._loader("test")
 
     def on_after_batch_transfer(self, batch: ImageBatch, dataloader_idx: int) -> ImageBatch:
         """Normalise the images, on the device they are on now."""
-        if batch.inputs.dtype != torch.uint8:
+        if isinstance(batch.inputs, tuple) or batch.inputs.dtype != torch.uint8:
             return batch
         images = self.normalise(batch.inputs, channels_last=self.channels_last, dtype=self.dtype)
         return ImageBatch(images, batch.labels, batch.indices)
@@ -154,22 +188,31 @@ class ImageDataModule(LightningDataModule):
             loader.close()
         self._loaders.clear()
 
-    def _evaluation_loader(self, split: str) -> BatchLoader[ImageBatch]:
-        return self._loader(BatchReader(self.store(split), self.preprocessing.size), split, workers=0)
+    def _reader(self, split: str) -> BatchReader:
+        expected = self.preprocessing
+        augment = None
+        if self._augments(split):
+            augment = augmentation_preset(self.augmentation, expected.size, expected.interpolation)
+        return BatchReader(self.store(split), expected.size, self.seed, augment)
 
-    def _loader(self, reader: BatchReader, split: str, workers: int) -> BatchLoader[ImageBatch]:
+    def _loader(self, split: str, workers: int = 0) -> BatchLoader:
+        store = self.store(split)
+        reader: Reader = self._reader(split)
+        if (features := self._features.get(split)) is not None:
+            reader, workers = FeatureReader(features, store.labels, self.seed), 0
         trainer = self.trainer
         training = split == "train"
         overfit = getattr(trainer, "overfit_batches", 0)  # the same few batches over and over
         shuffle = training and not overfit
         order = EpochOrder(
-            len(self.store(split)),
+            len(store),
             self.batch_size,
             seed=self.seed,
             training=training,
             shuffle=shuffle,
             rank=trainer.global_rank if trainer is not None else 0,
             world_size=trainer.world_size if trainer is not None else 1,
+            first_epoch=self._first_epoch if training else 0,
         )
         loader = BatchLoader(
             reader,

@@ -1,19 +1,17 @@
 """Decoded and resized pictures, kept memory-mapped in the cache: no epoch decodes a JPEG again, nor a later run."""
 
-import logging
-import shutil
-import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from filelock import FileLock, Timeout
 
+from convscope.cache import beside, locked, put_in_place, used
 from convscope.data.image_source import ImageSplit, content_key
-from convscope.data.image_store_entry import Contents, collect, put_in_place, read_entry
+from convscope.data.image_store_entry import Contents, collect, read_entry
 from convscope.data.picture_reading import read_resized
 from convscope.data.resizing import Resizing, centre_offset
 from convscope.errors import UserError
@@ -23,19 +21,18 @@ if TYPE_CHECKING:
 
 STORE_VERSION = 1  # raise it when the same pictures would be stored differently
 NAMED_BAD_IMAGES = 3
-PATIENCE = 3.0  # seconds to wait for another process before saying so
-
-log = logging.getLogger(__name__)
 
 
 class ImageStore:
     """The readable pictures of a split, resized, (H, W, C) uint8 each.
 
     ``rows`` (N,) are their indices in the split, ``labels`` (N,) int64 and ``names`` theirs; ``warnings``
-    are sentences about pictures that were skipped, and about a cache that could not be written.
+    are sentences about pictures that were skipped, and about a cache that could not be written. ``key`` says what
+    the pictures are.
     """
 
-    def __init__(self, split: ImageSplit, contents: Contents, warnings: Sequence[str] = ()) -> None:
+    def __init__(self, split: ImageSplit, contents: Contents, key: str, warnings: Sequence[str] = ()) -> None:
+        self.key = key
         self.rows = contents.places[:, 0]
         self.labels = split.labels[self.rows]
         self.names = [split.names[row] for row in self.rows.tolist()]
@@ -49,6 +46,7 @@ class ImageStore:
         """Picture ``index``, (H, W, C) uint8, a view: do not write to it."""
         offset, height, width = self._contents.places[index, 1:].tolist()
         shape = height, width, self._contents.channels
+        self._contents.was_read(height * width * shape[2])
         return self._contents.pixels[offset : offset + height * width * shape[2]].reshape(shape)
 
     @cached_property
@@ -81,6 +79,7 @@ class ImageStore:
                 top, left = centre_offset(height, size), centre_offset(width, size)
                 tensor = tensor[:, top : top + size, left : left + size]
             crops = tensor.index_select(0, indices)
+        self._contents.was_read(crops.nbytes)
         return crops.permute(0, 3, 1, 2)
 
     @cached_property
@@ -93,7 +92,7 @@ class ImageStore:
         """Without the pixels, where they can be mapped again: a worker process gets the path instead."""
         state = {name: value for name, value in vars(self).items() if name not in ("stacked", "_tensor")}
         if self._contents.directory is not None:
-            state["_contents"] = replace(self._contents, pixels=np.zeros(0, np.uint8))
+            state["_contents"] = replace(self._contents, pixels=np.zeros(0, np.uint8), mapped=None)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -136,7 +135,7 @@ def open_image_store(
         if len(contents.bad) == len(split):
             raise UserError(f"{said}. None is left")
         warnings.append(f"{said}. They are skipped")
-    return ImageStore(split, contents, warnings)
+    return ImageStore(split, contents, _key(split, resizing), warnings)
 
 
 def _as_they_are(split: ImageSplit, shape: tuple[int, int, int]) -> Contents:
@@ -149,54 +148,42 @@ def _as_they_are(split: ImageSplit, shape: tuple[int, int, int]) -> Contents:
     return Contents(split.pixels().reshape(-1), places, channels)
 
 
+def _key(split: ImageSplit, resizing: Resizing) -> str:
+    return content_key("image store", STORE_VERSION, split.key, repr(resizing))
+
+
 def _from_cache(split: ImageSplit, resizing: Resizing, cache_dir: Path, what: str) -> tuple[Contents, list[str]]:
-    key = content_key("image store", STORE_VERSION, split.key, repr(resizing))
-    entry = cache_dir / "images" / key
+    entry = cache_dir / "images" / _key(split, resizing)
     if (contents := read_entry(entry, len(split))) is not None:
+        used(entry)
         return contents, []
-    try:
-        entry.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(entry.with_suffix(".lock"))
-        _acquire(lock, what)
-    except (OSError, NotImplementedError) as error:
-        contents, _ = collect(read_resized(split, resizing, what), resizing.channels, None)
-        return contents, [_kept_in_memory(cache_dir, error, contents)]
-    try:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(entry, f"the {what} pictures"))
+        except (OSError, NotImplementedError) as error:
+            contents, _ = collect(read_resized(split, resizing, what), resizing.channels, None)
+            return contents, [_kept_in_memory(cache_dir, error, contents)]
         # the process that held the lock may have filled the entry in the meantime
         if (contents := read_entry(entry, len(split))) is not None:
             return contents, []
         return _fill(split, resizing, cache_dir, entry, what)
-    finally:
-        lock.release()
-
-
-def _acquire(lock: FileLock, what: str) -> None:
-    try:
-        lock.acquire(timeout=PATIENCE)
-    except Timeout:
-        log.info("another process is storing the %s pictures: waiting for it", what)
-        lock.acquire()
 
 
 def _fill(split: ImageSplit, resizing: Resizing, cache_dir: Path, entry: Path, what: str) -> tuple[Contents, list[str]]:
     """Read the pictures, and leave them at ``entry`` if that can be. The lock is held."""
-    for left_behind in entry.parent.glob(f"{entry.name}.*/"):  # by a process that was killed
-        shutil.rmtree(left_behind, ignore_errors=True)
-    beside: Path | None = None
-    try:
-        beside = Path(tempfile.mkdtemp(prefix=f"{entry.name}.", dir=entry.parent))
-        failure: OSError | None = None
-    except OSError as error:
-        failure = error
-    try:
-        contents, later = collect(read_resized(split, resizing, what), resizing.channels, beside)
+    folder: Path | None = None
+    failure: OSError | None = None
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(beside(entry))
+        except OSError as error:
+            failure = error
+        contents, later = collect(read_resized(split, resizing, what), resizing.channels, folder)
         failure = failure or later
         if failure is None:
-            return put_in_place(contents, entry), []
+            put_in_place(folder, entry)  # type: ignore[arg-type]
+            return replace(contents, directory=entry), []
         return contents, [_kept_in_memory(cache_dir, failure, contents)]
-    finally:
-        if beside is not None and beside.exists():
-            shutil.rmtree(beside, ignore_errors=True)
 
 
 def _kept_in_memory(cache_dir: Path, error: Exception, contents: Contents) -> str:

@@ -8,14 +8,14 @@ name and renamed: it is there whole, or not at all.
 
 import json
 import os
-import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from convscope.data.image_source import BadImage
+from convscope.mapped import MappedArray
 
 PIXELS, PLACES, ABOUT = "pixels.bin", "places.npy", "entry.json"
 
@@ -33,6 +33,17 @@ class Contents:
     channels: int
     bad: tuple[BadImage, ...] = ()
     directory: Path | None = None
+    mapped: MappedArray | None = None
+
+    def was_read(self, size: int) -> None:
+        """Note that so many bytes of ``pixels`` were read."""
+        if self.mapped is not None:
+            self.mapped.was_read(size)
+
+
+def _from_disk(directory: Path, size: int, places: np.ndarray, channels: int, bad: tuple[BadImage, ...]) -> Contents:
+    mapped = MappedArray(directory / PIXELS, np.uint8, (size,))
+    return Contents(mapped.array, places, channels, bad, directory, mapped)
 
 
 def collect(
@@ -113,7 +124,7 @@ class _File:
             "bad": [[picture.name, picture.reason] for picture in bad],
         }
         (self._directory / ABOUT).write_text(json.dumps(about), encoding="utf-8")
-        return Contents(_mapped(self._directory, self._size), places, channels, bad, self._directory)
+        return _from_disk(self._directory, self._size, places, channels, bad)
 
 
 def read_entry(directory: Path, pictures: int) -> Contents | None:
@@ -129,20 +140,6 @@ def read_entry(directory: Path, pictures: int) -> Contents | None:
             and len(places) + len(bad) == pictures
             and size == about["bytes"] == int((places[:, 2] * places[:, 3]).sum()) * channels
         )
-        return Contents(_mapped(directory, size), places, channels, bad, directory) if whole else None
+        return _from_disk(directory, size, places, channels, bad) if whole else None
     except (OSError, ValueError, KeyError, TypeError, EOFError):
         return None
-
-
-def put_in_place(filled: Contents, directory: Path) -> Contents:
-    """Give the entry that was filled elsewhere its name, ``directory``; a damaged one there is removed."""
-    assert filled.directory is not None
-    if directory.exists():
-        shutil.rmtree(directory)
-    filled.directory.rename(directory)
-    return replace(filled, directory=directory)
-
-
-def _mapped(directory: Path, size: int) -> np.ndarray:
-    # copy-on-write: PyTorch wants arrays that may be written to, and the file must not be
-    return np.asarray(np.memmap(directory / PIXELS, np.uint8, "c")) if size else np.zeros(0, np.uint8)

@@ -14,6 +14,11 @@ import torch.nn.functional as F
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
+<<<<<<< HEAD
+=======
+from convscope.insight.narrow_convolution import convolve, suits
+
+>>>>>>> main
 CONVOLUTIONS = {torch.conv1d, torch.conv2d, torch.conv3d}
 
 
@@ -45,8 +50,14 @@ class _Pair:
         if self.shift is not None:
             shift = shift + self.shift.double()
         layout = torch.channels_last if weight.ndim == 4 else torch.contiguous_format
+<<<<<<< HEAD
         factor = factor.to(weight.dtype).view(-1, *[1] * (weight.ndim - 1))
         return (weight * factor).contiguous(memory_format=layout), shift.to(weight.dtype)
+=======
+        folded = torch.empty_like(weight, requires_grad=False, memory_format=layout)
+        torch.mul(weight, factor.to(weight.dtype).view(-1, *[1] * (weight.ndim - 1)), out=folded)
+        return folded, shift.to(weight.dtype)
+>>>>>>> main
 
 
 # One entry a convolution that a forward pass calls, in order: its BatchNorm, or None. The values hold tensors of the
@@ -80,7 +91,11 @@ class FoldedForward:
 
     def __call__(self, inputs: torch.Tensor) -> Any:
         """What ``model(inputs)`` gives."""
+<<<<<<< HEAD
         if not any(self._plan):
+=======
+        if not self._plan:
+>>>>>>> main
             return self._model(inputs)
         try:
             with _Fold(self._plan, self._folded) as fold:
@@ -122,10 +137,17 @@ class _Fold(TorchFunctionMode):
             raise _OtherCalls
         pair, folded = self._plan[number], self._folded[number]
         if pair is None or folded is None:
+<<<<<<< HEAD
             return func(*args, **kwargs)
         if told.weight is not pair.convolution.weight or told.bias is not pair.convolution.bias:
             raise _OtherCalls
         output = func(inputs, *folded, *told.rest, **told.named)
+=======
+            return _convolve(func, inputs, told.weight, told.bias, told)
+        if told.weight is not pair.convolution.weight or told.bias is not pair.convolution.bias:
+            raise _OtherCalls
+        output = _convolve(func, inputs, *folded, told)
+>>>>>>> main
         self._awaited[id(output)] = output, pair
         return output
 
@@ -151,6 +173,25 @@ def _convolution(
     return input, _Convolution(weight, bias, rest, named)
 
 
+<<<<<<< HEAD
+=======
+def _convolve(
+    func: Callable[..., torch.Tensor],
+    inputs: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor | None,
+    told: _Convolution,
+) -> torch.Tensor:
+    if inputs.requires_grad and not weight.requires_grad and inputs.ndim == 4:
+        # names as torch.conv2d has them, whether they were given by place or by name
+        settings = dict(zip(("stride", "padding", "dilation", "groups"), told.rest, strict=False)) | dict(told.named)
+        settings = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1} | settings
+        if suits(inputs, weight, **settings):
+            return convolve(inputs, weight, bias, **settings)
+    return func(inputs, weight, bias, *told.rest, **told.named)
+
+
+>>>>>>> main
 def _look(model: nn.Module, example: torch.Tensor) -> tuple[_Pair | None, ...]:
     with torch.no_grad(), _Uses() as uses:
         model(example)

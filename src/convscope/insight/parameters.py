@@ -15,12 +15,21 @@ def multiply_adds(network: nn.Module, input_shape: Sequence[int], dtype: torch.d
         input_shape: Shape of the input with its batch dimension, such as (1, 3, 224, 224).
         dtype: Of the input; int64 for a network of tokens. None: that of the parameters.
     """
-    modes = {module: module.training for module in network.modules()}
     reference = next(network.parameters())
+    return multiply_adds_of(network, (torch.zeros(*input_shape, dtype=reference.dtype, device=reference.device),))
+
+
+def multiply_adds_of(network: nn.Module, inputs: Sequence[torch.Tensor]) -> int:
+    """As ``multiply_adds``, for a module of several inputs."""
+    modes = {module: module.training for module in network.modules()}
     try:
         network.eval()
         with FlopCounterMode(display=False) as counter, torch.no_grad():
+<<<<<<< HEAD
             network(torch.zeros(*input_shape, dtype=dtype or reference.dtype, device=reference.device))
+=======
+            network(*inputs)
+>>>>>>> main
     finally:
         for module, training in modes.items():
             module.training = training

@@ -57,7 +57,7 @@ def blocks(network: nn.Module, head: str) -> tuple[Block, ...]:
             begins = begins or isinstance(module, _POOLS)
         elif isinstance(module, nn.Linear | _ConvNd):
             convolution = isinstance(module, _ConvNd)
-            strided = convolution and any(step > 1 for step in module.stride)
+            strided = isinstance(module, _ConvNd) and any(step > 1 for step in module.stride)
             if begins or strided or not convolution:
                 found.append(([path], convolution))
             else:

@@ -1,9 +1,10 @@
 """Image classification: cross-entropy over classes, for any network that maps pictures to logits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
@@ -11,13 +12,16 @@ from torch import nn
 
 from convscope.tasks.metrics import classification_metrics
 from convscope.transfer.freezing import train_only
-from convscope.transfer.optimization import Optimization, build_optimizer, build_schedule
+from convscope.transfer.optimization import build_optimizer, build_schedule
+from convscope.transfer.plan import StagePlan
+
+EPOCH = 3  # a stream of random numbers, beside those of the data
 
 
 class Batch(Protocol):
     """What a data module hands over."""
 
-    images: torch.Tensor  # (N, C, H, W), normalised
+    inputs: torch.Tensor | tuple[torch.Tensor, ...]  # (N, C, H, W), normalised; or the features of a frozen prefix
     labels: torch.Tensor  # (N,) int64
     indices: torch.Tensor  # (N,) int64: which pictures of their split
 
@@ -49,13 +53,11 @@ class Predictions:
 
 
 class ImageClassification(pl.LightningModule):
-    """Trains ``network`` to classify pictures.
+    """Trains ``network`` to classify pictures, stage by stage: ``begin`` comes before each training.
 
     Args:
         network: Normalised pictures (N, C, H, W) to logits (N, classes).
         classes: Names of the classes, in the order of the logits.
-        trainable: Paths of the modules in ``network`` that are trained; ``("",)`` is all of it.
-        optimization: Optimizer, rates and schedule.
         objective: The loss.
         description: Plain values that a checkpoint keeps beside the weights.
     """
@@ -64,16 +66,12 @@ class ImageClassification(pl.LightningModule):
         self,
         network: nn.Module,
         classes: Sequence[str],
-        trainable: Sequence[str] = ("",),
-        optimization: Optimization | None = None,
         objective: Objective | None = None,
         description: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.network = network
         self.classes = tuple(classes)
-        self.trainable_parameters = train_only(network, trainable)
-        self.optimization = optimization or Optimization(lr=1e-3)
         self.objective = objective or Objective()
         self.description = dict(description or {})
         self.predictions: Predictions | None = None
@@ -83,8 +81,37 @@ class ImageClassification(pl.LightningModule):
         self.class_weights: torch.Tensor | None
         self.register_buffer("class_weights", self.objective.class_weights, persistent=False)
         self._mix = _mixing(self.objective, count)
+        object.__setattr__(self, "_rest", None)
+        self.plan: StagePlan | None = None
+        self._seed: tuple[int, int] = (0, 0)
+        self._resumed: dict[str, Any] | None = None
         self._test_batches: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
         self._reset_training_sums()
+
+    def begin(
+        self, plan: StagePlan, seed: int = 0, first_epoch: int = 0, rest: Callable[..., torch.Tensor] | None = None
+    ) -> None:
+        """Begin a stage: freeze and un-freeze, and take its rates.
+
+        Args:
+            plan: The stage, for this network.
+            seed: Of dropout and mixup, with the number of the epoch.
+            first_epoch: Epochs of the earlier stages.
+            rest: What the network does with the features of its frozen prefix, where batches may hold those.
+        """
+        self.plan = plan
+        self._seed = seed, first_epoch
+        train_only(self.network, plan.parameters, plan.stage.batch_norm)
+        object.__setattr__(self, "_rest", rest)  # no submodule: its modules are the network's
+
+    _rest: Callable[..., torch.Tensor] | None
+
+    def _logits(self, inputs: torch.Tensor | tuple[torch.Tensor, ...]) -> torch.Tensor:
+        if isinstance(inputs, tuple):
+            assert self._rest is not None, "batches of features need a network that is cut"
+            return self._rest(*inputs)
+        logits: torch.Tensor = self.network(inputs)
+        return logits
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Normalised pictures (N, C, H, W) to logits (N, classes)."""
@@ -92,22 +119,28 @@ class ImageClassification(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_index: int) -> torch.Tensor:
         """The loss of a batch; sums for the epoch's means stay on the device, so that no step waits for them."""
-        images, targets = batch.inputs, batch.labels
+        if self._resumed is not None:
+            self._continue_epoch()
+        inputs, targets = batch.inputs, batch.labels
         if self._mix is not None:
-            images, targets = self._mix(images, targets)
-        logits = self.network(images)
+            inputs, targets = self._mix(inputs, targets)
+        logits = self._logits(inputs)
         loss = F.cross_entropy(logits, targets, self.class_weights, label_smoothing=self.objective.label_smoothing)
         with torch.no_grad():
-            self._loss_sum += loss.detach() * len(images)
+            self._loss_sum += loss.detach() * len(batch.labels)
             self._correct += (logits.argmax(dim=1) == batch.labels).sum()
-        self._seen += len(images)
+        self._seen += len(batch.labels)
         if (self.global_step + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             self.log("train/loss_step", loss, on_step=True, on_epoch=False)
         return loss
 
     def on_train_epoch_start(self) -> None:
-        """Begin the epoch's sums."""
+        """Begin the epoch's sums, and its random numbers: they depend on the epoch, not on what came before it."""
+        self._resumed = None
         self._reset_training_sums()
+        seed, first_epoch = self._seed
+        mixed = np.random.SeedSequence([seed, EPOCH, first_epoch + self.current_epoch])
+        torch.manual_seed(int(mixed.generate_state(1, np.uint64)[0]))
 
     def on_train_epoch_end(self) -> None:
         """Log the epoch's means over all pictures, whatever the sizes of the batches were.
@@ -122,7 +155,7 @@ class ImageClassification(pl.LightningModule):
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         """Score a batch of the validation split."""
-        logits = self.network(batch.inputs).float()
+        logits = self._logits(batch.inputs).float()
         self.validation_metrics.update(logits, batch.labels)
         loss = F.cross_entropy(logits, batch.labels)
         self.log("validation/loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.labels))
@@ -138,7 +171,7 @@ class ImageClassification(pl.LightningModule):
 
     def test_step(self, batch: Batch, batch_index: int) -> None:
         """Score a batch of the test split and keep the answers."""
-        logits = self.network(batch.inputs).float()
+        logits = self._logits(batch.inputs).float()
         self.test_metrics.update(logits, batch.labels)
         loss = F.cross_entropy(logits, batch.labels)
         self.log("test/loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.labels))
@@ -155,13 +188,32 @@ class ImageClassification(pl.LightningModule):
         """A fresh optimizer over what is trainable, its rate set at every step."""
         # A gradient scaler unscales between backward and step, which a fused optimizer would do a second time.
         scaled = str(self.trainer.precision) == "16-mixed"
-        optimizer = build_optimizer(self.network, self.optimization, fused=not scaled)
-        schedule = build_schedule(optimizer, self.optimization, int(self.trainer.estimated_stepping_batches))
+        assert self.plan is not None, "begin(plan) comes first"
+        told = self.plan.stage.optimization
+        optimizer = build_optimizer(self.network, told, self.plan.groups, fused=not scaled)
+        schedule = build_schedule(optimizer, told, int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep ``description`` beside the weights: plain values, so that the file loads with weights_only."""
         checkpoint["convscope"] = self.description
+        checkpoint["within_epoch"] = {
+            "loss": self._loss_sum,
+            "correct": self._correct,
+            "seen": self._seen,
+            "random": torch.get_rng_state(),
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Remember what an epoch that was interrupted goes on with."""
+        self._resumed = checkpoint.get("within_epoch")
+
+    def _continue_epoch(self) -> None:
+        assert self._resumed is not None
+        told, self._resumed = self._resumed, None
+        self._loss_sum, self._correct = told["loss"].to(self.device), told["correct"].to(self.device)
+        self._seen = told["seen"]
+        torch.set_rng_state(told["random"].cpu())
 
     def _reset_training_sums(self) -> None:
         device = self.device if isinstance(self.device, torch.device) else torch.device("cpu")

@@ -9,6 +9,8 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.loggers.logger import DummyExperiment
 from pytorch_lightning.utilities import rank_zero_only
 
+from convscope.tracking.position import Position
+
 Result = TypeVar("Result")
 
 
@@ -24,10 +26,18 @@ class GuardedLogger(Logger):
         label: The tracker's name in messages.
         inner: The logger that does the work.
         terminate: Called with the status after ``inner`` was finalized for the last time.
+        position: Where the stage begins whose trainer logs.
     """
 
-    def __init__(self, label: str, inner: Logger, terminate: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        label: str,
+        inner: Logger,
+        terminate: Callable[[str], None] | None = None,
+        position: Position | None = None,
+    ) -> None:
         super().__init__()
+        self.position = position or Position()
         self.label = label
         self.inner = inner
         self.failure: str | None = None
@@ -94,6 +104,7 @@ class GuardedLogger(Logger):
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
         """Log scalars."""
+        metrics, step = self.position.metrics(metrics), self.position.step(step)
         self.attempt(lambda inner: inner.log_metrics(metrics, step=step))
 
     @rank_zero_only

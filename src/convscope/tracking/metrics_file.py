@@ -12,6 +12,7 @@ from typing import Any
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
+from convscope.tracking.position import Position
 from convscope.tracking.run_folder import write_atomically
 
 FLUSH_SECONDS = 3.0
@@ -33,8 +34,15 @@ class MetricsFile(Logger):
     ``<run folder>/checkpoints``.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, flush_seconds: float = FLUSH_SECONDS) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        flush_seconds: float = FLUSH_SECONDS,
+        position: Position | None = None,
+    ) -> None:
         super().__init__()
+        self.position = position or Position()
         self.path = Path(path).absolute()
         self._flush_seconds = flush_seconds
         self._pending: list[_Row] = []
@@ -61,6 +69,7 @@ class MetricsFile(Logger):
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
         """Add a row. A value that is no number (a text, an image) is left out."""
+        metrics, step = self.position.metrics(metrics), self.position.step(step)
         try:
             values = {name: float(value) for name, value in metrics.items()}
         except (TypeError, ValueError, RuntimeError):

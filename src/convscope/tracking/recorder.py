@@ -11,6 +11,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from convscope.tracking.guard import GuardedLogger
 from convscope.tracking.metrics_file import MetricsFile
+from convscope.tracking.position import Position
 from convscope.tracking.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class Recorder:
             logger if isinstance(logger, (GuardedLogger, MetricsFile)) else GuardedLogger(type(logger).__name__, logger)
             for logger in loggers
         ]
+        known = (logger.position for logger in loggers if isinstance(logger, (GuardedLogger, MetricsFile)))
+        self.position = next(known, Position())
         self._told: set[str] = set()
 
     @rank_zero_only
@@ -51,7 +54,7 @@ class Recorder:
     def figure(self, name: str, figure: "Figure", step: int) -> Path:
         """Draw a matplotlib figure to ``media/<name>.png`` and log that picture. Returns its path."""
         path = self.folder.write_figure(name, figure)
-        self._picture(name, path, step)
+        self._picture(name, path, self.position.steps + step)
         return path
 
     @rank_zero_only
@@ -60,7 +63,7 @@ class Recorder:
         from PIL import Image
 
         path = self.folder.write_image(name, Image.fromarray(pixels))
-        self._picture(name, path, step)
+        self._picture(name, path, self.position.steps + step)
         return path
 
     @rank_zero_only
@@ -70,6 +73,7 @@ class Recorder:
         wandb gets the first 10,000 rows, TensorBoard the first 200, with the number of those left out.
         """
         path = self.folder.write_table(name, columns, rows)
+        step += self.position.steps
 
         def wandb(logger: WandbLogger) -> None:
             from wandb import Table
@@ -88,6 +92,7 @@ class Recorder:
     def text(self, name: str, text: str, step: int) -> Path:
         """Log a text as it is. Returns the path of ``media/<name>.txt``."""
         path = self.folder.write_text(name, text)
+        step += self.position.steps
 
         def wandb(logger: WandbLogger) -> None:
             from html import escape

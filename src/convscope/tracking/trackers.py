@@ -13,6 +13,7 @@ from convscope.errors import UserError
 from convscope.tracking import mlflow_run, wandb_run
 from convscope.tracking.guard import GuardedLogger
 from convscope.tracking.metrics_file import MetricsFile
+from convscope.tracking.position import Position
 from convscope.tracking.run_folder import RunFolder, readable_path
 from convscope.tracking.tensorboard_events import TensorBoardEvents
 
@@ -89,7 +90,8 @@ def build_loggers(
         UserError: A name is unknown, or the tracker's package is not installed.
     """
     chosen = choose_trackers([names] if isinstance(names, str) else names)
-    metrics = MetricsFile(folder.metrics_file)
+    position = Position()
+    metrics = MetricsFile(folder.metrics_file, position=position)
     loggers: list[Logger] = [metrics]
     notices: list[str] = []
     if getattr(rank_zero_only, "rank", 0) != 0:
@@ -100,7 +102,7 @@ def build_loggers(
     def tensorboard() -> _Started:
         logger = TensorBoardEvents(folder.path / "tensorboard", resume_step=resume_step)
         _ = logger.experiment
-        return GuardedLogger("TensorBoard", logger), [
+        return GuardedLogger("TensorBoard", logger, position=position), [
             f"TensorBoard: tensorboard --logdir {readable_path(logger.log_dir)}"
         ]
 
@@ -108,7 +110,7 @@ def build_loggers(
         logger, said = wandb_run.start(
             folder, project=project, run_name=run_name, entity=entity, group=group, tags=tags, mode=wandb_mode
         )
-        return GuardedLogger("wandb", logger, lambda status: wandb_run.finish(logger, status)), said
+        return GuardedLogger("wandb", logger, lambda status: wandb_run.finish(logger, status), position), said
 
     def mlflow() -> _Started:
         logger, said = mlflow_run.start(
@@ -119,7 +121,7 @@ def build_loggers(
             group=group,
             tags=tags,
         )
-        return GuardedLogger("MLflow", logger), said
+        return GuardedLogger("MLflow", logger, position=position), said
 
     start: dict[str, Callable[[], _Started]] = {"tensorboard": tensorboard, "wandb": wandb, "mlflow": mlflow}
     for name in chosen:

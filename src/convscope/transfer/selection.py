@@ -34,7 +34,8 @@ def select(network: nn.Module, ordered: Sequence[Block], patterns: Sequence[str]
         if not found:
             raise UserError(
                 f"{key}: {pattern!r} selects no parameter of the network; give head, last_block, last_blocks(n), all, "
-                f"or a regular expression over parameter names. Its blocks: {', '.join(block.name for block in ordered)}"
+                "or a regular expression over parameter names. Its blocks: "
+                + ", ".join(block.name for block in ordered)
             )
         chosen.update(found)
     return [name for name in names if name in chosen]

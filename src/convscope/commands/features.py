@@ -1,0 +1,121 @@
+"""The features that a stage trains on: from the cache, or computed now, or not at all, with the reason."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.progress import track
+
+from convscope.cache import evict
+from convscope.commands.console import console, say, warn
+from convscope.config.train import Cache
+from convscope.data.image_data_module import ImageDataModule
+from convscope.insight.folding import FoldedForward
+from convscope.transfer.cut import Cut
+from convscope.transfer.feature_cache import CacheUnusableError, Features, cached_features, feature_key, prefix_digest
+from convscope.transfer.filling import Filler
+
+FILLING_BATCH = 32
+SHARE_OF_MEMORY = 0.25  # of what is free, that features may take where the cache cannot be written
+
+
+@dataclass
+class FeatureMaker:
+    """Makes the features of a data module's splits.
+
+    Attributes:
+        told: ``cache`` of the configuration.
+        root: The cache's folder.
+        data: The inputs.
+        device: Where the network is.
+        seconds: How long filling has taken, in all.
+        unusable: Whether the cache could not be written: said once.
+    """
+
+    told: Cache
+    root: Path
+    data: ImageDataModule
+    device: torch.device
+    seconds: float = 0.0
+    unusable: bool = False
+
+    def features(self, cut: Cut, splits: Iterable[str], views: int) -> dict[str, Features] | None:
+        """The features of ``splits`` at ``cut``, ``views`` of an augmented picture; None where there is no room."""
+        digest = prefix_digest(cut.prefix)
+        filler: Filler | None = None
+        found: dict[str, Features] = {}
+        for split in splits:
+            count, kept = len(self.data.store(split)), self.data.views(split, views)
+
+            def compute(split: str = split, count: int = count, kept: int = kept) -> Iterator[tuple[torch.Tensor, ...]]:
+                nonlocal filler
+                if filler is None:
+                    filler = self._filler(cut)
+                batches = (batch.to(self.device) for batch in self.data.inputs(split, kept, FILLING_BATCH))
+                total = -(-count // FILLING_BATCH) * kept
+                yield from self._watched(filler.features(batches), f"features of {count:,} {split} pictures", total)
+
+            key = feature_key(
+                digest, self.data.content(split), kept, self.told.precision, self.data.channels_last, self.device.type
+            )
+            made = self._obtain(key, count, kept, compute, f"the features of the {split} pictures")
+            if made is None:
+                return None
+            found[split] = made
+        for entry in evict(self.root, int(self.told.limit_gib * 2**30)):
+            say(f"cache: {entry.kind}/{entry.path.name} made room ({entry.size / 2**20:,.0f} MiB)")
+        return found
+
+    def sample(self) -> torch.Tensor:
+        """Two inputs, to cut and to compare with."""
+        return next(self.data.inputs("train", batch_size=2)).to(self.device)
+
+    def _filler(self, cut: Cut) -> Filler:
+        filler = Filler(cut.prefix, self.sample(), FoldedForward, self.told.precision, self.data.channels_last)
+        if self.told.precision != "fp32":
+            say(f"features in {self.told.precision}: they deviate by {filler.deviation:.2g} of the largest")
+        return filler
+
+    def _obtain(
+        self, key: str, count: int, views: int, compute: Callable[[], Iterable[tuple[torch.Tensor, ...]]], what: str
+    ) -> Features | None:
+        if not self.unusable:
+            try:
+                return cached_features(key, self.root, count, views, compute, what)[0]
+            except CacheUnusableError as error:
+                self.unusable = True
+                reason = f"the cache {self.root} cannot be written ({error})"
+        else:
+            reason = ""
+        one = next(iter(compute()))
+        size = sum(feature[0].numel() for feature in one) * 4 * count * views
+        fits = size <= SHARE_OF_MEMORY * available_memory()
+        if reason:
+            instead = "are kept in memory for this run" if fits else "are computed anew in every epoch"
+            warn(f"{reason}: {size / 2**20:,.0f} MiB of features {instead}")
+        return cached_features(key, None, count, views, compute, what)[0] if fits else None
+
+    def _watched(
+        self, batches: Iterator[tuple[torch.Tensor, ...]], what: str, total: int
+    ) -> Iterator[tuple[torch.Tensor, ...]]:
+        started, done = time.perf_counter(), False
+        try:
+            yield from track(batches, what, total=total, console=console, transient=True)
+            done = True
+        finally:
+            seconds = time.perf_counter() - started
+            self.seconds += seconds
+            if done:
+                say(f"{what}: computed once, in {seconds:.1f} s")
+
+
+def available_memory() -> int:
+    """Bytes that processes may still take, as Linux tells; elsewhere 4 GiB."""
+    meminfo = Path("/proc/meminfo")
+    if meminfo.is_file():
+        for line in meminfo.read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    return 4 * 2**30

@@ -1,0 +1,88 @@
+"""``convscope train resume=RUN``: go on with a run where it was interrupted, as it was told to be."""
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from convscope.commands.console import say
+from convscope.config.train import Train
+from convscope.errors import UserError
+
+# What may differ from the run that is resumed: where and with what it is done, but not what comes out.
+CHANGEABLE = (
+    "resume", "logger", "tags", "outputs", "folder", "callbacks.progress", "callbacks.checkpoint.every_seconds",
+    "data.workers", "data.root", "data.cache_dir", "cache.limit_gib", "trainer.profiler",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """A run to go on with: its folder, the configuration it began with, and the words that made that."""
+
+    path: Path
+    config: Train
+    overrides: list[str]
+
+
+def resume_run(config: Train, overrides: Sequence[str]) -> Resumed | None:
+    """The run that ``config.resume`` names; None, having said so, where it is finished.
+
+    Raises:
+        UserError: No run lies there, or ``overrides`` would make it another run.
+    """
+    assert config.resume is not None
+    path = Path(config.resume).expanduser().absolute()
+    file = path / "config.yaml"
+    if not file.is_file():
+        raise UserError(f"resume={path}: no run lies there ({'no config.yaml' if path.is_dir() else 'no such folder'})")
+    text = file.read_text(encoding="utf-8")
+    try:
+        began = Train.model_validate(yaml.safe_load(text))
+    except (yaml.YAMLError, ValidationError) as error:
+        raise UserError(f"{file}: is no configuration of this version of convscope") from error
+    told, now = began.model_dump(), config.model_dump()
+    for word in overrides:
+        key = word.split("=")[0].lstrip("+~")
+        for leaf, before, after in _differences(_at(told, key), _at(now, key), key):
+            if not any(leaf == free or leaf.startswith(f"{free}.") for free in CHANGEABLE):
+                raise UserError(
+                    f"resume={path}: the run has {leaf}={before}, and {word} would make it {after}; resume it as it "
+                    "is, or begin another run"
+                )
+            _put(told, leaf, after)
+    if (path / "summary.json").is_file():
+        say(f"{path} is complete: there is nothing to resume")
+        return None
+    first = text.splitlines()[0].removeprefix("# convscope train").strip()
+    return Resumed(path, Train.model_validate(told), shlex.split(first) if first else [])
+
+
+def _at(plain: Any, key: str) -> Any:
+    for part in key.split("."):
+        if isinstance(plain, list) and part.isdigit() and int(part) < len(plain):
+            plain = plain[int(part)]
+        elif isinstance(plain, Mapping):
+            plain = plain.get(part)
+        else:
+            return None
+    return plain
+
+
+def _differences(before: Any, after: Any, key: str) -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for name in [*before, *(name for name in after if name not in before)]:
+            yield from _differences(before.get(name), after.get(name), f"{key}.{name}")
+    elif before != after:
+        yield key, before, after
+
+
+def _put(plain: dict[str, Any], key: str, value: Any) -> None:
+    *parents, last = key.split(".")
+    for part in parents:
+        plain = plain[part]
+    plain[last] = value

@@ -1,0 +1,295 @@
+"""The stages of a training, one after the other: freeze, cut, read features, fit."""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.loggers import Logger
+
+from convscope.callbacks.checkpoints import BEST, LAST, Checkpoints
+from convscope.commands import trainer as training
+from convscope.commands.console import say
+from convscope.commands.features import FeatureMaker
+from convscope.commands.hardware import Hardware, choose_hardware
+from convscope.config.train import Train
+from convscope.config.transfer import Stage as Told
+from convscope.data.image_data_module import ImageDataModule
+from convscope.errors import UserError
+from convscope.insight.parameters import multiply_adds_of
+from convscope.models.blocks import blocks
+from convscope.models.network import Network
+from convscope.tasks.image_classification import ImageClassification
+from convscope.tracking.position import Position
+from convscope.tracking.run_folder import RunFolder, write_atomically
+from convscope.transfer.cut import CannotCutError, Cut, cut
+from convscope.transfer.freezing import train_only
+from convscope.transfer.optimization import Optimization
+from convscope.transfer.plan import StagePlan, plan_stage
+from convscope.transfer.stage import Stage
+
+STAGES_FILE = "stages.json"  # what the finished stages were, for a resume
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """A finished stage, as ``summary.json`` tells of it; ``best`` is the best monitored metric up to its end."""
+
+    name: str
+    epochs: int
+    steps: int
+    trainable_parameters: int
+    learning_rate: float
+    cached: bool
+    why_not_cached: str | None
+    precision: str
+    seconds: float
+    seconds_filling: float
+    best: float | None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A stage that can begin: what it trains, and where it is cut, or why it is not."""
+
+    told: Told
+    plan: StagePlan
+    cut: Cut | None
+    reason: str | None
+
+
+def stage_of(told: Told) -> Stage:
+    """The stage that the configuration tells of."""
+    values = told.model_dump()
+    optimization = Optimization(**{key: values[key] for key in Optimization.__dataclass_fields__})
+    own = {key: values[key] for key in Stage.__dataclass_fields__ if key in values and key != "train"}
+    return Stage(**own, train=tuple(told.train), optimization=optimization)
+
+
+def prepare_stages(config: Train, network: Network, maker: FeatureMaker) -> list[Prepared]:
+    """All stages, checked, planned and cut, before the first begins.
+
+    Raises:
+        UserError: A stage selects no parameter.
+    """
+    module = network.module
+    ordered = blocks(module, network.head)
+    plans = [(told, plan_stage(module, ordered, stage_of(told))) for told in config.transfer.stages]
+    prepared = []
+    for told, plan in plans:
+        reason = _why_not(config, told)
+        parts = None
+        if reason is None:
+            train_only(module, plan.parameters, told.batch_norm)
+            try:
+                parts = cut(module, maker.sample())
+            except CannotCutError as error:
+                reason = str(error)
+        prepared.append(Prepared(told, plan, parts, reason))
+    return prepared
+
+
+def _why_not(config: Train, told: Told) -> str | None:
+    if not config.cache.features:
+        return "cache.features=false"
+    if config.trainer.fast_dev_run:
+        return "trainer.fast_dev_run"
+    if config.task.mixup or config.task.cutmix:
+        return "mixup and CutMix mix the pictures themselves"
+    if told.augmentation != "none" and told.views == 0:
+        return "every picture is augmented anew (views: 0)"
+    return None
+
+
+@dataclass
+class Stages:
+    """Runs the stages of one training.
+
+    Attributes:
+        config: The configuration.
+        network: What is trained.
+        task: The LightningModule around it.
+        data: Its pictures.
+        maker: Makes features of them.
+        folder: The run's.
+        loggers: The trackers.
+        position: What the loggers count from.
+        hardware: Of the training as a whole.
+        callbacks: Beside those of the configuration.
+        done: The stages that are finished, by an earlier process too.
+    """
+
+    config: Train
+    network: Network
+    task: ImageClassification
+    data: ImageDataModule
+    maker: FeatureMaker
+    folder: RunFolder
+    loggers: Sequence[Logger]
+    position: Position
+    hardware: Hardware
+    callbacks: Callable[[], list[Callback]] = list
+    done: list[StageResult] = field(default_factory=list)
+
+    def run(self, prepared: Sequence[Prepared]) -> None:
+        """Run the stages that are not done yet; the first of them from ``last.ckpt``, where that belongs to it.
+
+        Raises:
+            UserError: The loss is no longer finite.
+        """
+        for number in range(len(self.done), len(prepared)):
+            self._run(number, prepared[number])
+
+    def _run(self, number: int, stage: Prepared) -> None:
+        told, plan = stage.told, stage.plan
+        first_epoch = sum(earlier.epochs for earlier in self.config.transfer.stages[:number])
+        resume = self._begin_with(number, told)
+        self.position.steps = sum(result.steps for result in self.done)
+        self.position.epochs = sum(result.epochs for result in self.done)
+        filled = self.maker.seconds
+        started = time.perf_counter()
+        self.data.begin_stage(told.batch_size, told.augmentation, first_epoch)
+        self.task.begin(plan, self.config.seed, first_epoch, None if stage.cut is None else stage.cut.rest)
+        features, reason = None, stage.reason
+        if stage.cut is not None:
+            features = self.maker.features(stage.cut, ("train", "validation"), told.views)
+            reason = None if features is not None else "there is no room for the features"
+        hardware = self.hardware
+        if features is not None and stage.cut is not None:
+            self.data.serve(features)
+            hardware = self._hardware_of_rest(stage.cut)
+        count = len(self.config.transfer.stages)
+        if count > 1:
+            say(f"stage {number + 1}/{count}: {told.name}")
+        callbacks = training.build_callbacks(self.config, told) + self.callbacks()
+        checkpoints = None
+        if not self.config.trainer.fast_dev_run:
+            keep = self.config.callbacks.checkpoint
+            best = self.done[-1].best if self.done else None
+            checkpoints = Checkpoints(self.folder.checkpoints, **keep.model_dump(), stage=number, best=best)
+            callbacks.append(checkpoints)
+        trainer = training.build_trainer(self.config, told.epochs, hardware, self.folder, self.loggers, callbacks)
+        for logger in self.loggers:
+            logger.log_metrics({"stage": number, "epoch": 0}, step=0)
+        self.task.train()  # Lightning goes by the module's own flag; below it, the stage's modes stand
+        self.task.begin(plan, self.config.seed, first_epoch, None if stage.cut is None else stage.cut.rest)
+        try:
+            trainer.fit(self.task, datamodule=self.data, ckpt_path=resume, weights_only=True)
+        except FloatingPointError as error:
+            raise UserError(
+                f"{error}; lower the rate of the stage {told.name}: transfer.stages.{number}.lr={told.lr:g}"
+            ) from error
+        self.done.append(
+            StageResult(
+                name=told.name,
+                epochs=trainer.current_epoch,
+                steps=trainer.global_step,
+                trainable_parameters=plan.count,
+                learning_rate=told.lr,
+                cached=features is not None,
+                why_not_cached=reason,
+                precision=hardware.precision,
+                seconds=time.perf_counter() - started,
+                seconds_filling=self.maker.seconds - filled,
+                best=None if checkpoints is None else checkpoints.best,
+            )
+        )
+        write_done(self.folder, self.done)
+
+    def test(self, last: Prepared, callbacks: Sequence[Callback]) -> pl.Trainer:
+        """Test the task's weights; through the last stage's cut, where it has one. Returns the trainer."""
+        self.position.steps = sum(result.steps for result in self.done)
+        self.position.epochs = sum(result.epochs for result in self.done)
+        self.data.begin_stage(last.told.batch_size, last.told.augmentation, 0)
+        hardware = self.hardware
+        self.task.begin(last.plan, self.config.seed, 0, None if last.cut is None else last.cut.rest)
+        self.task.eval()
+        if last.cut is not None and self.done and self.done[-1].cached:
+            features = self.maker.features(last.cut, ("test",), 1)
+            if features is not None:
+                self.data.serve(features)
+                hardware = self._hardware_of_rest(last.cut)
+        trainer = training.build_trainer(
+            self.config, last.told.epochs, hardware, self.folder, self.loggers, list(callbacks)
+        )
+        trainer.test(self.task, datamodule=self.data, verbose=False)
+        return trainer
+
+    def _begin_with(self, number: int, told: Told) -> str | None:
+        """Give the task the weights that the stage begins with; returns the checkpoint to go on from, if any."""
+        last = self.folder.checkpoints / LAST
+        checkpoint = read_checkpoint(self.folder, LAST) if last.is_file() else None
+        inside = checkpoint is not None and checkpoint["callbacks"]["Checkpoints"]["stage"] == number
+        if checkpoint is not None and (inside or (number > 0 and told.start_from == "last")):
+            self.task.load_state_dict(checkpoint["state_dict"])
+        elif number > 0 and told.start_from == "best" and (self.folder.checkpoints / BEST).is_file():
+            self.task.load_state_dict(read_checkpoint(self.folder, BEST)["state_dict"])
+        return str(last) if inside else None
+
+    def _hardware_of_rest(self, parts: Cut) -> Hardware:
+        """What suits the part that is trained, which may be a small one."""
+        features = parts.prefix(self.maker.sample())
+        rest = parts.rest.module
+        cost = multiply_adds_of(rest, tuple(feature[:1] for feature in features))
+        told, whole = self.config.trainer, self.hardware
+        return choose_hardware(told, whole.accelerator, whole.allocator, rest, cost, trains_all=True)
+
+
+def read_checkpoint(folder: RunFolder, name: str) -> dict[str, Any]:
+    """A checkpoint of the run, on the CPU."""
+    loaded: dict[str, Any] = torch.load(folder.checkpoints / name, map_location="cpu", weights_only=True)
+    return loaded
+
+
+def write_done(folder: RunFolder, done: Sequence[StageResult]) -> None:
+    """Note which stages are finished."""
+    text = json.dumps([asdict(result) for result in done], indent=2)
+    write_atomically(folder.checkpoints / STAGES_FILE, text.encode(), to_disk=True)
+
+
+def read_done(folder: RunFolder) -> list[StageResult]:
+    """The finished stages of a run that was interrupted."""
+    file = folder.checkpoints / STAGES_FILE
+    return [StageResult(**told) for told in json.loads(file.read_text())] if file.is_file() else []
+
+
+def next_step(folder: RunFolder, done: Sequence[StageResult]) -> int:
+    """The first step that a resumed run will log: after its finished stages, and after what the next has done."""
+    steps = sum(result.steps for result in done)
+    if (folder.checkpoints / LAST).is_file():
+        checkpoint = read_checkpoint(folder, LAST)
+        if checkpoint["callbacks"]["Checkpoints"]["stage"] == len(done):
+            steps += checkpoint["global_step"]
+    return steps
+
+
+def print_plan(prepared: Sequence[Prepared], parameters: int) -> None:
+    """A table of the stages: what trains, at what rates, and whether the frozen part is cached."""
+    from rich.table import Table
+
+    from convscope.commands.console import console
+
+    table = Table(box=None, pad_edge=False, header_style="cyan")
+    for heading in ("stage", "trains", "parameters", "rate", "epochs", "batch", "frozen part"):
+        table.add_column(heading)
+    for stage in prepared:
+        low, high = stage.plan.rates
+        rate = f"{high:g}" if low == high else f"{low:.1e} to {high:g}"
+        table.add_row(
+            stage.told.name,
+            ", ".join(stage.told.train),
+            f"{stage.plan.count:,} of {parameters:,}",
+            rate,
+            str(stage.told.epochs),
+            str(stage.told.batch_size),
+            f"not cached: {stage.reason}" if stage.reason else _cached(stage.told),
+        )
+    console.print(table)
+
+
+def _cached(told: Told) -> str:
+    return "cached" if told.augmentation == "none" else f"cached, {told.views} views a picture"

@@ -1,0 +1,79 @@
+"""``transfer``: what of the network is trained, at what rates, for how long, stage by stage."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, create_model, model_validator
+
+from convscope.config.base import Config
+from convscope.config.data import Augmentation
+
+
+class StageSettings(Config):
+    """What a stage is told beside its name and what it trains."""
+
+    epochs: PositiveInt
+    lr: PositiveFloat
+    rates: dict[str, PositiveFloat]
+    layer_decay: Annotated[float, Field(gt=0.0, le=1.0)]
+    optimizer: Literal["adamw", "sgd"]
+    momentum: Annotated[float, Field(ge=0.0, lt=1.0)]
+    weight_decay: NonNegativeFloat
+    schedule: Literal["cosine", "step", "constant"]
+    step_every: Annotated[float, Field(gt=0.0, le=1.0)]
+    step_factor: Annotated[float, Field(gt=0.0, le=1.0)]
+    warmup: Annotated[float, Field(ge=0.0, lt=1.0)]
+    patience: PositiveInt | None
+    batch_size: Annotated[int, Field(ge=1, le=65536)]
+    augmentation: Augmentation
+    views: Annotated[int, Field(ge=0, le=64)]  # stored versions of an augmented picture; 0: augment anew, no cache
+    batch_norm: Literal["update", "hold"]
+    start_from: Literal["best", "last"]
+
+
+class Stage(StageSettings):
+    """One stage, complete."""
+
+    name: Annotated[str, Field(pattern=r"^\w[\w-]*$")]
+    train: Annotated[list[str], Field(min_length=1)]
+
+
+# The same keys beside `stages`: for each stage that does not say its own.
+_shared: Any = {name: (field.rebuild_annotation() | None, ...) for name, field in StageSettings.model_fields.items()}
+SharedSettings = create_model("SharedSettings", __base__=Config, **_shared)
+
+
+class Transfer(SharedSettings):  # type: ignore[misc, valid-type]
+    """A training in stages. A stage takes from beside ``stages`` what it does not say itself."""
+
+    name: str
+    weights: Literal["any", "known"]  # `known`: refused on random weights
+    stages: Annotated[list[Stage], Field(min_length=1)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, told: Any) -> Any:
+        if not isinstance(told, Mapping) or not isinstance(told.get("stages"), list):
+            return told
+        shared = {key: told[key] for key in StageSettings.model_fields if key in told}
+        stages = [{**shared, **stage} if isinstance(stage, Mapping) else stage for stage in told["stages"]]
+        for key in ("epochs", "lr"):
+            own = [isinstance(stage, Mapping) and key in stage for stage in told["stages"]]
+            if shared.get(key) is not None and own and all(own):
+                raise ValueError(
+                    f"{key}={shared[key]} has no effect, since every stage of transfer={told.get('name')} has its own; "
+                    f"set transfer.stages.0.{key} and so on"
+                )
+        return {**told, "stages": stages}
+
+    @model_validator(mode="after")
+    def _named_apart(self) -> "Transfer":
+        names = [stage.name for stage in self.stages]
+        if len(set(names)) < len(names):
+            raise ValueError(f"two stages have one name ({', '.join(names)})")
+        return self
+
+    @property
+    def epochs_in_all(self) -> int:
+        """Of all stages, if none ends early."""
+        return sum(stage.epochs for stage in self.stages)

@@ -1,0 +1,248 @@
+"""The feature cache: what a frozen prefix says of every input, computed once and kept on disk.
+
+An entry holds one file for each feature, ``0.bin``, ``1.bin``, ...: a row an input, view after view. ``entry.json``,
+written last, says what they must be.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import fx
+
+from convscope.cache import beside, locked, put_in_place, used
+from convscope.mapped import MappedArray
+
+VERSION = 1  # raise it when the same prefix and inputs would be stored differently
+ABOUT = "entry.json"
+CHECKED = 2**30  # bytes of an entry that are read over when it is opened; of larger ones, that much at even distances
+PIECE = 2**22  # bytes a checksum covers
+
+
+class CacheUnusableError(Exception):
+    """The cache cannot be written; the message says why."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One feature: ``shape`` of a row, as it is stored; ``channels_last`` rows lie (H, W, C) and are read (C, H, W)."""
+
+    shape: tuple[int, ...]
+    channels_last: bool
+
+
+class Features:
+    """What a prefix says of N inputs, in ``views`` versions each: float32, mapped from disk or held in memory."""
+
+    def __init__(self, arrays: Sequence[MappedArray | torch.Tensor], layouts: Sequence[Layout], views: int) -> None:
+        self.views = views
+        self._maps = [array if isinstance(array, MappedArray) else None for array in arrays]
+        self._tensors = [torch.from_numpy(array.array) if isinstance(array, MappedArray) else array for array in arrays]
+        self._layouts = tuple(layouts)
+
+    def __len__(self) -> int:
+        return len(self._tensors[0]) // self.views
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all features of all views."""
+        return sum(tensor.nbytes for tensor in self._tensors)
+
+    def gather(self, indices: torch.Tensor, views: torch.Tensor | None = None) -> tuple[torch.Tensor, ...]:
+        """The features of the inputs ``indices`` (n,) int64, each in the view of ``views`` (n,), else the first.
+
+        Returns:
+            A tensor (n, ...) for each feature, new memory.
+        """
+        rows = indices if views is None else indices + views * len(self)
+        found = []
+        for tensor, mapped, layout in zip(self._tensors, self._maps, self._layouts, strict=True):
+            taken = tensor.index_select(0, rows)
+            if mapped is not None:
+                mapped.was_read(taken.nbytes)
+            found.append(taken.permute(0, 3, 1, 2) if layout.channels_last else taken)
+        return tuple(found)
+
+
+def prefix_digest(prefix: fx.GraphModule) -> str:
+    """A name for what ``prefix`` computes: of its code, its weights and its statistics."""
+    digest = hashlib.sha256(repr((VERSION, torch.__version__, prefix.code)).encode())
+    for name, value in sorted(prefix.state_dict().items()):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    for name, module in prefix.named_modules():
+        digest.update(f"{name} {type(module).__qualname__} {module.extra_repr()}".encode())
+    return digest.hexdigest()
+
+
+def feature_key(digest: str, *parts: object) -> str:
+    """A name for what the prefix of that ``digest`` says of inputs described by ``parts``."""
+    return hashlib.sha256(repr((digest, parts)).encode()).hexdigest()[:32]
+
+
+def cached_features(
+    key: str,
+    root: Path | None,
+    count: int,
+    views: int,
+    compute: Callable[[], Iterable[tuple[torch.Tensor, ...]]],
+    what: str,
+) -> tuple[Features, bool]:
+    """The features called ``key``: from ``root/features``, or computed now and stored there.
+
+    Several processes may ask for the same at once: one computes, the others wait for it. A damaged entry is made
+    again.
+
+    Args:
+        key: From ``feature_key``.
+        root: The cache's folder; None holds the features in memory.
+        count: Number of inputs.
+        views: Versions of each.
+        compute: Gives batches of features, view after view, each in the order of the inputs.
+        what: Tells the user what is stored, such as "features of the training pictures".
+
+    Returns:
+        The features, and whether they were there already.
+
+    Raises:
+        CacheUnusableError: The cache cannot be written, for want of room or of permission.
+    """
+    if root is None:
+        return _in_memory(compute(), views), False
+    entry = root / "features" / key
+    if (found := _read(entry, count, views)) is not None:
+        used(entry)
+        return found, True
+    try:
+        with locked(entry, what):
+            if (found := _read(entry, count, views)) is not None:  # another process filled it in the meantime
+                return found, True
+            with beside(entry) as folder:
+                _write(folder, compute(), count, views)
+                put_in_place(folder, entry)
+    except (OSError, NotImplementedError) as error:
+        raise CacheUnusableError(getattr(error, "strerror", None) or str(error) or type(error).__name__) from error
+    found = _read(entry, count, views, check=False)
+    if found is None:
+        raise CacheUnusableError(f"{entry} was removed while it was being filled")
+    return found, False
+
+
+def _in_memory(batches: Iterable[tuple[torch.Tensor, ...]], views: int) -> Features:
+    parts: list[list[torch.Tensor]] = []
+    layouts: list[Layout] = []
+    for batch in batches:
+        if not layouts:
+            layouts = [_layout(feature) for feature in batch]
+            parts = [[] for _ in batch]
+        for feature, layout, part in zip(batch, layouts, parts, strict=True):
+            part.append(_rows(feature, layout))
+    return Features([torch.cat(part) for part in parts], layouts, views)
+
+
+def _write(folder: Path, batches: Iterable[tuple[torch.Tensor, ...]], count: int, views: int) -> None:
+    layouts: list[Layout] = []
+    files: list[_Checked] = []
+    try:
+        for batch in batches:
+            if not layouts:
+                layouts = [_layout(feature) for feature in batch]
+                row = sum(4 * int(np.prod(layout.shape)) for layout in layouts)
+                _ask_for_room(folder, row * count * views)
+                files = [_Checked(folder / f"{place}.bin") for place in range(len(batch))]
+            for feature, layout, file in zip(batch, layouts, files, strict=True):
+                file.write(_rows(feature, layout).numpy().data.cast("B"))
+        about = {
+            "rows": count * views,
+            "features": [asdict(layout) for layout in layouts],
+            "checksums": [file.finish() for file in files],
+        }
+        (folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")
+    finally:
+        for file in files:
+            file.close()
+
+
+def _ask_for_room(folder: Path, size: int) -> None:
+    status = os.statvfs(folder) if hasattr(os, "statvfs") else None
+    if status is not None and status.f_bavail * status.f_frsize < size:
+        free = status.f_bavail * status.f_frsize
+        raise OSError(errno.ENOSPC, f"{size / 2**20:,.0f} MiB are needed and {free / 2**20:,.0f} MiB are free")
+
+
+class _Checked:
+    """A file that is written from front to back, with a checksum of each piece."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("wb", buffering=0)
+        self._sums: list[int] = []
+        self._sum, self._room = 0, PIECE
+
+    def write(self, data: memoryview) -> None:
+        while data:
+            done = self._file.write(data[: self._room])
+            self._sum = zlib.crc32(data[:done], self._sum)
+            self._room -= done
+            if self._room == 0:
+                self._sums.append(self._sum)
+                self._sum, self._room = 0, PIECE
+            data = data[done:]
+
+    def finish(self) -> list[int]:
+        os.fsync(self._file.fileno())
+        return self._sums if self._room == PIECE else [*self._sums, self._sum]
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _read(entry: Path, count: int, views: int, check: bool = True) -> Features | None:
+    """The entry, mapped; None where it is missing or damaged."""
+    try:
+        about: dict[str, Any] = json.loads((entry / ABOUT).read_text(encoding="utf-8"))
+        layouts = [Layout(tuple(told["shape"]), told["channels_last"]) for told in about["features"]]
+        if about["rows"] != count * views or not layouts:
+            return None
+        maps = []
+        for place, layout in enumerate(layouts):
+            file = entry / f"{place}.bin"
+            shape = (count * views, *layout.shape)
+            if file.stat().st_size != 4 * int(np.prod(shape)):
+                return None
+            if check and not _intact(file, about["checksums"][place]):
+                return None
+            maps.append(MappedArray(file, np.float32, shape))
+        return Features(maps, layouts, views)
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        return None
+
+
+def _intact(file: Path, sums: Sequence[int]) -> bool:
+    step = max(1, len(sums) * PIECE // CHECKED)
+    with file.open("rb", buffering=0) as opened:
+        for place in range(0, len(sums), step):
+            opened.seek(place * PIECE)
+            if zlib.crc32(opened.read(PIECE)) != sums[place]:
+                return False
+    return True
+
+
+def _layout(feature: torch.Tensor) -> Layout:
+    last = (
+        feature.ndim == 4 and feature.is_contiguous(memory_format=torch.channels_last) and not feature.is_contiguous()
+    )
+    return Layout(tuple(feature.permute(0, 2, 3, 1).shape[1:] if last else feature.shape[1:]), last)
+
+
+def _rows(feature: torch.Tensor, layout: Layout) -> torch.Tensor:
+    """(n, ...) float32 on the CPU, in the order in which it is stored."""
+    ordered = feature.permute(0, 2, 3, 1) if layout.channels_last else feature
+    return ordered.to("cpu", torch.float32).contiguous()
