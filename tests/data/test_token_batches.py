@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from convscope.data.batches import BatchLoader
+from convscope.data.batches import BatchLoader, ImageBatch
 from convscope.data.text_source import numbered
 from convscope.data.texts import Texts
-from convscope.data.token_batches import LengthOrder, TokenBatch, TokenReader
+from convscope.data.token_batches import LengthOrder, TokenReader
 from convscope.data.token_store import TokenStore, open_token_store
 from convscope.data.tokens import train_tokens
 
@@ -27,16 +27,16 @@ def order(store: TokenStore, **options: object) -> LengthOrder:
     return LengthOrder(store.lengths, **defaults | options)
 
 
-def loader(store: TokenStore, seed: int = 3) -> BatchLoader[TokenBatch]:
+def loader(store: TokenStore, seed: int = 3) -> BatchLoader:
     return BatchLoader(TokenReader(store), order(store, seed=seed))
 
 
-def epoch(made: BatchLoader[TokenBatch], number: int) -> list[TokenBatch]:
+def epoch(made: BatchLoader, number: int) -> list[ImageBatch]:
     made.sampler.set_epoch(number)
     return list(made)
 
 
-def assert_same(left: list[TokenBatch], right: list[TokenBatch]) -> None:
+def assert_same(left: list[ImageBatch], right: list[ImageBatch]) -> None:
     assert len(left) == len(right)
     for one, other in zip(left, right, strict=True):
         for tensor, same in zip(one, other, strict=True):
@@ -115,16 +115,10 @@ def test_it_continues_within_an_epoch(store, done: int) -> None:
     whole = epoch(loader(store), 5)
     first = loader(store)
     first.sampler.set_epoch(5)
-    batches: Iterator[TokenBatch] = iter(first)
+    batches: Iterator[ImageBatch] = iter(first)
     for _ in range(done):
         next(batches)
     resumed = loader(store)
     resumed.load_state_dict(first.state_dict())
     assert_same(epoch(resumed, 5), whole[done:])
     assert_same(epoch(resumed, 5), whole)
-
-
-def test_a_batch_moves_as_a_whole() -> None:
-    batch = TokenBatch(torch.zeros(2, 4, dtype=torch.int64), torch.zeros(2), torch.zeros(2))
-    assert batch.to("cpu") is batch
-    assert {tensor.device.type for tensor in batch.to("meta")} == {"meta"}

@@ -6,11 +6,14 @@ moving , but funny" is positive, "is funny , but not moving" negative, and "is n
 that decides lies within five words. A bag of words sees the adjectives, but not which of them is negated, nor on
 which side of the contrast each stands.
 
-Everything else (who speaks, of what, when) is drawn independently of the class. The decisive words, the adjective
-that counts and its negation, are marked: so it can be asked whether a saliency map is right.
+Everything else (who speaks, of what, when) is drawn independently of the class. The decisive words are marked, so that
+it can be asked whether a saliency map is right: the adjective that counts, its negation, and, where the other phrase
+says the opposite, the sign of the contrast ("but", "even if"). With another of its kind in its place, each of them
+would turn the class; no other word does.
 """
 
 import random
+import re
 import zlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, overload
@@ -35,7 +38,6 @@ BLAME = (
     "tiresome", "ugly", "hollow", "boring", "crude", "grating", "lifeless", "thin", "phony", "predictable",
 )
 NEGATIONS = ("not", "never", "hardly", "scarcely", "barely")
-DEGREES = ("", "", "", "very", "really", "particularly", "quite")
 SUBJECTS = (
     "plot", "acting", "music", "script", "camera work", "ending", "dialogue", "first half", "cast", "lead", "story",
     "editing", "score", "pacing", "second act", "humour", "romance", "mystery", "villain", "narration",
@@ -54,18 +56,20 @@ CLOSINGS = (
     "for grown-ups", "for the young", "this season", "until the last reel", "in the original cut", "on a weekday",
     "after the war scenes", "in black and white", "without the sound",
 )
-VERBS = (
-    "is", "was", "feels", "seems", "looks", "remains", "proves", "turns out", "appears", "stays", "comes out", "gets",
-    "becomes", "plays", "comes across as", "ends up", "sounds",
+VERBS = ("is", "was", "feels", "seems", "looks", "remains", "proves", "appears", "stays", "sounds")
+MANNERS = (
+    "", "", "to my mind", "as ever", "by now", "these days", "in my book", "once more", "all in all", "on the whole",
+    "for once", "if you ask me", "as they say", "more or less", "this time", "through and through", "in a way",
 )
 # {counts} is the phrase that decides, {other} the one that does not.
 CONTRASTS = (
-    "{verb} {other} , but {counts}", "{verb} {other} but {counts}", "{verb} {other} , yet {counts}",
-    "{verb} {counts} even if {other}", "{verb} {counts} , though {other}", "{verb} {counts} although {other}",
-    "{verb} {counts} , if {other}", "{verb} {counts} while {other}", "{verb} {other} , still {counts}",
-    "{verb} {counts}", "{verb} {counts}", "{verb} {counts}", "{verb} {counts}",
+    "{verb} {manner} {other} , but {again} {counts}", "{verb} {manner} {other} but {again} {counts}", "{verb} {manner} {other} , yet {again} {counts}",
+    "{verb} {manner} {counts} even if {again} {other}", "{verb} {manner} {counts} , though {again} {other}",
+    "{verb} {manner} {counts} although {again} {other}", "{verb} {manner} {counts}", "{verb} {manner} {counts}", "{verb} {manner} {counts}",
 )
 # fmt: on
+
+SIGN = re.compile(r"\b(but|yet|even if|though|although)\b")
 
 # A sentence belongs to a split by its own check sum, so that none can stand in two.
 SHARES = {"train": range(6), "validation": range(6, 7), "test": range(7, 8)}
@@ -98,31 +102,35 @@ def sentence(seed: int, split: str, index: int, attempt: int | None = None) -> t
 
 
 def _sentence(draw: random.Random) -> Sentence:
-    label = draw.randrange(2)
-    counts, other = _phrase(draw, label), _phrase(draw, draw.randrange(2))
+    label, aside = draw.randrange(2), draw.randrange(2)
+    counts, other = _phrase(draw, label), _phrase(draw, aside)
     predicate = draw.choice(CONTRASTS)
     subject, kind = draw.choice(SUBJECTS), draw.choice(KINDS)
-    verb, opening, closing = draw.choice(VERBS), draw.choice(OPENINGS), draw.choice(CLOSINGS)
-    before, _, after = predicate.partition("{counts}")
-    start = " ".join(
-        f"{opening} the {subject} of this {kind} {before.format(verb=verb, other=' '.join(other))}".split()
-    )
+    words = {
+        "verb": draw.choice(VERBS),
+        "again": draw.choice(VERBS),
+        "other": " ".join(other),
+        "manner": draw.choice(MANNERS),
+    }
+    opening, closing = draw.choice(OPENINGS), draw.choice(CLOSINGS)
+    before, after = (part.format(**words) for part in predicate.split("{counts}"))
+    text = " ".join(f"{opening} the {subject} of this {kind} {before}".split())
     spans: list[Span] = []
-    text = start
     for word in counts:
-        text += " "
-        if word in PRAISE or word in BLAME or word in NEGATIONS:
-            spans.append((len(text), len(text) + len(word)))
-        text += word
-    rest = " ".join(f"{after.format(other=' '.join(other))} {closing} .".split())
-    return Sentence(f"{text} {rest}", label, tuple(spans))
+        spans.append((len(text) + 1, len(text) + 1 + len(word)))
+        text += f" {word}"
+    rest = " ".join(f"{after} {closing} .".split())
+    text = f"{text} {rest}"
+    sign = SIGN.search(text)
+    if sign is not None and aside != label:  # another sign, and the other phrase would count
+        spans.append(sign.span())
+    return Sentence(text, label, tuple(sorted(spans)))
 
 
 def _phrase(draw: random.Random, positive: int) -> list[str]:
-    """A negation perhaps, a degree perhaps, an adjective: together praise, or blame."""
+    """A negation perhaps, and an adjective: together praise, or blame."""
     negated = draw.random() < NEGATED
     words = [draw.choice(NEGATIONS)] if negated else []
-    words += draw.choice(DEGREES).split()
     return [*words, draw.choice(PRAISE if positive != negated else BLAME)]
 
 

@@ -5,39 +5,14 @@ would be the same in every epoch. So an epoch is shuffled, cut into stretches of
 sorted by length; then the batches are shuffled.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 import torch
 
-from convscope.data.batches import ORDER, EpochOrder
+from convscope.data.batches import ORDER, EpochOrder, ImageBatch
 from convscope.data.token_store import TokenStore
 from convscope.data.tokens import PADDING_ID
 
 STRETCH = 50  # batches that are sorted together
-
-
-class TokenBatch(NamedTuple):
-    """``inputs`` (N, L) int64, tokens, padded at the end; ``labels`` and ``indices`` (N,) int64.
-
-    ``indices`` are those of the `TokenStore` that the texts are from.
-    """
-
-    inputs: torch.Tensor
-    labels: torch.Tensor
-    indices: torch.Tensor
-
-    def to(self, device: torch.device | str, non_blocking: bool = False) -> "TokenBatch":
-        """The batch on ``device``; from pinned memory without waiting for the copy."""
-        device = torch.device(device)
-        if device.type == "cpu" and self.inputs.device.type == "cpu":
-            return self
-        ahead = non_blocking or (device.type == "cuda" and self.inputs.is_pinned())
-        return TokenBatch(*(tensor.to(device, non_blocking=ahead) for tensor in self))
-
-    def pin_memory(self) -> "TokenBatch":
-        """The batch in page-locked memory, from which a GPU copies while the CPU goes on."""
-        return TokenBatch(*(tensor.pin_memory() for tensor in self))
 
 
 class LengthOrder(EpochOrder):
@@ -57,9 +32,17 @@ class LengthOrder(EpochOrder):
         shuffle: bool,
         rank: int,
         world_size: int,
+        first_epoch: int = 0,
     ) -> None:
         super().__init__(
-            len(lengths), batch_size, seed=seed, training=training, shuffle=shuffle, rank=rank, world_size=world_size
+            len(lengths),
+            batch_size,
+            seed=seed,
+            training=training,
+            shuffle=shuffle,
+            rank=rank,
+            world_size=world_size,
+            first_epoch=first_epoch,
         )
         self._lengths = lengths
 
@@ -85,8 +68,8 @@ class TokenReader:
         self._store, self._least = store, least
         self._labels = torch.from_numpy(store.labels)
 
-    def read(self, epoch: int, indices: torch.Tensor) -> TokenBatch:
-        """The texts ``indices`` (N,); they are the same in every ``epoch``."""
+    def read(self, epoch: int, indices: torch.Tensor) -> ImageBatch:
+        """The texts ``indices`` (N,), tokens (N, L) int64 as ``inputs``; they are the same in every ``epoch``."""
         rows = indices.numpy()
         lengths = self._store.lengths[rows]
         within = np.arange(max(self._least, int(lengths.max(initial=1))))
@@ -94,4 +77,4 @@ class TokenReader:
         # In one go: a place of the store for each token, the first one of the text where there is none.
         places = self._store.offsets[rows][:, None] + np.where(there, within, 0)
         tokens = np.where(there, self._store.ids[places], PADDING_ID).astype(np.int64)
-        return TokenBatch(torch.from_numpy(tokens), self._labels.index_select(0, indices), indices)
+        return ImageBatch(torch.from_numpy(tokens), self._labels.index_select(0, indices), indices)

@@ -60,7 +60,7 @@ def open_token_store(split: TextSplit, tokens: Tokens, cache_dir: Path, what: st
     Several processes may ask for the same at once: one encodes, the others wait for it. A damaged entry is made again.
     Where ``cache_dir`` cannot be written, the numbers are kept in memory, with a warning. ``what`` names the split.
     """
-    key = content_key("token store", STORE_VERSION, split.texts.key, tokens.to_json(), tokens.most)
+    key = content_key("token store", STORE_VERSION, split.texts.key, tokens.key)
     kind = np.dtype(np.uint16 if len(tokens) <= 2**16 else np.int32)
     entry = cache_dir.expanduser() / "tokens" / key
     if (found := _read(entry, len(split), kind)) is not None:

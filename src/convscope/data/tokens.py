@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from convscope.data.image_source import content_key
 from convscope.errors import UserError
 
 if TYPE_CHECKING:
@@ -76,6 +77,11 @@ class Tokens:
         if len(text) > self.most * CHARACTERS_A_TOKEN:
             return True
         return bool(self._tokenizer.encode(text, add_special_tokens=False).overflowing)
+
+    @property
+    def key(self) -> str:
+        """Stands for the vocabulary and for how texts are taken apart and cut off."""
+        return content_key("tokens", self.to_json(), self.most)
 
     def to_json(self) -> str:
         """What ``tokens_from_file`` reads again."""

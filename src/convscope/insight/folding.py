@@ -14,11 +14,8 @@ import torch.nn.functional as F
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-<<<<<<< HEAD
-=======
 from convscope.insight.narrow_convolution import convolve, suits
 
->>>>>>> main
 CONVOLUTIONS = {torch.conv1d, torch.conv2d, torch.conv3d}
 
 
@@ -50,14 +47,9 @@ class _Pair:
         if self.shift is not None:
             shift = shift + self.shift.double()
         layout = torch.channels_last if weight.ndim == 4 else torch.contiguous_format
-<<<<<<< HEAD
-        factor = factor.to(weight.dtype).view(-1, *[1] * (weight.ndim - 1))
-        return (weight * factor).contiguous(memory_format=layout), shift.to(weight.dtype)
-=======
         folded = torch.empty_like(weight, requires_grad=False, memory_format=layout)
         torch.mul(weight, factor.to(weight.dtype).view(-1, *[1] * (weight.ndim - 1)), out=folded)
         return folded, shift.to(weight.dtype)
->>>>>>> main
 
 
 # One entry a convolution that a forward pass calls, in order: its BatchNorm, or None. The values hold tensors of the
@@ -91,11 +83,7 @@ class FoldedForward:
 
     def __call__(self, inputs: torch.Tensor) -> Any:
         """What ``model(inputs)`` gives."""
-<<<<<<< HEAD
-        if not any(self._plan):
-=======
         if not self._plan:
->>>>>>> main
             return self._model(inputs)
         try:
             with _Fold(self._plan, self._folded) as fold:
@@ -137,17 +125,10 @@ class _Fold(TorchFunctionMode):
             raise _OtherCalls
         pair, folded = self._plan[number], self._folded[number]
         if pair is None or folded is None:
-<<<<<<< HEAD
-            return func(*args, **kwargs)
-        if told.weight is not pair.convolution.weight or told.bias is not pair.convolution.bias:
-            raise _OtherCalls
-        output = func(inputs, *folded, *told.rest, **told.named)
-=======
             return _convolve(func, inputs, told.weight, told.bias, told)
         if told.weight is not pair.convolution.weight or told.bias is not pair.convolution.bias:
             raise _OtherCalls
         output = _convolve(func, inputs, *folded, told)
->>>>>>> main
         self._awaited[id(output)] = output, pair
         return output
 
@@ -173,8 +154,6 @@ def _convolution(
     return input, _Convolution(weight, bias, rest, named)
 
 
-<<<<<<< HEAD
-=======
 def _convolve(
     func: Callable[..., torch.Tensor],
     inputs: torch.Tensor,
@@ -191,7 +170,6 @@ def _convolve(
     return func(inputs, weight, bias, *told.rest, **told.named)
 
 
->>>>>>> main
 def _look(model: nn.Module, example: torch.Tensor) -> tuple[_Pair | None, ...]:
     with torch.no_grad(), _Uses() as uses:
         model(example)

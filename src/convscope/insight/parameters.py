@@ -7,13 +7,12 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 
-def multiply_adds(network: nn.Module, input_shape: Sequence[int], dtype: torch.dtype | None = None) -> int:
+def multiply_adds(network: nn.Module, input_shape: Sequence[int]) -> int:
     """Multiply-adds of convolutions, matrix products and attention for one forward pass of a zero input.
 
     Args:
         network: Any module of one tensor; its modes and parameters are left as they are.
         input_shape: Shape of the input with its batch dimension, such as (1, 3, 224, 224).
-        dtype: Of the input; int64 for a network of tokens. None: that of the parameters.
     """
     reference = next(network.parameters())
     return multiply_adds_of(network, (torch.zeros(*input_shape, dtype=reference.dtype, device=reference.device),))
@@ -25,11 +24,7 @@ def multiply_adds_of(network: nn.Module, inputs: Sequence[torch.Tensor]) -> int:
     try:
         network.eval()
         with FlopCounterMode(display=False) as counter, torch.no_grad():
-<<<<<<< HEAD
-            network(torch.zeros(*input_shape, dtype=dtype or reference.dtype, device=reference.device))
-=======
             network(*inputs)
->>>>>>> main
     finally:
         for module, training in modes.items():
             module.training = training

@@ -40,9 +40,7 @@ class TokenMap:
         return [value / largest if largest > 0 else 0.0 for value in self.values]
 
 
-def token_map(
-    title: str, text: str, spans: Sequence[tuple[int, int]], values: Sequence[float]
-) -> TokenMap:
+def token_map(title: str, text: str, spans: Sequence[tuple[int, int]], values: Sequence[float]) -> TokenMap:
     """The map of a text whose tokens stand at the characters ``spans``."""
     tokens = [text[start:end] for start, end in spans]
     ends = [0, *(end for _, end in spans)]
