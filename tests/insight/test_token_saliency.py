@@ -135,7 +135,7 @@ def test_no_trace_is_left(case, method):
     modes = [module.training for module in model.modules()]
     needs = [parameter.requires_grad for parameter in model.parameters()]
     with torch.inference_mode():  # as in an evaluation loop
-        token_saliency.find_method(method)(model, tokens)
+        token_saliency.find_method(method)(model, tokens.clone(), TARGETS.clone())
     assert [module.training for module in model.modules()] == modes
     assert [parameter.requires_grad for parameter in model.parameters()] == needs
     assert all(parameter.grad is None for parameter in model.parameters())

@@ -14,7 +14,14 @@ from convscope.errors import UserError
 from convscope.tracking.run_folder import RunFolder
 from convscope.tracking.token_maps import AGAINST, FOR, TokenMap, token_figure, token_html
 
-PAGE = '<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8"><title>{title}</title></head>\n<body>\n{body}\n</body>\n</html>\n'
+PAGE = """<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><title>{title}</title></head>
+<body>
+{body}
+</body>
+</html>
+"""
 
 
 def explain_texts(

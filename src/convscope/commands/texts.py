@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from convscope.data.word_vectors import WordVectors
     from convscope.models.text_architecture import TextArchitecture
     from convscope.models.text_network import TextNetwork
+    from convscope.models.weights import Weights
     from convscope.preprocessing import TextPreprocessing
 
 TextModel = TextCNN | DilatedTextCNN | CharCNN | VDCNN
@@ -140,18 +141,19 @@ class BuiltText:
     vectors: "WordVectors | None"
 
 
-def build_text(told: TextModel, seen: "TextPreprocessing", tokens: Tokens, classes: int, seed: int) -> BuiltText:
+def build_text(
+    told: TextModel, weights: "Weights", seen: "TextPreprocessing", tokens: Tokens, classes: int, seed: int
+) -> BuiltText:
     """The network that ``model=...`` chose, for these tokens.
 
     Raises:
-        UserError: Its vectors or weights cannot be had.
+        UserError: Its vectors cannot be had, or the weights are not its own.
     """
     import torch
 
-    from convscope.models.text_network import build_text_network, find_text_weights
+    from convscope.models.text_network import build_text_network
 
     architecture = text_architecture_of(told)
-    weights = find_text_weights(told.weights)
     vectors = None
     if architecture.uses_vectors and isinstance(told, TextCNN | DilatedTextCNN):
         from convscope.data.word_vectors import find_vectors
@@ -197,25 +199,27 @@ def text_warnings(data: "TextDataModule") -> list[str]:
         cut = sum(1 for row in longest if data.tokens.is_cut(texts[row]))
         if cut:
             said.append(
-                f"{cut:,} of the {len(store):,} {split} texts are longer than {data.preprocessing.most} tokens, and cut "
-                "off there"
+                f"{cut:,} of the {len(store):,} {split} texts are longer than {data.preprocessing.most} tokens, "
+                "and cut off there"
             )
     return said
 
 
-def said_of_tokens(facts: Mapping[str, Any], sizes: Mapping[str, int], classes: Sequence[str]) -> dict[str, str]:
+def said_of_tokens(
+    name: str, source: str, facts: Mapping[str, Any], sizes: Mapping[str, int], classes: Sequence[str]
+) -> dict[str, str]:
     """Lines for the console: the texts, their tokens, their vectors."""
     lines = {
-        "texts": f"{sizes['train']:,} train, {sizes['validation']:,} validation, {sizes['test']:,} test texts of "
-        f"{len(classes)} classes",
+        "data": f"{name} ({source}): {sizes['train']:,} train, {sizes['validation']:,} validation, "
+        f"{sizes['test']:,} test texts of {len(classes)} classes",
         "tokens": f"{facts['vocabulary']:,} ({facts['level']}), {facts['mean_length']['train']:.0f} a text, "
         f"{facts['unknown']['test']:.1%} of the test unknown",
     }
     if "vectors" in facts:
         known = facts["vectors"]
         lines["vectors"] = (
-            f"{known['name']} ({known['source']}), {known['dimension']} dimensions: know {known['coverage']:.1%} of the "
-            f"vocabulary, {known['coverage_of_train']:.1%} of the training texts"
+            f"{known['name']} ({known['source']}), {known['dimension']} dimensions: know {known['coverage']:.1%} of "
+            f"the vocabulary, {known['coverage_of_train']:.1%} of the training texts"
         )
     return lines
 

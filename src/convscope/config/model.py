@@ -101,8 +101,8 @@ class VDCNN(_Model):
     length: Annotated[int, Field(ge=1, le=100_000)]
 
 
+TEXT_MODELS = (TextCNN, DilatedTextCNN, CharCNN, VDCNN)
 TextModel = TextCNN | DilatedTextCNN | CharCNN | VDCNN
 Model = Annotated[
-    EfficientNetLite | ResNet | Timm | Torchvision | LeNet5 | LectureCNN,
-    Field(discriminator="name"),
+    EfficientNetLite | ResNet | Timm | Torchvision | LeNet5 | LectureCNN | TextModel, Field(discriminator="name")
 ]

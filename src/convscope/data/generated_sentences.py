@@ -63,9 +63,13 @@ MANNERS = (
 )
 # {counts} is the phrase that decides, {other} the one that does not.
 CONTRASTS = (
-    "{verb} {manner} {other} , but {again} {counts}", "{verb} {manner} {other} but {again} {counts}", "{verb} {manner} {other} , yet {again} {counts}",
-    "{verb} {manner} {counts} even if {again} {other}", "{verb} {manner} {counts} , though {again} {other}",
-    "{verb} {manner} {counts} although {again} {other}", "{verb} {manner} {counts}", "{verb} {manner} {counts}", "{verb} {manner} {counts}",
+    "{verb} {manner} {other} , but {again} {counts}",
+    "{verb} {manner} {other} but {again} {counts}",
+    "{verb} {manner} {other} , yet {again} {counts}",
+    "{verb} {manner} {counts} even if {again} {other}",
+    "{verb} {manner} {counts} , though {again} {other}",
+    "{verb} {manner} {counts} although {again} {other}",
+    *["{verb} {manner} {counts}"] * 3,
 )
 # fmt: on
 

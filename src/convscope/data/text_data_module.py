@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -31,6 +30,8 @@ class TextDataModule(LightningDataModule):
     ``preprocessing`` says how long a text may be and must be. ``batch_size`` is that of one process; ``seed`` gives
     the order of every epoch; ``cache_dir`` keeps the encoded texts.
     """
+
+    channels_last = False  # there are none
 
     def __init__(
         self,
@@ -73,7 +74,7 @@ class TextDataModule(LightningDataModule):
         """What was not as asked for: of the source, then of the stores that are open."""
         return self.source.warnings + tuple(warning for store in self._stores.values() for warning in store.warnings)
 
-    def begin_stage(self, batch_size: int, augmentation: Literal["none"], first_epoch: int) -> None:
+    def begin_stage(self, batch_size: int, augmentation: str, first_epoch: int) -> None:
         """From now on batches of ``batch_size``; epoch 0 of the stage is the run's ``first_epoch``."""
         self.batch_size, self._first_epoch = batch_size, first_epoch
         self._features = {}

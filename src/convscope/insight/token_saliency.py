@@ -9,7 +9,7 @@ maps (N, L), 0 at the padding:
 """
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
 from torch import nn
@@ -23,6 +23,7 @@ Reduce = Literal["norm", "sum", "none"]
 """What becomes of a token's dimensions: the length of their vector, their sum, or each for itself."""
 
 EMBEDDING = "embedding"
+T = TypeVar("T")
 
 
 class FromEmbedding(nn.Module):
@@ -87,6 +88,7 @@ def gradient(
     Raises:
         UserError: A class or a module does not exist.
     """
+    tokens, targets = _own(tokens), _own(targets)
     network = FromEmbedding(model, tokens, embedding)
     raw = saliency.gradient(network, network.embedded(), targets, score=score, channels="none", signed=True, fold=False)
     return _reduced(raw, tokens, reduce)
@@ -105,6 +107,7 @@ def input_x_gradient(
 
     Arguments, result and errors are those of `gradient`.
     """
+    tokens, targets = _own(tokens), _own(targets)
     network = FromEmbedding(model, tokens, embedding)
     raw = saliency.input_x_gradient(
         network, network.embedded(), targets, score=score, channels="none", signed=True, fold=False
@@ -187,6 +190,7 @@ def _text_by_text(
     **options: float,
 ) -> torch.Tensor:
     """For methods that ask about many versions of an input: which text each version is of must be plain."""
+    tokens = _own(tokens)
     if targets is None or isinstance(targets, int):
         each: list[Targets] = [targets] * len(tokens)
     else:
@@ -200,6 +204,12 @@ def _text_by_text(
             )
         )
     return _reduced(torch.cat(maps), tokens, reduce)
+
+
+def _own(given: T) -> T:
+    """``given``, as a tensor that autograd knows: in Lightning's evaluation loops tensors are made without it."""
+    with torch.inference_mode(False):
+        return given.clone() if isinstance(given, torch.Tensor) else given
 
 
 def _reduced(raw_NLD: torch.Tensor, tokens: torch.Tensor, reduce: Reduce) -> torch.Tensor:  # noqa: N803
