@@ -50,7 +50,9 @@ def test_curves_begin_and_end_at_the_pictures():
     torch.testing.assert_close(back.probabilities[:, -1], probability)
     assert gone.probabilities.shape == (4, 21)
     # the blurred picture keeps the mean and loses the detail
-    torch.testing.assert_close(deletion(model, inputs, maps, baseline="blur").probabilities[:, -1], back.probabilities[:, 0])
+    torch.testing.assert_close(
+        deletion(model, inputs, maps, baseline="blur").probabilities[:, -1], back.probabilities[:, 0]
+    )
 
 
 def test_pointing_game_and_mass():
@@ -70,9 +72,9 @@ def test_what_does_not_fit_together_is_refused():
     inputs, right, _ = right_and_wrong()
     with pytest.raises(UserError, match=r"^maps: are \(2, 8, 8\), and the pictures \(2, 3, 16, 16\)"):
         deletion(LooksAt(), inputs, right[:, :8, :8], 1)
-    with pytest.raises(UserError, match="^steps=0"):
+    with pytest.raises(UserError, match=r"^steps=0"):
         deletion(LooksAt(), inputs, right, 1, steps=0)
     with pytest.raises(UserError, match=r"^masks: are \(2, 8, 8\)"):
         pointing_game(right, right[:, :8, :8] > 0)
-    with pytest.raises(UserError, match="^maps: have negative places"):
+    with pytest.raises(UserError, match=r"^maps: have negative places"):
         mass_inside(-right, right > 0)

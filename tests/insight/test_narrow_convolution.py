@@ -31,9 +31,7 @@ def test_the_convolution_itself_is_pytorchs():
     weight, bias = torch.randn(5, 3, 7, 7, dtype=torch.double), torch.randn(5, dtype=torch.double)
     ours, theirs = convolve(inputs, weight, bias, (2, 2), (3, 3)), F.conv2d(inputs, weight, bias, 2, 3)
     assert torch.equal(ours, theirs)
-    torch.testing.assert_close(
-        *(torch.autograd.grad(output.square().sum(), inputs)[0] for output in (ours, theirs))
-    )
+    torch.testing.assert_close(*(torch.autograd.grad(output.square().sum(), inputs)[0] for output in (ours, theirs)))
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,13 @@ def test_one_file_another_folder_and_a_class_by_its_number(convscope, trained, t
     if "no such layer" in ended.err:  # whatever the network calls its layers, they are listed
         layer = ended.err.split("with a feature map: ")[1].split(",")[0]
         ended = convscope(
-            "explain", f"run={trained}", f"images={file}", "method=grad_cam", f"layer={layer}", "target=0", "folder=mine"
+            "explain",
+            f"run={trained}",
+            f"images={file}",
+            "method=grad_cam",
+            f"layer={layer}",
+            "target=0",
+            "folder=mine",
         )
     assert ended.status == 0, ended.err
     assert sorted(path.name for path in (tmp_path / "mine").iterdir()) == ["000_0.png", "explanation.json", "maps.npz"]
@@ -109,7 +115,9 @@ def test_pictures_that_cannot_be_had_are_named(convscope, trained, tmp_path, mon
 def test_a_class_or_a_layer_that_does_not_exist_lists_those_that_do(convscope, trained):
     ended = convscope("explain", f"run={trained}", "target=purple")
     assert ended.status == 2
-    assert ended.err.startswith("error: target=purple: the run knows no such class; choose predicted, label, one of dark")
+    assert ended.err.startswith(
+        "error: target=purple: the run knows no such class; choose predicted, label, one of dark"
+    )
     ended = convscope("explain", f"run={trained}", "target=2")
     assert "or a number from 0 to 1" in ended.err
     ended = convscope("explain", f"run={trained}", "method=grad_cam", "layer=roof")

@@ -43,10 +43,12 @@ def run(config: Train, overrides: Sequence[str]) -> None:
     import torch
 
     from convscope.callbacks.test_figures import TestFigures
+    from convscope.callbacks.time_spent import TimeSpent
     from convscope.commands import stages as staging
     from convscope.commands import trainer as training
     from convscope.commands.features import FeatureMaker
     from convscope.commands.hardware import choose_hardware
+    from convscope.commands.insight_callbacks import saliency_callbacks, test_insight
     from convscope.commands.predictions import prediction_table
     from convscope.commands.summary import summarise
     from convscope.data.image_data_module import ImageDataModule
@@ -150,20 +152,27 @@ def run(config: Train, overrides: Sequence[str]) -> None:
         staging.print_plan(prepared, network.parameters)
         for notice in notices:
             say(notice)
+        spent = TimeSpent()
+        looking = saliency_callbacks(config.callbacks, recorder, network, data, spent)
         stages = staging.Stages(
-            config, network, task, data, maker, folder, loggers, recorder.position, hardware, done=done
+            config, network, task, data, maker, folder, loggers, recorder.position, hardware, lambda: looking, done
         )
         clock["fit"] = time.perf_counter()
         stages.run(prepared)
         clock["test"] = time.perf_counter()
         training.load_best(task, folder)
-        callbacks = [TestFigures(recorder, data.store("test").image)] if config.callbacks.figures else []
+        callbacks = test_insight(config.callbacks, recorder, network, data, spent)
+        if config.callbacks.figures:
+            callbacks = [TestFigures(recorder, data.store("test").image), *callbacks]
         trainer = stages.test(prepared[-1], callbacks)
         clock["end"] = time.perf_counter()
         summary = summarise(
             config, overrides, source, network, cost, stages, trainer, folder, hardware, clock, warnings
         )
         summary["environment"] = environment() | summary["environment"]
+        if spent.seconds:
+            summary["seconds"]["insight"] = spent.total
+            say(spent.said(summary["seconds"]["total"]))
         assert task.predictions is not None
         columns, rows = prediction_table(task.predictions, data.names("test"), source.classes)
         recorder.table("predictions", columns, rows, 0)
