@@ -5,15 +5,20 @@ import copy
 import pytest
 import torch
 import torch.nn.functional as F
+from gradient_support import randomised, support
 from zoo_cases import CASES, Case
 
 from convscope.config.model import Model
 from convscope.errors import UserError
 from convscope.insight.parameters import multiply_adds
+from convscope.insight.receptive_field import network_field, receptive_fields
+from convscope.models.blocks import blocks
 from convscope.models.history import PAPERS
 from convscope.models.network import build_network
 from convscope.models.weights import Weights
 from convscope.models.zoo import NAMES, find_architecture
+from convscope.transfer.cut import CannotCutError, cut
+from convscope.transfer.freezing import train_only
 
 RANDOM = Weights("random", None)
 
@@ -144,6 +149,80 @@ def test_saved_weights_give_the_same_logits(case, tmp_path):
         assert not torch.equal(other(pictures), logits)
         other.load_state_dict(torch.load(tmp_path / "weights.pth", weights_only=True))
         assert torch.equal(other(pictures), logits)
+
+
+@computed_cases
+def test_cut_at_each_block_prefix_then_rest_is_the_whole(case):
+    network, pictures = real(case)
+    module = network.module
+    ordered = blocks(module, network.head)
+    assert ordered[-1].name == network.head
+    owner = {name: place for place, block in enumerate(ordered) for name in _parameters(module, block.modules)}
+    assert owner.keys() == dict(module.named_parameters()).keys()
+    places = sorted(set(owner.values()))
+    assert len(places) > 2
+    for place in places[1:]:
+        train_only(module, [name for name, at in owner.items() if at >= place])
+        if case.variant.get("auxiliary"):
+            with pytest.raises(CannotCutError, match="other things in training"):
+                cut(module, pictures)
+            continue
+        parts = cut(module, pictures)
+        assert not any(parameter.requires_grad for parameter in parts.prefix.parameters())
+        module.eval()
+        with torch.no_grad():
+            whole, split = module(pictures.flip(0)), parts.rest(*parts.prefix(pictures.flip(0)))
+        torch.testing.assert_close(split, whole, rtol=1e-5, atol=1e-6)
+
+
+def _parameters(module, paths):
+    names = [name for name, _ in module.named_parameters()]
+    return [name for name in names for path in paths if name.startswith(f"{path}.")]
+
+
+MOST_PLACES = 32 * 2500  # pixels of the oracle's strip
+
+
+@computed_cases
+def test_receptive_field_is_the_support_of_a_gradient(case):
+    """A strip of input that holds the field twice, where the network takes one and it fits into memory."""
+    architecture = case.architecture()
+    if architecture.fixed_size or case.name == "tdnn":
+        pytest.skip("takes one size only: test_published_fields has its field")
+    network, _ = real(case)
+    size = network.preprocessing.size
+    shape = (1, network.preprocessing.channels, size, size)
+    named = dict(network.module.named_modules())
+    last = network_field([one for one in receptive_fields(network.module, shape) if one.path in named])
+    assert last is not None
+    assert last.field is not None
+    stride = int(last.field.stride[-1]) or 1
+    length = max(size, -(-(last.field.size[-1] + 8 * stride) // stride) * stride)
+    if length * size > MOST_PLACES:
+        pytest.skip(f"a strip of {length} × {size} pixels does not fit")
+    first, final, _ = support(randomised(network.module), (*shape[:2], size, length), last.path)
+    assert final - first + 1 == last.field.size[-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "variant", "field"),
+    [
+        ("tdnn", {}, 7),  # 3 + 5 - 1 frames, each seen whole
+        ("lenet5", {}, 16),  # after S4: 5 + 1 + 4·2 + 2
+        ("vgg", {"depth": 16}, 212),
+        ("mobilenet", {}, 315),
+        ("inception_resnet_v2", {}, 3039),
+        ("resnet", {"depth": 50, "stride_in": "1x1"}, 483),
+        ("resnet", {"depth": 50}, 427),
+        ("alexnet", {}, 195),
+    ],
+    ids=str,
+)
+def test_published_fields(name, variant, field):
+    """Araujo, Norris & Sim 2019; the small networks by hand."""
+    network, shape = on_meta(Case(name, variant, classes=3, channels=1 if name in {"tdnn", "lenet5"} else 3))
+    fields = [layer.field for layer in receptive_fields(network, (1, *shape)) if layer.field is not None]
+    assert [one.size[-1] for one in fields if one.size[-1] is not None][-1] == field
 
 
 @computed_cases
