@@ -224,9 +224,56 @@ class Torchvision(_Model):
     arguments: dict[str, Any]
 
 
+Share = Annotated[float, Field(ge=0.0, lt=1.0)]
+
+
+class _OnWords(_Model):
+    variant: Literal["rand", "static", "non_static", "multichannel"]
+    vectors: Annotated[str, Field(min_length=1)]  # packaged, or a word2vec or GloVe file
+    vectors_scale: Annotated[float, Field(gt=0.0)] | None
+    dimension: Annotated[int, Field(ge=1, le=4096)]
+    dropout: Share
+
+
+class TextCNN(_OnWords):
+    """Convolution over words (Kim 2014)."""
+
+    name: Literal["text_cnn"]
+    windows: Annotated[list[Annotated[int, Field(ge=1, le=100)]], Field(min_length=1)]
+    maps: Annotated[int, Field(ge=1, le=65536)]
+    max_norm: Annotated[float, Field(ge=0.0)]
+
+
+class DilatedTextCNN(_OnWords):
+    """Stacked dilated convolutions over words (Yu & Koltun 2016, Strubell et al. 2017)."""
+
+    name: Literal["dilated_text_cnn"]
+    maps: Annotated[int, Field(ge=1, le=65536)]
+    layers: Annotated[int, Field(ge=1, le=12)]
+
+
+class CharCNN(_Model):
+    """Convolution over characters (Zhang, Zhao & LeCun 2015)."""
+
+    name: Literal["char_cnn"]
+    size: Literal["small", "large"]
+    length: Annotated[int, Field(ge=1, le=100_000)]
+
+
+class VDCNN(_Model):
+    """Very deep convolution over characters (Conneau et al. 2017)."""
+
+    name: Literal["vdcnn"]
+    depth: Literal[9, 17, 29, 49]
+    shortcut: bool
+    length: Annotated[int, Field(ge=1, le=100_000)]
+
+
+TEXT_MODELS = (TextCNN, DilatedTextCNN, CharCNN, VDCNN)
+TextModel = TextCNN | DilatedTextCNN | CharCNN | VDCNN
 Model = Annotated[
     Neocognitron | TDNN | LeCun1989 | LeNet5 | AlexNet | ZFNet | VGG | GoogLeNet | ResNet | WideResNet | ResNeXt
     | DenseNet | InceptionResNetV1 | InceptionResNetV2 | Xception | MobileNet | MobileNetV2 | ShuffleNetV1
-    | ShuffleNetV2 | SENet | EfficientNetLite | LectureCNN | Timm | Torchvision,
+    | ShuffleNetV2 | SENet | EfficientNetLite | LectureCNN | Timm | Torchvision | TextModel,
     Field(discriminator="name"),
 ]  # fmt: skip
