@@ -17,8 +17,8 @@ from convscope.commands.texts import (
     token_facts,
     tokens_of,
 )
-from convscope.config.model import TEXT_MODELS
 from convscope.config.text_data import Texts
+from convscope.config.text_model import TEXT_MODELS
 from convscope.config.train import Train
 from convscope.data.sentence_keys import sentence_keys
 from convscope.errors import UserError
