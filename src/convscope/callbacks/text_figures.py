@@ -62,8 +62,8 @@ class TextFigures(Callback):
             ("mistakes/worst", "Most wrong: what spoke for the answer (blue) and against it", wrong),
             ("mistakes/surest", "Most right: what spoke for the answer (blue) and against it", ~wrong),
         ):
-            places = torch.nonzero(chosen).flatten()
-            places = places[sure[places].argsort(descending=True, stable=True)][:MOST_TEXTS].tolist()
+            found = torch.nonzero(chosen).flatten()
+            places = found[sure[found].argsort(descending=True, stable=True)][:MOST_TEXTS].tolist()
             if not places:
                 continue
             titles = [
@@ -85,7 +85,7 @@ class TextFigures(Callback):
         rows: list[list[Any]] = []
         for layer in layers:
             for number, ranks in enumerate(strongest_ngrams(network, layer, self.training(), NGRAMS)):
-                words = [self.ngram(each.index, each.start, each.stop) for each in ranks]
+                words = [self.ngram(each.example, each.start, each.stop) for each in ranks]
                 answers = [round(each.answer, 3) for each in ranks]
                 gap = [""] * (NGRAMS - len(ranks))
                 rows.append([layer, number, *words, *gap, *answers, *gap])

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convscope.config.data import CIFAR10, MNIST, Data, Digits, Hotdog, ImageFolder, ImageHub
+from convscope.config.data import CIFAR10, MNIST, Data, Digits, Hotdog, ImageData, ImageFolder, ImageHub
 from convscope.config.model import Model
 from convscope.errors import UserError
 
@@ -30,7 +30,7 @@ def cache_dir(told: Data) -> Path:
     return Path(folder).expanduser()
 
 
-def open_source(told: Data) -> "ImageSource":
+def open_source(told: ImageData) -> "ImageSource":
     """The pictures that ``data=...`` chose.
 
     Raises:

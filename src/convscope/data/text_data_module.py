@@ -95,7 +95,9 @@ class TextDataModule(LightningDataModule):
         """All inputs of ``split`` in its order, (n, L) int64, each batch padded to its longest."""
         reader = TokenReader(self.store(split), self.preprocessing.least)
         for indices in torch.arange(len(self.store(split))).split(batch_size):
-            yield reader.read(0, indices).inputs
+            tokens = reader.read(0, indices).inputs
+            assert isinstance(tokens, torch.Tensor)
+            yield tokens
 
     def store(self, split: str) -> TokenStore:
         """The encoded texts of ``split``, opened or filled at the first call.

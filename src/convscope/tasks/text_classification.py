@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
+import torch
+
 from convscope.tasks.image_classification import ImageClassification
 
 
@@ -18,7 +20,7 @@ class Bounded(Protocol):
 class TextClassification(ImageClassification):
     """Trains a network that maps tokens (N, L) int64, padded with 0, to logits (N, classes)."""
 
-    def on_train_batch_end(self, outputs: Mapping[str, Any] | None, batch: Any, batch_index: int) -> None:
+    def on_train_batch_end(self, outputs: torch.Tensor | Mapping[str, Any] | None, batch: Any, batch_idx: int) -> None:
         """After the step: bound what is bounded (Kim 2014, section 2.1)."""
         for module in self.network.modules():
             if isinstance(module, Bounded):
