@@ -50,7 +50,9 @@ def test_curves_begin_and_end_at_the_pictures():
     torch.testing.assert_close(back.probabilities[:, -1], probability)
     assert gone.probabilities.shape == (4, 21)
     # the blurred picture keeps the mean and loses the detail
-    torch.testing.assert_close(deletion(model, inputs, maps, baseline="blur").probabilities[:, -1], back.probabilities[:, 0])
+    torch.testing.assert_close(
+        deletion(model, inputs, maps, baseline="blur").probabilities[:, -1], back.probabilities[:, 0]
+    )
 
 
 def test_pointing_game_and_mass():

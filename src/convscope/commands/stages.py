@@ -271,6 +271,7 @@ def next_step(folder: RunFolder, done: Sequence[StageResult]) -> int:
 
 def print_plan(prepared: Sequence[Prepared], parameters: int) -> None:
     """A table of the stages: what trains, at what rates, and whether the frozen part is cached."""
+    from rich.console import Console
     from rich.table import Table
 
     from convscope.commands.console import console
@@ -290,7 +291,8 @@ def print_plan(prepared: Sequence[Prepared], parameters: int) -> None:
             str(stage.told.batch_size),
             f"not cached: {stage.reason}" if stage.reason else _cached(stage.told),
         )
-    console.print(table)
+    # A file or a pipe has no width to keep to.
+    (console if console.is_terminal else Console(width=240)).print(table)
 
 
 def _cached(told: Told) -> str:

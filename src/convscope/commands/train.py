@@ -12,6 +12,7 @@ from convscope.commands.naming import run_path
 from convscope.commands.resume import Resumed, resume_run
 from convscope.commands.subject import subject_of
 from convscope.config.train import Train
+from convscope.config.transfer import StageSettings
 from convscope.errors import UserError
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def run(config: Train, overrides: Sequence[str]) -> None:
         UserError: Something that was asked for cannot be had, or the training diverged.
     """
     clock = {"started": time.perf_counter()}
+    refuse_without_effect(config, overrides)
     resumed: Resumed | None = None
     if config.resume is not None:
         resumed = resume_run(config, overrides)
@@ -59,6 +61,7 @@ def run(config: Train, overrides: Sequence[str]) -> None:
     pl.seed_everything(config.seed, workers=True, verbose=False)
     weights = subject.weights(config)
     config = settle_transfer(config, weights)
+    refuse_without_effect(config, overrides)
     transfer = config.transfer
     network, cost = subject.build(config, weights)
     trains_all = any("all" in stage.train for stage in transfer.stages)
@@ -145,6 +148,23 @@ def run(config: Train, overrides: Sequence[str]) -> None:
     folder.write_summary(summary)
     say(f"\ntest accuracy {summary['metrics']['test']['accuracy']:.4f} on {sizes['test']:,} {subject.things}")
     say(f"report   {folder.report_file}\nsummary  {folder.summary_file}")
+
+
+def refuse_without_effect(config: Train, overrides: Sequence[str]) -> None:
+    """Refuse a key beside ``transfer.stages`` where each stage has another value of its own.
+
+    Raises:
+        UserError: Such a key is among ``overrides``.
+    """
+    for word in overrides:
+        key = word.split("=")[0].removeprefix("transfer.")
+        if word.startswith("transfer.") and key in StageSettings.model_fields:
+            told = getattr(config.transfer, key)
+            if all(getattr(stage, key) != told for stage in config.transfer.stages):
+                raise UserError(
+                    f"{word}: has no effect, since each stage of transfer={config.transfer.name} has its own {key}; "
+                    f"set transfer.stages.0.{key} and so on"
+                )
 
 
 def settle_transfer(config: Train, weights: "Weights") -> Train:

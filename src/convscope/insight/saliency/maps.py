@@ -1,5 +1,6 @@
 """From derivatives by every channel of every pixel to a map."""
 
+from functools import reduce
 from typing import Literal, get_args
 
 import torch
@@ -28,7 +29,9 @@ def reduce_channels(attributions: torch.Tensor, channels: Channels, signed: bool
         case "max" if signed:
             return values.gather(1, values.abs().argmax(dim=1, keepdim=True))[:, 0].contiguous()
         case "max":
-            return values.amax(dim=1).contiguous()
+            # Channel by channel: a reduction over a last axis of three takes twice as long.
+            few = values.shape[1] <= 4
+            return reduce(torch.maximum, values.unbind(1)).contiguous() if few else values.amax(dim=1).contiguous()
     raise UserError(f"channels={channels}: must be one of {', '.join(get_args(Channels))}")
 
 
