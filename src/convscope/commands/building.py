@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convscope.config.data import CIFAR10, MNIST, Data, Digits, Hotdog, ImageData, ImageFolder, ImageHub
-from convscope.config.model import Model
+from convscope.config.model import TEXT_MODELS, Model
 from convscope.errors import UserError
 
 if TYPE_CHECKING:
@@ -17,8 +17,10 @@ def architecture_of(told: Model) -> "Architecture":
     """The architecture that ``model=...`` chose.
 
     Raises:
-        UserError: A library knows no model of that name.
+        UserError: A library knows no model of that name, or it is a network for texts.
     """
+    if isinstance(told, TEXT_MODELS):
+        raise UserError(f"model={told.name}: reads texts, and a network for pictures is needed here")
     from convscope.models.zoo import find_architecture
 
     return find_architecture(**told.model_dump(exclude={"weights"}))
