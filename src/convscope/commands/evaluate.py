@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from convscope.data.image_data_module import ImageDataModule
     from convscope.data.image_source import ImageSource
     from convscope.data.text_data_module import TextDataModule
-    from convscope.tasks.image_classification import ImageClassification
+    from convscope.tasks.classification import Classification
 
 SCHEMA = Evaluate
 
@@ -121,7 +121,7 @@ def run(config: Evaluate, overrides: Sequence[str]) -> None:
 class Scored:
     """What is scored, by what, on what; ``things`` is what the examples are called."""
 
-    task: "ImageClassification"
+    task: "Classification"
     data: "ImageDataModule | TextDataModule"
     hardware: "Hardware"
     things: str

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from convscope.tasks.image_classification import Predictions
+    from convscope.tasks.classification import Predictions
 
 MOST_PROBABILITY_COLUMNS = 20
 

@@ -51,7 +51,7 @@ def run(config: Train, overrides: Sequence[str]) -> None:
     from convscope.commands.hardware import choose_hardware
     from convscope.commands.predictions import prediction_table
     from convscope.commands.summary import summarise
-    from convscope.tasks.image_classification import Objective
+    from convscope.tasks.classification import Objective
     from convscope.tracking.environment import environment
     from convscope.tracking.recorder import Recorder
     from convscope.tracking.report import write_report
