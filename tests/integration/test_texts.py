@@ -39,6 +39,9 @@ def test_a_text_run_leaves_a_complete_folder_and_can_be_evaluated_and_explained(
     assert summary["data"]["classes"] == ["blame", "praise"]
     assert summary["data"]["tokens"]["level"] == "word"
     assert summary["model"]["vectors"] is None
+    predictions = list(csv.DictReader((run / "tables/predictions.csv").open(encoding="utf-8", newline="")))
+    assert len(predictions) == summary["data"]["sizes"]["test"]
+    assert all(row["text"] for row in predictions if row["label"] == "blame")
     assert any("texts are empty" in warning for warning in summary["warnings"])
     assert any("longer than 256 tokens" in warning for warning in summary["warnings"])
     for name in ("tokenizer.json", "trained_on.npy", "report.html", "media/confusion_matrix.png", "tables/ngrams.csv"):

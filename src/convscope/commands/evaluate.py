@@ -93,7 +93,7 @@ def run(config: Evaluate, overrides: Sequence[str]) -> None:
     metrics = {name.removeprefix("test/"): float(value) for name, value in trainer.callback_metrics.items()}
     size = data.sizes["test"]
     folder = _new_folder(path / "evaluations", source.name)
-    columns, rows = prediction_table(task.predictions, data.names("test"), classes)
+    columns, rows = prediction_table(task.predictions, data.names("test"), classes, scored.things.removesuffix("s"))
     predictions = RunFolder(folder).write_table("predictions", columns, rows).rename(folder / "predictions.csv")
     evaluation = folder / "evaluation.json"
     content = {

@@ -136,7 +136,9 @@ def run(config: Train, overrides: Sequence[str]) -> None:
         )
         summary["environment"] = environment() | summary["environment"]
         assert task.predictions is not None
-        columns, rows = prediction_table(task.predictions, data.names("test"), source.classes)
+        columns, rows = prediction_table(
+            task.predictions, data.names("test"), source.classes, subject.things.removesuffix("s")
+        )
         recorder.table("predictions", columns, rows, 0)
         status = "success"
     finally:
