@@ -118,7 +118,10 @@ def _describe_text(config: Describe) -> "Description":
     seen = architecture.preprocessing()
     vocabulary = MR_WORDS if seen.alphabet is None else len(set(seen.alphabet)) + 2
     size = config.input_size or max(seen.least, TEXT_LENGTH)
-    with weightless():
+    try:
+        with weightless():
+            network = architecture.build(config.classes or 2, vocabulary)
+    except Exception:  # as in `build`
         network = architecture.build(config.classes or 2, vocabulary)
     table = describe_parameters(network, (1, size))
     parts = {block.name: block.modules for block in blocks(network, architecture.head(network))}
