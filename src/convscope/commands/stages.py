@@ -25,7 +25,7 @@ from convscope.insight.parameters import multiply_adds_of
 from convscope.models.blocks import blocks
 from convscope.models.network import Network
 from convscope.models.text_network import TextNetwork
-from convscope.tasks.image_classification import ImageClassification
+from convscope.tasks.classification import Classification
 from convscope.tracking.position import Position
 from convscope.tracking.run_folder import RunFolder, write_atomically
 from convscope.transfer.cut import CannotCutError, Cut, cut
@@ -127,7 +127,7 @@ class Stages:
 
     config: Train
     network: Network | TextNetwork
-    task: ImageClassification
+    task: Classification
     data: ImageDataModule | TextDataModule
     maker: FeatureMaker
     folder: RunFolder

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from convscope.models.network import Network
     from convscope.models.text_network import TextNetwork
     from convscope.models.weights import Weights
-    from convscope.tasks.image_classification import ImageClassification, Objective
+    from convscope.tasks.classification import Classification, Objective
     from convscope.tracking.recorder import Recorder
     from convscope.tracking.run_folder import RunFolder
 
@@ -60,9 +60,7 @@ class Subject(ABC):
         """The batches, opened; after ``build``."""
 
     @abstractmethod
-    def task(
-        self, network: "Network | TextNetwork", objective: "Objective", model: dict[str, Any]
-    ) -> "ImageClassification":
+    def task(self, network: "Network | TextNetwork", objective: "Objective", model: dict[str, Any]) -> "Classification":
         """The LightningModule; ``model`` is the configuration of the network, which checkpoints keep."""
 
     def leave(self, folder: "RunFolder") -> None:  # noqa: B027 - pictures leave nothing
@@ -160,9 +158,7 @@ class PictureSubject(Subject):
         )
         return self.data
 
-    def task(
-        self, network: "Network | TextNetwork", objective: "Objective", model: dict[str, Any]
-    ) -> "ImageClassification":
+    def task(self, network: "Network | TextNetwork", objective: "Objective", model: dict[str, Any]) -> "Classification":
         """Image classification."""
         from convscope.tasks.image_classification import ImageClassification
 
@@ -258,9 +254,7 @@ class TextSubject(Subject):
         self.facts = token_facts(self.data, self.vectors)
         return self.data
 
-    def task(
-        self, network: "Network | TextNetwork", objective: "Objective", model: dict[str, Any]
-    ) -> "ImageClassification":
+    def task(self, network: "Network | TextNetwork", objective: "Objective", model: dict[str, Any]) -> "Classification":
         """Text classification."""
         from convscope.tasks.text_classification import TextClassification
 

@@ -52,7 +52,7 @@ def run(config: Train, overrides: Sequence[str]) -> None:
     from convscope.commands.hardware import choose_hardware
     from convscope.commands.predictions import prediction_table
     from convscope.commands.summary import summarise
-    from convscope.tasks.image_classification import Objective
+    from convscope.tasks.classification import Objective
     from convscope.tracking.environment import environment
     from convscope.tracking.recorder import Recorder
     from convscope.tracking.report import write_report
@@ -144,7 +144,9 @@ def run(config: Train, overrides: Sequence[str]) -> None:
             summary["seconds"]["insight"] = spent.total
             say(spent.said(summary["seconds"]["total"]))
         assert task.predictions is not None
-        columns, rows = prediction_table(task.predictions, data.names("test"), source.classes)
+        columns, rows = prediction_table(
+            task.predictions, data.names("test"), source.classes, subject.things.removesuffix("s")
+        )
         recorder.table("predictions", columns, rows, 0)
         status = "success"
     finally:
