@@ -149,3 +149,32 @@ def test_a_gpu_that_is_not_there(convscope):
     assert ended.status == 2
     assert ended.err.startswith("error: trainer.accelerator=gpu: PyTorch")
     assert "use trainer=auto or trainer=cpu" in ended.err
+
+
+@pytest.mark.slow
+def test_every_tracker_at_once(convscope, tmp_path, monkeypatch):
+    """The network is in MLflow, the best of the curves in wandb, and the report says so where a tracker failed."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    ended = convscope(
+        "train", *SMALL[:-1], "logger=[wandb,tensorboard,mlflow]", "folder=run", "group=mine", "quiet=true"
+    )
+    assert ended.status == 0, ended.err
+    assert ended.out.splitlines() == [
+        f"report   {tmp_path / 'run/report.html'}",
+        f"summary  {tmp_path / 'run/summary.json'}",
+    ]
+    trackers = json.loads((tmp_path / "run/trackers.json").read_text())
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(trackers["mlflow"]["uri"])
+    run = client.get_run(trackers["mlflow"]["run_id"])
+    assert (run.info.status, run.data.tags["group"]) == ("FINISHED", "mine")
+    files = {file.path for file in client.list_artifacts(run.info.run_id, "mistakes")}
+    assert {"mistakes/predictions.csv", "mistakes/confusion_matrix.png", "mistakes/worst.png"} <= files
+    assert [file.path for file in client.list_artifacts(run.info.run_id, "files")] == ["files/report.html"]
+    (model,) = run.outputs.model_outputs
+    assert client.get_logged_model(model.model_id).status == "READY"
+    assert json.loads((tmp_path / "run/summary.json").read_text())["warnings"]  # that the weights are random
+    page = (tmp_path / "run/report.html").read_text()
+    assert "Confusion matrix" in page
+    assert "Where the time went" in page

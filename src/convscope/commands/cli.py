@@ -10,6 +10,7 @@ from convscope.errors import UserError
 COMMANDS = {
     "train": "train a network, and keep what happened",
     "evaluate": "score the best weights of a run on its test split or on other data",
+    "serve": "a local page: drop a picture, see the class and where the network looked",
     "dashboard": "lay out a project in wandb",
 }
 

@@ -4,6 +4,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import numpy as np
+    from torch import nn
+
+    from convscope.preprocessing import Preprocessing
     from convscope.tasks.image_classification import Predictions
 
 MOST_PROBABILITY_COLUMNS = 20
@@ -37,3 +41,22 @@ def prediction_table(
         )
     ]
     return columns, rows
+
+
+def surest_mistakes(predictions: "Predictions") -> list[int]:
+    """Rows of the table, the surest of the wrong answers first, then the right ones, the least sure first."""
+    sure, predicted = predictions.logits.softmax(dim=1).max(dim=1)
+    wrong = predicted != predictions.labels
+    order: list[int] = (sure * wrong + (wrong.float() - 1) * sure).argsort(descending=True, stable=True).tolist()
+    return order
+
+
+def exportable(network: "nn.Module", seen: "Preprocessing") -> "tuple[nn.Module, np.ndarray]":
+    """A copy of ``network`` as another program would run it (on the CPU, in eval mode), and two inputs."""
+    import copy
+
+    import numpy as np
+    import torch
+
+    alone = copy.deepcopy(network).to("cpu").to(memory_format=torch.contiguous_format).eval()
+    return alone, np.zeros((2, seen.channels, seen.size, seen.size), dtype=np.float32)

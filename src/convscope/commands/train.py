@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from convscope.commands.building import architecture_of, cache_dir, open_source
 from convscope.commands.compose import compose_again
-from convscope.commands.console import say, say_facts, warn
-from convscope.commands.naming import run_path
+from convscope.commands.console import say, say_facts, set_quiet, warn
+from convscope.commands.naming import run_path, sweep_path
 from convscope.commands.resume import Resumed, resume_run
 from convscope.config.train import Train
 from convscope.errors import UserError
@@ -27,6 +27,7 @@ def run(config: Train, overrides: Sequence[str]) -> None:
         UserError: Something that was asked for cannot be had, or the training diverged.
     """
     clock = {"started": time.perf_counter()}
+    set_quiet(config.quiet)
     resumed: Resumed | None = None
     if config.resume is not None:
         resumed = resume_run(config, overrides)
@@ -45,9 +46,10 @@ def run(config: Train, overrides: Sequence[str]) -> None:
     from convscope.callbacks.test_figures import TestFigures
     from convscope.commands import stages as staging
     from convscope.commands import trainer as training
+    from convscope.commands.closing import say_closing
     from convscope.commands.features import FeatureMaker
     from convscope.commands.hardware import choose_hardware
-    from convscope.commands.predictions import prediction_table
+    from convscope.commands.predictions import exportable, prediction_table, surest_mistakes
     from convscope.commands.summary import summarise
     from convscope.data.image_data_module import ImageDataModule
     from convscope.insight.parameters import multiply_adds
@@ -56,7 +58,7 @@ def run(config: Train, overrides: Sequence[str]) -> None:
     from convscope.tasks.image_classification import ImageClassification, Objective
     from convscope.tracking.environment import environment
     from convscope.tracking.recorder import Recorder
-    from convscope.tracking.report import write_report
+    from convscope.tracking.report import write_report, write_sweep_report
     from convscope.tracking.run_folder import RunFolder
     from convscope.tracking.trackers import build_loggers, close
 
@@ -79,6 +81,7 @@ def run(config: Train, overrides: Sequence[str]) -> None:
     hardware = choose_hardware(config.trainer, accelerator, allocator, network.module, cost, trains_all)
     device = torch.device({"gpu": "cuda"}.get(accelerator, accelerator))
 
+    sweep = sweep_path()
     folder = RunFolder(run_path(config) if resumed is None else resumed.path).create(resume=resumed is not None)
     plain = config.model_dump()
     if resumed is None:
@@ -88,6 +91,7 @@ def run(config: Train, overrides: Sequence[str]) -> None:
         config.logger.names,
         folder,
         run_name=folder.path.name,
+        group=config.group or (sweep.name if sweep else None),
         tags=config.tags,
         config=plain,
         resume_step=None if resumed is None else staging.next_step(folder, done),
@@ -165,18 +169,28 @@ def run(config: Train, overrides: Sequence[str]) -> None:
         )
         summary["environment"] = environment() | summary["environment"]
         assert task.predictions is not None
-        columns, rows = prediction_table(task.predictions, data.names("test"), source.classes)
-        recorder.table("predictions", columns, rows, 0)
+        answers, pictures = task.predictions, data.store("test")
+        columns, rows = prediction_table(answers, data.names("test"), source.classes)
+        recorder.table(
+            "predictions", columns, rows, 0, picture=lambda row: pictures.image(int(answers.indices[row])),
+            pictured=surest_mistakes(answers),
+        )  # fmt: skip
+        recorder.summary(summary, 0)
+        recorder.file(write_report(folder, summary), 0)
+        if recorder.keeps_models:
+            recorder.model(*exportable(network.module, seen))
         status = "success"
     finally:
         failures = close(loggers, status)
         for failure in failures:
             warn(failure)
-    summary["warnings"] += failures
-    write_report(folder, summary)
+    if failures:
+        summary["warnings"] += failures
+        write_report(folder, summary)
     folder.write_summary(summary)
-    say(f"\ntest accuracy {summary['metrics']['test']['accuracy']:.4f} on {sizes['test']:,} pictures")
-    say(f"report   {folder.report_file}\nsummary  {folder.summary_file}")
+    if sweep is not None:
+        write_sweep_report(sweep)
+    say_closing(summary, folder)
 
 
 def settle_transfer(config: Train, weights: "Weights") -> Train:
