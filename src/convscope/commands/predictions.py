@@ -4,10 +4,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import numpy as np
     from torch import nn
 
-    from convscope.preprocessing import Preprocessing
     from convscope.tasks.image_classification import Predictions
 
 MOST_PROBABILITY_COLUMNS = 20
@@ -51,12 +49,10 @@ def surest_mistakes(predictions: "Predictions") -> list[int]:
     return order
 
 
-def exportable(network: "nn.Module", seen: "Preprocessing") -> "tuple[nn.Module, np.ndarray]":
-    """A copy of ``network`` as another program would run it (on the CPU, in eval mode), and two inputs."""
+def standing_alone(network: "nn.Module") -> "nn.Module":
+    """A copy of ``network`` as another program would run it: on the CPU, in eval mode."""
     import copy
 
-    import numpy as np
     import torch
 
-    alone = copy.deepcopy(network).to("cpu").to(memory_format=torch.contiguous_format).eval()
-    return alone, np.zeros((2, seen.channels, seen.size, seen.size), dtype=np.float32)
+    return copy.deepcopy(network).to("cpu").to(memory_format=torch.contiguous_format).eval()
