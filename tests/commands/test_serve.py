@@ -4,7 +4,10 @@ import base64
 import io
 import struct
 import zlib
+from collections import OrderedDict
 from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,6 +23,7 @@ from convscope.commands.trained import TrainedRun
 from convscope.data.normalisation import Normalisation
 from convscope.data.resizing import Resizing
 from convscope.insight import saliency
+from convscope.tracking.run_folder import RunFolder
 
 ADDRESS = "http://127.0.0.1:8000"
 
@@ -210,3 +214,42 @@ def test_what_the_command_refuses(convscope, tmp_path) -> None:
         ended = convscope("serve", f"run={tmp_path / 'run'}", f"port={port}")
     assert ended.status == 2
     assert f"port={port}: cannot be used" in ended.err
+
+
+def test_a_network_for_texts(tmp_path: Path) -> None:
+    from convscope.callbacks.text_figures import ReadText
+    from convscope.commands.serving.text_answers import TextAnswers
+
+    class Run:
+        """As a trained text run: the first class for an even number of letters, with one letter a token."""
+
+        folder = RunFolder(tmp_path).create()
+        classes = ("good", "bad")
+        preprocessing = SimpleNamespace(least=2)
+        network = torch.nn.Sequential(OrderedDict(embedding=torch.nn.Embedding(256, 4), head=Mean()))
+
+        def read(self, text: str) -> ReadText:
+            return ReadText(text, [ord(c) for c in text], [(at, at + 1) for at in range(len(text))])
+
+        def logits(self, texts: list[ReadText]) -> torch.Tensor:
+            with torch.no_grad():
+                return self.network(torch.tensor([text.ids for text in texts]))
+
+    Run.folder.write_config("model: {name: text_cnn}\ndata: {name: movie_reviews}\n")
+    with TestClient(build_app(TextAnswers(Run())), base_url=ADDRESS) as client:  # type: ignore[arg-type]
+        assert client.get("/about").json()["title"] == "text_cnn on movie_reviews"
+        answer = client.post("/answer", files={"text": (None, "a film"), "method": (None, "input_x_gradient")}).json()
+        assert answer["prediction"] in Run.classes
+        assert sum(row["probability"] for row in answer["probabilities"]) == pytest.approx(1.0)
+        assert "".join(token["text"] for token in answer["tokens"]) == "a film"
+        assert max(abs(token["share"]) for token in answer["tokens"]) == pytest.approx(1.0)
+        refused = ask(client, encoded(picture()))
+        assert (refused.status_code, refused.json()["error"]) == (400, "This network reads texts, not pictures.")
+        assert client.post("/answer", files={"text": (None, "x" * 10_000_000)}).status_code == 413
+
+
+class Mean(torch.nn.Module):
+    """The mean of two columns of (N, L, D)."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.mean(dim=1)[:, :2]

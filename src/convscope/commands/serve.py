@@ -3,6 +3,7 @@
 import importlib.util
 import socket
 from collections.abc import Sequence
+from pathlib import Path
 
 from convscope.commands.console import say
 from convscope.config.serve import Serve
@@ -29,14 +30,21 @@ def run(config: Serve, overrides: Sequence[str]) -> None:
 
     import uvicorn
 
-    from convscope.commands.serving.answers import PictureAnswers
+    from convscope.commands.serving.answers import Answers, PictureAnswers
     from convscope.commands.serving.app import build_app
+    from convscope.commands.serving.text_answers import TextAnswers
     from convscope.commands.trained import load_trained_run
+    from convscope.commands.trained_text import is_text_run, load_trained_text
 
+    path = Path(config.run).expanduser()
     with listening:
-        trained = load_trained_run(config.run, config.checkpoint)
-        app = build_app(PictureAnswers(trained))
-        say(f"{trained.title}: http://127.0.0.1:{listening.getsockname()[1]}  (stop with Ctrl-C)")
+        answers: Answers
+        if is_text_run(path):
+            answers = TextAnswers(load_trained_text(path, config.checkpoint))
+        else:
+            answers = PictureAnswers(load_trained_run(path, config.checkpoint))
+        app = build_app(answers)
+        say(f"{answers.about()['title']}: http://127.0.0.1:{listening.getsockname()[1]}  (stop with Ctrl-C)")
         settings = uvicorn.Config(
             app,
             log_level="warning",

@@ -2,7 +2,9 @@
 
 const $ = (id) => document.getElementById(id);
 const named = (name) => name.replaceAll("_", " ");
-const asked = { picture: null, method: null, target: null, turn: 0 };
+const asked = { picture: null, text: null, method: null, target: null, turn: 0 };
+
+let takes = "picture";
 
 function fail(reason) {
   $("error").textContent = reason;
@@ -12,7 +14,8 @@ function fail(reason) {
 async function ask() {
   const turn = ++asked.turn; // only the answer to the latest question is shown
   const form = new FormData();
-  form.append("picture", asked.picture, "picture");
+  if (asked.picture) form.append("picture", asked.picture, "picture");
+  else form.append("text", asked.text);
   if (asked.method) form.append("method", asked.method);
   if (asked.target) form.append("target", asked.target);
   document.body.classList.add("busy");
@@ -39,7 +42,10 @@ function show(answer) {
     ? (answer.prediction === "hot_dog" ? "Hot dog!" : "Not hot dog.") : named(answer.prediction);
   $("verdict").className = binary ? (answer.prediction === "hot_dog" ? "yes" : "no") : "";
   $("verdict").dataset.class = answer.prediction;
-  $("picture").src = answer.picture;
+  $("stage").hidden = $("slider").hidden = !answer.picture;
+  if (answer.picture) $("picture").src = answer.picture;
+  $("words").hidden = !answer.tokens;
+  if (answer.tokens) colour(answer);
   $("map").hidden = !answer.map;
   if (answer.map) {
     $("map").src = answer.map;
@@ -63,8 +69,22 @@ function show(answer) {
   $("answer").hidden = false;
 }
 
+// Blue speaks for the class, orange against it; where a method has no sign, blue is how much a word counts.
+function colour(answer) {
+  $("words").dataset.method = answer.method;
+  $("words").dataset.target = answer.target;
+  $("words").replaceChildren(...answer.tokens.flatMap((token) => {
+    const word = document.createElement("span");
+    word.textContent = token.text;
+    word.title = token.share.toFixed(3);
+    const [red, green, blue] = token.share >= 0 ? [0, 114, 178] : [213, 94, 0];
+    word.style.background = `rgba(${red}, ${green}, ${blue}, ${0.6 * Math.abs(token.share)})`;
+    return token.gap ? [" ", word] : [word];
+  }));
+}
+
 function take(file) {
-  if (!file) return;
+  if (!file || takes !== "picture") return;
   asked.picture = file;
   asked.target = null;
   ask();
@@ -76,7 +96,7 @@ function offer(methods) {
     button.dataset.method = method;
     button.addEventListener("click", () => {
       choose(button);
-      if (asked.picture) ask();
+      if (asked.picture || asked.text) ask();
     });
     return button;
   });
@@ -91,10 +111,13 @@ function offer(methods) {
 async function start() {
   const about = await (await fetch("/about")).json();
   $("title").textContent = document.title = named(about.title);
-  const share = about.accuracy === null ? "" : `; right on ${(100 * about.accuracy).toFixed(1)} % of its test pictures`;
+  const share = about.accuracy === null ? "" : `; right on ${(100 * about.accuracy).toFixed(1)} % of its test ${about.takes}s`;
   const classes = about.classes.slice(0, 12).map(named).join(", ") + (about.classes.length > 12 ? ", …" : "");
   $("about").textContent = `${about.classes.length} classes: ${classes}${share}`;
   offer(about.methods);
+  takes = about.takes;
+  $("drop").hidden = takes !== "picture";
+  $("write").hidden = takes !== "text";
   document.body.dataset.ready = "true";
 }
 
@@ -108,5 +131,11 @@ for (const kind of ["dragover", "dragleave", "drop"]) {
     if (kind === "drop") take(event.dataTransfer.files[0]);
   });
 }
+$("write").addEventListener("submit", (event) => {
+  event.preventDefault();
+  asked.text = $("text").value;
+  asked.target = null;
+  ask();
+});
 document.addEventListener("paste", (event) => take(event.clipboardData.files[0]));
 start().catch((error) => fail(`No answer: ${error.message}`));
