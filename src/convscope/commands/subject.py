@@ -18,8 +18,8 @@ from convscope.commands.texts import (
     token_facts,
     tokens_of,
 )
-from convscope.config.model import TEXT_MODELS
 from convscope.config.text_data import Texts
+from convscope.config.text_model import TEXT_MODELS
 from convscope.config.train import Train
 from convscope.data.sentence_keys import sentence_keys
 from convscope.errors import UserError
@@ -27,6 +27,7 @@ from convscope.errors import UserError
 if TYPE_CHECKING:
     from pytorch_lightning.callbacks import Callback
 
+    from convscope.callbacks.time_spent import TimeSpent
     from convscope.data.image_data_module import ImageDataModule
     from convscope.data.image_source import ImageSource
     from convscope.data.text_data_module import TextDataModule
@@ -87,6 +88,14 @@ class Subject(ABC):
     @abstractmethod
     def figures(self, recorder: "Recorder") -> "Callback":
         """What draws the test."""
+
+    def looks_while_training(self, config: Train, recorder: "Recorder", spent: "TimeSpent") -> "list[Callback]":
+        """Callbacks that look into the network while it is trained; after ``data_module``."""
+        return []
+
+    def looks_at_test(self, config: Train, recorder: "Recorder", spent: "TimeSpent") -> "list[Callback]":
+        """Callbacks that look into the network after the test."""
+        return []
 
     @abstractmethod
     def summary(self) -> dict[str, dict[str, Any]]:
@@ -192,6 +201,18 @@ class PictureSubject(Subject):
         from convscope.callbacks.test_figures import TestFigures
 
         return TestFigures(recorder, self.data.store("test").image)
+
+    def looks_while_training(self, config: Train, recorder: "Recorder", spent: "TimeSpent") -> "list[Callback]":
+        """Saliency maps of the same pictures."""
+        from convscope.commands.insight_callbacks import saliency_callbacks
+
+        return saliency_callbacks(config.callbacks, recorder, self.network, self.data, spent)
+
+    def looks_at_test(self, config: Train, recorder: "Recorder", spent: "TimeSpent") -> "list[Callback]":
+        """Saliency of mistakes, filters, faithfulness."""
+        from convscope.commands.insight_callbacks import test_insight
+
+        return test_insight(config.callbacks, recorder, self.network, self.data, spent)
 
     def summary(self) -> dict[str, dict[str, Any]]:
         """The size of the input."""

@@ -46,6 +46,7 @@ def run(config: Train, overrides: Sequence[str]) -> None:
     import pytorch_lightning as pl
     import torch
 
+    from convscope.callbacks.time_spent import TimeSpent
     from convscope.commands import stages as staging
     from convscope.commands import trainer as training
     from convscope.commands.closing import say_closing
@@ -125,20 +126,27 @@ def run(config: Train, overrides: Sequence[str]) -> None:
         staging.print_plan(prepared, network.parameters)
         for notice in notices:
             say(notice)
+        spent = TimeSpent()
+        looking = subject.looks_while_training(config, recorder, spent)
         stages = staging.Stages(
-            config, network, task, data, maker, folder, loggers, recorder.position, hardware, done=done
+            config, network, task, data, maker, folder, loggers, recorder.position, hardware, lambda: looking, done
         )
         clock["fit"] = time.perf_counter()
         stages.run(prepared)
         clock["test"] = time.perf_counter()
         training.load_best(task, folder)
-        callbacks = [subject.figures(recorder)] if config.callbacks.figures else []
+        callbacks = subject.looks_at_test(config, recorder, spent)
+        if config.callbacks.figures:
+            callbacks = [subject.figures(recorder), *callbacks]
         trainer = stages.test(prepared[-1], callbacks)
         clock["end"] = time.perf_counter()
         summary = summarise(
             config, overrides, subject, network, cost, stages, trainer, folder, hardware, clock, warnings
         )
         summary["environment"] = environment() | summary["environment"]
+        if spent.seconds:
+            summary["seconds"]["insight"] = spent.total
+            say(spent.said(summary["seconds"]["total"]))
         assert task.predictions is not None
         answers, picture = task.predictions, subject.test_picture()
         columns, rows = prediction_table(answers, data.names("test"), source.classes)
