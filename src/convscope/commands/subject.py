@@ -2,6 +2,7 @@
 
 import dataclasses
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -69,6 +70,14 @@ class Subject(ABC):
     def warnings(self) -> list[str]:
         """What was found while the data were prepared; after ``data_module``."""
         return []
+
+    def test_picture(self) -> "Callable[[int], np.ndarray] | None":
+        """From an index in the test split to the picture, (H, W, C) uint8; None for texts."""
+        return None
+
+    def example(self) -> np.ndarray | None:
+        """Two inputs as another program would give them to the network; None where their shape is not fixed."""
+        return None
 
     @abstractmethod
     def said(self) -> dict[str, str]:
@@ -165,6 +174,15 @@ class PictureSubject(Subject):
         seen = dataclasses.asdict(network.preprocessing)
         known = {"model": model, "classes": list(self.source.classes), "preprocessing": seen}
         return ImageClassification(network.module, self.source.classes, objective, known)
+
+    def test_picture(self) -> "Callable[[int], np.ndarray]":
+        """Of the store."""
+        return self.data.store("test").image
+
+    def example(self) -> np.ndarray:
+        """(2, C, H, W) float32."""
+        seen = self.network.preprocessing
+        return np.zeros((2, seen.channels, seen.size, seen.size), dtype=np.float32)
 
     def said(self) -> dict[str, str]:
         """One line."""
