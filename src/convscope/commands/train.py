@@ -47,10 +47,11 @@ def run(config: Train, overrides: Sequence[str]) -> None:
     from convscope.commands import trainer as training
     from convscope.commands.features import FeatureMaker
     from convscope.commands.hardware import choose_hardware
+    from convscope.commands.insights import build_insights
     from convscope.commands.predictions import prediction_table
     from convscope.commands.summary import summarise
     from convscope.data.image_data_module import ImageDataModule
-    from convscope.insight.parameters import multiply_adds
+    from convscope.insight.parameters import describe_parameters
     from convscope.models.network import build_network
     from convscope.models.weights import find_weights
     from convscope.tasks.image_classification import ImageClassification, Objective
@@ -74,7 +75,8 @@ def run(config: Train, overrides: Sequence[str]) -> None:
         config.data.scratch.image_size,
     )
     seen = network.preprocessing
-    cost = multiply_adds(network.module, (1, seen.channels, seen.size, seen.size))
+    table = describe_parameters(network.module, (1, seen.channels, seen.size, seen.size))
+    cost = table.multiply_adds
     trains_all = any("all" in stage.train for stage in transfer.stages)
     hardware = choose_hardware(config.trainer, accelerator, allocator, network.module, cost, trains_all)
     device = torch.device({"gpu": "cuda"}.get(accelerator, accelerator))
@@ -150,8 +152,19 @@ def run(config: Train, overrides: Sequence[str]) -> None:
         staging.print_plan(prepared, network.parameters)
         for notice in notices:
             say(notice)
+        insights = build_insights(config, network, table, data, recorder)
         stages = staging.Stages(
-            config, network, task, data, maker, folder, loggers, recorder.position, hardware, done=done
+            config,
+            network,
+            task,
+            data,
+            maker,
+            folder,
+            loggers,
+            recorder.position,
+            hardware,
+            lambda: insights.callbacks,
+            done,
         )
         clock["fit"] = time.perf_counter()
         stages.run(prepared)
@@ -159,10 +172,12 @@ def run(config: Train, overrides: Sequence[str]) -> None:
         training.load_best(task, folder)
         callbacks = [TestFigures(recorder, data.store("test").image)] if config.callbacks.figures else []
         trainer = stages.test(prepared[-1], callbacks)
+        insights.finish()
         clock["end"] = time.perf_counter()
         summary = summarise(
             config, overrides, source, network, cost, stages, trainer, folder, hardware, clock, warnings
         )
+        summary["receptive_field"] = insights.receptive_field
         summary["environment"] = environment() | summary["environment"]
         assert task.predictions is not None
         columns, rows = prediction_table(task.predictions, data.names("test"), source.classes)

@@ -50,10 +50,21 @@ class LeNet5(_Model):
     name: Literal["lenet5"]
 
 
+class DilatedCNN(_Model):
+    """Dilated convolutions (Yu & Koltun 2016)."""
+
+    name: Literal["dilated_cnn"]
+    preset: Literal["context", "exponential", "plain"]
+    depth: Annotated[int, Field(ge=1, le=9)]
+    width: Annotated[int, Field(ge=1, le=4096)]
+
+
 class LectureCNN(_Model):
     """The small network whose parameters a lecture counts by hand."""
 
     name: Literal["lecture_cnn"]
 
 
-Model = Annotated[EfficientNetLite | ResNet | Timm | Torchvision | LeNet5 | LectureCNN, Field(discriminator="name")]
+Model = Annotated[
+    EfficientNetLite | ResNet | Timm | Torchvision | LeNet5 | LectureCNN | DilatedCNN, Field(discriminator="name")
+]

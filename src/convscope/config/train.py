@@ -73,6 +73,9 @@ class Callbacks(Config):
     learning_rate: bool
     progress: Literal["auto", "bar", "lines", "none"]
     figures: bool
+    parameters: bool
+    receptive_field: bool
+    effective_field: Annotated[int, Field(ge=0, le=256)]
 
 
 class Auto(Config):

@@ -33,6 +33,10 @@ def find_architecture(name: str, **variant: Any) -> Architecture:
             from convscope.models.lenet5 import LeNet5Architecture
 
             return LeNet5Architecture()
+        case "dilated_cnn":
+            from convscope.models.dilated_cnn import DilatedCNNArchitecture
+
+            return DilatedCNNArchitecture(**variant)
         case "lecture_cnn":
             from convscope.models.lecture_cnn import LectureCNNArchitecture
 
