@@ -1,4 +1,4 @@
-"""The one exception that means: the user can mend this."""
+"""What ends a command early: a mistake that the user can mend, or a signal."""
 
 
 class UserError(Exception):
@@ -7,3 +7,19 @@ class UserError(Exception):
     The message names the thing at fault and says what to do about it, in one or two lines. Commands print it
     as ``error: <message>`` without a traceback, and exit with status 2.
     """
+
+
+class Interrupted(BaseException):  # no Exception: whoever goes on after a failure must not go on after this
+    """A signal asked for an end, and what is needed to go on is on the disk.
+
+    Args:
+        signal: Its number.
+        message: Where it stopped, and how to go on.
+    """
+
+    def __init__(self, signal: int, message: str = "interrupted") -> None:
+        super().__init__(signal, message)
+        self.signal, self.message = signal, message
+
+    def __str__(self) -> str:
+        return self.message

@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Checkpoint, WeightAveraging
 
+from convscope.callbacks.preemption import Preemption
 from convscope.errors import UserError
 from convscope.tracking.run_folder import write_atomically
 
@@ -31,6 +32,7 @@ class Checkpoints(Checkpoint):
         every_seconds: At least so long between two writes.
         stage: Number of the stage; ``last.ckpt`` holds it.
         best: The best ``monitor`` of the earlier stages.
+        preemption: Signals that ask for an end: ``last.ckpt`` is written after the step that is under way.
     """
 
     def __init__(
@@ -41,12 +43,14 @@ class Checkpoints(Checkpoint):
         every_seconds: float = 0.0,
         stage: int = 0,
         best: float | None = None,
+        preemption: Preemption | None = None,
     ) -> None:
         self.folder = folder
         self.monitor, self.mode = monitor, mode
         self.every_seconds = every_seconds
         self.stage = stage
         self.best = best
+        self._preemption = preemption
         self._waiting: dict[str, Any] | None = None  # best weights that are not on disk
         self._written = 0.0
         self._resumed = False
@@ -70,6 +74,24 @@ class Checkpoints(Checkpoint):
         self._written = time.monotonic()
         if not self._resumed:
             trainer.save_checkpoint(self.folder / LAST, weights_only=False)
+        if self._preemption is not None:
+            self._preemption.hold_off()
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Where a signal came: write all and end. Within a step of several batches, or after an epoch's last one, wait:
+        gradients are not kept, and the validation belongs to its epoch.
+
+        Raises:
+            Interrupted: One came.
+        """
+        if self._preemption is None or self._preemption.received is None:
+            return
+        within_step = (batch_idx + 1) % trainer.accumulate_grad_batches != 0
+        if not within_step and batch_idx + 1 < trainer.num_training_batches:
+            self._write(trainer, pl_module)
+            self._preemption.heed()
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Keep the weights, where they are at least as good as the best so far.
@@ -97,9 +119,16 @@ class Checkpoints(Checkpoint):
             }
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Write both, where the last time is long enough ago."""
-        if time.monotonic() - self._written >= self.every_seconds:
+        """Write both, where the last time is long enough ago, or a signal came.
+
+        Raises:
+            Interrupted: One came.
+        """
+        ends = self._preemption is not None and self._preemption.received is not None
+        if ends or time.monotonic() - self._written >= self.every_seconds:
             self._write(trainer, pl_module)
+        if ends and self._preemption is not None:
+            self._preemption.heed()
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write both."""

@@ -5,10 +5,11 @@ import os
 import sys
 
 import convscope
-from convscope.errors import UserError
+from convscope.errors import Interrupted, UserError
 
 COMMANDS = {
     "train": "train a network, and keep what happened",
+    "compare": "the runs of a sweep side by side, best first",
     "evaluate": "score the best weights of a run on its test split or on other data",
     "serve": "a local page: drop a picture, see the class and where the network looked",
     "explain": "which pixels a run answered for; or an example step by step: topic=max_pool",
@@ -36,7 +37,8 @@ commands:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command that ``arguments`` (default: those of the process) name, and exit with its status.
 
-    Exit status: 0 success, 1 a failure of the program, 2 a mistake in what was asked for, 130 interrupted.
+    Exit status: 0 success, 1 a failure of the program, 2 a mistake in what was asked for, 130 interrupted;
+    128 and its number where a signal asked for an end, and all that is needed to go on is kept.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     match arguments:
@@ -57,6 +59,9 @@ def main(arguments: list[str] | None = None) -> None:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+    except Interrupted as error:
+        print(error, file=sys.stderr)
+        sys.exit(128 + error.signal)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         # Libraries leave threads behind (trackers, data loaders) that would keep an interrupted process alive.

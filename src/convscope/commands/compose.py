@@ -1,7 +1,6 @@
 """From words on the command line to a checked configuration, by Hydra, before anything slow is imported."""
 
 import argparse
-import itertools
 import os
 import re
 import sys
@@ -20,6 +19,8 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
 from convscope.commands.complaints import explain_composition, explain_validation
+from convscope.commands.sweeps.jobs import Choice, Job, choices
+from convscope.commands.sweeps.jobs import jobs as job_words
 from convscope.config.base import Config
 from convscope.errors import UserError
 
@@ -52,14 +53,21 @@ def run_command(name: str, arguments: Sequence[str], command: Command) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # hand its exceptions to us, instead of printing them and exiting with 1
     prepare: Callable[[list[str]], list[str]] = getattr(command, "prepare_arguments", list)
     arguments = [_parseable(argument) for argument in prepare(list(arguments))]
-    jobs = _sweep(arguments)
-    if jobs is not None:
-        _check_jobs(name, jobs, _config_dir(arguments), command.SCHEMA)
+    told = _sweep(arguments)
+    jobs = None
+    if told is not None:
+        jobs = job_words(told)
+        configs = _check_jobs(name, jobs, _config_dir(arguments), command.SCHEMA)
+        if getattr(command, "SWEEPS_GO_ON", False) and not _asks_to_show(arguments):
+            from convscope.commands.sweeps.launching import run_sweep
+
+            run_sweep(command, name, told, jobs, configs, _config_dir(arguments))
+            return
     mistakes: list[str] = []
 
     def job(config: DictConfig) -> None:
         # A mistake is kept and not raised, since Hydra would print a report of its own and drop the other jobs.
-        overrides = _words()
+        overrides = words_of_job()
         try:
             command.run(check(config, command.SCHEMA), overrides)
         except UserError as error:
@@ -92,10 +100,10 @@ def check(config: DictConfig, schema: type[C]) -> C:
 
 def compose_again(name: str, overrides: Sequence[str], schema: type[C]) -> C:
     """The configuration of the running job with ``overrides`` beside, or instead of, the user's."""
-    return check(compose(name, [*_words(), *overrides]), schema)
+    return check(compose(name, [*words_of_job(), *overrides]), schema)
 
 
-def _words() -> list[str]:
+def words_of_job() -> list[str]:
     """The running job's overrides as they were typed; an interpolation in them is not followed here."""
     return [str(word) for word in OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False)]  # type: ignore[union-attr]
 
@@ -118,24 +126,18 @@ def _parseable(argument: str) -> str:
     return argument
 
 
-def _sweep(arguments: Sequence[str]) -> list[list[str]] | None:
-    """The overrides of each job of a multirun; None where ``arguments`` ask for no multirun."""
+def _sweep(arguments: Sequence[str]) -> list[Choice] | None:
+    """The words of a multirun; None where ``arguments`` ask for no multirun."""
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--multirun", "-m", action="store_true")
     known, _ = parser.parse_known_args(arguments)
-    if not known.multirun:
-        return None
-    try:
-        overrides = OverridesParser.create().parse_overrides(_overrides(arguments))
-    except HydraException as error:
-        raise UserError(explain_composition(error, lambda _: ())) from error
-    choices = [
-        [f"{o.get_key_element()}={value}" for value in o.sweep_string_iterator()]
-        if o.is_sweep_override()
-        else [str(o.input_line)]
-        for o in overrides
-    ]
-    return [list(job) for job in itertools.product(*choices)]
+    return choices(_overrides(arguments)) if known.multirun else None
+
+
+def _asks_to_show(arguments: Sequence[str]) -> bool:
+    """Whether Hydra is asked to print something and to run nothing, as by ``--cfg job``."""
+    own = ("--multirun", "-m", "--config-dir", "-cd")
+    return any(argument.startswith("-") and argument.split("=")[0] not in own for argument in arguments)
 
 
 def _overrides(arguments: Sequence[str]) -> list[str]:
@@ -153,15 +155,17 @@ def _config_dir(arguments: Sequence[str]) -> str | None:
     return None if folder is None else os.path.abspath(folder)
 
 
-def _check_jobs(name: str, jobs: Sequence[Sequence[str]], folder: str | None, schema: type[Config]) -> None:
+def _check_jobs(name: str, jobs: Sequence[Job], folder: str | None, schema: type[C]) -> list[C]:
     extra = [] if folder is None else [f"hydra.searchpath=[{folder}]"]
-    for overrides in jobs:
+    checked = []
+    for job in jobs:
         try:
             with initialize_config_dir(str(CONFIG_DIR), version_base=HYDRA_VERSION_BASE):
-                config = compose(name, [*extra, *overrides])
+                config = compose(name, [*extra, *job.words])
         except (HydraException, OmegaConfBaseException) as error:
-            raise UserError(explain_composition(error, _keys_of(name, overrides))) from error
-        check(config, schema)
+            raise UserError(explain_composition(error, _keys_of(name, job.words))) from error
+        checked.append(check(config, schema))
+    return checked
 
 
 def _keys_of(name: str, arguments: Sequence[str]) -> Callable[[str], Sequence[str]]:

@@ -12,6 +12,7 @@ from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import Logger
 
 from convscope.callbacks.checkpoints import BEST, LAST, Checkpoints
+from convscope.callbacks.preemption import Preemption
 from convscope.commands import trainer as training
 from convscope.commands.console import say
 from convscope.commands.features import FeatureMaker
@@ -123,6 +124,7 @@ class Stages:
         hardware: Of the training as a whole.
         callbacks: Beside those of the configuration.
         done: The stages that are finished, by an earlier process too.
+        preemption: Signals that ask for an end.
     """
 
     config: Train
@@ -136,12 +138,14 @@ class Stages:
     hardware: Hardware
     callbacks: Callable[[], list[Callback]] = list
     done: list[StageResult] = field(default_factory=list)
+    preemption: Preemption = field(default_factory=Preemption)
 
     def run(self, prepared: Sequence[Prepared]) -> None:
         """Run the stages that are not done yet; the first of them from ``last.ckpt``, where that belongs to it.
 
         Raises:
             UserError: The loss is no longer finite.
+            Interrupted: A signal asked for an end.
         """
         for number in range(len(self.done), len(prepared)):
             self._run(number, prepared[number])
@@ -172,7 +176,9 @@ class Stages:
         if not self.config.trainer.fast_dev_run:
             keep = self.config.callbacks.checkpoint
             best = self.done[-1].best if self.done else None
-            checkpoints = Checkpoints(self.folder.checkpoints, **keep.model_dump(), stage=number, best=best)
+            checkpoints = Checkpoints(
+                self.folder.checkpoints, **keep.model_dump(), stage=number, best=best, preemption=self.preemption
+            )
             callbacks.append(checkpoints)
         trainer = training.build_trainer(self.config, told.epochs, hardware, self.folder, self.loggers, callbacks)
         for logger in self.loggers:
@@ -199,6 +205,7 @@ class Stages:
             )
         )
         write_done(self.folder, self.done)
+        self.preemption.heed()
 
     def test(self, last: Prepared, callbacks: Sequence[Callback]) -> pl.Trainer:
         """Test the task's weights; through the last stage's cut, where it has one. Returns the trainer."""

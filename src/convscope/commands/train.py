@@ -1,6 +1,8 @@
 """``convscope train``: train a network, and keep what happened."""
 
 import os
+import shlex
+import signal
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -13,12 +15,14 @@ from convscope.commands.resume import Resumed, resume_run
 from convscope.commands.subject import subject_of
 from convscope.config.train import Train
 from convscope.config.transfer import StageSettings
-from convscope.errors import UserError
+from convscope.errors import Interrupted, UserError
 
 if TYPE_CHECKING:
+    from convscope.callbacks.preemption import Preemption
     from convscope.models.weights import Weights
 
 SCHEMA = Train
+SWEEPS_GO_ON = True  # a multirun again runs what is not done
 
 
 def run(config: Train, overrides: Sequence[str]) -> None:
@@ -26,7 +30,15 @@ def run(config: Train, overrides: Sequence[str]) -> None:
 
     Raises:
         UserError: Something that was asked for cannot be had, or the training diverged.
+        Interrupted: A signal asked for an end; the run's folder has what a resume needs.
     """
+    from convscope.callbacks.preemption import Preemption
+
+    with Preemption().heeded() as preemption:
+        _train(config, overrides, preemption)
+
+
+def _train(config: Train, overrides: Sequence[str], preemption: "Preemption") -> None:
     clock = {"started": time.perf_counter()}
     set_quiet(config.quiet)
     refuse_without_effect(config, overrides)
@@ -57,8 +69,8 @@ def run(config: Train, overrides: Sequence[str]) -> None:
     from convscope.tasks.classification import Objective
     from convscope.tracking.environment import environment
     from convscope.tracking.recorder import Recorder
-    from convscope.tracking.report import write_report, write_sweep_report
-    from convscope.tracking.run_folder import RunFolder
+    from convscope.tracking.report import write_report
+    from convscope.tracking.run_folder import RunFolder, readable_path
     from convscope.tracking.trackers import build_loggers, close
 
     pl.seed_everything(config.seed, workers=True, verbose=False)
@@ -72,10 +84,12 @@ def run(config: Train, overrides: Sequence[str]) -> None:
     device = torch.device({"gpu": "cuda"}.get(accelerator, accelerator))
 
     sweep = sweep_path()
-    folder = RunFolder(run_path(config) if resumed is None else resumed.path).create(resume=resumed is not None)
+    folder = RunFolder(run_path(config) if resumed is None else resumed.path).create(
+        resume=resumed is not None or sweep is not None  # a job's folder is its own, whatever a kill left in it
+    )
     plain = config.model_dump()
     if resumed is None:
-        folder.write_config(f"# convscope train {' '.join(overrides)}\n{training.as_yaml(plain)}")
+        folder.write_config(f"# convscope train {shlex.join(overrides)}\n{training.as_yaml(plain)}")
     done = staging.read_done(folder)
     loggers, notices = build_loggers(
         config.logger.names,
@@ -133,7 +147,18 @@ def run(config: Train, overrides: Sequence[str]) -> None:
             *subject.looks_while_training(config, recorder, spent),
         ]
         stages = staging.Stages(
-            config, network, task, data, maker, folder, loggers, recorder.position, hardware, lambda: looking, done
+            config,
+            network,
+            task,
+            data,
+            maker,
+            folder,
+            loggers,
+            recorder.position,
+            hardware,
+            lambda: looking,
+            done,
+            preemption,
         )
         clock["fit"] = time.perf_counter()
         stages.run(prepared)
@@ -168,6 +193,13 @@ def run(config: Train, overrides: Sequence[str]) -> None:
         if recorder.keeps_models and example is not None:
             recorder.model(standing_alone(network.module), example)
         status = "success"
+    except Interrupted as error:
+        how = f"convscope train resume={readable_path(folder.path)}"
+        folder.write_status("interrupted", signal=signal.Signals(error.signal).name, resume=how)
+        raise Interrupted(error.signal, f"interrupted: {folder.path}; to go on: {how}") from error
+    except Exception as error:
+        folder.write_status("failed", message=f"{type(error).__name__}: {error}")
+        raise
     finally:
         failures = close(loggers, status)
         for failure in failures:
@@ -176,8 +208,6 @@ def run(config: Train, overrides: Sequence[str]) -> None:
         summary["warnings"] += failures
         write_report(folder, summary)
     folder.write_summary(summary)
-    if sweep is not None:
-        write_sweep_report(sweep)
     say(f"\ntest accuracy {summary['metrics']['test']['accuracy']:.4f} on {sizes['test']:,} {subject.things}")
     say_closing(summary, folder)
 

@@ -8,6 +8,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 from convscope.config.base import Config
 from convscope.config.data import Data
 from convscope.config.model import Model
+from convscope.config.sweep import Launcher, Sweep
 from convscope.config.transfer import Transfer
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -165,6 +166,8 @@ class Train(Config):
     trainer: Trainer
     callbacks: Callbacks
     logger: Logger
+    sweep: Sweep
+    launcher: Launcher
     seed: Seed
     outputs: str
     folder: str | None

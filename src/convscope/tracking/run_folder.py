@@ -8,6 +8,7 @@ import os
 import shlex
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL.Image import Image
 
+STATUS_FILE = "status.json"  # how a run ended that is not complete
 TRACKERS_FILE = "trackers.json"  # which run of which tracker belongs to this folder, so that a resumed run finds it
 
 
@@ -153,11 +155,23 @@ class RunFolder:
         NaN and infinity become null; NumPy and torch scalars become numbers, paths and other objects strings.
         """
         text = json.dumps(json_ready(summary), indent=2, ensure_ascii=False, allow_nan=False)
+        (self.path / STATUS_FILE).unlink(missing_ok=True)
         write_atomically(self.summary_file, (text + "\n").encode(), to_disk=True)
 
     def read_summary(self) -> dict[str, Any] | None:
         """Content of ``summary.json``; None while the run is not complete."""
         return _read_json(self.summary_file)
+
+    def write_status(self, status: str, **facts: str) -> None:
+        """Note in ``status.json`` how a run ended that is not complete, as far as the disk has room for it."""
+        with suppress(OSError):
+            write_atomically(
+                self.path / STATUS_FILE, (json.dumps({"status": status, **facts}, indent=2) + "\n").encode()
+            )
+
+    def read_status(self) -> dict[str, Any] | None:
+        """Content of ``status.json``; None where the run is complete, or ended without a word."""
+        return _read_json(self.path / STATUS_FILE)
 
     def read_trackers(self) -> dict[str, dict[str, str]]:
         """What identifies this run in each tracker, by tracker; empty where nothing was noted."""

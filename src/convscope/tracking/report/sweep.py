@@ -1,6 +1,7 @@
 """``report.html`` of a sweep: its runs side by side, made from their folders alone."""
 
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,11 +44,12 @@ def write_sweep_report(folder: str | os.PathLike[str]) -> Path:
     Runs that are not complete are listed as such. To be called again when another run has ended.
     """
     page = RunFolder(folder)
-    page.write_report(render("sweep.html.jinja", _content(page.path, _runs(page.path))))
+    page.write_report(render("sweep.html.jinja", _content(page.path, swept_runs(page.path))))
     return page.report_file
 
 
-def _runs(folder: Path) -> list[SweptRun]:
+def swept_runs(folder: Path) -> list[SweptRun]:
+    """The runs below ``folder``, complete or not, in the order of their names."""
     found = []
     for config in sorted(folder.glob("*/config.yaml"), key=lambda file: _natural(file.parent.name)):
         run = RunFolder(config.parent)
@@ -60,11 +62,16 @@ def _runs(folder: Path) -> list[SweptRun]:
 def _typed(run: RunFolder) -> list[str]:
     """The overrides of a run without a summary: its configuration opens with the command."""
     first, *_ = (run.read_config() or "").splitlines() or [""]
-    return first.removeprefix("# convscope train ").split() if first.startswith("# convscope train ") else []
+    if not first.startswith("# convscope train "):
+        return []
+    try:
+        return shlex.split(first.removeprefix("# convscope train "))
+    except ValueError:  # a quote that is not closed, where a version before wrote words as they are
+        return first.removeprefix("# convscope train ").split()
 
 
 def _content(folder: Path, runs: Sequence[SweptRun]) -> dict[str, Any]:
-    varied = _varied(runs)
+    varied = varied_keys(runs)
     ranked = sorted(runs, key=lambda run: (-(run.score("test", "accuracy") or -1.0), run.folder.path.name))
     best = ranked[0] if ranked and ranked[0].score("test", "accuracy") is not None else None
     return {
@@ -80,7 +87,7 @@ def _content(folder: Path, runs: Sequence[SweptRun]) -> dict[str, Any]:
     }
 
 
-def _varied(runs: Sequence[SweptRun]) -> list[str]:
+def varied_keys(runs: Sequence[SweptRun]) -> list[str]:
     """The keys whose values differ between runs, in the order in which they were typed."""
     keys = dict.fromkeys(key for run in runs for key in run.overrides)
     return [key for key in keys if len({run.overrides.get(key) for run in runs}) > 1]

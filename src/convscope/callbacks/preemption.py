@@ -1,0 +1,73 @@
+"""Signals that ask for an end: SLURM's time limit and preemption, or a person's ``kill``."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from convscope.errors import Interrupted
+
+SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGTERM", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)
+)  # Windows has only the first
+
+
+class Preemption:
+    """Heeds SIGTERM, SIGUSR1 and SIGUSR2: at once, or, where a training holds them off, between two steps.
+
+    Attributes:
+        received: The first signal that came.
+        before: What handled each signal before.
+    """
+
+    def __init__(self) -> None:
+        self.received: signal.Signals | None = None
+        self.before: dict[signal.Signals, Callable[..., Any] | int | None] = {}
+        self._held_off = False
+
+    @contextmanager
+    def heeded(self) -> Iterator["Preemption"]:
+        """Heed the signals within; only the main thread can."""
+        if threading.current_thread() is not threading.main_thread():
+            yield self
+            return
+        self.before = {number: signal.getsignal(number) for number in SIGNALS}
+        self._install()
+        try:
+            yield self
+        finally:
+            for number, handler in self.before.items():
+                signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+    def hold_off(self) -> None:
+        """From now on whoever trains asks for `received`, after every step.
+
+        The handlers are set again: Lightning's Trainer puts one of its own before them, which ends the process
+        where nothing is saved.
+        """
+        self._held_off = True
+        if self.before:
+            self._install()
+
+    def heed(self) -> None:
+        """Heed signals at once again.
+
+        Raises:
+            Interrupted: One came in the meantime.
+        """
+        self._held_off = False
+        if self.received is not None:
+            raise Interrupted(self.received)
+
+    def _install(self) -> None:
+        for number in SIGNALS:
+            signal.signal(number, self._on_signal)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        again = self.received is not None
+        self.received = self.received or signal.Signals(number)
+        if again or not self._held_off:  # who asks twice does not want to wait
+            self._held_off = False
+            raise Interrupted(self.received)

@@ -1,0 +1,27 @@
+"""``convscope compare``: the runs of a sweep side by side, best first, on the console, as CSV, and as a page."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from convscope.config.compare import Compare
+from convscope.errors import UserError
+
+SCHEMA = Compare
+
+
+def run(config: Compare, overrides: Sequence[str]) -> None:
+    """Print the table, and write ``comparison.csv`` and ``report.html`` into the sweep's folder.
+
+    Raises:
+        UserError: The folder is no sweep's, or no run of it has the metric.
+    """
+    from convscope.commands.sweeps.comparison import compare
+
+    folder = Path(config.sweep).expanduser().absolute()
+    if not folder.is_dir():
+        raise UserError(f"sweep={folder}: no such folder")
+    if not any(folder.glob("*/config.yaml")):
+        raise UserError(f"sweep={folder}: holds no runs; name a folder such as outputs/sweeps/NAME")
+    lowest = {"auto": config.metric.endswith("/loss"), "lowest": True, "highest": False}[config.order]
+    if not compare(folder, config.metric, lowest=lowest):
+        raise UserError(f"metric={config.metric}: no complete run of {folder} has it")

@@ -1,0 +1,107 @@
+"""The runs of a sweep side by side: a table on the console, ``comparison.csv``, and the page."""
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from convscope.commands.console import console, is_quiet, say_always
+from convscope.tracking.report.formats import as_dict, duration, metric, number
+from convscope.tracking.report.sweep import SweptRun, swept_runs, varied_keys, write_sweep_report
+from convscope.tracking.run_folder import write_atomically
+
+METRIC = "test/accuracy"
+CSV_FILE = "comparison.csv"
+
+
+def compare(folder: Path, by: str = METRIC, *, lowest: bool = False) -> bool:
+    """Print the runs of ``folder``, best first, and write them to ``comparison.csv`` and ``report.html`` in it.
+
+    Args:
+        folder: The sweep's.
+        by: ``test/NAME`` or ``validation/NAME``.
+        lowest: Whether a low value is the better one.
+
+    Returns:
+        Whether a run has the metric.
+    """
+    runs = ranked(swept_runs(folder), by, lowest=lowest)
+    varied = varied_keys(runs)
+    file = folder / CSV_FILE
+    write_atomically(file, _csv(runs, varied).encode())
+    report = write_sweep_report(folder)
+    if not is_quiet():
+        console.print()
+        console.print(_table(runs, varied, by))
+        console.print()
+    say_always(f"table    {file}\nreport   {report}")
+    return any(value_of(run, by) is not None for run in runs)
+
+
+def ranked(runs: Sequence[SweptRun], by: str, *, lowest: bool) -> list[SweptRun]:
+    """The runs, best first; those without the metric last, all in the order of their names where equal."""
+
+    def place(run: SweptRun) -> tuple[bool, float, str]:
+        value = value_of(run, by)
+        return value is None, 0.0 if value is None else value if lowest else -value, run.folder.path.name
+
+    return sorted(runs, key=place)
+
+
+def value_of(run: SweptRun, by: str) -> float | None:
+    """A metric, as in ``test/accuracy``, of a run; None where it has none."""
+    split, _, name = by.partition("/")
+    return run.score(split, name)
+
+
+def how(run: SweptRun) -> str:
+    """How a run ended: ``completed``, ``interrupted``, ``failed``; or that it has not."""
+    if run.complete:
+        return str(run.summary.get("status", "completed"))
+    return str((run.folder.read_status() or {}).get("status", "not complete"))
+
+
+def _table(runs: Sequence[SweptRun], varied: Sequence[str], by: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="cyan")
+    for key in varied:
+        table.add_column(key)
+    shown = list(dict.fromkeys([by, "test/accuracy", "validation/accuracy", "test/loss"]))
+    for heading in (*shown, "parameters", "time"):
+        table.add_column(heading, justify="right")
+    table.add_column("status")
+    for run in runs:
+        model, seconds = as_dict(run.summary.get("model")), as_dict(run.summary.get("seconds"))
+        table.add_row(
+            *(Text(run.overrides.get(key, "")) for key in varied),
+            *(metric(name.partition("/")[2], value_of(run, name)) for name in shown),
+            number(model.get("parameters")),
+            duration(seconds.get("total")),
+            Text(how(run)),
+        )
+    return table
+
+
+def _csv(runs: Sequence[SweptRun], varied: Sequence[str]) -> str:
+    """All that the summaries have of numbers, in full."""
+    metrics = list(
+        dict.fromkeys(
+            f"{split}/{name}"
+            for run in runs
+            for split in ("test", "validation")
+            for name in as_dict(as_dict(run.summary.get("metrics")).get(split))
+        )
+    )
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["run", *varied, "status", *metrics, "parameters", "multiply_adds", "receptive_field", "seconds"])
+    for run in runs:
+        model, field = as_dict(run.summary.get("model")), as_dict(run.summary.get("receptive_field"))
+        row: list[Any] = [run.folder.path.name, *(run.overrides.get(key, "") for key in varied), how(run)]
+        row += [value_of(run, name) for name in metrics]
+        row += [model.get("parameters"), model.get("multiply_adds"), field.get("theoretical")]
+        writer.writerow([*row, as_dict(run.summary.get("seconds")).get("total")])
+    return text.getvalue()

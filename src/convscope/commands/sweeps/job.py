@@ -1,0 +1,117 @@
+"""One job of a sweep, in whatever process it runs: begin it, go on with it, or leave it alone."""
+
+import errno
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import FileLock, Timeout
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from convscope.commands.compose import Command, check, words_of_job
+from convscope.commands.console import say
+from convscope.commands.resume import CHANGEABLE
+from convscope.commands.sweeps.folder import differences, note_asked, state
+from convscope.config.base import Config
+from convscope.errors import UserError
+
+RUNNING_FILE = ".running"  # locked while a process runs the job
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended.
+
+    Attributes:
+        job: Its folder's name.
+        how: ``busy`` where another process runs it; ``mistake`` for what the user can mend, ``failure`` otherwise.
+        message: What went wrong.
+    """
+
+    job: str
+    how: Literal["complete", "busy", "mistake", "failure"]
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class JobRunner:
+    """What a launcher runs for each job, in this process or in another."""
+
+    command: Command
+
+    def __call__(self, config: DictConfig) -> Outcome:
+        """Run the job whose configuration Hydra has composed."""
+        folder = Path(HydraConfig.get().runtime.output_dir)
+        try:
+            checked = check(config, self.command.SCHEMA)
+        except UserError as error:
+            return Outcome(folder.name, "mistake", str(error))
+        return run_job(folder, checked, words_of_job(), self.command.run)
+
+
+def run_job(folder: Path, config: Config, words: Sequence[str], run: Callable[[Any, Sequence[str]], None]) -> Outcome:
+    """Do what is left of the job ``folder``. What goes wrong in it is told, and is raised only where it ends all.
+
+    Raises:
+        Interrupted, KeyboardInterrupt: Somebody asked for an end.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / RUNNING_FILE).acquire(timeout=0):
+            return _run_locked(folder, config, words, run)
+    except Timeout:
+        say(f"{folder.name}: another process runs it")
+        return Outcome(folder.name, "busy")
+    except UserError as error:
+        return Outcome(folder.name, "mistake", str(error))
+    except Exception as error:
+        if full(error):
+            return Outcome(folder.name, "mistake", f"the disk of {folder} is full; make room, then the same command")
+        traceback.print_exc(file=sys.stderr)
+        return Outcome(folder.name, "failure", f"{type(error).__name__}: {error}")
+
+
+def _run_locked(
+    folder: Path, config: Config, words: Sequence[str], run: Callable[[Any, Sequence[str]], None]
+) -> Outcome:
+    match state(folder, config):
+        case "complete":  # by another process, since the jobs were counted
+            return Outcome(folder.name, "complete")
+        case "other":
+            raise UserError(other_run(folder, config))
+        case "interrupted":
+            say(f"\n{folder.name}: goes on")
+            free = [word for word in words if _changeable(word)]
+            run(config.model_copy(update={"resume": str(folder)}), free)
+        case "new":
+            say(f"\n{folder.name}")
+            note_asked(folder, config)
+            run(config, words)
+    return Outcome(folder.name, "complete")
+
+
+def other_run(folder: Path, config: Config) -> str:
+    """What is wrong where a job's folder holds a run of another configuration."""
+    told = "; ".join(differences(folder, config)[:3])
+    return (
+        f"{folder} holds a run of another configuration{f' ({told})' if told else ''}; choose another sweep.name, or "
+        "remove that folder"
+    )
+
+
+def full(error: BaseException | None) -> bool:
+    """Whether a full disk is at the bottom of ``error``."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _changeable(word: str) -> bool:
+    key = word.split("=")[0].lstrip("+~")
+    return any(key == free or key.startswith(f"{free}.") for free in CHANGEABLE)

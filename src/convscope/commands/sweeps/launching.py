@@ -1,0 +1,184 @@
+"""A whole sweep: which of its jobs are done, run the others, and compare them all."""
+
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.callbacks import Callbacks
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.plugins import Plugins
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, RunMode
+from hydra.version import setbase
+from omegaconf import OmegaConf, open_dict
+
+from convscope.commands.compose import CONFIG_DIR, HYDRA_VERSION_BASE, Command, quoted
+from convscope.commands.console import say, warn
+from convscope.commands.sweeps.folder import State, claim, state
+from convscope.commands.sweeps.job import JobRunner, Outcome, other_run
+from convscope.commands.sweeps.jobs import Choice, Job, identity, sweep_name
+from convscope.commands.sweeps.launchers import hydra_launcher
+from convscope.config.base import Config
+from convscope.config.train import Train
+from convscope.errors import Interrupted, UserError
+
+
+COUNTED: dict[State, str] = {
+    "complete": "complete",
+    "interrupted": "to resume",
+    "new": "to run",
+    "other": "of another configuration",
+}
+
+
+def run_sweep(
+    command: Command,
+    name: str,
+    told: Sequence[Choice],
+    jobs: Sequence[Job],
+    configs: Sequence[Config],
+    config_dir: str | None = None,
+) -> None:
+    """Run what is not done of a sweep, and compare all that is.
+
+    Args:
+        command: What each job runs.
+        name: Of the command: of its configuration.
+        told: The words of the command line.
+        jobs: All jobs.
+        configs: Of each job, valid: those of `Train`.
+        config_dir: A folder of the user's own options.
+
+    Raises:
+        UserError: The sweep cannot be begun; or a job met a mistake of the user's, after the others have run.
+    """
+    trainings = [config for config in configs if isinstance(config, Train)]
+    planned = list(zip(jobs, trainings, strict=True))
+    first = trainings[0]
+    _refuse(told, trainings)
+    chosen = hydra_launcher(first.launcher)
+    folder = Path(first.outputs).expanduser().absolute() / "sweeps" / (first.sweep.name or sweep_name(told))
+    claim(folder, identity(told), ["convscope", name, "--multirun", *_typed(told)])
+    states = {job.name: state(folder / job.name, config) for job, config in planned}
+    say(f"sweep {folder}\n{_counted(states.values())}")
+    others = [
+        Outcome(job.name, "mistake", other_run(folder / job.name, config))
+        for job, config in planned
+        if states[job.name] == "other"
+    ]
+    pending = [job for job, _ in planned if states[job.name] in ("interrupted", "new")]
+    fixed = [choice.words[0] for choice in told if not choice.swept]
+    try:
+        ended = _launch(command, name, chosen, folder, fixed, pending, config_dir) if pending else []
+    except Interrupted as error:
+        raise Interrupted(error.signal, f"{error}; the same sweep again goes on, and runs what is not done") from error
+    _compare(folder)
+    _tell([*others, *ended])
+
+
+def _launch(
+    command: Command,
+    name: str,
+    chosen: tuple[str, dict[str, Any]],
+    folder: Path,
+    fixed: Sequence[str],
+    pending: Sequence[Job],
+    config_dir: str | None,
+) -> list[Outcome]:
+    hydra_name, settings = chosen
+    own = [f"hydra/launcher={hydra_name}", "hydra.mode=MULTIRUN", f"hydra.sweep.dir={quoted(str(folder))}"]
+    with _hydra(name, config_dir) as hydra:
+        config = hydra.compose_config(
+            config_name=name, overrides=[*fixed, *own], run_mode=RunMode.MULTIRUN, with_log_configuration=False
+        )
+        with open_dict(config):
+            config.hydra.launcher = OmegaConf.merge(config.hydra.launcher, settings)
+        launcher: Launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config)),
+            task_function=JobRunner(command),
+            config=config,
+        )
+        words = [[*job.words, f"hydra.sweep.subdir={quoted(job.name)}"] for job in pending]
+        try:
+            returned = launcher.launch(words, initial_job_idx=0)
+        except Exception as error:
+            if hydra_name == "basic":
+                raise
+            # The process of a job is gone: killed, or out of memory. Folders tell which jobs have ended.
+            lost = [job for job in pending if not (folder / job.name / "summary.json").is_file()]
+            why = f"ended without a word of its own ({type(error).__name__}: {str(error).strip().splitlines()[0]})"
+            return [Outcome(job.name, "failure", why) for job in lost]
+    return [outcome.return_value for outcome in returned]
+
+
+@contextmanager
+def _hydra(name: str, config_dir: str | None) -> Iterator[Hydra]:
+    """Hydra as its own main function would set it up."""
+    setbase(HYDRA_VERSION_BASE)
+    search_path = create_config_search_path(str(CONFIG_DIR))
+    if config_dir is not None:
+        search_path.append("command-line", f"file://{config_dir}")
+    GlobalHydra.instance().clear()
+    try:
+        yield Hydra.create_main_hydra2(task_name=name, config_search_path=search_path)
+    finally:
+        GlobalHydra.instance().clear()
+
+
+def _refuse(told: Sequence[Choice], configs: Sequence[Train]) -> None:
+    for choice in told:
+        if choice.swept and choice.key.split(".")[0] in ("sweep", "launcher", "outputs", "hydra"):
+            raise UserError(f"{choice.key}: a sweep has one, and no choice of it")
+        if choice.key in ("folder", "resume"):
+            raise UserError(
+                f"{choice.words[0]}: the jobs of a sweep have folders of their own; name the sweep: sweep.name=... "
+                "(the same command again resumes what was interrupted)"
+            )
+    for config in configs:
+        devices = config.trainer.devices
+        if devices != 1 and config.launcher.name in ("local", "joblib") and config.trainer.accelerator != "mps":
+            raise UserError(
+                f"trainer.devices={devices}: on several devices Lightning starts this command once for each, and each "
+                "would run the whole sweep; use launcher=submitit_local or launcher=slurm with launcher.gpus, "
+                "or trainer.devices=1"
+            )
+
+
+def _typed(told: Sequence[Choice]) -> list[str]:
+    return [
+        f"{choice.words[0].partition('=')[0]}={','.join(word.partition('=')[2] for word in choice.words)}"
+        if choice.swept
+        else choice.words[0]
+        for choice in told
+    ]
+
+
+def _counted(states: Iterable[State]) -> str:
+    counts = Counter(states)
+    parts = [f"{counts[state]} {words}" for state, words in COUNTED.items() if counts[state]]
+    total = sum(counts.values())
+    return f"{total} job{'s' * (total != 1)}: {', '.join(parts)}"
+
+
+def _compare(folder: Path) -> None:
+    from convscope.commands.sweeps.comparison import compare
+
+    compare(folder)
+
+
+def _tell(ended: Sequence[Outcome]) -> None:
+    busy = [outcome.job for outcome in ended if outcome.how == "busy"]
+    if busy:
+        warn(f"left to another process that was running them: {', '.join(busy)}")
+    wrong = [outcome for outcome in ended if outcome.how in ("mistake", "failure")]
+    told = "\nerror: ".join(f"{outcome.message} (job: {outcome.job})" for outcome in wrong)
+    if any(outcome.how == "failure" for outcome in wrong):
+        print(f"error: {told}", file=sys.stderr)
+        sys.exit(1)
+    if wrong:
+        raise UserError(told)
