@@ -22,6 +22,10 @@ class EpochLines(Callback):
         self._started = 0.0
         self._ended: tuple[int, float] | None = None  # epoch and its seconds, until its line is printed
 
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock: an epoch that is resumed has no start of its own."""
+        self._started = time.perf_counter()
+
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Print the line of the epoch before, and start the clock."""
         self._print(trainer)

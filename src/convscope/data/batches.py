@@ -241,12 +241,16 @@ class BatchLoader:
             yield from (read(epoch, indices) for indices in batches)
 
     def _first_batch(self, epoch: int) -> int:
-        """0 but after a resume: then the batch after the last one that was trained on."""
+        """0 but after a resume: then the batch after the last one that was trained on.
+
+        A trainer is asked where it is. It would hand over the state of its checkpoint, but not where somebody asked
+        for the number of steps before it had read that, as a schedule of the learning rate must.
+        """
         resumed, self._resume_from = self._resume_from, None
-        if resumed is None:
-            return 0
         if self._position is not None:
             return self._position()
+        if resumed is None:
+            return 0
         return resumed["batches"] if resumed["epoch"] == epoch else 0
 
     def state_dict(self) -> dict[str, int]:

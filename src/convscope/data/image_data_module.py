@@ -219,14 +219,14 @@ class ImageDataModule(LightningDataModule):
             order,
             workers=workers,
             pin_memory=trainer is not None and trainer.strategy.root_device.type == "cuda",
-            position=self._batches_done if trainer is not None else None,
+            position=self._batches_done if trainer is not None and training else None,
             shuffled=shuffle,
         )
         self._loaders.append(loader)
         return loader
 
     def _batches_done(self) -> int:
-        """Of the epoch that is being resumed; a batch that was under way at the interruption is not done."""
+        """Of the epoch that begins or is being resumed; a batch that was under way at the interruption is not done."""
         assert self.trainer is not None
         return self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
 

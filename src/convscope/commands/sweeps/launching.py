@@ -27,7 +27,6 @@ from convscope.config.base import Config
 from convscope.config.train import Train
 from convscope.errors import Interrupted, UserError
 
-
 COUNTED: dict[State, str] = {
     "complete": "complete",
     "interrupted": "to resume",
