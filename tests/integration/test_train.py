@@ -125,7 +125,7 @@ def test_debugging(convscope, tmp_path, debug):
 def test_a_sweep_has_a_folder_for_each_job(convscope, tmp_path):
     ended = convscope("train", "--multirun", "model=lenet5,lecture_cnn", *SMALL[1:])
     assert ended.status == 0, ended.err
-    summaries = sorted((tmp_path / "outputs/sweeps").glob("*/*/*/summary.json"))
+    summaries = sorted((tmp_path / "outputs/sweeps").glob("*/*/summary.json"))
     assert [json.loads(file.read_text())["model"]["name"] for file in summaries] == ["lenet5", "lecture_cnn"]
     assert len({file.parents[1] for file in summaries}) == 1
 
