@@ -208,7 +208,8 @@ class Stages:
         hardware = self.hardware
         self.task.begin(last.plan, self.config.seed, 0, None if last.cut is None else last.cut.rest)
         self.task.eval()
-        if last.cut is not None and self.done and self.done[-1].cached:
+        mirrored = self.config.task.flip_averaging  # features cannot be mirrored
+        if last.cut is not None and self.done and self.done[-1].cached and not mirrored:
             features = self.maker.features(last.cut, ("test",), 1)
             if features is not None:
                 self.data.serve(features)
