@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Row:
-    """``ratio`` is what ``goal`` bounds from above or, with ``higher_is_better``, from below."""
+    """``ratio`` is what ``goal`` bounds: from above where it is of times or sizes, from below where it is of speeds."""
 
     benchmark: str
     ours: float
@@ -24,4 +24,13 @@ def row_of_times(name: str, ours: Sequence[float], peer: Sequence[float], unit: 
     return Row(
         name, round(statistics.median(ours), 4), round(statistics.median(peer), 4), unit, round(ratio, 4), goal,
         ratio <= goal,
+    )  # fmt: skip
+
+
+def row_of_speeds(name: str, ours: Sequence[float], peer: Sequence[float], unit: str, goal: float) -> Row:
+    """Ours over the peer's, the median of the ratios of paired runs; at least ``goal`` is wanted."""
+    ratio = statistics.median(a / b for a, b in zip(ours, peer, strict=True))
+    return Row(
+        name, round(statistics.median(ours), 4), round(statistics.median(peer), 4), unit, round(ratio, 4), goal,
+        ratio >= goal,
     )  # fmt: skip

@@ -4,7 +4,7 @@ import timm
 import torch
 import torchvision
 from torch import nn
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 
 class Functional(nn.Module):

@@ -26,8 +26,12 @@ def architecture_of(told: Model) -> "Architecture":
 
 def cache_dir(told: Data) -> Path:
     """Where pictures are kept: ``data.cache_dir``, else $CONVSCOPE_CACHE, else the user's cache folder."""
-    folder = told.cache_dir or os.environ.get("CONVSCOPE_CACHE") or "~/.cache/convscope"
-    return Path(folder).expanduser()
+    return cache_folder(told.cache_dir)
+
+
+def cache_folder(told: str | None) -> Path:
+    """The folder that was told, else $CONVSCOPE_CACHE, else the user's cache folder."""
+    return Path(told or os.environ.get("CONVSCOPE_CACHE") or "~/.cache/convscope").expanduser()
 
 
 def open_source(told: Data) -> "ImageSource":

@@ -26,6 +26,22 @@ class Batch(Protocol):
     indices: torch.Tensor  # (N,) int64: which pictures of their split
 
 
+class OwnRule(Protocol):
+    """``network.training_loss``, where a network knows more about its training than its logits tell.
+
+    Auxiliary heads, an error of its paper's own, or a rule that changes weights without a gradient. It gets the
+    batch and the criterion, and gives the loss and the logits.
+    """
+
+    def __call__(
+        self,
+        images: torch.Tensor,
+        targets: torch.Tensor,
+        criterion: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Loss, and logits (N, classes)."""
+
+
 @dataclass(frozen=True)
 class Objective:
     """What is minimised.
@@ -124,8 +140,12 @@ class ImageClassification(pl.LightningModule):
         inputs, targets = batch.inputs, batch.labels
         if self._mix is not None:
             inputs, targets = self._mix(inputs, targets)
-        logits = self._logits(inputs)
-        loss = F.cross_entropy(logits, targets, self.class_weights, label_smoothing=self.objective.label_smoothing)
+        own_rule: OwnRule | None = getattr(self.network, "training_loss", None)
+        if own_rule is None or isinstance(inputs, tuple):
+            logits = self._logits(inputs)
+            loss = self.criterion(logits, targets)
+        else:
+            loss, logits = own_rule(inputs, targets, self.criterion)
         with torch.no_grad():
             self._loss_sum += loss.detach() * len(batch.labels)
             self._correct += (logits.argmax(dim=1) == batch.labels).sum()
@@ -133,6 +153,10 @@ class ImageClassification(pl.LightningModule):
         if (self.global_step + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             self.log("train/loss_step", loss, on_step=True, on_epoch=False)
         return loss
+
+    def criterion(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """The objective: logits (N, classes) and labels (N,), or shares of classes (N, classes), to a number."""
+        return F.cross_entropy(logits, targets, self.class_weights, label_smoothing=self.objective.label_smoothing)
 
     def on_train_epoch_start(self) -> None:
         """Begin the epoch's sums, and its random numbers: they depend on the epoch, not on what came before it."""

@@ -1,0 +1,184 @@
+"""``convscope explain``: which pixels a trained network answered for, as figures and as arrays."""
+
+import datetime
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from convscope.commands.console import say
+from convscope.config.explain import Explain
+from convscope.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+    from convscope.commands.explained_pictures import Pictures
+    from convscope.commands.trained import TrainedRun
+
+SCHEMA = Explain
+
+
+def prepare_arguments(arguments: list[str]) -> list[str]:
+    """``method=a,b`` is a list here and no sweep: there is one explanation, with several maps."""
+    return [
+        f"method=[{argument.removeprefix('method=')}]"
+        if argument.startswith("method=") and not argument.startswith("method=[") and "'" not in argument
+        else argument
+        for argument in arguments
+    ]
+
+
+def run(config: Explain, overrides: Sequence[str]) -> None:
+    """Write a figure a picture and ``maps.npz`` to a new folder, or explain a topic; print what was written.
+
+    Raises:
+        UserError: There is no such run, picture, method, class or layer.
+    """
+    if config.topic is not None:
+        if config.run is not None:
+            raise UserError(f"topic={config.topic}: explains an example, without a run; leave out run or topic")
+        from convscope.commands.explain_max_pool import explain_max_pool
+
+        folder = _new_folder(config, Path("outputs"), config.topic)
+        try:
+            say(f"\nfigure  {explain_max_pool(config.max_pool, folder)}")
+        except UserError:
+            folder.rmdir()
+            raise
+        return
+    if config.run is None:
+        raise UserError("run: must be given, as in run=PATH; or explain an example: topic=max_pool")
+    if config.target == "label" and config.images is not None:
+        raise UserError("target=label: is known of the run's own test pictures only; name a class, or leave out images")
+
+    if not (Path(config.run).expanduser() / "config.yaml").is_file():  # said before anything slow is imported
+        found = "no config.yaml" if Path(config.run).expanduser().is_dir() else "no such folder"
+        raise UserError(f"run={config.run}: no run lies there ({found})")
+
+    from convscope.commands.hardware import prepare_process
+
+    prepare_process(config.trainer)
+
+    from convscope.commands.explained_pictures import pictures_of_files, worst_and_best
+    from convscope.commands.trained import load_trained_run
+    from convscope.insight import saliency
+
+    methods = {name: saliency.find_method(name) for name in config.method}
+    trained = load_trained_run(config.run, config.checkpoint)
+    # A class that does not exist is said before pictures are read.
+    wanted = None if config.target in ("predicted", "label") else _class(str(config.target), trained.classes)
+    if config.images is not None:
+        pictures = pictures_of_files(Path(config.images).expanduser(), trained.preprocessing, config.pictures)
+    else:
+        pictures = worst_and_best(trained, config.pictures)
+    import torch
+
+    with torch.inference_mode():
+        logits = torch.cat([trained.network(part) for part in pictures.inputs.split(32)])
+    probabilities = logits.softmax(dim=1).clone()
+    if wanted is not None:
+        targets = torch.full((len(logits),), wanted)
+    elif config.target == "label":
+        targets = pictures.labels.clone()
+    else:
+        targets = probabilities.argmax(dim=1)
+    maps = {}
+    for name, method in methods.items():
+        settings = {"layer": config.layer} if name in saliency.LAYER_METHODS and config.layer is not None else {}
+        maps[name] = torch.cat(
+            [
+                method(trained.network, inputs, classes, score=config.score, **settings)
+                for inputs, classes in zip(pictures.inputs.split(16), targets.split(16), strict=True)
+            ]
+        )
+    folder = _new_folder(config, trained.folder.path, None)
+    _write(folder, trained, pictures, maps, targets, probabilities, overrides)
+
+
+def _write(
+    folder: Path,
+    trained: "TrainedRun",
+    pictures: "Pictures",
+    maps: dict[str, "torch.Tensor"],
+    targets: "torch.Tensor",
+    probabilities: "torch.Tensor",
+    overrides: Sequence[str],
+) -> None:
+    import numpy as np
+    from PIL import Image
+
+    from convscope.tracking.contact_sheet import GREEN, RED, RULE, Tile, contact_sheet
+    from convscope.tracking.map_pictures import map_picture, overlay
+
+    classes = trained.classes
+    answers = probabilities.argmax(dim=1).tolist()
+    listed = []
+    for number, (name, pixels) in enumerate(zip(pictures.names, pictures.pixels, strict=True)):
+        target, answer = int(targets[number]), answers[number]
+        label = None if pictures.labels is None else int(pictures.labels[number])
+        frame = RULE if label is None else GREEN if label == answer else RED
+        score = f"{classes[target]} {float(probabilities[number, target]):.1%}"
+        said = f"{classes[answer]} {float(probabilities[number, answer]):.1%}"
+        title = said if label is None or label == answer else f"{said}\ntrue: {classes[label]}"
+        row = [Tile(pixels, title, frame)]
+        for method, all_maps in maps.items():
+            values = all_maps[number].numpy()
+            row += [Tile(map_picture(values), f"{method}\n{score}"), Tile(overlay(pixels, values), f"over it\n{score}")]
+        file = folder / f"{number:03}_{_file_name(name)}.png"
+        Image.fromarray(contact_sheet([row], heading=name, side=240)).save(file)
+        listed.append(
+            {
+                "picture": name, "figure": file.name, "class": classes[target], "predicted": classes[answer],
+                "label": None if label is None else classes[label],
+                "probability": round(float(probabilities[number, target]), 6),
+            }
+        )  # fmt: skip
+    arrays = {name.replace(":", "_"): values.numpy() for name, values in maps.items()}
+    np.savez_compressed(
+        folder / "maps.npz", pictures=np.stack(pictures.pixels), targets=targets.numpy(),
+        probabilities=probabilities.numpy(), **arrays,
+    )  # fmt: skip
+    content = {
+        "run": str(trained.folder.path), "classes": list(classes), "methods": list(maps), "pictures": listed,
+        "overrides": list(overrides),
+    }  # fmt: skip
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    (folder / "explanation.json").write_text(text + "\n", encoding="utf-8")
+    for entry in listed:
+        say(f"{entry['picture']}: {entry['predicted']}; asked for {entry['class']} {entry['probability']:.1%}")
+    say(f"figures  {folder}\narrays   {folder / 'maps.npz'}")
+
+
+def _class(told: str, classes: Sequence[str]) -> int:
+    if told in classes:
+        return list(classes).index(told)
+    if told.isdecimal() and int(told) < len(classes):
+        return int(told)
+    raise UserError(
+        f"target={told}: the run knows no such class; choose predicted, label, one of {', '.join(classes)}, "
+        f"or a number from 0 to {len(classes) - 1}"
+    )
+
+
+def _file_name(name: str) -> str:
+    stem = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name.rpartition(".")[0] or name)
+    return stem[-60:]
+
+
+def _new_folder(config: Explain, above: Path, topic: str | None) -> Path:
+    if config.folder is not None:
+        folder = Path(config.folder).expanduser()
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise UserError(f"folder={folder}: is there already; name a new one")
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+    name = f"{datetime.datetime.now():%Y-%m-%d_%H-%M-%S}{f'_{topic}' if topic else ''}"
+    for number in range(1, 1000):
+        folder = above / "explanations" / (name if number == 1 else f"{name}_{number}")
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return folder
+    raise FileExistsError(f"{above}: a thousand explanations began in this second")

@@ -1,0 +1,109 @@
+"""The pictures that are explained: files, or the test pictures that a run got most wrong and most right."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from pydantic import TypeAdapter
+
+from convscope.commands.building import cache_dir, open_source
+from convscope.commands.trained import TrainedRun
+from convscope.config.data import Data
+from convscope.data.decoding import EXTENSIONS, decode_image
+from convscope.data.image_data_module import ImageDataModule
+from convscope.data.image_source import BadImage
+from convscope.data.normalisation import Normalisation
+from convscope.data.resizing import Resizing
+from convscope.errors import UserError
+from convscope.preprocessing import Preprocessing
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """``pixels`` (H, W, C) uint8 as the network sees them, ``inputs`` (N, C, H, W) normalised.
+
+    ``labels`` (N,) int64 are the true classes, None where nobody knows them.
+    """
+
+    names: list[str]
+    pixels: list[np.ndarray]
+    inputs: torch.Tensor
+    labels: torch.Tensor | None
+
+
+def pictures_of_files(path: Path, seen: Preprocessing, most: int) -> Pictures:
+    """The picture at ``path``, or the first ``most`` below that folder, in the order of their names.
+
+    Raises:
+        UserError: There is none, or one cannot be read.
+    """
+    if path.is_dir():
+        files = sorted(
+            Path(folder) / name
+            for folder, _, names in os.walk(path)
+            for name in names
+            if os.path.splitext(name)[1].lower() in EXTENSIONS and not name.startswith(".")
+        )[:most]
+        if not files:
+            known = ", ".join(sorted(extension[1:] for extension in EXTENSIONS))
+            raise UserError(f"images={path}: there is no picture in this folder ({known})")
+        names = [file.relative_to(path).as_posix() for file in files]
+    elif path.is_file():
+        files, names = [path], [path.name]
+    else:
+        raise UserError(f"images={path}: there is no such file or folder")
+    resizing = Resizing(seen.resize, seen.channels, seen.interpolation, seen.size)
+    pixels = []
+    for file, name in zip(files, names, strict=True):
+        try:
+            pixels.append(resizing(decode_image(file, name, at_least=2 * seen.resize)))
+        except BadImage as bad:
+            raise UserError(f"images={path}: {bad}") from bad
+    return Pictures(names, pixels, normalised(pixels, seen), None)
+
+
+def worst_and_best(trained: TrainedRun, most: int) -> Pictures:
+    """Of the run's test pictures the ``most`` it was surest of and wrong, then those it was surest of and right.
+
+    Raises:
+        UserError: The data of the run is not there any more, or is another.
+    """
+    told = TypeAdapter(Data).validate_python(trained.config["data"])
+    source = open_source(told)
+    if source.classes != trained.classes:
+        raise UserError(
+            f"data={told.name}: has the classes {', '.join(source.classes)}, and the run knows "
+            f"{', '.join(trained.classes)}; give images=PATH"
+        )
+    data = ImageDataModule(
+        source,
+        trained.preprocessing,
+        batch_size=told.batch_size,
+        cache_dir=cache_dir(told),
+        on_bad_image=told.on_bad_image,
+    )
+    data.setup("test")
+    store, probabilities = data.store("test"), []
+    with torch.inference_mode():
+        for batch in data.test_dataloader():
+            images = data.on_after_batch_transfer(batch, 0).images
+            probabilities.append(trained.network(images).softmax(dim=1).clone())
+    sure, predicted = torch.cat(probabilities).max(dim=1)
+    labels = torch.from_numpy(store.labels)
+    chosen: list[int] = []
+    for group in (predicted != labels, predicted == labels):
+        places = torch.nonzero(group).flatten()
+        chosen += places[sure[places].argsort(descending=True, stable=True)][:most].tolist()
+    size = trained.preprocessing.size
+    crops = store.centre_crops(torch.tensor(chosen), size).permute(0, 2, 3, 1).numpy()
+    pixels = [np.ascontiguousarray(crop) for crop in crops]
+    names = [store.names[number] for number in chosen]
+    return Pictures(names, pixels, normalised(pixels, trained.preprocessing), labels[chosen])
+
+
+def normalised(pixels: list[np.ndarray], seen: Preprocessing) -> torch.Tensor:
+    """(N, C, H, W) float32 of pictures (H, W, C) uint8, all of one size."""
+    stacked = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2)
+    return Normalisation(seen)(stacked)

@@ -1,0 +1,76 @@
+"""A run that was trained, loaded again: its network, its classes, what it expects of a picture."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+import yaml
+from pydantic import TypeAdapter, ValidationError
+from torch import nn
+
+from convscope.commands.building import architecture_of
+from convscope.config.model import Model
+from convscope.errors import UserError
+from convscope.preprocessing import Preprocessing
+from convscope.tasks.image_classification import ImageClassification
+from convscope.tracking.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """``network`` maps normalised pictures (N, C, H, W) to logits (N, classes), with the run's own weights."""
+
+    folder: RunFolder
+    config: dict[str, Any]
+    network: nn.Module
+    classes: tuple[str, ...]
+    preprocessing: Preprocessing
+
+    @property
+    def title(self) -> str:
+        """``resnet on hotdog``."""
+        return f"{self.config['model']['name']} on {self.config['data']['name']}"
+
+    @property
+    def accuracy(self) -> float | None:
+        """On the test split; None where the run is not complete."""
+        summary = self.folder.read_summary() or {}
+        value = summary.get("metrics", {}).get("test", {}).get("accuracy")
+        return float(value) if isinstance(value, (int, float)) else None
+
+
+def load_trained_run(path: str | Path, checkpoint: str = "best") -> TrainedRun:
+    """Load the weights that a run kept.
+
+    Args:
+        path: The run's folder.
+        checkpoint: ``best`` or ``last``.
+
+    Raises:
+        UserError: There is no run, it has no checkpoint, or the checkpoint is damaged.
+    """
+    folder = RunFolder(Path(path).expanduser())
+    told = folder.read_config()
+    if told is None:
+        found = "no config.yaml" if folder.path.is_dir() else "no such folder"
+        raise UserError(f"run={path}: no run lies there ({found})")
+    config = yaml.safe_load(told)
+    if not isinstance(config, dict) or not {"model", "data"} <= set(config):
+        raise UserError(f"{folder.config_file}: is no configuration of a run")
+    file = folder.checkpoints / f"{checkpoint}.ckpt"
+    if not file.is_file():
+        raise UserError(f"run={path}: has no checkpoint (checkpoints/{checkpoint}.ckpt); did its training end?")
+    try:
+        kept = torch.load(file, map_location="cpu", weights_only=True)
+        known, state = kept["convscope"], kept["state_dict"]
+        model = TypeAdapter(Model).validate_python(known["model"])
+        classes, seen = tuple(known["classes"]), Preprocessing(**known["preprocessing"])
+    except (KeyError, TypeError, ValidationError, RuntimeError, EOFError, OSError, UnpicklingError) as error:
+        reason = type(error).__name__
+        raise UserError(f"{file}: is no checkpoint of this version of convscope, or damaged ({reason})") from error
+    network = architecture_of(model).build(len(classes), seen.channels, seen.size)
+    task = ImageClassification(network, classes)
+    task.load_state_dict(state)
+    return TrainedRun(folder, config, network.eval(), classes, seen)

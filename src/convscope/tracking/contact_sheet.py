@@ -1,0 +1,88 @@
+"""Many pictures on one, with a line of text above each: drawn by Pillow, in the time that an axis of a figure takes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+SIDE = 160  # pixels of a tile
+GAP = 8
+TEXT = 13  # pixels of the letters
+LINE = 17
+INK, GREY, RULE = (31, 41, 55), (107, 114, 128), (229, 231, 235)
+RED, GREEN = (213, 94, 0), (0, 158, 115)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A picture, uint8 (H, W, 3), (H, W, 1) or (H, W), the text above it, and the colour of its frame."""
+
+    pixels: np.ndarray
+    title: str = ""
+    frame: tuple[int, int, int] = RULE
+
+
+def contact_sheet(rows: Sequence[Sequence[Tile]], *, heading: str = "", side: int = SIDE) -> np.ndarray:
+    """Tiles row by row, uint8 (height, width, 3); each is brought to ``side`` pixels, small ones pixel by pixel."""
+    from PIL import Image, ImageDraw
+
+    columns = max((len(row) for row in rows), default=0)
+    lines = [max((tile.title.count("\n") + 1 if tile.title else 0 for tile in row), default=0) for row in rows]
+    top = LINE + GAP if heading else 0
+    width = max(GAP + columns * (side + GAP), GAP * 2 + round(_font().getlength(heading)))
+    height = GAP + top + sum(side + GAP + LINE * count for count in lines)
+    sheet = Image.new("RGB", (width, height), "white")
+    draw = ImageDraw.Draw(sheet)
+    draw.text((GAP, GAP), heading, INK, _font())
+    y = GAP + top
+    for row, count in zip(rows, lines, strict=True):
+        for number, tile in enumerate(row):
+            x = GAP + number * (side + GAP)
+            for line, text in enumerate(tile.title.split("\n")):
+                draw.text((x, y + line * LINE), _fitting(text, side), INK if line == 0 else GREY, _font())
+            below = y + count * LINE
+            draw.rectangle((x - 2, below - 2, x + side + 1, below + side + 1), outline=tile.frame, width=2)
+            sheet.paste(_scaled(tile.pixels, side), (x, below))
+        y += side + GAP + LINE * count
+    return np.asarray(sheet)
+
+
+def _scaled(pixels: np.ndarray, side: int) -> "Image.Image":
+    from PIL import Image
+
+    pixels = pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
+    picture = Image.fromarray(pixels).convert("RGB")
+    scale = side / max(picture.size)
+    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    small = max(picture.size) < 64
+    picture = picture.resize(size, Image.Resampling.NEAREST if small else Image.Resampling.BILINEAR)
+    if picture.size == (side, side):
+        return picture
+    square = Image.new("RGB", (side, side), "white")
+    square.paste(picture, ((side - size[0]) // 2, (side - size[1]) // 2))
+    return square
+
+
+def _fitting(text: str, width: int) -> str:
+    if _font().getlength(text) <= width:
+        return text
+    while text and _font().getlength(text + "…") > width:
+        text = text[:-1]
+    return text + "…"
+
+
+@cache
+def _font() -> Any:
+    """The font of the other figures, which has more alphabets than Pillow's own."""
+    from pathlib import Path
+
+    import matplotlib
+    from PIL import ImageFont
+
+    file = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
+    return ImageFont.truetype(str(file), TEXT) if file.is_file() else ImageFont.load_default(TEXT)

@@ -1,0 +1,51 @@
+"""Saliency maps, filters and projections as pictures."""
+
+from functools import cache
+
+import numpy as np
+
+UNSIGNED, SIGNED = "inferno", "RdBu_r"
+BRIGHTEST = 0.995  # quantile of a map that is drawn at full strength: a few pixels must not darken the others
+OPACITY = 0.65
+
+
+def map_picture(values: np.ndarray) -> np.ndarray:
+    """A map (H, W) as colours, uint8 (H, W, 3): dark to bright, or, where it has signs, blue to white to red."""
+    if (values < 0).any():
+        scale = _strongest(np.abs(values))
+        return _colours(SIGNED)[np.round((np.clip(values / scale, -1, 1) + 1) * 127.5).astype(np.uint8)]
+    return _colours(UNSIGNED)[np.round(np.clip(values / _strongest(values), 0, 1) * 255).astype(np.uint8)]
+
+
+def overlay(picture: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """A map (H, W) over its picture, uint8 (H, W, 1 or 3): where the map is strong, its colours; elsewhere the picture,
+    paler."""
+    strength = np.abs(values)
+    share = np.clip(strength / _strongest(strength), 0, 1)[..., None]
+    grey = picture.mean(axis=2, keepdims=True)
+    pale = 0.5 * picture + 0.35 * grey + 38
+    mixed = pale * (1 - OPACITY * share) + map_picture(values) * OPACITY * share
+    return np.clip(np.round(mixed), 0, 255).astype(np.uint8)
+
+
+def weights_picture(weights: np.ndarray) -> np.ndarray:
+    """A filter (channels, h, w) as a picture, uint8 (h, w, 3): grey is 0, its strongest weight is black or white.
+
+    One or three channels are grey or RGB; of others, the mean of the channels is shown.
+    """
+    if weights.shape[0] not in (1, 3):
+        weights = weights.mean(axis=0, keepdims=True)
+    scale = max(float(np.abs(weights).max()), 1e-12)
+    pixels = np.round(127.5 * (1 + weights / scale)).astype(np.uint8).transpose(1, 2, 0)
+    return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
+
+
+def _strongest(values: np.ndarray) -> float:
+    return max(float(np.quantile(values, BRIGHTEST)), float(values.max()) * 1e-3, 1e-12)
+
+
+@cache
+def _colours(name: str) -> np.ndarray:
+    from matplotlib import colormaps
+
+    return np.round(colormaps[name](np.linspace(0, 1, 256))[:, :3] * 255).astype(np.uint8)

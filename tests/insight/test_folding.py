@@ -1,0 +1,110 @@
+"""BatchNorms folded into convolutions: the same answers, where it may be done, and only there."""
+
+import torch
+import torch.nn.functional as F
+from networks import build, experienced, small
+from torch import nn
+
+from convscope.insight import folding
+from convscope.insight.folding import FoldedForward
+
+
+def folds(model, inputs):
+    """How many BatchNorms of ``model`` are folded, after a look that its answers are the same."""
+    model.eval()
+    with torch.no_grad():
+        forward = FoldedForward(model, inputs)
+        torch.testing.assert_close(forward(inputs), model(inputs), rtol=1e-4, atol=1e-4)
+    return sum(pair is not None for pair in folding._plans.get(model, ()))
+
+
+def test_every_batch_norm_behind_a_convolution_is_folded():
+    assert folds(*small()) == 1
+    assert folds(*build("resnet18")) == 20
+    assert folds(*build("regnetx_002")) == sum(isinstance(m, nn.BatchNorm2d) for m in build("regnetx_002")[0].modules())
+    assert folds(*build("squeezenet1_1")) == 0
+
+
+class Twice(nn.Module):
+    """A convolution whose output is read beside its BatchNorm, and one that is called twice with different ones."""
+
+    def __init__(self, beside: bool):
+        super().__init__()
+        self.beside = beside
+        self.conv = nn.Conv2d(3, 3, 3, padding=1)
+        self.norm1, self.norm2 = nn.BatchNorm2d(3), nn.BatchNorm2d(3)
+
+    def forward(self, x):
+        y = self.conv(x)
+        z = self.norm1(y)
+        if self.beside:
+            z = z + y
+        z = F.relu(self.norm2(self.conv(F.relu(z))))
+        return z.mean(dim=(2, 3))
+
+
+def test_an_output_that_something_else_reads_is_not_folded():
+    torch.manual_seed(0)
+    inputs = torch.randn(2, 3, 8, 8)
+    assert folds(experienced(Twice(beside=False)), inputs) == 2
+    assert folds(experienced(Twice(beside=True)), inputs) == 1
+
+
+class Standardised(nn.Conv2d):
+    """A convolution that computes with other weights than it holds."""
+
+    def forward(self, x):
+        weight = self.weight - self.weight.mean(dim=(1, 2, 3), keepdim=True)
+        return F.conv2d(x, weight, self.bias, padding=1)
+
+
+def test_a_convolution_by_function_with_weights_of_its_own_keeps_its_batch_norm():
+    torch.manual_seed(0)
+    model = experienced(nn.Sequential(Standardised(3, 4, 3), nn.BatchNorm2d(4), nn.AdaptiveAvgPool2d(1), nn.Flatten()))
+    inputs = torch.randn(2, 3, 8, 8)
+    folds(model, inputs)
+    folds(model, 2 * inputs)
+
+
+class Deciding(nn.Module):
+    """A network that takes another way for bright pictures."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 3, padding=1)
+        self.norm1, self.norm2 = nn.BatchNorm2d(3), nn.BatchNorm2d(3)
+
+    def forward(self, x):
+        y = self.conv(x)
+        y = self.norm1(y) if x.mean() < 0 else self.norm2(y).relu()
+        return y.mean(dim=(2, 3))
+
+
+def test_a_network_that_takes_another_way_is_run_as_it_was_written():
+    torch.manual_seed(0)
+    model, inputs = experienced(Deciding()).eval(), torch.randn(2, 3, 8, 8)
+    dark, bright = inputs - 1, inputs + 1
+    forward = FoldedForward(model, dark)
+    for pictures in (dark, bright, dark):
+        torch.testing.assert_close(forward(pictures), model(pictures), rtol=1e-4, atol=1e-5)
+
+
+def test_weights_may_change_between_questions():
+    model, inputs = small()
+    folds(model, inputs)
+    with torch.no_grad():
+        model.conv1.weight.mul_(2)
+        model.norm1.running_mean.add_(1)
+    folds(model, inputs)
+    model.norm1.running_mean = torch.zeros(6)  # another tensor, as after a move to another device
+    folds(model, inputs)
+    model.norm1 = nn.Identity()
+    folds(model, inputs)
+
+
+def test_a_network_that_is_gone_is_forgotten():
+    model, inputs = small()
+    folds(model, inputs)
+    known = len(folding._plans)
+    del model
+    assert len(folding._plans) == known - 1

@@ -1,0 +1,127 @@
+"""Explaining a finished run: on files, on its own test pictures, and what is refused."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from class_folders import SMALL, draw
+from PIL import Image
+
+METHODS = ["gradient", "grad_cam", "smoothgrad"]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, cache):
+    """A run, made once for all tests of this file."""
+    from convscope.commands.cli import main
+
+    folder = tmp_path_factory.mktemp("explain")
+    root = draw(folder / "photos", {"dark": 20, "light": 20})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CONVSCOPE_CACHE", str(cache))
+        patch.chdir(folder)
+        patch.setattr("sys.argv", ["convscope"])
+        main(["train", *SMALL, "data=image_folder", f"data.root={root}", "folder=run"])
+    return folder / "run"
+
+
+def written(out: str) -> Path:
+    return Path(next(line.split(maxsplit=1)[1] for line in out.splitlines() if line.startswith("figures ")))
+
+
+def test_without_pictures_those_it_got_most_wrong_and_most_right(convscope, trained):
+    ended = convscope("explain", f"run={trained}", "method=gradient,grad_cam,smoothgrad", "pictures=2")
+    assert ended.status == 0, ended.err
+    folder = written(ended.out)
+    assert folder.parent == trained / "explanations"
+    told = json.loads((folder / "explanation.json").read_text())
+    arrays = np.load(folder / "maps.npz")
+    count = len(told["pictures"])
+    assert 2 <= count <= 4
+    assert told["methods"] == METHODS
+    for method in METHODS:
+        assert arrays[method].shape == (count, 32, 32)
+        assert arrays[method].min() >= 0
+    assert arrays["pictures"].dtype == np.uint8
+    for entry in told["pictures"]:
+        with Image.open(folder / entry["figure"]) as figure:
+            assert figure.width > 7 * 240  # the picture, and a map and an overlay for each method
+    assert all(entry["class"] == entry["predicted"] for entry in told["pictures"])
+    wrong = [entry["label"] != entry["predicted"] for entry in told["pictures"]]
+    assert wrong == sorted(wrong, reverse=True)
+
+
+def test_maps_are_those_of_the_function_with_the_runs_weights(convscope, trained, tmp_path):
+    import torch
+
+    from convscope.commands.trained import load_trained_run
+    from convscope.insight import saliency
+
+    draw(tmp_path / "new", {"any": 3}, size=50)
+    ended = convscope("explain", f"run={trained}", f"images={tmp_path / 'new'}", "method=gradient", "target=light")
+    assert ended.status == 0, ended.err
+    folder = written(ended.out)
+    arrays = np.load(folder / "maps.npz")
+    network = load_trained_run(trained)
+    from convscope.commands.explained_pictures import normalised
+
+    inputs = normalised(list(arrays["pictures"]), network.preprocessing)
+    expected = saliency.gradient(network.network, inputs, 1)
+    torch.testing.assert_close(torch.from_numpy(arrays["gradient"]), expected)
+    assert arrays["targets"].tolist() == [1, 1, 1]
+    names = [entry["picture"] for entry in json.loads((folder / "explanation.json").read_text())["pictures"]]
+    assert names == ["any/0.png", "any/1.png", "any/2.png"]
+
+
+def test_one_file_another_folder_and_a_class_by_its_number(convscope, trained, tmp_path):
+    file = draw(tmp_path / "new", {"any": 1}) / "any/0.png"
+    ended = convscope(
+        "explain", f"run={trained}", f"images={file}", "method=grad_cam", "layer=pool1", "target=0", "folder=mine"
+    )
+    if "no such layer" in ended.err:  # whatever the network calls its layers, they are listed
+        layer = ended.err.split("with a feature map: ")[1].split(",")[0]
+        ended = convscope(
+            "explain",
+            f"run={trained}",
+            f"images={file}",
+            "method=grad_cam",
+            f"layer={layer}",
+            "target=0",
+            "folder=mine",
+        )
+    assert ended.status == 0, ended.err
+    assert sorted(path.name for path in (tmp_path / "mine").iterdir()) == ["000_0.png", "explanation.json", "maps.npz"]
+
+
+def test_pictures_that_cannot_be_had_are_named(convscope, trained, tmp_path, monkeypatch):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty/notes.txt").touch()
+    (tmp_path / "bad.png").write_bytes(b"not a picture")
+    Image.new("L", (150, 100)).save(tmp_path / "large.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10_000)
+    for image, message in (
+        ("nothing.png", "there is no such file or folder"),
+        ("empty", "there is no picture in this folder (bmp, gif,"),
+        ("bad.png", "bad.png: not a picture, or of an unknown format"),
+        ("large.png", "large.png: 150 × 100 pixels, more than the limit of 10000"),
+    ):
+        ended = convscope("explain", f"run={trained}", f"images={tmp_path / image}")
+        assert ended.status == 2
+        assert ended.err == f"error: images={tmp_path / image}: {message}" + ended.err.partition(message)[2]
+        assert "Traceback" not in ended.err
+
+
+def test_a_class_or_a_layer_that_does_not_exist_lists_those_that_do(convscope, trained):
+    ended = convscope("explain", f"run={trained}", "target=purple")
+    assert ended.status == 2
+    assert ended.err.startswith(
+        "error: target=purple: the run knows no such class; choose predicted, label, one of dark"
+    )
+    ended = convscope("explain", f"run={trained}", "target=2")
+    assert "or a number from 0 to 1" in ended.err
+    ended = convscope("explain", f"run={trained}", "method=grad_cam", "layer=roof")
+    assert ended.status == 2
+    assert "layer=roof: the network has no such layer" in ended.err
+    ended = convscope("explain", f"run={trained}", "method=gradient,gradcam")
+    assert ended.err.startswith("error: method=gradcam: no such method; choose from: gradient, input_x_gradient,")
