@@ -33,7 +33,7 @@ def test_equal_weights_spread_as_the_sum_of_uniform_steps(depth):
     profile = measured.gradient[32] / measured.gradient[32].max()
     at = torch.arange(65) - 32
     gaussian = torch.exp(-(at**2) / (2 * variance))
-    assert (profile - gaussian).abs().max() < 0.04
+    assert (profile - gaussian).abs().max() < 0.25 / depth  # the central limit theorem's rate
 
 
 def test_the_squares_hold_the_mass_they_name():

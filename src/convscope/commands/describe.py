@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from convscope.commands.building import architecture_of
 from convscope.commands.compose import compose_again, quoted
 from convscope.config.describe import Describe
+from convscope.config.model import TEXT_MODELS
 from convscope.errors import UserError
 
 if TYPE_CHECKING:
@@ -85,8 +86,9 @@ def describe(config: Describe) -> "Description":
     """
     from convscope.commands.description import Description
     from convscope.insight.parameters import describe_parameters
-    from convscope.models.blocks import blocks
 
+    if isinstance(config.model, TEXT_MODELS):
+        return _describe_text(config)
     architecture = architecture_of(config.model)
     classes = config.classes or PAPER_CLASSES.get(config.model.name, 1000)
     seen = architecture.preprocessing(config.channels or PAPER_CHANNELS.get(config.model.name, 3))
@@ -98,9 +100,40 @@ def describe(config: Describe) -> "Description":
         if isinstance(error, UserError) and not str(error).startswith("input "):
             raise  # a mistake in the architecture's options
         raise UserError(_size_refused(architecture, classes, seen.channels, size, error)) from error
-    parts = {block.name: block.modules for block in blocks(network, architecture.head(network))}
-    return Description(architecture.name, size, table, parts, {p: type(m).__name__ for p, m in network.named_modules()},
-                       config.layer)  # fmt: skip
+    return Description(architecture.name, size, table, *_parts(network, architecture.head(network)), config.layer)
+
+
+def _parts(network: "nn.Module", head: str) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+    """The blocks with the paths of their modules, and the class of the module at each path."""
+    from convscope.models.blocks import blocks
+
+    parts = {block.name: block.modules for block in blocks(network, head)}
+    return parts, {path: type(module).__name__ for path, module in network.named_modules()}
+
+
+def _describe_text(config: Describe) -> "Description":
+    """A network of texts: its input is a text of ``input_size`` tokens out of ``vocabulary``."""
+    from convscope.commands.description import Description
+    from convscope.commands.texts import text_architecture_of
+    from convscope.insight.meta_building import weightless
+    from convscope.insight.parameters import describe_parameters
+
+    assert isinstance(config.model, TEXT_MODELS)
+    architecture = text_architecture_of(config.model)
+    seen = architecture.preprocessing()
+    length = config.input_size or (seen.most if seen.least == seen.most else TEXT_LENGTH)
+    vocabulary = config.vocabulary if seen.alphabet is None else len(seen.alphabet) + 2  # padding, unknown
+    with weightless():
+        network = architecture.build(config.classes or 2, vocabulary)
+    try:
+        table = describe_parameters(network, (1, length))
+    except UserError as error:
+        needs = f"; it takes {seen.most} tokens" if seen.least == seen.most else f"; the least is {seen.least}"
+        raise UserError(f"input_size={length}: {architecture.name} does not run on a text so long{needs}") from error
+    return Description(architecture.name, length, table, *_parts(network, architecture.head(network)), config.layer)
+
+
+TEXT_LENGTH = 50  # tokens of a text, where neither network nor user says
 
 
 def build(architecture: "Architecture", classes: int, channels: int, size: int) -> "nn.Module":
