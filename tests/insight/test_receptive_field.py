@@ -446,14 +446,8 @@ def test_every_convolutional_family_of_timm(capsys):
             continue
         traced += 1
         layer = table.receptive_field
-        if (
-            layer is None
-            or layer.field.everything
-            or any(
-                other.field and other.field.everything and ("attn" in other.path or "attention" in other.type)
-                for other in table.layers
-            )
-        ):
+        attends = any(other.type in ("scaled_dot_product_attention", "matmul", "bmm") for other in table.layers)
+        if layer is None or layer.field.everything or attends:
             continue  # attention: every unit sees all, and no strip shows it
         if table.parameters > 60e6 or layer.field.size[-1] > 1400:
             continue

@@ -25,7 +25,7 @@ from convscope.insight.parameters import multiply_adds_of
 from convscope.models.blocks import blocks
 from convscope.models.network import Network
 from convscope.models.text_network import TextNetwork
-from convscope.tasks.image_classification import ImageClassification
+from convscope.tasks.classification import Classification
 from convscope.tracking.position import Position
 from convscope.tracking.run_folder import RunFolder, write_atomically
 from convscope.transfer.cut import CannotCutError, Cut, cut
@@ -127,7 +127,7 @@ class Stages:
 
     config: Train
     network: Network | TextNetwork
-    task: ImageClassification
+    task: Classification
     data: ImageDataModule | TextDataModule
     maker: FeatureMaker
     folder: RunFolder
@@ -177,8 +177,6 @@ class Stages:
         trainer = training.build_trainer(self.config, told.epochs, hardware, self.folder, self.loggers, callbacks)
         for logger in self.loggers:
             logger.log_metrics({"stage": number, "epoch": 0}, step=0)
-        self.task.train()  # Lightning goes by the module's own flag; below it, the stage's modes stand
-        self.task.begin(plan, self.config.seed, first_epoch, None if stage.cut is None else stage.cut.rest)
         try:
             trainer.fit(self.task, datamodule=self.data, ckpt_path=resume, weights_only=True)
         except FloatingPointError as error:

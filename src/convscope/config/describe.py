@@ -15,7 +15,6 @@ class Describe(Config):
     input_size: InputSize
     classes: PositiveInt | None
     channels: PositiveInt | None
-    vocabulary: PositiveInt
     output: Literal["table", "json", "csv", "markdown"]
     layer: Annotated[str, Field(min_length=1)] | None
     fold: Literal["auto"] | bool
