@@ -98,6 +98,7 @@ def feature_maps(
     seen: dict[str, torch.Tensor] = {}
 
     def keep(path: str, output: torch.Tensor) -> None:
+        seen.pop(path, None)  # of a layer that is called again, the last call counts, in its place
         seen[path] = output.detach().clone().contiguous()  # a later in-place layer may overwrite it
 
     with undisturbed(model), torch.no_grad():
