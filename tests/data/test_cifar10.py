@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convscope.data import image_hub
+from convscope.data import hub_sets
 from convscope.data.cifar10 import CLASSES, TEST_FILES, TRAIN_FILES, cifar10
 from convscope.errors import UserError
 
@@ -63,8 +63,8 @@ def test_faults_are_named(root: Path, tmp_path: Path) -> None:
 
 
 def test_without_root_and_hub_both_ways_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(image_hub, "hugging_face_reachable", lambda: False)
-    monkeypatch.setattr(image_hub, "in_local_cache", lambda path: False)
+    monkeypatch.setattr(hub_sets, "hugging_face_reachable", lambda: False)
+    monkeypatch.setattr(hub_sets, "in_local_cache", lambda path: False)
     with pytest.raises(
         UserError, match=r"^uoft-cs/cifar10 is not in the local cache, and the hub .* set data\.root to"
     ):

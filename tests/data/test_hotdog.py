@@ -34,9 +34,9 @@ def hub(monkeypatch: pytest.MonkeyPatch, make_folder: MakeFolder) -> list[str]:
 
 @pytest.fixture
 def no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("image_hub.hugging_face_reachable", "hotdog.hugging_face_reachable"):
+    for name in ("hub_sets.hugging_face_reachable", "hotdog.hugging_face_reachable"):
         monkeypatch.setattr(f"convscope.data.{name}", lambda: False)
-    for name in ("image_hub.in_local_cache", "hotdog.in_local_cache"):
+    for name in ("hub_sets.in_local_cache", "hotdog.in_local_cache"):
         monkeypatch.setattr(f"convscope.data.{name}", lambda path: False)
 
 

@@ -11,7 +11,7 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, Value, c
 from drawn_pictures import picture
 from PIL import Image as Pillow
 
-from convscope.data import image_hub as module
+from convscope.data import hub_sets
 from convscope.data.image_hub import image_hub
 from convscope.data.image_source import BadImage
 from convscope.errors import UserError
@@ -156,7 +156,7 @@ def test_folders_that_hold_nothing(tmp_path: Path) -> None:
 
 
 def test_without_the_hub_the_message_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "hugging_face_reachable", lambda: False)
+    monkeypatch.setattr(hub_sets, "hugging_face_reachable", lambda: False)
     monkeypatch.delenv("HF_ENDPOINT", raising=False)
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.delenv("HF_DATASETS_OFFLINE", raising=False)
@@ -189,7 +189,7 @@ def test_the_copy_in_the_local_cache_serves_without_the_hub(tmp_path: Path, monk
     prepared = next((tmp_path / "cache" / "birds").glob("*/*/*/dataset_info.json")).parent
     kept = tmp_path / "cache" / "somebody___birds" / prepared.relative_to(tmp_path / "cache" / "birds")
     shutil.copytree(prepared, kept)
-    monkeypatch.setattr(module, "hugging_face_reachable", lambda: False)
+    monkeypatch.setattr(hub_sets, "hugging_face_reachable", lambda: False)
     source = image_hub("somebody/birds")
     assert source.source == "hub"
     assert source.sizes == {"train": 14, "validation": 3, "test": 3}

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convscope.data import image_hub, mnist
+from convscope.data import hub_sets, mnist
 from convscope.data.idx import read_idx
 from convscope.data.mnist import CLOTHES, DEBIAN_FASHION_MNIST, DIGITS, fashion_mnist
 from convscope.errors import UserError
@@ -100,8 +100,8 @@ def test_missing_folders_and_files(tmp_path: Path) -> None:
 
 
 def test_without_root_and_hub_both_ways_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(image_hub, "hugging_face_reachable", lambda: False)
-    monkeypatch.setattr(image_hub, "in_local_cache", lambda path: False)
+    monkeypatch.setattr(hub_sets, "hugging_face_reachable", lambda: False)
+    monkeypatch.setattr(hub_sets, "in_local_cache", lambda path: False)
     monkeypatch.setattr(mnist, "DEBIAN_FASHION_MNIST", tmp_path / "away")
     for load, path in ((mnist.mnist, "ylecun/mnist"), (fashion_mnist, "zalando-datasets/fashion_mnist")):
         with pytest.raises(UserError, match=rf"^{path} .*HF_ENDPOINT.*: go online, or set data\.root to .* IDX files"):

@@ -72,7 +72,7 @@ def test_random_weights_are_said_and_a_head_on_them_is_refused(convscope):
 def test_head_trains_the_head_alone(convscope, tmp_path):
     assert convscope("train", *SMALL, "folder=first").status == 0
     first = tmp_path / "first/checkpoints/last.ckpt"
-    ended = convscope("train", *SMALL, f"model.weights={first}", "folder=second")
+    ended = convscope("train", *SMALL, f"model.weights={first}", "folder=second", "transfer=head")
     assert ended.status == 0, ended.err
     summary = json.loads((tmp_path / "second/summary.json").read_text())
     assert summary["model"]["weights"] == {"source": "file", "name": str(first)}
@@ -109,6 +109,9 @@ def test_averaged_weights_are_the_ones_that_are_kept(convscope, tmp_path):
     last = torch.load(tmp_path / "run/checkpoints/last.ckpt", weights_only=True)
     averaged, current = last["state_dict"], last["current_model_state"]
     assert any(not torch.equal(averaged[name], current[name]) for name in averaged)
+    best = torch.load(tmp_path / "run/checkpoints/best.ckpt", weights_only=True)
+    assert best["epoch"] == 1  # accuracy still rises: the best epoch is the last one
+    assert all(torch.equal(best["state_dict"][name], averaged[name]) for name in averaged)
 
 
 @pytest.mark.parametrize("debug", ["one_batch", "overfit", "profiler"])
@@ -131,7 +134,7 @@ def test_a_diverging_training_ends_with_advice(convscope):
     ended = convscope("train", *SMALL, "transfer.lr=1e30", "transfer.optimizer=sgd", "folder=run")
     assert ended.status == 2
     assert ended.err.startswith("error: the training loss is ")
-    assert "lower transfer.lr=1e+30" in ended.err
+    assert "lower the rate of the stage scratch: transfer.stages.0.lr=1e+30" in ended.err
 
 
 def test_a_folder_in_use_is_refused(convscope, tmp_path):
@@ -149,3 +152,32 @@ def test_a_gpu_that_is_not_there(convscope):
     assert ended.status == 2
     assert ended.err.startswith("error: trainer.accelerator=gpu: PyTorch")
     assert "use trainer=auto or trainer=cpu" in ended.err
+
+
+@pytest.mark.slow
+def test_every_tracker_at_once(convscope, tmp_path, monkeypatch):
+    """The network, the tables, the pictures and the page are in MLflow; and a quiet run says where it lies, no more."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    ended = convscope(
+        "train", *SMALL[:-1], "logger=[wandb,tensorboard,mlflow]", "folder=run", "group=mine", "quiet=true"
+    )
+    assert ended.status == 0, ended.err
+    said = [line for line in ended.out.splitlines() if not line.startswith("warning:")]
+    assert said == [
+        f"report   {tmp_path / 'run/report.html'}",
+        f"summary  {tmp_path / 'run/summary.json'}",
+    ]
+    trackers = json.loads((tmp_path / "run/trackers.json").read_text())
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(trackers["mlflow"]["uri"])
+    run = client.get_run(trackers["mlflow"]["run_id"])
+    assert (run.info.status, run.data.tags["group"]) == ("FINISHED", "mine")
+    files = {file.path for file in client.list_artifacts(run.info.run_id, "mistakes")}
+    assert {"mistakes/predictions.csv", "mistakes/confusion_matrix.png", "mistakes/worst.png"} <= files
+    assert [file.path for file in client.list_artifacts(run.info.run_id, "files")] == ["files/report.html"]
+    (model,) = run.outputs.model_outputs
+    assert client.get_logged_model(model.model_id).status == "READY"
+    page = (tmp_path / "run/report.html").read_text()
+    assert "Confusion matrix" in page
+    assert "Where the time went" in page

@@ -52,6 +52,43 @@ def tensorboard_events(folder: Path) -> Any:
     """The accumulator of everything below ``folder``."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    events = EventAccumulator(str(folder), size_guidance={"images": 0, "scalars": 0, "tensors": 0})
+    sizes = dict.fromkeys(("images", "scalars", "tensors", "histograms"), 0)
+    events = EventAccumulator(str(folder), size_guidance=sizes)
     events.Reload()
     return events
+
+
+OWN = ("config", "summary", "custom_scalars__config__")  # what each tracker shows in a place of its own
+
+
+def wandb_keys(folder: Path) -> set[str]:
+    """Names under which a wandb run has logged something, and the files that it was given."""
+    files = {
+        f"files/{file.path}"
+        for item in wandb_records(folder)
+        if item.WhichOneof("record_type") == "files"
+        for file in item.files.files
+        if not file.path.startswith(("media", "wandb-", "requirements", "output"))
+    }
+    return files | {name for event in wandb_history(folder) for name in event if not name.startswith(("_", "trainer/"))}
+
+
+def tensorboard_keys(folder: Path) -> set[str]:
+    """Tags of everything that has a tab."""
+    tags = tensorboard_events(folder).Tags()
+    texts = {tag.removesuffix("/text_summary") for tag in tags["tensors"] if not tag.startswith("_hparams_")}
+    return {*tags["scalars"], *tags["images"], *tags["histograms"], *texts} - {*OWN}
+
+
+def mlflow_keys(run_id: str, uri: str) -> set[str]:
+    """Metrics, and artifacts without their suffix; a file that was given as such keeps its own."""
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(uri)
+
+    def below(folder: str | None) -> list[str]:
+        found = client.list_artifacts(run_id, folder)
+        return [path for file in found for path in (below(file.path) if file.is_dir else [file.path])]
+
+    artifacts = {path if path.startswith("files/") else path.rpartition(".")[0] for path in below(None)}
+    return ({*client.get_run(run_id).data.metrics} | artifacts) - {*OWN}

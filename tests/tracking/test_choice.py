@@ -2,6 +2,8 @@
 
 import ast
 import http.server
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -181,3 +183,20 @@ def test_slow_packages_are_imported_only_where_used() -> None:
         for alias in ([ast.alias(node.module or "")] if isinstance(node, ast.ImportFrom) else node.names)
     }
     assert not at_the_top & {"wandb", "mlflow", "tensorboard", "matplotlib", "PIL", "jinja2", "torch"}
+
+
+@pytest.mark.slow
+def test_wandb_is_not_imported_where_it_is_off(tmp_path: Path) -> None:
+    """Start-up of a tracker is paid by those who use it."""
+    program = (
+        "import sys; from convscope.tracking.trackers import build_loggers, close;"
+        "from convscope.tracking.recorder import Recorder; from convscope.tracking.run_folder import RunFolder;"
+        f"folder = RunFolder({str(tmp_path / 'run')!r}).create();"
+        "loggers, _ = build_loggers(['csv'], folder, project='p', run_name='r');"
+        "Recorder(folder, loggers).scalar('train/loss', 1.0, 0); close(loggers, 'success');"
+        "print(*{name.partition('.')[0] for name in sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert not {"wandb", "mlflow", "bokeh"} & set(done.stdout.split())
+    assert RunFolder(tmp_path / "run").metrics_file.is_file()

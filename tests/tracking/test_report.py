@@ -1,16 +1,20 @@
 import base64
+import gzip
 import io
+import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
+import bokeh
 import numpy as np
 import pytest
 from PIL import Image
 
-from convscope.tracking import inline
 from convscope.tracking.metrics_file import MetricsFile
-from convscope.tracking.report import duration, number, write_report
+from convscope.tracking.report import pictures, write_report
+from convscope.tracking.report.formats import duration, number
 from convscope.tracking.run_folder import RunFolder
 
 EVIL = "<script>alert('x')</script>"
@@ -62,7 +66,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
-        if tag not in {"meta", "img"}:
+        if tag not in {"meta", "img", "link"}:
             self.open.append(tag)
         self.addresses += [value or "" for name, value in attributes if name in {"src", "href", "srcset", "data"}]
 
@@ -78,7 +82,7 @@ def finished(folder: RunFolder) -> RunFolder:
     folder.write_config(f"model:\n  name: {EVIL}\n")
     folder.write_image("confusion_matrix", Image.new("RGB", (30, 20)))
     folder.write_image("saliency/dog", Image.new("RGB", (30, 20)))
-    folder.write_table("predictions", ["file", EVIL], [(f"{index}.jpg", EVIL) for index in range(50)])
+    folder.write_table("predictions", ["file", EVIL], [(f"{index}.jpg", EVIL) for index in range(350)])
     metrics = MetricsFile(folder.metrics_file)
     metrics.log_metrics({"train/loss": 1.0, "epoch": 0}, 0)
     metrics.log_metrics({"validation/loss": 1.0, "epoch": 0}, 0)
@@ -96,31 +100,46 @@ def test_the_page_says_what_the_folder_has(finished: RunFolder) -> None:
         "11,177,538",
         "hub · a1_in1k",
         "train 1,600, validation 400, test 400",
-        "total 3 min 24 s",
+        "3 min 24 s",
         "0.1826",
         "96.0%",
         "theoretical 435, effective 96.4",
-        "and 30 more rows in tables/predictions.csv",
-        "saliency · dog",
+        "and 50 more rows in tables/predictions.csv",
+        "What it looks at",
         f"name: {EVIL}",
         "a processor",
     ):
         assert text in page.text
     assert "git commit" not in page.text
-    assert page.tags.count("img") == 3  # the learning curves were drawn
+    assert page.tags.count("img") == 2  # the curves are a chart
     assert (finished.media / "learning_curves.png").exists()
 
 
 def test_the_page_is_alone(finished: RunFolder) -> None:
     text = write_report(finished).read_text(encoding="utf-8")
     page = Page(text)
-    assert len(page.addresses) == 3
-    assert all(address.startswith("data:image/png;base64,") for address in page.addresses)
+    assert [address.partition(",")[0] for address in page.addresses] == ["data:", *["data:image/png;base64"] * 2]
+    assert text.count("<script") == len(charts(text)) + 2  # the library and the page's own
     without_pictures = re.sub(r"data:image/png;base64,[\w+/=]+", "", text)
-    assert not re.search(r"url\(|@import|https?://|//\w", without_pictures)
-    assert "script" not in page.tags
-    assert "link" not in page.tags
-    assert "<script" not in text
+    assert not re.search(r"url\(|@import|https?://|//\w", re.sub(r'id="bokeh".*?</script>', "", without_pictures))
+    assert EVIL not in text
+
+
+def charts(page: str) -> list[dict[str, Any]]:
+    """What the page hands to its charting library."""
+    return [json.loads(text) for text in re.findall(r'<script type="application/json">(.*?)</script>', page)]
+
+
+def test_the_charting_library_is_whole(finished: RunFolder) -> None:
+    text = write_report(finished).read_text(encoding="utf-8")
+    packed = re.search(r'<script id="bokeh" type="text/plain">([\w+/=]+)</script>', text)
+    assert packed is not None
+    script = Path(bokeh.__file__).parent / "server/static/js/bokeh.min.js"
+    assert gzip.decompress(base64.b64decode(packed[1])) == script.read_bytes()
+
+
+def test_a_page_without_data_has_no_charting_library(folder: RunFolder) -> None:
+    assert write_report(folder).stat().st_size < 30_000
 
 
 def test_pictures_are_whole(finished: RunFolder) -> None:
@@ -158,20 +177,20 @@ def test_many_large_pictures_still_fit(folder: RunFolder) -> None:
     report = write_report(folder, {})
     assert report.stat().st_size < 3_000_000
     page = Page(report.read_text(encoding="utf-8"))
-    assert len(page.addresses) == 6
-    kind, content = page.addresses[0].split(";base64,")
+    assert page.tags.count("img") == 6
+    kind, content = page.addresses[1].split(";base64,")
     assert kind == "data:image/webp"
     with Image.open(io.BytesIO(base64.b64decode(content))) as picture:
         assert picture.height / picture.width == pytest.approx(600 / 1600, rel=0.02)
 
 
 def test_pictures_beyond_the_most_are_counted(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inline, "MOST_PICTURES", 2)
+    monkeypatch.setattr(pictures, "MOST_PICTURES", 2)
     for index in range(5):
         folder.write_image(f"{index}", Image.new("RGB", (2, 2)))
     page = Page(write_report(folder).read_text(encoding="utf-8"))
     assert "3 more figures" in page.text
-    assert len(page.addresses) == 2
+    assert page.tags.count("img") == 2
 
 
 def test_numbers_and_durations() -> None:

@@ -7,11 +7,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from read_back import tensorboard_events, wandb_history, wandb_records
+from PIL import Image
+from read_back import (
+    mlflow_keys,
+    tensorboard_events,
+    tensorboard_keys,
+    wandb_history,
+    wandb_keys,
+    wandb_records,
+)
 
 from convscope.tracking.metrics_file import read_metrics
 from convscope.tracking.recorder import Recorder
 from convscope.tracking.run_folder import RunFolder
+from convscope.tracking.sections import SECTIONS
 from convscope.tracking.trackers import build_loggers, close
 
 CONFIG = {
@@ -19,14 +28,18 @@ CONFIG = {
     "transfer": {"stages": [{"name": "head", "lr": 0.1}]},
     "tags": ["a"],
 }
-SCALARS = {"train/loss": 0.5, "learning_rate": 0.25}
-PICTURES = {"saliency/dog", "pixels"}
-TABLES = {"predictions"}
-TEXTS = {"layers"}
+SCALARS = {"train/loss": 0.5, "learning_rate": 0.25, "validation/accuracy": 0.75}
+PICTURES = {"saliency/dog", "receptive_field/box", "mistakes/worst"}
+TABLES = {"mistakes/predictions", "parameters/parameters"}
+HISTOGRAMS = {"parameters/weights"}
+TEXTS = {"stages/plan"}
+KEYS = PICTURES | TABLES | HISTOGRAMS | TEXTS
+SMALL, LARGE = np.full((8, 6, 3), 200, dtype=np.uint8), np.zeros((9, 9, 1), dtype=np.uint8)
 
 
 def record(folder: RunFolder, names: list[str], status: str = "success", **options: object) -> list[str]:
     """Start trackers, give them one thing of each kind, end them. Returns the notices."""
+    folder.write_config("model: vgg\n")
     database = f"sqlite:///{folder.path.parent / 'mlflow.db'}"
     loggers, notices = build_loggers(
         names, folder, project="p", run_name="r", group="g", tags=["t"], config=CONFIG,
@@ -38,10 +51,16 @@ def record(folder: RunFolder, names: list[str], status: str = "success", **optio
         figure = Figure(figsize=(1, 1))
         figure.subplots().plot([1, 2])
         recorder.figure("saliency/dog", figure, 3)
-        recorder.image("pixels", np.full((8, 6, 3), 200, dtype=np.uint8), 4)
-        recorder.table("predictions", ["class", "p"], [["hot|dog", 0.5], ["x", None]], 5)
-        recorder.text("layers", "conv\n  <relu>", 5)
-        recorder.scalars({"train/loss": 0.25}, 6)
+        recorder.image("receptive_field/box", SMALL, 4)
+        recorder.image_grid("mistakes/worst", [SMALL, LARGE], ["cat → dog", "dog → cat"], step=4)
+        rows = [["hot|dog", 0.5], ["x", None]]
+        recorder.table("predictions", ["class", "p"], rows, 5, picture=lambda row: (SMALL, LARGE[..., 0])[row])
+        recorder.table("parameters", ["layer", "n"], [["conv", 448]], 5)
+        recorder.histogram("parameters/weights", [0.0, 1.0, 1.0, 2.0, float("nan")], 5, bins=2)
+        recorder.text("stages/plan", "head\n  <all>", 5)
+        recorder.scalar("train/loss", 0.25, 6)
+        recorder.summary({"status": "completed", "metrics": {"test": {"accuracy": 0.75}}}, 6)
+        recorder.file(folder.config_file, 6)
     finally:
         assert close(loggers, status) == []
         assert close(loggers, status) == []
@@ -63,26 +82,51 @@ def test_the_folder_has_everything(everything: tuple[RunFolder, list[str]]) -> N
     folder, _ = everything
     names = {path.relative_to(folder.media).with_suffix("").as_posix() for path in folder.media.rglob("*.*")}
     assert names == PICTURES | TEXTS
-    assert {path.stem for path in folder.tables.iterdir()} == TABLES
+    tables = {path.relative_to(folder.tables).with_suffix("").as_posix() for path in folder.tables.rglob("*.*")}
+    assert tables == {"predictions", "parameters", "parameters/weights"}
+    assert (folder.tables / "parameters/weights.csv").read_text() == "from,to,count\n0.0,1.0,1\n1.0,2.0,3\n"
     assert read_metrics(folder.metrics_file) == [{"step": 3, **SCALARS}, {"step": 6, "train/loss": 0.25}]
+
+
+def test_names_are_equal_in_all_trackers(everything: tuple[RunFolder, list[str]]) -> None:
+    folder, _ = everything
+    keys = {"wandb": wandb_keys(folder.path), "tensorboard": tensorboard_keys(folder.path / "tensorboard")}
+    keys["mlflow"] = mlflow_keys(**folder.read_trackers()["mlflow"])
+    assert keys["wandb"] == {*SCALARS, *KEYS, "files/config.yaml"}
+    assert keys["tensorboard"] == keys["wandb"]
+    assert keys["mlflow"] == keys["wandb"]
+    assert {key.partition("/")[0] for key in KEYS} == set(SECTIONS)
 
 
 def test_wandb(everything: tuple[RunFolder, list[str]]) -> None:
     folder, notices = everything
     history = wandb_history(folder.path)
     assert all("trainer/global_step" in event for event in history)
-    names = {name for event in history for name in event if not name.startswith(("_", "trainer/"))}
-    assert names == {*SCALARS, *PICTURES, *TABLES, *TEXTS}
     kinds = {name: event[name]["_type"] for event in history for name in event if isinstance(event[name], dict)}
     assert kinds == {
-        "saliency/dog": "image-file", "pixels": "image-file", "predictions": "table-file", "layers": "html-file",
+        **dict.fromkeys(PICTURES, "image-file"), "mistakes/worst": "images/separated",
+        **dict.fromkeys(TABLES, "table-file"), **dict.fromkeys(TEXTS, "html-file"),
+        **dict.fromkeys(HISTOGRAMS, "histogram"),
     }  # fmt: skip
     assert [event["trainer/global_step"] for event in history if "train/loss" in event] == [3, 6]
-    assert len(list(folder.path.glob("wandb/offline-run-*/files/media/images/**/*.png"))) == 2
+    gallery = next(event["mistakes/worst"] for event in history if "mistakes/worst" in event)
+    assert (gallery["count"], gallery["captions"]) == (2, ["cat → dog", "dog → cat"])
+    (offline,) = folder.path.glob("wandb/offline-run-*")
+    media = offline / "files" / "media"
+    assert len(list((media / "images").rglob("*.png"))) == 4  # two pictures, and a gallery of two
+    assert (offline / "files" / "config.yaml").exists()
 
     kept = wandb_records(folder.path)
+    artifacts = [item.artifact.manifest.contents for item in kept if item.WhichOneof("record_type") == "artifact"]
+    parts = {part.path: Path(part.local_path) for contents in artifacts for part in contents}
+    table = json.loads(parts["mistakes/predictions.table.json"].read_text())
+    assert table["columns"] == ["image", "class", "p"]
+    assert [row[1:] for row in table["data"]] == [["hot|dog", 0.5], ["x", None]]
+    with Image.open(parts[table["data"][0][0]["path"]]) as picture:
+        assert np.array_equal(np.asarray(picture), SMALL)
     run = next(item.run for item in kept if item.WhichOneof("record_type") == "run")
     assert (run.project, run.display_name, run.run_group, list(run.tags)) == ("p", "r", "g", ["t"])
+    assert run.run_id == folder.read_trackers()["wandb"]["id"]
     config = {
         update.key: json.loads(update.value_json)
         for item in kept
@@ -90,9 +134,15 @@ def test_wandb(everything: tuple[RunFolder, list[str]]) -> None:
     }
     assert config["model"] == CONFIG["model"]
     assert config["transfer"] == CONFIG["transfer"]
+    metrics = {item.metric.name or item.metric.glob_name: item.metric for item in kept if item.HasField("metric")}
+    assert metrics["*"].step_metric == metrics["validation/accuracy"].step_metric == "trainer/global_step"
+    assert metrics["validation/accuracy"].summary.max
+    assert metrics["validation/loss"].summary.min
+    summary = {update.key: json.loads(update.value_json) for item in kept for update in item.summary.update}
+    assert summary["metrics/test/accuracy"] == 0.75
+    assert summary["status"] == "completed"
     assert next(item.exit.exit_code for item in kept if item.WhichOneof("record_type") == "exit") == 1
 
-    (offline,) = folder.path.glob("wandb/offline-run-*")
     (notice,) = (text for text in notices if text.startswith("wandb"))
     assert notice.startswith("wandb is offline (no API key; `wandb login` stores one)")
     assert notice.endswith(f"wandb sync '{offline}'")
@@ -101,15 +151,15 @@ def test_wandb(everything: tuple[RunFolder, list[str]]) -> None:
 def test_tensorboard(everything: tuple[RunFolder, list[str]]) -> None:
     folder, notices = everything
     events = tensorboard_events(folder.path / "tensorboard")
-    tags = events.Tags()
-    assert set(tags["scalars"]) == {*SCALARS}
-    assert set(tags["images"]) == PICTURES
-    texts = {tag.removesuffix("/text_summary") for tag in tags["tensors"]}
-    assert texts - {"_hparams_/experiment", "_hparams_/session_start_info"} == {*TABLES, *TEXTS, "config"}
     assert [(event.step, event.value) for event in events.Scalars("train/loss")] == [(3, 0.5), (6, 0.25)]
-    assert events.Images("pixels")[0].step == 4
-    table = events.Tensors("predictions/text_summary")[0].tensor_proto.string_val[0].decode()
+    box = events.Images("receptive_field/box")[0]
+    assert (box.step, box.width, box.height) == (4, 6, 8)
+    assert box.encoded_image_string == (folder.media / "receptive_field/box.png").read_bytes()
+    table = events.Tensors("mistakes/predictions/text_summary")[0].tensor_proto.string_val[0].decode()
     assert table.splitlines() == ["| class | p |", "| --- | --- |", "| hot\\|dog | 0.5 |", "| x | None |"]
+    histogram = events.Histograms("parameters/weights")[0].histogram_value
+    assert (histogram.num, histogram.min, histogram.max) == (4, 0, 2)
+    assert list(histogram.bucket) == [1, 3]
     assert '"name": "vgg"' in events.Tensors("config/text_summary")[0].tensor_proto.string_val[0].decode()
     plugins = events.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
     assert b"transfer.stages.0.lr" in plugins
@@ -131,17 +181,13 @@ def test_mlflow(everything: tuple[RunFolder, list[str]]) -> None:
     assert (run.info.status, run.info.run_name) == ("FAILED", "r")
     assert client.get_experiment(run.info.experiment_id).name == "p"
     assert {name: run.data.tags[name] for name in ("group", "tags")} == {"group": "g", "tags": "t"}
-    assert set(run.data.metrics) == {*SCALARS}
     history = client.get_metric_history(run_id, "train/loss")
     assert [(metric.step, metric.value) for metric in history] == [(3, 0.5), (6, 0.25)]
     assert run.data.params["transfer.stages.0.lr"] == "0.1"
-    files = {
-        file.path for place in ("media", "media/saliency", "tables") for file in client.list_artifacts(run_id, place)
-    }
-    assert files == {
-        "media/saliency", "media/saliency/dog.png", "media/pixels.png", "media/layers.txt", "tables/predictions.csv",
-    }  # fmt: skip
-    assert list(folder.path.parent.glob("mlflow_artifacts/*/artifacts/tables/predictions.csv"))
+    (table,) = folder.path.parent.glob("mlflow_artifacts/*/artifacts/mistakes/predictions.csv")
+    assert table.read_bytes() == (folder.tables / "predictions.csv").read_bytes()
+    (summary,) = folder.path.parent.glob("mlflow_artifacts/*/artifacts/summary.json")
+    assert json.loads(summary.read_text()) == {"status": "completed", "metrics/test/accuracy": 0.75}
 
 
 def test_mlflow_leaves_no_traces_in_the_process(everything: tuple[RunFolder, list[str]]) -> None:

@@ -54,10 +54,11 @@ class TestFigures(Callback):
                 else f"{classes[predicted[p]]}\n{sure[p]:.0%}"
                 for p in places.tolist()
             ]
-            grid = figures.picture_grid(
+            self.recorder.image_grid(
+                name,
                 [self.picture(int(indices[p])) for p in places],
                 titles,
-                colors=[figures.RED if wrong[p] else figures.GREEN for p in places.tolist()],
+                step=step,
+                frames=[figures.RED if wrong[p] else figures.GREEN for p in places.tolist()],
                 heading=heading,
             )
-            self.recorder.figure(name, grid, step)

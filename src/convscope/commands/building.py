@@ -4,8 +4,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convscope.config.data import CIFAR10, MNIST, Data, Digits, Hotdog, ImageFolder, ImageHub
+from convscope.config.data import CIFAR10, MNIST, Data, Digits, Hotdog, ImageData, ImageFolder, ImageHub
 from convscope.config.model import Model
+from convscope.config.text_model import TEXT_MODELS
 from convscope.errors import UserError
 
 if TYPE_CHECKING:
@@ -17,8 +18,10 @@ def architecture_of(told: Model) -> "Architecture":
     """The architecture that ``model=...`` chose.
 
     Raises:
-        UserError: A library knows no model of that name.
+        UserError: A library knows no model of that name, or it is a network for texts.
     """
+    if isinstance(told, TEXT_MODELS):
+        raise UserError(f"model={told.name}: reads texts, and a network for pictures is needed here")
     from convscope.models.zoo import find_architecture
 
     return find_architecture(**told.model_dump(exclude={"weights"}))
@@ -26,11 +29,15 @@ def architecture_of(told: Model) -> "Architecture":
 
 def cache_dir(told: Data) -> Path:
     """Where pictures are kept: ``data.cache_dir``, else $CONVSCOPE_CACHE, else the user's cache folder."""
-    folder = told.cache_dir or os.environ.get("CONVSCOPE_CACHE") or "~/.cache/convscope"
-    return Path(folder).expanduser()
+    return cache_folder(told.cache_dir)
 
 
-def open_source(told: Data) -> "ImageSource":
+def cache_folder(told: str | None) -> Path:
+    """The folder that was told, else $CONVSCOPE_CACHE, else the user's cache folder."""
+    return Path(told or os.environ.get("CONVSCOPE_CACHE") or "~/.cache/convscope").expanduser()
+
+
+def open_source(told: ImageData) -> "ImageSource":
     """The pictures that ``data=...`` chose.
 
     Raises:

@@ -67,7 +67,10 @@ def _rule(kind: str, message: str, context: dict[str, object]) -> str:
         case "union_tag_not_found":
             return "has no name; choose one of its options"
     return (
-        message.replace("Input should be", "must be").replace("a valid integer", "an integer").replace("a valid", "a")
+        message.removeprefix("Value error, ")
+        .replace("Input should be", "must be")
+        .replace("a valid integer", "an integer")
+        .replace("a valid", "a")
     )
 
 

@@ -12,6 +12,7 @@ from convscope.cache import evict
 from convscope.commands.console import console, say, warn
 from convscope.config.train import Cache
 from convscope.data.image_data_module import ImageDataModule
+from convscope.data.text_data_module import TextDataModule
 from convscope.insight.folding import FoldedForward
 from convscope.transfer.cut import Cut
 from convscope.transfer.feature_cache import CacheUnusableError, Features, cached_features, feature_key, prefix_digest
@@ -36,7 +37,7 @@ class FeatureMaker:
 
     told: Cache
     root: Path
-    data: ImageDataModule
+    data: ImageDataModule | TextDataModule
     device: torch.device
     seconds: float = 0.0
     unusable: bool = False
@@ -72,6 +73,16 @@ class FeatureMaker:
         """Two inputs, to cut and to compare with."""
         return next(self.data.inputs("train", batch_size=2)).to(self.device)
 
+    def as_long_as_a_text(self, cut: Cut) -> bool:
+        """Whether the features are of another shape where a text is longer, so that they fit no table."""
+        sample = self.sample()
+        if sample.is_floating_point():
+            return False
+        longer = torch.nn.functional.pad(sample, (0, 1))
+        with torch.no_grad():
+            pairs = zip(cut.prefix(sample), cut.prefix(longer), strict=True)
+            return any(one.shape != other.shape for one, other in pairs)
+
     def _filler(self, cut: Cut) -> Filler:
         filler = Filler(cut.prefix, self.sample(), FoldedForward, self.told.precision, self.data.channels_last)
         if self.told.precision != "fp32":
@@ -102,7 +113,8 @@ class FeatureMaker:
     ) -> Iterator[tuple[torch.Tensor, ...]]:
         started, done = time.perf_counter(), False
         try:
-            yield from track(batches, what, total=total, console=console, transient=True)
+            shown = console.is_terminal
+            yield from track(batches, what, total=total, console=console, transient=True) if shown else batches
             done = True
         finally:
             seconds = time.perf_counter() - started

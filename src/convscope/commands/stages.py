@@ -19,11 +19,13 @@ from convscope.commands.hardware import Hardware, choose_hardware
 from convscope.config.train import Train
 from convscope.config.transfer import Stage as Told
 from convscope.data.image_data_module import ImageDataModule
+from convscope.data.text_data_module import TextDataModule
 from convscope.errors import UserError
 from convscope.insight.parameters import multiply_adds_of
 from convscope.models.blocks import blocks
 from convscope.models.network import Network
-from convscope.tasks.image_classification import ImageClassification
+from convscope.models.text_network import TextNetwork
+from convscope.tasks.classification import Classification
 from convscope.tracking.position import Position
 from convscope.tracking.run_folder import RunFolder, write_atomically
 from convscope.transfer.cut import CannotCutError, Cut, cut
@@ -70,7 +72,7 @@ def stage_of(told: Told) -> Stage:
     return Stage(**own, train=tuple(told.train), optimization=optimization)
 
 
-def prepare_stages(config: Train, network: Network, maker: FeatureMaker) -> list[Prepared]:
+def prepare_stages(config: Train, network: Network | TextNetwork, maker: FeatureMaker) -> list[Prepared]:
     """All stages, checked, planned and cut, before the first begins.
 
     Raises:
@@ -124,9 +126,9 @@ class Stages:
     """
 
     config: Train
-    network: Network
-    task: ImageClassification
-    data: ImageDataModule
+    network: Network | TextNetwork
+    task: Classification
+    data: ImageDataModule | TextDataModule
     maker: FeatureMaker
     folder: RunFolder
     loggers: Sequence[Logger]
@@ -269,6 +271,7 @@ def next_step(folder: RunFolder, done: Sequence[StageResult]) -> int:
 
 def print_plan(prepared: Sequence[Prepared], parameters: int) -> None:
     """A table of the stages: what trains, at what rates, and whether the frozen part is cached."""
+    from rich.console import Console
     from rich.table import Table
 
     from convscope.commands.console import console
@@ -288,7 +291,8 @@ def print_plan(prepared: Sequence[Prepared], parameters: int) -> None:
             str(stage.told.batch_size),
             f"not cached: {stage.reason}" if stage.reason else _cached(stage.told),
         )
-    console.print(table)
+    # A file or a pipe has no width to keep to.
+    (console if console.is_terminal else Console(width=240)).print(table)
 
 
 def _cached(told: Told) -> str:

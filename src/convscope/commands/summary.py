@@ -8,9 +8,10 @@ import pytorch_lightning as pl
 
 from convscope.commands.hardware import Hardware
 from convscope.commands.stages import Stages
+from convscope.commands.subject import Subject
 from convscope.config.train import Train
-from convscope.data.image_source import ImageSource
 from convscope.models.network import Network
+from convscope.models.text_network import TextNetwork
 from convscope.tracking.metrics_file import read_metrics
 from convscope.tracking.run_folder import RunFolder
 
@@ -18,8 +19,8 @@ from convscope.tracking.run_folder import RunFolder
 def summarise(
     config: Train,
     overrides: Sequence[str],
-    source: ImageSource,
-    network: Network,
+    subject: Subject,
+    network: Network | TextNetwork,
     multiply_adds: int,
     stages: Stages,
     trainer: pl.Trainer,
@@ -29,24 +30,25 @@ def summarise(
     warnings: Sequence[str],
 ) -> dict[str, Any]:
     """The summary of a run whose best weights have just been tested."""
-    transfer = config.transfer
+    transfer, source, special = config.transfer, subject.source, subject.summary()
     best = best_epoch(folder, config.callbacks.checkpoint.monitor, config.callbacks.checkpoint.mode)
     test = _under("test/", {name: float(value) for name, value in trainer.callback_metrics.items()})
     return {
         "status": "debug" if config.trainer.fast_dev_run else "completed",
-        "task": "image_classification",
+        "task": subject.task_name,
         "model": {
             "name": network.name,
             "parameters": network.parameters,
             "multiply_adds": multiply_adds,
-            "input": [network.preprocessing.channels, network.preprocessing.size, network.preprocessing.size],
             "weights": {"source": network.weights.source, "name": network.weights.name},
+            **special["model"],
         },
         "data": {
             "name": source.name,
             "source": source.source,
             "classes": list(source.classes),
             "sizes": stages.data.sizes,
+            **special["data"],
         },
         "transfer": {
             "name": transfer.name,

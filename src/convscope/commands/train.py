@@ -1,17 +1,18 @@
 """``convscope train``: train a network, and keep what happened."""
 
-import dataclasses
 import os
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from convscope.commands.building import architecture_of, cache_dir, open_source
+from convscope.commands.building import cache_dir
 from convscope.commands.compose import compose_again
-from convscope.commands.console import say, say_facts, warn
-from convscope.commands.naming import run_path
+from convscope.commands.console import say, say_facts, set_quiet, warn
+from convscope.commands.naming import run_path, sweep_path
 from convscope.commands.resume import Resumed, resume_run
+from convscope.commands.subject import subject_of
 from convscope.config.train import Train
+from convscope.config.transfer import StageSettings
 from convscope.errors import UserError
 
 if TYPE_CHECKING:
@@ -27,13 +28,16 @@ def run(config: Train, overrides: Sequence[str]) -> None:
         UserError: Something that was asked for cannot be had, or the training diverged.
     """
     clock = {"started": time.perf_counter()}
+    set_quiet(config.quiet)
+    refuse_without_effect(config, overrides)
     resumed: Resumed | None = None
     if config.resume is not None:
         resumed = resume_run(config, overrides)
         if resumed is None:
             return
         config, overrides = resumed.config, resumed.overrides
-    source = open_source(config.data)  # before anything slow: most mistakes are about the data
+    subject = subject_of(config)  # before anything slow: most mistakes are about the data
+    source = subject.source
 
     from convscope.commands.hardware import prepare_process
 
@@ -42,45 +46,32 @@ def run(config: Train, overrides: Sequence[str]) -> None:
     import pytorch_lightning as pl
     import torch
 
-    from convscope.callbacks.test_figures import TestFigures
     from convscope.callbacks.time_spent import TimeSpent
     from convscope.commands import stages as staging
     from convscope.commands import trainer as training
+    from convscope.commands.closing import say_closing
     from convscope.commands.features import FeatureMaker
     from convscope.commands.hardware import choose_hardware
-    from convscope.commands.insight_callbacks import saliency_callbacks, test_insight
-    from convscope.commands.predictions import prediction_table
+    from convscope.commands.predictions import prediction_table, standing_alone, surest_mistakes
     from convscope.commands.summary import summarise
-    from convscope.data.image_data_module import ImageDataModule
-    from convscope.insight.parameters import multiply_adds
-    from convscope.models.network import build_network
-    from convscope.models.weights import find_weights
-    from convscope.tasks.image_classification import ImageClassification, Objective
+    from convscope.tasks.classification import Objective
     from convscope.tracking.environment import environment
     from convscope.tracking.recorder import Recorder
-    from convscope.tracking.report import write_report
+    from convscope.tracking.report import write_report, write_sweep_report
     from convscope.tracking.run_folder import RunFolder
     from convscope.tracking.trackers import build_loggers, close
 
     pl.seed_everything(config.seed, workers=True, verbose=False)
-    architecture = architecture_of(config.model)
-    weights = find_weights(architecture, config.model.weights)
+    weights = subject.weights(config)
     config = settle_transfer(config, weights)
+    refuse_without_effect(config, overrides)
     transfer = config.transfer
-    network = build_network(
-        architecture,
-        weights,
-        len(source.classes),
-        source.channels,
-        config.data.image_size,
-        config.data.scratch.image_size,
-    )
-    seen = network.preprocessing
-    cost = multiply_adds(network.module, (1, seen.channels, seen.size, seen.size))
+    network, cost = subject.build(config, weights)
     trains_all = any("all" in stage.train for stage in transfer.stages)
     hardware = choose_hardware(config.trainer, accelerator, allocator, network.module, cost, trains_all)
     device = torch.device({"gpu": "cuda"}.get(accelerator, accelerator))
 
+    sweep = sweep_path()
     folder = RunFolder(run_path(config) if resumed is None else resumed.path).create(resume=resumed is not None)
     plain = config.model_dump()
     if resumed is None:
@@ -90,6 +81,7 @@ def run(config: Train, overrides: Sequence[str]) -> None:
         config.logger.names,
         folder,
         run_name=folder.path.name,
+        group=config.group or (sweep.name if sweep else None),
         tags=config.tags,
         config=plain,
         resume_step=None if resumed is None else staging.next_step(folder, done),
@@ -98,43 +90,26 @@ def run(config: Train, overrides: Sequence[str]) -> None:
     recorder = Recorder(folder, loggers)
     status = "failed"
     try:
-        first = transfer.stages[0]
-        data = ImageDataModule(
-            source,
-            seen,
-            batch_size=first.batch_size,
-            augmentation=first.augmentation,
-            seed=config.seed,
-            workers=config.data.workers,
-            cache_dir=cache_dir(config.data),
-            on_bad_image=config.data.on_bad_image,
-        )
+        data = subject.data_module(config)
         data.channels_last = hardware.channels_last
         data.setup()
+        subject.leave(folder)
         network.module.to(device)
         if hardware.channels_last:
             network.module.to(memory_format=torch.channels_last)
         if config.trainer.compile:
             network.module.compile()
         told = config.task
-        task = ImageClassification(
-            network.module,
-            source.classes,
-            Objective(
-                told.label_smoothing,
-                data.class_weights() if config.data.class_weights == "balanced" else None,
-                told.mixup,
-                told.cutmix,
-            ),
-            {
-                "model": plain["model"],
-                "classes": list(source.classes),
-                "preprocessing": dataclasses.asdict(seen),
-            },
+        objective = Objective(
+            told.label_smoothing,
+            data.class_weights() if config.data.class_weights == "balanced" else None,
+            told.mixup,
+            told.cutmix,
         )
+        task = subject.task(network, objective, plain["model"])
         maker = FeatureMaker(config.cache, cache_dir(config.data), data, device)
         prepared = staging.prepare_stages(config, network, maker)
-        warnings = [*filter(None, [weights.warning]), *data.warnings]
+        warnings = [*filter(None, [weights.warning]), *data.warnings, *subject.warnings()]
         for warning in warnings:
             warn(warning)
         sizes = data.sizes
@@ -142,8 +117,7 @@ def run(config: Train, overrides: Sequence[str]) -> None:
             {
                 "model": f"{network.name}: {network.parameters:,} parameters, {cost / 1e6:,.1f} M multiply-adds, "
                 f"{weights.source} weights{f' ({weights.name})' if weights.name else ''}",
-                "data": f"{source.name} ({source.source}): {sizes['train']:,} train, {sizes['validation']:,} "
-                f"validation, {sizes['test']:,} test pictures of {len(source.classes)} classes at {seen.size} px",
+                **subject.said(),
                 "transfer": transfer.name,
                 "hardware": str(hardware),
                 "folder": str(folder.path),
@@ -153,7 +127,7 @@ def run(config: Train, overrides: Sequence[str]) -> None:
         for notice in notices:
             say(notice)
         spent = TimeSpent()
-        looking = saliency_callbacks(config.callbacks, recorder, network, data, spent)
+        looking = subject.looks_while_training(config, recorder, spent)
         stages = staging.Stages(
             config, network, task, data, maker, folder, loggers, recorder.position, hardware, lambda: looking, done
         )
@@ -161,31 +135,62 @@ def run(config: Train, overrides: Sequence[str]) -> None:
         stages.run(prepared)
         clock["test"] = time.perf_counter()
         training.load_best(task, folder)
-        callbacks = test_insight(config.callbacks, recorder, network, data, spent)
+        callbacks = subject.looks_at_test(config, recorder, spent)
         if config.callbacks.figures:
-            callbacks = [TestFigures(recorder, data.store("test").image), *callbacks]
+            callbacks = [subject.figures(recorder), *callbacks]
         trainer = stages.test(prepared[-1], callbacks)
         clock["end"] = time.perf_counter()
         summary = summarise(
-            config, overrides, source, network, cost, stages, trainer, folder, hardware, clock, warnings
+            config, overrides, subject, network, cost, stages, trainer, folder, hardware, clock, warnings
         )
         summary["environment"] = environment() | summary["environment"]
         if spent.seconds:
             summary["seconds"]["insight"] = spent.total
             say(spent.said(summary["seconds"]["total"]))
         assert task.predictions is not None
-        columns, rows = prediction_table(task.predictions, data.names("test"), source.classes)
-        recorder.table("predictions", columns, rows, 0)
+        answers, picture = task.predictions, subject.test_picture()
+        columns, rows = prediction_table(
+            answers, data.names("test"), source.classes, subject.things.removesuffix("s")
+        )
+        recorder.table(
+            "predictions", columns, rows, 0, pictured=surest_mistakes(answers),
+            picture=None if picture is None else lambda row: picture(int(answers.indices[row])),
+        )  # fmt: skip
+        recorder.summary(summary, 0)
+        recorder.file(write_report(folder, summary), 0)
+        example = subject.example()
+        if recorder.keeps_models and example is not None:
+            recorder.model(standing_alone(network.module), example)
         status = "success"
     finally:
         failures = close(loggers, status)
         for failure in failures:
             warn(failure)
-    summary["warnings"] += failures
-    write_report(folder, summary)
+    if failures:
+        summary["warnings"] += failures
+        write_report(folder, summary)
     folder.write_summary(summary)
-    say(f"\ntest accuracy {summary['metrics']['test']['accuracy']:.4f} on {sizes['test']:,} pictures")
-    say(f"report   {folder.report_file}\nsummary  {folder.summary_file}")
+    if sweep is not None:
+        write_sweep_report(sweep)
+    say(f"\ntest accuracy {summary['metrics']['test']['accuracy']:.4f} on {sizes['test']:,} {subject.things}")
+    say_closing(summary, folder)
+
+
+def refuse_without_effect(config: Train, overrides: Sequence[str]) -> None:
+    """Refuse a key beside ``transfer.stages`` where each stage has another value of its own.
+
+    Raises:
+        UserError: Such a key is among ``overrides``.
+    """
+    for word in overrides:
+        key = word.split("=")[0].removeprefix("transfer.")
+        if word.startswith("transfer.") and key in StageSettings.model_fields:
+            told = getattr(config.transfer, key)
+            if all(getattr(stage, key) != told for stage in config.transfer.stages):
+                raise UserError(
+                    f"{word}: has no effect, since each stage of transfer={config.transfer.name} has its own {key}; "
+                    f"set transfer.stages.0.{key} and so on"
+                )
 
 
 def settle_transfer(config: Train, weights: "Weights") -> Train:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveInt
 
 from convscope.config.base import Config
+from convscope.config.text_data import TextData
 
 Fraction = Annotated[float, Field(gt=0.0, lt=0.5)]
 Augmentation = Literal["none", "shift", "light", "strong"]
@@ -96,7 +97,5 @@ class CIFAR10(_Images):
     split_seed: int
 
 
-Data = Annotated[
-    ImageFolder | ImageHub | Hotdog | Digits | MNIST | CIFAR10,
-    Field(discriminator="name"),
-]
+ImageData = ImageFolder | ImageHub | Hotdog | Digits | MNIST | CIFAR10
+Data = Annotated[ImageData | TextData, Field(discriminator="name")]

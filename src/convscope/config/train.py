@@ -166,4 +166,6 @@ class Train(Config):
     outputs: str
     folder: str | None
     resume: str | None
+    group: str | None
     tags: list[str]
+    quiet: bool

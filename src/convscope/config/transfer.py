@@ -57,13 +57,6 @@ class Transfer(SharedSettings):  # type: ignore[misc, valid-type]
             return told
         shared = {key: told[key] for key in StageSettings.model_fields if key in told}
         stages = [{**shared, **stage} if isinstance(stage, Mapping) else stage for stage in told["stages"]]
-        for key in ("epochs", "lr"):
-            own = [isinstance(stage, Mapping) and key in stage for stage in told["stages"]]
-            if shared.get(key) is not None and own and all(own):
-                raise ValueError(
-                    f"{key}={shared[key]} has no effect, since every stage of transfer={told.get('name')} has its own; "
-                    f"set transfer.stages.0.{key} and so on"
-                )
         return {**told, "stages": stages}
 
     @model_validator(mode="after")

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from convscope.data.hub_sets import in_local_cache
 from convscope.data.image_folder import image_folder
-from convscope.data.image_hub import image_hub, in_local_cache
+from convscope.data.image_hub import image_hub
 from convscope.data.image_source import SPLITS, ImageSource, ImageSplit, content_key
 from convscope.errors import UserError
 from convscope.hub import hugging_face_reachable

@@ -1,34 +1,18 @@
 """Any image classification set that the `datasets` library reads: from the hub, its local cache, or a folder."""
 
-import os
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from convscope.data.decoding import DECODER_VERSION, decode_image
+from convscope.data.hub_sets import class_labels, find_label_column, load_hub_set, named_splits
 from convscope.data.image_source import SPLITS, BadImage, ImageSource, ImageSplit, content_key
 from convscope.data.stratification import cut_missing_splits
 from convscope.errors import UserError
-from convscope.hub import hugging_face_endpoint, hugging_face_reachable, offline_requested
 
 if TYPE_CHECKING:
     from datasets import Dataset
-
-SPLIT_NAMES = {
-    "train": "train",
-    "training": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "dev": "validation",
-    "test": "test",
-    "testing": "test",
-}
-LABEL_COLUMNS = ("label", "labels", "class", "fine_label")
 
 
 class HubSplit(ImageSplit):
@@ -75,15 +59,15 @@ def image_hub(
     Raises ``UserError`` where the set cannot be had (within seconds where the hub is away), or is not one of
     labelled pictures.
     """
-    loaded, source = _load(path, config, instead)
-    found, warnings = _named_splits(loaded, path)
+    loaded, source = load_hub_set(path, config, instead)
+    found, warnings = named_splits(loaded, path)
     image = image_column or _image_column(found["train"], path)
-    label = label_column or _label_column(found["train"], path)
+    label = label_column or find_label_column(found["train"], path)
     for column in (image, label):
         if column not in found["train"].column_names:
             columns = ", ".join(found["train"].column_names)
             raise UserError(f"{path} has no column '{column}': it has {columns}")
-    classes, labels = _labels(found, label, path)
+    classes, labels = class_labels(found, label, path)
     for split in [split for split in labels if labels[split].min(initial=0) < 0]:
         warnings.append(f"the {split} split of {path} is not labelled, and is not used")
         del labels[split]
@@ -101,88 +85,6 @@ def image_hub(
     return ImageSource(name, source, classes, 3, splits, tuple(warnings))
 
 
-def _load(path: str, config: str | None, instead: str) -> tuple[Mapping[str, "Dataset"], str]:
-    folder = Path(path).expanduser()
-    if folder.is_dir():
-        return _call_datasets(str(folder), config, path), "folder"
-    if path.startswith((".", "~", os.sep)):
-        raise UserError(f"data folder {folder} does not exist: check the path")
-    if hugging_face_reachable():
-        return _call_datasets(path, config, path), "hub"
-    if in_local_cache(path):
-        with _offline():
-            return _call_datasets(path, config, path), "hub"
-    why = (
-        "is not asked (HF_HUB_OFFLINE or HF_DATASETS_OFFLINE is set)"
-        if offline_requested()
-        else "cannot be reached (HF_ENDPOINT may name a mirror)"
-    )
-    raise UserError(
-        f"{path} is not in the local cache, and the hub {hugging_face_endpoint()} {why}: go online, or {instead}"
-    )
-
-
-def _call_datasets(path: str, config: str | None, said: str) -> Mapping[str, "Dataset"]:
-    import datasets
-    from datasets.exceptions import DatasetsError
-
-    saved = [Path(path) / name for name in ("dataset_dict.json", "state.json")]
-    try:
-        if any(file.exists() for file in saved):
-            loaded = datasets.load_from_disk(path)
-        else:
-            loaded = datasets.load_dataset(path, name=config)
-    except (DatasetsError, OSError, ValueError, RuntimeError) as error:
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise UserError(f"{said} cannot be loaded: {reason}") from error
-    return loaded if isinstance(loaded, Mapping) else {"train": loaded}
-
-
-def in_local_cache(path: str) -> bool:
-    """Whether `datasets` has prepared ``path`` before; told without importing it, which takes seconds."""
-    if "datasets" in sys.modules:
-        cache = Path(sys.modules["datasets"].config.HF_DATASETS_CACHE)
-    else:
-        home = os.environ.get("XDG_CACHE_HOME", "~/.cache")
-        home = os.environ.get("HF_HOME", os.path.join(home, "huggingface"))
-        cache = Path(os.environ.get("HF_DATASETS_CACHE", os.path.join(home, "datasets")))
-    namespace, _, name = path.rpartition("/")
-    wanted = f"{namespace}___{name}".replace("_", "").lower()  # `datasets` writes CamelCase as camel_case
-    cache = cache.expanduser()
-    return cache.is_dir() and any(entry.name.replace("_", "").lower() == wanted for entry in cache.iterdir())
-
-
-@contextmanager
-def _offline() -> Iterator[None]:
-    """`datasets` asks no hub, and does not remark upon it."""
-    import datasets
-
-    offline, verbosity = datasets.config.HF_HUB_OFFLINE, datasets.logging.get_verbosity()
-    datasets.config.HF_HUB_OFFLINE = True
-    datasets.logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        datasets.config.HF_HUB_OFFLINE = offline
-        datasets.logging.set_verbosity(verbosity)
-
-
-def _named_splits(loaded: Mapping[str, "Dataset"], path: str) -> tuple[dict[str, "Dataset"], list[str]]:
-    if len(loaded) == 1:
-        return {"train": next(iter(loaded.values()))}, []
-    found: dict[str, Dataset] = {}
-    passed_over = []
-    for name, dataset in loaded.items():
-        split = SPLIT_NAMES.get(str(name).lower(), "")
-        if split and split not in found:
-            found[split] = dataset
-        else:
-            passed_over.append(str(name))
-    if "train" not in found:
-        raise UserError(f"{path} has no train split: it has {', '.join(map(str, loaded))}")
-    return found, [f"{path}: passed over the splits {', '.join(passed_over)}"] if passed_over else []
-
-
 def _image_column(dataset: "Dataset", path: str) -> str:
     from datasets import Image
 
@@ -192,39 +94,3 @@ def _image_column(dataset: "Dataset", path: str) -> str:
         named = ", ".join(dataset.column_names)
         raise UserError(f"{path} has {have} of pictures (its columns: {named}): set data.image_column")
     return columns[0]
-
-
-def _label_column(dataset: "Dataset", path: str) -> str:
-    from datasets import ClassLabel
-
-    columns = [name for name, feature in dataset.features.items() if isinstance(feature, ClassLabel)]
-    if not columns:
-        columns = [name for name in LABEL_COLUMNS if name in dataset.column_names][:1]
-    if len(columns) != 1:
-        have = "no column" if not columns else f"the columns {', '.join(columns)}"
-        named = ", ".join(dataset.column_names)
-        raise UserError(f"{path} has {have} of class labels (its columns: {named}): set data.label_column")
-    return columns[0]
-
-
-def _labels(found: Mapping[str, "Dataset"], column: str, path: str) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
-    """The classes, and the labels (N,) int64 of each split; -1 where there is none."""
-    values = {split: np.asarray(dataset[column][:]) for split, dataset in found.items()}
-    if any(value.ndim != 1 for value in values.values()):
-        raise UserError(f"column '{column}' of {path} holds lists, and a classifier needs one label a picture")
-    names: list[str] | None = getattr(found["train"].features[column], "names", None)
-    if names is None:
-        known = sorted({value for value in values["train"].tolist() if value is not None})
-        names = [str(value) for value in known]
-        number = {value: label for label, value in enumerate(known)}
-        unknown = {str(value) for split in values.values() for value in split.tolist() if value is not None} - set(
-            names
-        )
-        if unknown:
-            raise UserError(f"{path} has classes that its train split lacks: {', '.join(sorted(unknown))}")
-        labels = {split: [number.get(value, -1) for value in value_of.tolist()] for split, value_of in values.items()}
-    else:
-        labels = {split: [-1 if value is None else value for value in of.tolist()] for split, of in values.items()}
-    if len(names) < 2:
-        raise UserError(f"column '{column}' of {path} has one class, and a classifier needs two or more")
-    return tuple(names), {split: np.array(label, dtype=np.int64) for split, label in labels.items()}

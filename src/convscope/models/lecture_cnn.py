@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from convscope.models.architecture import Architecture
-from convscope.preprocessing import Preprocessing
+from convscope.models.written import Written
 
 
 class LectureCNN(nn.Module):
@@ -29,20 +29,6 @@ class LectureCNN(nn.Module):
         return self.dense2(self.activation(self.dense1(x)))
 
 
-class LectureCNNArchitecture(Architecture):
+def architecture() -> Architecture:
     """The lecture's network for 32 × 32 pixels in colour."""
-
-    name = "lecture_cnn"
-    fixed_size = 32
-
-    def preprocessing(self, channels: int) -> Preprocessing:
-        """32 × 32 pixels in three channels between -1 and 1."""
-        return Preprocessing(size=32, channels=3, mean=(0.5,) * 3, std=(0.5,) * 3)
-
-    def build(self, classes: int, channels: int, size: int) -> nn.Module:
-        """The lecture's network with ``classes`` outputs."""
-        return LectureCNN(classes)
-
-    def head(self, network: nn.Module) -> str:
-        """The last dense layer."""
-        return "dense2"
+    return Written("lecture_cnn", lambda classes, *_: LectureCNN(classes), "dense2", 32, fixed=True, channels=3)

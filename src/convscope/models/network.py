@@ -56,6 +56,12 @@ def build_network(
                 f"data.image_size={image_size}: {architecture.name} takes {architecture.fixed_size} pixels only"
             )
         size = architecture.fixed_size
+    if size < architecture.least_size:
+        if image_size is not None:
+            raise UserError(
+                f"data.image_size={image_size}: {architecture.name} takes {architecture.least_size} pixels or more"
+            )
+        size = architecture.least_size
     if size != preprocessing.size:
         # A picture is cut as before: the object keeps its share of the frame.
         preprocessing = dataclasses.replace(preprocessing, size=size)

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import timm
 from torch import nn
@@ -14,16 +15,30 @@ from convscope.preprocessing import Preprocessing
 
 
 class TimmArchitecture(Architecture):
-    """A model of timm: ``identifier`` is its name there, with or without a pretrained tag.
+    """A model of timm.
+
+    Args:
+        name: Its name in the zoo.
+        identifier: Its name in timm, with or without a pretrained tag.
+        arguments: More for ``timm.create_model``.
+        known: Whether the hub's weights are for this network: not where ``arguments`` change it.
+        least_size: Pixels of the smallest input that it can take.
 
     Raises:
         UserError: timm has no model of that name.
     """
 
-    def __init__(self, name: str, identifier: str, arguments: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        identifier: str,
+        arguments: Mapping[str, Any] | None = None,
+        known: bool = True,
+        least_size: int = 1,
+    ) -> None:
         if not timm.is_model(identifier):
-            known = timm.list_models() + timm.list_pretrained()
-            near = difflib.get_close_matches(identifier, known, n=5, cutoff=0.5)
+            models = timm.list_models() + timm.list_pretrained()
+            near = difflib.get_close_matches(identifier, models, n=5, cutoff=0.5)
             raise UserError(
                 f"model.architecture={identifier}: timm {timm.__version__} has no such model; "
                 f"near names: {', '.join(near) or 'none'} (all: timm.list_models())"
@@ -34,7 +49,8 @@ class TimmArchitecture(Architecture):
         configuration = timm.get_pretrained_cfg(identifier, allow_unregistered=False)
         assert configuration is not None  # it raises where there is none
         self.configuration = configuration
-        if self.configuration.has_weights:
+        self.least_size = least_size
+        if self.configuration.has_weights and known:
             tag = self.configuration.tag
             self.hub = f"{self.configuration.architecture}.{tag}" if tag else self.configuration.architecture
         if self.configuration.fixed_input_size:
@@ -71,7 +87,10 @@ class TimmArchitecture(Architecture):
         return classifier if isinstance(classifier, str) else str(classifier[0])
 
     def hub_address(self) -> str:
-        """The Hugging Face hub, or the mirror in ``HF_ENDPOINT``."""
+        """The Hugging Face hub, or the mirror in ``HF_ENDPOINT``; the host of older weights that it does not have."""
+        address = self.configuration.url
+        if address and not self.configuration.hf_hub_id:
+            return "{0.scheme}://{0.netloc}".format(urlsplit(str(address)))
         return hub.hugging_face_endpoint()
 
     def hub_state(self, offline: bool) -> StateDict:
@@ -79,6 +98,11 @@ class TimmArchitecture(Architecture):
         if offline:
             hub.forbid()
         return timm.create_model(self.identifier, pretrained=True).state_dict()
+
+
+def architecture(architecture: str, arguments: Mapping[str, Any]) -> Architecture:
+    """Any model of timm, by its name there."""
+    return TimmArchitecture(architecture, architecture, arguments)
 
 
 _INTERPOLATIONS = ("nearest", "bilinear", "bicubic")

@@ -19,14 +19,28 @@ from convscope.preprocessing import Preprocessing
 class TorchvisionArchitecture(Architecture):
     """A classification model of torchvision.
 
+    Args:
+        name: Its name in the zoo.
+        identifier: Its name in torchvision.
+        arguments: More for the model's constructor.
+        known: Whether the hub's weights are for this network: not where ``arguments`` change it.
+        least_size: Pixels of the smallest input that it can take.
+
     Raises:
         UserError: torchvision has no classification model of that name.
     """
 
-    def __init__(self, name: str, identifier: str, arguments: Mapping[str, Any] | None = None) -> None:
-        known = torchvision.models.list_models(module=torchvision.models)
-        if identifier not in known:
-            near = difflib.get_close_matches(identifier, known, n=5, cutoff=0.5)
+    def __init__(
+        self,
+        name: str,
+        identifier: str,
+        arguments: Mapping[str, Any] | None = None,
+        known: bool = True,
+        least_size: int = 1,
+    ) -> None:
+        models = torchvision.models.list_models(module=torchvision.models)
+        if identifier not in models:
+            near = difflib.get_close_matches(identifier, models, n=5, cutoff=0.5)
             raise UserError(
                 f"model.architecture={identifier}: torchvision {torchvision.__version__} has no such "
                 f"classification model; near names: {', '.join(near) or 'none'}"
@@ -35,7 +49,9 @@ class TorchvisionArchitecture(Architecture):
         self.identifier = identifier
         self.arguments = dict(arguments or {})
         self.weights = torchvision.models.get_model_weights(identifier).DEFAULT
-        self.hub = str(self.weights)
+        self.least_size = least_size
+        if known:
+            self.hub = str(self.weights)
         if identifier.startswith("vit_"):
             self.fixed_size = 224
 
@@ -93,6 +109,11 @@ class TorchvisionArchitecture(Architecture):
         if "aux_logits" not in inspect.signature(_constructor(builder)).parameters:
             return {}
         return {"aux_logits": False, "init_weights": True, "transform_input": True}
+
+
+def architecture(architecture: str, arguments: Mapping[str, Any]) -> Architecture:
+    """Any classification model of torchvision, by its name there."""
+    return TorchvisionArchitecture(architecture, architecture, arguments)
 
 
 def _constructor(builder: Any) -> Any:

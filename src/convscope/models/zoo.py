@@ -1,8 +1,18 @@
 """From a name of the zoo to an architecture; a library is imported when one of its networks is chosen."""
 
+import importlib
 from typing import Any
 
 from convscope.models.architecture import Architecture
+
+# Where a name has no module of its own. Every module has ``architecture(**options) -> Architecture``.
+MODULES = {"timm": "timm_models", "torchvision": "torchvision_models"}
+
+NAMES = (
+    "neocognitron", "tdnn", "lecun1989", "lenet5", "alexnet", "zfnet", "vgg", "googlenet", "resnet", "wide_resnet",
+    "resnext", "densenet", "inception_resnet_v1", "inception_resnet_v2", "xception", "mobilenet", "mobilenet_v2",
+    "shufflenet_v1", "shufflenet_v2", "senet", "efficientnet_lite", "lecture_cnn", "timm", "torchvision",
+)  # fmt: skip
 
 
 def find_architecture(name: str, **variant: Any) -> Architecture:
@@ -12,29 +22,8 @@ def find_architecture(name: str, **variant: Any) -> Architecture:
         UserError: An option has no such value.
         LookupError: The zoo has no such name.
     """
-    match name:
-        case "efficientnet_lite":
-            from convscope.models.efficientnet_lite import EfficientNetLite
-
-            return EfficientNetLite(**variant)
-        case "resnet":
-            from convscope.models.timm_models import TimmArchitecture
-
-            return TimmArchitecture(name, f"resnet{variant['depth']}")
-        case "timm":
-            from convscope.models.timm_models import TimmArchitecture
-
-            return TimmArchitecture(variant["architecture"], variant["architecture"], variant["arguments"])
-        case "torchvision":
-            from convscope.models.torchvision_models import TorchvisionArchitecture
-
-            return TorchvisionArchitecture(variant["architecture"], variant["architecture"], variant["arguments"])
-        case "lenet5":
-            from convscope.models.lenet5 import LeNet5Architecture
-
-            return LeNet5Architecture()
-        case "lecture_cnn":
-            from convscope.models.lecture_cnn import LectureCNNArchitecture
-
-            return LectureCNNArchitecture()
-    raise LookupError(f"{name}: not in the zoo")
+    if name not in NAMES:
+        raise LookupError(f"{name}: not in the zoo")
+    module = importlib.import_module(f"convscope.models.{MODULES.get(name, name)}")
+    architecture: Architecture = module.architecture(**variant)
+    return architecture

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from convscope.tracking import curves
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -17,8 +19,6 @@ DOTS_PER_INCH = 150
 BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#6B7280"
 INK, RULE = "#1F2937", "#E5E7EB"
 SERIES = {"train": BLUE, "validation": ORANGE}
-PANELS = ("loss", "accuracy", "f1", "auroc")  # the first of these that a run has logged lead
-MOST_PANELS = 4
 MOST_CELLS_WITH_TEXT = 20  # classes
 MOST_CLASS_LABELS = 60
 
@@ -35,7 +35,7 @@ def learning_curves(rows: Sequence[Mapping[str, float]]) -> "Figure":
     Args:
         rows: As :func:`convscope.tracking.metrics_file.read_metrics` gives them, oldest first.
     """
-    metrics = _panels(rows)
+    metrics = curves.panels(rows)
     width = 3.6 * max(1, min(len(metrics), 2))
     lines = max(1, math.ceil(len(metrics) / 2))
     figure = _figure(width, 2.8 * lines)
@@ -43,7 +43,7 @@ def learning_curves(rows: Sequence[Mapping[str, float]]) -> "Figure":
         _note(figure, "No training or validation scalars were logged.")
         return figure
     axes = figure.subplots(lines, min(len(metrics), 2), squeeze=False).ravel()
-    by_epoch = all(_once_an_epoch(rows, f"{split}/{metric}") for metric in metrics for split in SERIES)
+    by_epoch = curves.counted_in_epochs(rows, metrics)
     for axis, metric in zip(axes, metrics, strict=False):
         _curve_panel(axis, rows, metric, by_epoch=by_epoch)
     for axis in axes[len(metrics) :]:
@@ -183,37 +183,17 @@ def _figure(width: float, height: float, layout: Literal["constrained", "compres
     return Figure(figsize=(width, height), dpi=DOTS_PER_INCH, layout=layout, facecolor="white")
 
 
-def _panels(rows: Sequence[Mapping[str, float]]) -> list[str]:
-    logged: dict[str, None] = {}
-    for row in rows:
-        for name, value in row.items():
-            split, _, metric = name.partition("/")
-            if split in SERIES and math.isfinite(value):
-                logged[metric] = None
-    lead = [metric for metric in PANELS if metric in logged]
-    return (lead + [metric for metric in logged if metric not in lead])[:MOST_PANELS]
-
-
-def _once_an_epoch(rows: Sequence[Mapping[str, float]], name: str) -> bool:
-    epochs = [row.get("epoch") for row in rows if name in row]
-    return None not in epochs and len(set(epochs)) == len(epochs)
-
-
 def _curve_panel(axis: "Axes", rows: Sequence[Mapping[str, float]], metric: str, *, by_epoch: bool) -> None:
     for split, color in SERIES.items():
         name = f"{split}/{metric}"
-        points = [
-            (row["epoch"] + 1 if by_epoch else row.get("step", float(index)), row[name])
-            for index, row in enumerate(rows)
-            if name in row and math.isfinite(row[name])
-        ]
+        points = curves.points(rows, name, by_epoch=by_epoch)
         if not points:
             continue
         x, y = zip(*points, strict=True)
         few = len(points) <= 30
         axis.plot(x, y, color=color, linewidth=1.8, marker="o" if few else None, markersize=3.5, label=split)
         if split == "validation":
-            best = int(np.argmin(y) if "loss" in metric else np.argmax(y))
+            best = curves.best(metric, y)
             axis.plot(x[best], y[best], "o", markersize=9, markerfacecolor="none", markeredgecolor=RED)
             axis.set_title(f"best {y[best]:.4g}", loc="right", fontsize=8, color=RED)
     axis.set_title(metric.replace("_", " "), loc="left", fontsize=11, color=INK, parse_math=False)

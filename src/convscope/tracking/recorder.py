@@ -1,33 +1,40 @@
 """One way to log: the same thing, under the same name, to the run's folder and to every tracker."""
 
+import functools
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pytorch_lightning.loggers import Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
+from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
+from convscope.tracking.adapter import Adapter, Histogram, Table, adapter_of
+from convscope.tracking.flatten import flatten
 from convscope.tracking.guard import GuardedLogger
 from convscope.tracking.metrics_file import MetricsFile
 from convscope.tracking.position import Position
 from convscope.tracking.run_folder import RunFolder
+from convscope.tracking.sections import tracked_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-TRACKED_ROWS = {"wandb": 10_000, "tensorboard": 200}  # the run's folder has all of them
+TRACKED_PICTURES = 100  # rows of a table that have their picture in a tracker
+BINS = 64
 
 
 class Recorder:
-    """Hands figures, tables, texts and scalars to a run's folder and to its trackers.
+    """Hands scalars, figures, pictures, tables, histograms, texts and files to a run's folder and its trackers.
 
-    In the folder a later figure of the same name replaces the earlier one; trackers keep each with its step.
-    A tracker that fails is switched off with one warning. A logger of a kind that is not known gets the
-    scalars.
+    In the folder a later thing of the same name replaces the earlier one; trackers keep each with its step. A
+    name such as ``saliency/first`` puts it into a section; the few bare names have a section of their own
+    (:mod:`convscope.tracking.sections`). A tracker that fails is switched off with one warning. A logger of a
+    kind that is not known gets the scalars.
 
-    Only the first process of a distributed run records.
+    Steps are those of the stage's trainer; :attr:`position` says where in the run the stage began. Only the first
+    process of a distributed run records.
 
     Args:
         folder: The run's folder.
@@ -42,11 +49,18 @@ class Recorder:
         ]
         known = (logger.position for logger in loggers if isinstance(logger, (GuardedLogger, MetricsFile)))
         self.position = next(known, Position())
+        self._adapters = [
+            (logger, adapter_of(logger.inner)) for logger in self._loggers if isinstance(logger, GuardedLogger)
+        ]
         self._told: set[str] = set()
+
+    def scalar(self, name: str, value: float, step: int) -> None:
+        """Log one number."""
+        self.scalars({name: value}, step)
 
     @rank_zero_only
     def scalars(self, values: Mapping[str, float], step: int) -> None:
-        """Log numbers."""
+        """Log numbers of one moment."""
         for logger in self._loggers:
             logger.log_metrics(dict(values), step=step)
 
@@ -54,7 +68,7 @@ class Recorder:
     def figure(self, name: str, figure: "Figure", step: int) -> Path:
         """Draw a matplotlib figure to ``media/<name>.png`` and log that picture. Returns its path."""
         path = self.folder.write_figure(name, figure)
-        self._picture(name, path, self.position.steps + step)
+        self._hand_out(name, step, lambda adapter, key, at: adapter.picture(key, path, at))
         return path
 
     @rank_zero_only
@@ -63,90 +77,134 @@ class Recorder:
         from PIL import Image
 
         path = self.folder.write_image(name, Image.fromarray(pixels))
-        self._picture(name, path, self.position.steps + step)
+        self._hand_out(name, step, lambda adapter, key, at: adapter.picture(key, path, at))
         return path
 
     @rank_zero_only
-    def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], step: int) -> Path:
+    def image_grid(
+        self,
+        name: str,
+        images: Sequence[np.ndarray],
+        captions: Sequence[str] = (),
+        *,
+        step: int,
+        frames: Sequence[str] = (),
+        heading: str | None = None,
+    ) -> Path:
+        """Log pictures that belong together: one PNG with all of them, and in wandb a gallery.
+
+        Args:
+            name: Of the PNG, ``media/<name>.png``, whose path is returned.
+            images: uint8 of shape (height, width, 3), (height, width, 1) or (height, width), of any sizes.
+            captions: One a picture, or none.
+            step: Of the training.
+            frames: Colour of each picture's frame, or none.
+            heading: Text above all.
+        """
+        from convscope.tracking import figures
+
+        drawn = figures.picture_grid(images, captions, colors=frames, heading=heading)
+        path = self.folder.write_figure(name, drawn)
+        shown = [image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image for image in images]
+        self._hand_out(name, step, lambda adapter, key, at: adapter.picture_grid(key, path, shown, captions, at))
+        return path
+
+    @rank_zero_only
+    def table(
+        self,
+        name: str,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[Any]],
+        step: int,
+        *,
+        picture: Callable[[int], np.ndarray] | None = None,
+        pictured: Sequence[int] = (),
+    ) -> Path:
         """Log a table. Returns the path of ``tables/<name>.csv``, which has every row.
 
-        wandb gets the first 10,000 rows, TensorBoard the first 200, with the number of those left out.
+        A tracker gets as many of the first rows as it shows well.
+
+        Args:
+            name: Of the table.
+            columns: Their names.
+            rows: As many cells each as there are columns.
+            step: Of the training.
+            picture: From the number of a row to its picture, uint8 of shape (height, width, 3); asked for only
+                where a tracker shows pictures in tables, which wandb does.
+            pictured: The rows that get one, the most telling first; a hundred at most. Empty: the first.
         """
         path = self.folder.write_table(name, columns, rows)
-        step += self.position.steps
+        pictures: dict[int, np.ndarray] = {}
+        if picture is not None and self._pictures_in_tables():
+            chosen = list(pictured or range(len(rows)))[:TRACKED_PICTURES]
+            pictures = {number: picture(number) for number in chosen}
+        table = Table(path, columns, rows, pictures)
+        self._hand_out(name, step, lambda adapter, key, at: adapter.table(key, table, at))
+        return path
 
-        def wandb(logger: WandbLogger) -> None:
-            from wandb import Table
+    @rank_zero_only
+    def histogram(self, name: str, values: Any, step: int, *, bins: int = BINS) -> Path:
+        """Log the distribution of numbers (an array, a tensor on the CPU); those not finite are left out.
 
-            shown = [list(row) for row in rows[: TRACKED_ROWS["wandb"]]]
-            table = Table(columns=list(columns), data=shown, allow_mixed_types=True)
-            logger.log_metrics({name: table}, step)  # type: ignore[dict-item]
-
-        def tensorboard(logger: TensorBoardLogger) -> None:
-            logger.experiment.add_text(name, _markdown(columns, rows, TRACKED_ROWS["tensorboard"]), step)
-
-        self._hand_out(wandb=wandb, tensorboard=tensorboard, mlflow=self._artifact(path))
+        Returns:
+            The path of ``tables/<name>.csv``, with the columns from, to, count.
+        """
+        numbers = np.asarray(values, dtype=np.float64).ravel()
+        counts, edges = np.histogram(numbers[np.isfinite(numbers)], bins=bins)
+        rows = list(zip(edges[:-1].tolist(), edges[1:].tolist(), counts.tolist(), strict=True))
+        path = self.folder.write_table(name, ("from", "to", "count"), rows)
+        histogram = Histogram(path, counts, edges)
+        self._hand_out(name, step, lambda adapter, key, at: adapter.histogram(key, histogram, at))
         return path
 
     @rank_zero_only
     def text(self, name: str, text: str, step: int) -> Path:
         """Log a text as it is. Returns the path of ``media/<name>.txt``."""
         path = self.folder.write_text(name, text)
-        step += self.position.steps
-
-        def wandb(logger: WandbLogger) -> None:
-            from html import escape
-
-            from wandb import Html
-
-            logger.log_metrics({name: Html(f"<pre>{escape(text)}</pre>")}, step)  # type: ignore[dict-item]
-
-        def tensorboard(logger: TensorBoardLogger) -> None:
-            logger.experiment.add_text(name, "    " + text.replace("\n", "\n    "), step)
-
-        self._hand_out(wandb=wandb, tensorboard=tensorboard, mlflow=self._artifact(path))
+        self._hand_out(name, step, lambda adapter, key, at: adapter.text(key, path, text, at))
         return path
 
-    def _picture(self, name: str, path: Path, step: int) -> None:
-        def wandb(logger: WandbLogger) -> None:
-            from wandb import Image
+    @rank_zero_only
+    def file(self, path: Path, step: int) -> None:
+        """Hand a file of the run's folder to the trackers, as ``files/<its name>``."""
+        self._hand_out(f"files/{path.name}", step, lambda adapter, key, at: adapter.file(key, path, at))
 
-            logger.log_metrics({name: Image(str(path))}, step)  # type: ignore[dict-item]
+    @rank_zero_only
+    def summary(self, summary: Mapping[str, Any], step: int) -> None:
+        """Log what the run came to (nested, as in ``summary.json``) where runs are compared."""
+        flat = {
+            name.replace(".", "/"): value
+            for name, value in flatten(summary).items()
+            if isinstance(value, (bool, int, float, str))
+        }
+        self._hand_out("summary", step, lambda adapter, _, at: adapter.summary(flat, at))
 
-        def tensorboard(logger: TensorBoardLogger) -> None:
-            from PIL import Image
+    @rank_zero_only
+    def model(self, network: Any, example: np.ndarray) -> None:
+        """Log the trained network, where a tracker keeps networks, which MLflow does.
 
-            with Image.open(path) as picture:
-                pixels = np.asarray(picture.convert("RGB"))
-            logger.experiment.add_image(name, pixels, step, dataformats="HWC")
+        Args:
+            network: On the CPU, in eval mode.
+            example: Two or more inputs.
+        """
+        self._hand_out("network", 0, lambda adapter, *_: adapter.model(network, example))
 
-        self._hand_out(wandb=wandb, tensorboard=tensorboard, mlflow=self._artifact(path))
+    @property
+    def keeps_models(self) -> bool:
+        """Whether a tracker that is on keeps networks."""
+        return any(logger.on and adapter is not None and adapter.keeps_models for logger, adapter in self._adapters)
 
-    def _artifact(self, path: Path) -> Callable[[MLFlowLogger], None]:
-        """For MLflow: the file, at the place that it has in the run's folder."""
+    def _pictures_in_tables(self) -> bool:
+        return any(
+            logger.on and adapter is not None and adapter.pictures_in_tables for logger, adapter in self._adapters
+        )
 
-        def log(logger: MLFlowLogger) -> None:
-            place = path.parent.relative_to(self.folder.path).as_posix()
-            logger.experiment.log_artifact(logger.run_id, str(path), place)
-
-        return log
-
-    def _hand_out(
-        self,
-        *,
-        wandb: Callable[[WandbLogger], None],
-        tensorboard: Callable[[TensorBoardLogger], None],
-        mlflow: Callable[[MLFlowLogger], None],
-    ) -> None:
-        for logger in self._loggers:
-            if not isinstance(logger, GuardedLogger):
-                continue
-            if isinstance(logger.inner, WandbLogger):
-                logger.attempt(wandb)
-            elif isinstance(logger.inner, TensorBoardLogger):
-                logger.attempt(tensorboard)
-            elif isinstance(logger.inner, MLFlowLogger):
-                logger.attempt(mlflow)
+    def _hand_out(self, name: str, step: int, log: Callable[[Adapter, str, int], None]) -> None:
+        """``log(adapter, key, step)`` for every tracker, ``step`` being the run's and not the stage's."""
+        key, at = tracked_name(name), self.position.steps + step
+        for logger, adapter in self._adapters:
+            if adapter is not None:
+                logger.attempt(functools.partial(_given, adapter, lambda given: log(given, key, at)))
             elif logger.label not in self._told:
                 self._told.add(logger.label)
                 warnings.warn(
@@ -155,11 +213,5 @@ class Recorder:
                 )
 
 
-def _markdown(columns: Sequence[str], rows: Sequence[Sequence[Any]], most: int) -> str:
-    def line(cells: Sequence[Any]) -> str:
-        return "| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
-
-    lines = [line(columns), line(["---"] * len(columns)), *map(line, rows[:most])]
-    if len(rows) > most:
-        lines += ["", f"{len(rows) - most} more rows are in the run's folder."]
-    return "\n".join(lines)
+def _given(adapter: Adapter, log: Callable[[Adapter], None], _: Logger) -> None:
+    log(adapter)

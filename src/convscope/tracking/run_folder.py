@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from convscope.errors import UserError
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.figure import Figure
     from PIL.Image import Image
 
@@ -64,6 +65,16 @@ class RunFolder:
         return self.path / "tables"
 
     @property
+    def tokens_file(self) -> Path:
+        """The vocabulary of a text run, ``tokenizer.json``."""
+        return self.path / "tokenizer.json"
+
+    @property
+    def trained_on_file(self) -> Path:
+        """Keys of the texts that a run was trained on, ``trained_on.npy``: (N,) uint64."""
+        return self.path / "trained_on.npy"
+
+    @property
     def checkpoints(self) -> Path:
         """Folder of the checkpoints."""
         return self.path / "checkpoints"
@@ -104,6 +115,32 @@ class RunFolder:
     def read_config(self) -> str | None:
         """Text of ``config.yaml``; None where there is none."""
         return self.config_file.read_text(encoding="utf-8") if self.config_file.is_file() else None
+
+    def write_tokens(self, content: str) -> None:
+        """Write the JSON text ``content`` to ``tokenizer.json``."""
+        write_atomically(self.tokens_file, content.encode())
+
+    def write_trained_on(self, keys: "np.ndarray") -> None:
+        """Write the ``keys`` (N,) uint64 of training texts to ``trained_on.npy``."""
+        import numpy as np
+
+        content = io.BytesIO()
+        np.save(content, keys)
+        write_atomically(self.trained_on_file, content.getvalue())
+
+    def read_trained_on(self) -> "np.ndarray | None":
+        """Content of ``trained_on.npy``; None where there is none."""
+        import numpy as np
+
+        return np.load(self.trained_on_file, allow_pickle=False) if self.trained_on_file.is_file() else None
+
+    def write_html(self, name: str, fragment: str) -> Path:
+        """Write the HTML text ``fragment`` to ``media/<name>.html`` (UTF-8). Returns its path.
+
+        Raises:
+            ValueError: The name leaves the folder.
+        """
+        return self._write(self.media, name, ".html", fragment.encode())
 
     def write_report(self, page: str) -> None:
         """Write the HTML text ``page`` to ``report.html``."""

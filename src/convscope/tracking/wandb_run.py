@@ -23,6 +23,7 @@ SERVICE_HOSTS = (
 START_SECONDS = 15.0  # wandb's own limits: 90 s to start, none to finish
 FINISH_SECONDS = 60.0
 STEP = "trainer/global_step"  # the x-axis that Lightning logs beside every scalar
+BEST = {"loss": "min", "accuracy": "max", "f1": "max", "auroc": "max"}  # what a run's summary has of a curve
 
 
 def key_configured() -> bool:
@@ -48,6 +49,11 @@ def requested_mode() -> str | None:
     """What ``WANDB_MODE`` or wandb's settings files ask for: online, offline, disabled; None for nothing."""
     mode = os.environ.get("WANDB_MODE") or _settings_files().get("mode")
     return {"dryrun": "offline", "run": "online"}.get(mode, mode) if mode else None
+
+
+def server_address() -> str:
+    """The server that wandb would talk to. Does not import wandb."""
+    return os.environ.get("WANDB_BASE_URL") or _settings_files().get("base_url") or f"https://{SERVICE_HOSTS[0]}"
 
 
 def start(
@@ -98,6 +104,9 @@ def start(
         run = wandb.init(mode="offline", **arguments)
     run.define_metric(STEP)
     run.define_metric("*", step_metric=STEP, step_sync=True)
+    for metric, best in BEST.items():
+        for split in ("train", "validation"):
+            run.define_metric(f"{split}/{metric}", step_metric=STEP, step_sync=True, summary=f"{best},last")
     folder.note_tracker("wandb", {"id": run.id})
     logger = WandbLogger(experiment=run, project=project, save_dir=str(folder.path))
     if offline is None:

@@ -160,10 +160,9 @@ def _changes(module: nn.Module) -> bool:
 
 
 def _is_on(node: fx.Node) -> bool:
-    """Whether a call of dropout drops anything, as far as its arguments tell."""
-    training = node.kwargs.get("training", node.args[2] if len(node.args) > 2 else True)
+    """Whether a call of dropout drops anything in training, as far as its arguments tell."""
     p = node.kwargs.get("p", node.args[1] if len(node.args) > 1 else 0.5)
-    return training is not False and p != 0.0
+    return not (isinstance(p, float) and p == 0.0)
 
 
 def _attribute(network: nn.Module, path: str) -> Any:
@@ -174,35 +173,66 @@ def _attribute(network: nn.Module, path: str) -> Any:
 
 
 class _Recorder(fx.Interpreter):
-    """Runs the graph and notes which nodes are tensors with a row an input."""
+    """Runs the graph and notes which nodes are tensors with a row an input, and which are plain numbers."""
 
     def __init__(self, network: nn.Module, graph: fx.Graph, rows: int) -> None:
         super().__init__(fx.GraphModule(network, graph))
         self.rows = rows
         self.carriable: set[str] = set()
+        self.numbers: dict[str, Any] = {}
 
     def run_node(self, n: fx.Node) -> Any:
         value = super().run_node(n)
-        if isinstance(value, torch.Tensor) and value.ndim > 0 and value.shape[0] == self.rows:
-            self.carriable.add(n.name)
+        if isinstance(value, torch.Tensor):
+            if value.ndim > 0 and value.shape[0] == self.rows:
+                self.carriable.add(n.name)
+        elif isinstance(value, int) or (isinstance(value, tuple) and all(isinstance(item, int) for item in value)):
+            self.numbers[n.name] = value
         return value
 
 
-def _split(network: nn.Module, graph: fx.Graph, live: set[fx.Node], sample: torch.Tensor) -> tuple[fx.Graph, fx.Graph]:
-    recorder = _Recorder(network, graph, len(sample))
+def _recorded(network: nn.Module, graph: fx.Graph, sample: torch.Tensor) -> tuple[set[str], dict[str, Any]]:
+    """Names of the nodes that can be carried, and the plain numbers, ``_ROWS`` where they count the inputs."""
+    runs = []
     with _Preserved(network, evaluate=True), torch.no_grad():
-        recorder.run(sample)
-    # What the rest reads and is not live is carried, where it is one row an image; anything else (a shape, a constant)
-    # is computed again from what is.
+        for batch in (sample, torch.cat([sample, sample[:1]])):
+            recorder = _Recorder(network, graph, len(batch))
+            recorder.run(batch)
+            runs.append(recorder)
+    one, two = runs
+    numbers = {}
+    for name, value in one.numbers.items():
+        items = value if isinstance(value, tuple) else (value,)
+        others = two.numbers.get(name)
+        others = others if isinstance(others, tuple) else (others,)
+        told = [
+            x if x == y else _ROWS if (x, y) == (one.rows, two.rows) else None
+            for x, y in zip(items, others, strict=False)
+        ]
+        if len(told) == len(items) and None not in told:
+            numbers[name] = tuple(told) if isinstance(value, tuple) else told[0]
+    return one.carriable & two.carriable, numbers
+
+
+_ROWS = object()  # stands for the number of inputs
+
+
+def _split(network: nn.Module, graph: fx.Graph, live: set[fx.Node], sample: torch.Tensor) -> tuple[fx.Graph, fx.Graph]:
+    carriable, numbers = _recorded(network, graph, sample)
+    # What the rest reads and is not live is carried, where it is one row an input. A number is told, since asking for
+    # it would carry a tensor for the sake of its shape. Anything else, such as a constant, is computed again.
     again: set[fx.Node] = set()
+    told: set[fx.Node] = set()
     carried: list[fx.Node] = []
     queue = [node for node in graph.nodes if node in live]
     while queue:
         for parent in queue.pop().all_input_nodes:
-            if parent in live or parent in again or parent in carried:
+            if parent in live or parent in again or parent in told or parent in carried:
                 continue
-            if parent.name in recorder.carriable:
+            if parent.name in carriable:
                 carried.append(parent)
+            elif parent.name in numbers:
+                told.add(parent)
             else:
                 again.add(parent)
                 queue.append(parent)
@@ -214,16 +244,23 @@ def _split(network: nn.Module, graph: fx.Graph, live: set[fx.Node], sample: torc
         raise CannotCutError("the trainable part reads the input itself")
 
     prefix = fx.Graph()
-    copies: dict[fx.Node, fx.Node] = {}
+    copies: dict[fx.Node, Any] = {}
     for node in _needed(graph, carried):
         copies[node] = prefix.node_copy(node, lambda n: copies[n])
     prefix.output(tuple(copies[node] for node in carried))
 
     rest = fx.Graph()
     copies = {node: rest.placeholder(f"feature_{place}") for place, node in enumerate(carried)}
+    rows = rest.call_method("size", (copies[carried[0]], 0))
     for node in graph.nodes:
         if node in live or node in again:
             copies[node] = rest.node_copy(node, lambda n: copies[n])
+        elif node in told:
+            value = numbers[node.name]
+            filled = tuple(rows if item is _ROWS else item for item in value) if isinstance(value, tuple) else value
+            copies[node] = rows if filled is _ROWS else filled
+    if not rows.users:
+        rest.erase_node(rows)
     return prefix, rest
 
 

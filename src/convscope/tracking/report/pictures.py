@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-BUDGET = 1_900_000  # bytes of all pictures; a third more as text
+BUDGET = 1_500_000  # bytes of all pictures; a third more as text
 MOST_PICTURES = 60
 MOST_WIDTH = 1400  # pixels, where the files do not fit as they are
 ROUNDS = 3  # each narrower by what the one before was too large
@@ -26,6 +26,11 @@ class Inlined:
     def title(self) -> str:
         """The name as a person reads it."""
         return self.name.replace("_", " ").replace("/", " · ")
+
+    @property
+    def short(self) -> str:
+        """The last part of the title."""
+        return self.name.rpartition("/")[2].replace("_", " ")
 
 
 def inline_pictures(paths: Mapping[str, Path]) -> tuple[list[Inlined], int]:

@@ -1,0 +1,134 @@
+"""Seconds of an epoch of a text CNN: this pipeline, metrics and all, against a bare PyTorch loop over the same tensors.
+
+Movie-review sentences where ``../shared/data`` has them, else generated ones of the same number.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.paired import take_turns
+from benchmarks.row import Row, row_of_times
+
+NAMES = ["text_epoch/text_cnn_movie_reviews"]
+GOAL = 1.1
+BATCH = 50
+RATE = 1e-3
+SENTENCES = Path(__file__).parents[2] / "shared" / "data" / "movie_reviews"
+
+
+def measure(name: str) -> Row:
+    """Paired seconds an epoch."""
+    ours, peer = take_turns((ours_side, {}), (bare_side, {}))
+    return row_of_times(name, ours, peer, "s/epoch", GOAL)
+
+
+def _built() -> tuple[Any, Any]:
+    """The data module, and the network with the weights of seed 0."""
+    import torch
+
+    from convscope.commands.allocator import tune_allocator
+
+    tune_allocator()
+    from convscope.data.generated_sentences import generated_sentences
+    from convscope.data.sentence_sets import movie_reviews_folder
+    from convscope.data.text_cutting import Cutting
+    from convscope.data.text_data_module import TextDataModule
+    from convscope.data.tokens import train_tokens
+    from convscope.models.text_network import build_text_network, find_text_weights
+    from convscope.models.text_zoo import find_text_architecture
+
+    if SENTENCES.is_dir():
+        source = movie_reviews_folder(SENTENCES, Cutting())
+    else:
+        source = generated_sentences((8530, 1066, 1066), 0)
+    architecture = find_text_architecture("text_cnn")
+    tokens = train_tokens(source.splits["train"].texts, "word", most=architecture.preprocessing().most)
+    torch.manual_seed(0)
+    network = build_text_network(architecture, find_text_weights("random"), len(source.classes), len(tokens))
+    cache = Path(tempfile.mkdtemp(prefix="convscope-bench-"))
+    data = TextDataModule(source, tokens, network.preprocessing, batch_size=BATCH, cache_dir=cache)
+    data.setup("fit")
+    return data, network
+
+
+def ours_side() -> Callable[[], float]:
+    """One epoch through the data module, the task and the Trainer, as ``train`` builds them."""
+    data, network = _built()
+    import pytorch_lightning as pl
+    from pytorch_lightning.callbacks import Callback
+
+    from convscope.callbacks.learning_rate import LearningRateLog
+    from convscope.commands.trainer import quieten_lightning
+    from convscope.models.blocks import blocks
+    from convscope.tasks.text_classification import TextClassification
+    from convscope.tracking.run_folder import RunFolder
+    from convscope.tracking.trackers import build_loggers
+    from convscope.transfer.optimization import Optimization
+    from convscope.transfer.plan import plan_stage
+    from convscope.transfer.stage import Stage
+
+    quieten_lightning()
+    stage = Stage("scratch", ("all",), 1, Optimization(lr=RATE))
+    plan = plan_stage(network.module, blocks(network.module, network.head), stage)
+
+    class Clock(Callback):
+        def on_train_epoch_start(self, *_: Any) -> None:
+            self.started = time.perf_counter()
+
+        def on_train_epoch_end(self, *_: Any) -> None:
+            self.seconds = time.perf_counter() - self.started
+
+    def run() -> float:
+        folder = RunFolder(tempfile.mkdtemp()).create()
+        loggers, _ = build_loggers(["tensorboard"], folder, project="bench", run_name="bench")
+        clock = Clock()
+        lightning = pl.Trainer(
+            accelerator="cpu",
+            max_epochs=1,
+            logger=list(loggers),
+            callbacks=[LearningRateLog(), clock],
+            limit_val_batches=0,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        task = TextClassification(network.module, data.classes)
+        task.begin(plan)
+        lightning.fit(task, datamodule=data)
+        return float(clock.seconds)
+
+    return run
+
+
+def bare_side() -> Callable[[], float]:
+    """The loop that a tutorial shows, over batches that lie ready."""
+    data, network = _built()
+    import torch
+    import torch.nn.functional as F
+
+    module = network.module
+    batches = [(batch.inputs, batch.labels) for batch in data.train_dataloader()]
+
+    def run() -> float:
+        optimizer = torch.optim.AdamW(module.parameters(), lr=RATE, fused=True)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, len(batches))
+        module.train()
+        total, right = 0.0, 0
+        started = time.perf_counter()
+        for number in torch.randperm(len(batches)).tolist():
+            x, y = batches[number]
+            optimizer.zero_grad()
+            logits = module(x)
+            loss = F.cross_entropy(logits, y)
+            loss.backward()
+            optimizer.step()
+            module.output.constrain()
+            schedule.step()
+            total += loss.item() * len(y)
+            right += int((logits.argmax(1) == y).sum())
+        return time.perf_counter() - started
+
+    return run

@@ -1,0 +1,64 @@
+"""``convscope dashboard``: lay out a project in wandb, or write the layout down."""
+
+import importlib.util
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from convscope.commands.console import say
+from convscope.config.dashboard import Dashboard
+from convscope.errors import UserError
+
+SCHEMA = Dashboard
+NOBODY = "entity"  # stands for the account in a specification that is written without one
+
+
+def run(config: Dashboard, overrides: Sequence[str]) -> None:
+    """Save a workspace and a report to wandb; with ``dry_run`` write them as JSON instead.
+
+    Raises:
+        UserError: The extra is not installed, there is no API key, or the server cannot be reached or refuses.
+    """
+    if importlib.util.find_spec("wandb_workspaces") is None:
+        raise UserError(
+            "convscope dashboard needs wandb-workspaces; install it with: pip install 'convscope[dashboard]' "
+            "(here: make setup extras=dashboard)"
+        )
+    if config.dry_run:
+        from convscope.tracking.dashboard import build_dashboard
+
+        text = (
+            json.dumps(build_dashboard(config.entity or NOBODY, config.project, offline=True).specification(), indent=2)
+            + "\n"
+        )
+        if config.file is None:
+            sys.stdout.write(text)
+        else:
+            file = Path(config.file).expanduser()
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+            say(f"specification  {file}")
+        return
+
+    from convscope import hub
+    from convscope.tracking import wandb_run
+
+    if not wandb_run.key_configured():
+        raise UserError("convscope dashboard needs a wandb API key (`wandb login` stores one), or dry_run=true")
+    address = wandb_run.server_address()
+    if not hub.reachable(address):
+        raise UserError(f"convscope dashboard: {address} cannot be reached; dry_run=true needs no network")
+
+    import wandb
+
+    from convscope.tracking.dashboard import build_dashboard
+
+    try:
+        entity = config.entity or str(wandb.Api().default_entity)
+        addresses = build_dashboard(entity, config.project).save()
+    except Exception as error:  # of the server or of wandb's client, which has no common class for them
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise UserError(f"convscope dashboard project={config.project}: wandb refused ({reason})") from error
+    for name, place in addresses.items():
+        say(f"{name:<10} {place}")

@@ -1,0 +1,329 @@
+"""What a training is about, pictures or texts: all that differs between the two, in the order in which it is needed."""
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from convscope.commands.building import architecture_of, cache_dir, open_source
+from convscope.commands.texts import (
+    build_text,
+    open_texts,
+    said_of_tokens,
+    text_architecture_of,
+    text_preprocessing,
+    text_warnings,
+    token_facts,
+    tokens_of,
+)
+from convscope.config.text_data import Texts
+from convscope.config.text_model import TEXT_MODELS
+from convscope.config.train import Train
+from convscope.data.sentence_keys import sentence_keys
+from convscope.errors import UserError
+
+if TYPE_CHECKING:
+    from pytorch_lightning.callbacks import Callback
+
+    from convscope.callbacks.time_spent import TimeSpent
+    from convscope.data.image_data_module import ImageDataModule
+    from convscope.data.image_source import ImageSource
+    from convscope.data.text_data_module import TextDataModule
+    from convscope.data.text_source import TextSource
+    from convscope.data.word_vectors import WordVectors
+    from convscope.models.network import Network
+    from convscope.models.text_network import TextNetwork
+    from convscope.models.weights import Weights
+    from convscope.tasks.classification import Classification, Objective
+    from convscope.tracking.recorder import Recorder
+    from convscope.tracking.run_folder import RunFolder
+
+
+class Subject(ABC):
+    """Pictures or texts, with their labels in ``source``."""
+
+    things: str
+    task_name: str
+    source: "ImageSource | TextSource"
+
+    @abstractmethod
+    def weights(self, config: Train) -> "Weights":
+        """Where the network's weights come from."""
+
+    @abstractmethod
+    def build(self, config: Train, weights: "Weights") -> "tuple[Network | TextNetwork, int]":
+        """The network, and its multiply-adds for one example."""
+
+    @abstractmethod
+    def data_module(self, config: Train) -> "ImageDataModule | TextDataModule":
+        """The batches, opened; after ``build``."""
+
+    @abstractmethod
+    def task(self, network: "Network | TextNetwork", objective: "Objective", model: dict[str, Any]) -> "Classification":
+        """The LightningModule; ``model`` is the configuration of the network, which checkpoints keep."""
+
+    def leave(self, folder: "RunFolder") -> None:  # noqa: B027 - pictures leave nothing
+        """Put what an evaluation needs beside the weights into the run's folder; after ``build``."""
+
+    def warnings(self) -> list[str]:
+        """What was found while the data were prepared; after ``data_module``."""
+        return []
+
+    def test_picture(self) -> "Callable[[int], np.ndarray] | None":
+        """From an index in the test split to the picture, (H, W, C) uint8; None for texts."""
+        return None
+
+    def example(self) -> np.ndarray | None:
+        """Two inputs as another program would give them to the network; None where their shape is not fixed."""
+        return None
+
+    @abstractmethod
+    def said(self) -> dict[str, str]:
+        """Lines for the console about the data; after ``data_module``."""
+
+    @abstractmethod
+    def figures(self, recorder: "Recorder") -> "Callback":
+        """What draws the test."""
+
+    def looks_while_training(self, config: Train, recorder: "Recorder", spent: "TimeSpent") -> "list[Callback]":
+        """Callbacks that look into the network while it is trained; after ``data_module``."""
+        return []
+
+    def looks_at_test(self, config: Train, recorder: "Recorder", spent: "TimeSpent") -> "list[Callback]":
+        """Callbacks that look into the network after the test."""
+        return []
+
+    @abstractmethod
+    def summary(self) -> dict[str, dict[str, Any]]:
+        """What the summary says beside the rest, under ``model`` and ``data``."""
+
+
+def subject_of(config: Train) -> Subject:
+    """The pictures or texts that ``data=...`` chose.
+
+    Raises:
+        UserError: They are not there, or the network reads the other kind.
+    """
+    texts = isinstance(config.data, Texts)
+    if texts is not isinstance(config.model, TEXT_MODELS):
+        names = ", ".join(model.model_fields["name"].annotation.__args__[0] for model in TEXT_MODELS)  # type: ignore[union-attr]
+        model, data = f"model={config.model.name}", f"data={config.data.name}"
+        if texts:
+            raise UserError(f"{model} reads pictures, and {data} are texts; choose a model for texts: {names}")
+        raise UserError(f"{model} reads texts, and {data} are pictures; choose data=movie_reviews, for example")
+    return TextSubject(config) if texts else PictureSubject(config)
+
+
+class PictureSubject(Subject):
+    """Pictures."""
+
+    things = "pictures"
+    task_name = "image_classification"
+    source: "ImageSource"
+
+    def __init__(self, config: Train) -> None:
+        assert not isinstance(config.data, Texts)
+        self.told = config.data
+        self.source = open_source(self.told)
+
+    def weights(self, config: Train) -> "Weights":
+        """Of a package, a hub, a file, or random ones."""
+        from convscope.models.weights import find_weights
+
+        return find_weights(architecture_of(config.model), config.model.weights)
+
+    def build(self, config: Train, weights: "Weights") -> "tuple[Network, int]":
+        """The network for the classes and channels of the pictures."""
+        from convscope.insight.parameters import multiply_adds
+        from convscope.models.network import build_network
+
+        self.network = build_network(
+            architecture_of(config.model),
+            weights,
+            len(self.source.classes),
+            self.source.channels,
+            self.told.image_size,
+            self.told.scratch.image_size,
+        )
+        seen = self.network.preprocessing
+        return self.network, multiply_adds(self.network.module, (1, seen.channels, seen.size, seen.size))
+
+    def data_module(self, config: Train) -> "ImageDataModule":
+        """Stored, augmented and batched pictures."""
+        from convscope.data.image_data_module import ImageDataModule
+
+        first = config.transfer.stages[0]
+        self.data = ImageDataModule(
+            self.source,
+            self.network.preprocessing,
+            batch_size=first.batch_size,
+            augmentation=first.augmentation,
+            seed=config.seed,
+            workers=self.told.workers,
+            cache_dir=cache_dir(self.told),
+            on_bad_image=self.told.on_bad_image,
+        )
+        return self.data
+
+    def task(self, network: "Network | TextNetwork", objective: "Objective", model: dict[str, Any]) -> "Classification":
+        """Image classification."""
+        from convscope.tasks.image_classification import ImageClassification
+
+        seen = dataclasses.asdict(network.preprocessing)
+        known = {"model": model, "classes": list(self.source.classes), "preprocessing": seen}
+        return ImageClassification(network.module, self.source.classes, objective, known)
+
+    def test_picture(self) -> "Callable[[int], np.ndarray]":
+        """Of the store."""
+        return self.data.store("test").image
+
+    def example(self) -> np.ndarray:
+        """(2, C, H, W) float32."""
+        seen = self.network.preprocessing
+        return np.zeros((2, seen.channels, seen.size, seen.size), dtype=np.float32)
+
+    def said(self) -> dict[str, str]:
+        """One line."""
+        sizes, source = self.data.sizes, self.source
+        return {
+            "data": f"{source.name} ({source.source}): {sizes['train']:,} train, {sizes['validation']:,} validation, "
+            f"{sizes['test']:,} test pictures of {len(source.classes)} classes at {self.network.preprocessing.size} px"
+        }
+
+    def figures(self, recorder: "Recorder") -> "Callback":
+        """Confusion matrix and grids of pictures."""
+        from convscope.callbacks.test_figures import TestFigures
+
+        return TestFigures(recorder, self.data.store("test").image)
+
+    def looks_while_training(self, config: Train, recorder: "Recorder", spent: "TimeSpent") -> "list[Callback]":
+        """Saliency maps of the same pictures."""
+        from convscope.commands.insight_callbacks import saliency_callbacks
+
+        return saliency_callbacks(config.callbacks, recorder, self.network, self.data, spent)
+
+    def looks_at_test(self, config: Train, recorder: "Recorder", spent: "TimeSpent") -> "list[Callback]":
+        """Saliency of mistakes, filters, faithfulness."""
+        from convscope.commands.insight_callbacks import test_insight
+
+        return test_insight(config.callbacks, recorder, self.network, self.data, spent)
+
+    def summary(self) -> dict[str, dict[str, Any]]:
+        """The size of the input."""
+        seen = self.network.preprocessing
+        return {"model": {"input": [seen.channels, seen.size, seen.size]}, "data": {}}
+
+
+class TextSubject(Subject):
+    """Texts."""
+
+    things = "texts"
+    task_name = "text_classification"
+    source: "TextSource"
+
+    def __init__(self, config: Train) -> None:
+        assert isinstance(config.data, Texts)
+        self.told: Any = config.data
+        if config.task.mixup or config.task.cutmix:
+            raise UserError("task.mixup and task.cutmix mix pictures: set them to 0 for texts")
+        for stage in config.transfer.stages:
+            if stage.augmentation != "none":
+                raise UserError(f"transfer.augmentation={stage.augmentation}: texts are not augmented; set it to none")
+        self.seen = text_preprocessing(text_architecture_of(config.model), self.told)  # type: ignore[arg-type]
+        self.source = open_texts(self.told)
+        self.vectors: WordVectors | None = None
+
+    def weights(self, config: Train) -> "Weights":
+        """Of a file, or random ones."""
+        from convscope.models.text_network import find_text_weights
+
+        return find_text_weights(config.model.weights)
+
+    def build(self, config: Train, weights: "Weights") -> "tuple[TextNetwork, int]":
+        """The network for the vocabulary of the training split; its cost for a text of the mean length."""
+        import torch
+
+        from convscope.insight.parameters import multiply_adds_of
+
+        self.tokens = tokens_of(self.told, self.seen, self.source)
+        built = build_text(config.model, weights, self.seen, self.tokens, len(self.source.classes), config.seed)  # type: ignore[arg-type]
+        self.network, self.vectors = built.network, built.vectors
+        some = self.source.splits["train"].texts
+        lengths = [len(ids) for ids in self.tokens.encode_all(some[place] for place in range(min(len(some), 1000)))]
+        self.length = max(self.seen.least, round(float(np.mean(lengths))))
+        example = torch.ones(1, self.length, dtype=torch.int64)
+        return self.network, multiply_adds_of(self.network.module, (example,))
+
+    def data_module(self, config: Train) -> "TextDataModule":
+        """Encoded texts in batches of similar length."""
+        from convscope.data.text_data_module import TextDataModule
+
+        self.data = TextDataModule(
+            self.source,
+            self.tokens,
+            self.seen,
+            batch_size=config.transfer.stages[0].batch_size,
+            cache_dir=cache_dir(self.told),
+            seed=config.seed,
+        )
+        self.data.setup()
+        self.facts = token_facts(self.data, self.vectors)
+        return self.data
+
+    def task(self, network: "Network | TextNetwork", objective: "Objective", model: dict[str, Any]) -> "Classification":
+        """Text classification."""
+        from convscope.tasks.text_classification import TextClassification
+
+        seen = dataclasses.asdict(network.preprocessing)
+        known = {"model": model, "classes": list(self.source.classes), "preprocessing": seen}
+        return TextClassification(network.module, self.source.classes, objective, known)
+
+    def leave(self, folder: "RunFolder") -> None:
+        """The vocabulary, and the keys of the texts that are trained on or chosen by."""
+        folder.write_tokens(self.tokens.to_json())
+        seen = [sentence_keys(self.source.splits[split].texts) for split in ("train", "validation")]
+        folder.write_trained_on(np.concatenate(seen))
+
+    def warnings(self) -> list[str]:
+        """Of empty texts, and of those that are cut off."""
+        return text_warnings(self.data)
+
+    def said(self) -> dict[str, str]:
+        """The texts, their tokens, their vectors."""
+        return said_of_tokens(self.source.name, self.source.source, self.facts, self.data.sizes, self.data.classes)
+
+    def figures(self, recorder: "Recorder") -> "Callback":
+        """Confusion matrix, texts with the words that counted, and n-grams."""
+        import torch
+
+        from convscope.callbacks.text_figures import ReadText, TextFigures
+
+        test, train = self.source.splits["test"], self.source.splits["train"]
+
+        def read(index: int) -> ReadText:
+            encoded = self.tokens.encode(test.texts[index])
+            return ReadText(test.texts[index], encoded.ids, encoded.spans)
+
+        def training() -> "Any":
+            some = min(len(train), NGRAM_TEXTS)
+            batches = self.data.inputs("train", batch_size=64)
+            for first, batch in zip(range(0, some, 64), batches, strict=False):
+                yield batch, torch.arange(first, first + len(batch))
+
+        def ngram(index: int, start: int, stop: int) -> str:
+            text = train.texts[index]
+            spans = self.tokens.encode(text).spans[start:stop]
+            return text[spans[0][0] : spans[-1][1]]
+
+        return TextFigures(recorder, read, self.seen.least, training, ngram)
+
+    def summary(self) -> dict[str, dict[str, Any]]:
+        """Tokens and vectors."""
+        facts = dict(self.facts)
+        vectors = facts.pop("vectors", None)
+        return {"model": {"input": [self.length], "vectors": vectors}, "data": {"tokens": facts}}
+
+
+NGRAM_TEXTS = 4096  # training texts in which n-grams are looked for

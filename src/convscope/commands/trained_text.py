@@ -1,0 +1,90 @@
+"""A text run that was trained, loaded again: its network, its vocabulary, its classes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+
+import torch
+import yaml
+from pydantic import TypeAdapter, ValidationError
+from torch import nn
+
+from convscope.callbacks.text_figures import ReadText
+from convscope.commands.texts import text_architecture_of
+from convscope.config.text_model import TextModel
+from convscope.data.tokens import Tokens, tokens_from_file
+from convscope.errors import UserError
+from convscope.preprocessing import TextPreprocessing
+from convscope.tasks.text_classification import TextClassification
+from convscope.tracking.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class TrainedText:
+    """``network`` maps tokens (N, L) to logits (N, classes), with the run's own weights, in evaluation mode."""
+
+    folder: RunFolder
+    network: nn.Module
+    tokens: Tokens
+    classes: tuple[str, ...]
+    preprocessing: TextPreprocessing
+
+    def read(self, text: str) -> ReadText:
+        """The text as the network reads it."""
+        encoded = self.tokens.encode(text)
+        return ReadText(text, encoded.ids, encoded.spans)
+
+    def logits(self, texts: Sequence[ReadText]) -> torch.Tensor:
+        """(N, classes) of ``texts``."""
+        with torch.no_grad():
+            logits: torch.Tensor = self.network(padded(texts, self.preprocessing.least))
+        return logits
+
+
+def padded(texts: Sequence[ReadText], least: int) -> torch.Tensor:
+    """Tokens (N, L) int64 of ``texts``, padded with 0."""
+    tokens = torch.zeros(len(texts), max(least, *(len(text.ids) for text in texts)), dtype=torch.int64)
+    for row, text in enumerate(texts):
+        tokens[row, : len(text.ids)] = torch.tensor(text.ids)
+    return tokens
+
+
+def is_text_run(path: Path) -> bool:
+    """Whether the run at ``path`` was trained on texts."""
+    told = RunFolder(path).read_config()
+    config = yaml.safe_load(told) if told is not None else None
+    return isinstance(config, dict) and isinstance(config.get("data"), dict) and "tokens" in config["data"]
+
+
+def load_trained_text(path: Path, checkpoint: str = "best") -> TrainedText:
+    """Load the weights that a text run kept.
+
+    Raises:
+        UserError: It has no checkpoint, or no vocabulary, or one of them is damaged.
+    """
+    folder = RunFolder(path)
+    file = folder.checkpoints / f"{checkpoint}.ckpt"
+    if not file.is_file():
+        raise UserError(f"run={path}: has no checkpoint (checkpoints/{checkpoint}.ckpt); did its training end?")
+    try:
+        kept = torch.load(file, map_location="cpu", weights_only=True)
+        known, state = kept["convscope"], kept["state_dict"]
+        model = TypeAdapter(TextModel).validate_python(known["model"])
+        classes, seen = tuple(known["classes"]), TextPreprocessing(**known["preprocessing"])
+    except (KeyError, TypeError, ValidationError, RuntimeError, EOFError, OSError, UnpicklingError) as error:
+        reason = type(error).__name__
+        raise UserError(f"{file}: is no checkpoint of this version of convscope, or damaged ({reason})") from error
+    tokens = tokens_from_file(folder.tokens_file, seen.most)
+    network = text_architecture_of(model).build(len(classes), len(tokens), _place_for_vectors(state))
+    task = TextClassification(network, classes)
+    task.load_state_dict(state)
+    return TrainedText(folder, network.eval(), tokens, classes, seen)
+
+
+def _place_for_vectors(state: dict[str, torch.Tensor]) -> torch.Tensor | None:
+    """Zeros of the shape that the word vectors of ``state`` have, for the weights to be loaded into."""
+    for key in ("network.embedding.weight", "network.embedding.fixed.weight"):
+        if key in state:
+            return torch.zeros_like(state[key])
+    return None

@@ -1,0 +1,12 @@
+"""``cache``: what may be asked of the cache."""
+
+from typing import Literal
+
+from convscope.config.base import Config
+
+
+class CacheCommand(Config):
+    """A look at the cache: ``convscope cache``."""
+
+    clear: Literal["none", "all", "images", "features"]
+    cache_dir: str | None

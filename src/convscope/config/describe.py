@@ -1,0 +1,21 @@
+"""``describe``: everything that the description of a network can be told."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveInt
+
+from convscope.config.base import Config
+from convscope.config.model import InputSize, Model
+
+
+class Describe(Config):
+    """A description: ``convscope describe``."""
+
+    model: Model
+    input_size: InputSize
+    classes: PositiveInt | None
+    channels: PositiveInt | None
+    output: Literal["table", "json", "csv", "markdown"]
+    layer: Annotated[str, Field(min_length=1)] | None
+    fold: Literal["auto"] | bool
+    compare: list[list[str]]

@@ -1,0 +1,100 @@
+"""``data``: the options that are texts."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveInt
+
+from convscope.config.base import Config
+
+Fraction = Annotated[float, Field(gt=0.0, lt=0.5)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class TextFromScratch(Config):
+    """What a training from random weights on this data does well with."""
+
+    epochs: PositiveInt
+
+
+class Tokens(Config):
+    """What a text is taken apart into, and how much of it is known."""
+
+    level: Literal["auto", "word", "wordpiece", "byte_pair", "character"]
+    lowercase: bool
+    vocabulary: Annotated[int, Field(ge=3, le=10_000_000)]
+    min_count: PositiveInt
+    most: Annotated[int, Field(ge=1, le=1_000_000)] | None
+    file: str | None
+
+
+class Texts(Config):
+    """What all text data share."""
+
+    tokens: Tokens
+    validation: Fraction
+    test: Fraction
+    folds: Annotated[int, Field(ge=2, le=1000)] | None
+    fold: Count
+    split_seed: Count
+    batch_size: Annotated[int, Field(ge=1, le=65536)]
+    augmentation: Literal["none"]
+    class_weights: Literal["none", "balanced"]
+    on_leak: Literal["error", "warn", "drop"]
+    encoding: Annotated[str, Field(min_length=1)]
+    cache_dir: str | None
+    scratch: TextFromScratch
+
+
+class GeneratedSentences(Config):
+    """How many sentences are made, and from which seed."""
+
+    train: PositiveInt
+    validation: PositiveInt
+    test: PositiveInt
+    seed: Count
+
+
+class MovieReviews(Texts):
+    """Movie-review sentences (Pang & Lee 2005), or generated ones."""
+
+    name: Literal["movie_reviews"]
+    source: Literal["auto", "folder", "hub", "generated"]
+    root: str | None
+    generated: GeneratedSentences
+
+
+class SentenceSet(Texts):
+    """SST-2 (Socher et al. 2013) or SUBJ (Pang & Lee 2004)."""
+
+    name: Literal["sst2", "subj"]
+    root: str | None
+
+
+class Trec(Texts):
+    """TREC questions (Li & Roth 2002)."""
+
+    name: Literal["trec"]
+    root: str | None
+    labels: Literal["coarse", "fine"]
+
+
+class TextFiles(Texts):
+    """CSV, TSV, JSON lines, Parquet, or class folders of .txt files."""
+
+    name: Literal["text_files"]
+    root: str | None
+    text_column: Annotated[str, Field(min_length=1)]
+    label_column: Annotated[str, Field(min_length=1)]
+
+
+class TextHub(Texts):
+    """Any text-classification set that the ``datasets`` library reads; some by a name of their own."""
+
+    name: Literal["text_hub", "ag_news", "imdb", "yelp"]
+    path: str | None
+    subset: str | None
+    text_column: str | None
+    label_column: str | None
+
+
+TextData = MovieReviews | SentenceSet | Trec | TextFiles | TextHub

@@ -1,0 +1,222 @@
+"""Texts of your own: a table (CSV, TSV, JSON lines, Parquet), a folder of tables, or class folders of .txt files."""
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from convscope.data.sentence_sets import labelled_source
+from convscope.data.text_cutting import Cutting
+from convscope.data.text_reading import read_lines, read_text
+from convscope.data.text_source import TextSource, numbered
+from convscope.data.texts import Texts
+from convscope.errors import UserError
+
+SPLIT_NAMES = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "dev": "validation",
+    "test": "test",
+    "testing": "test",
+}
+Rows = Iterator[tuple[str, str]]
+
+
+def text_files(
+    root: str | Path,
+    cutting: Cutting,
+    text_column: str = "text",
+    label_column: str = "label",
+    encoding: str = "utf-8",
+    name: str = "text_files",
+) -> TextSource:
+    """The texts at ``root``.
+
+    A table is one file, whose splits are cut; or a folder with tables called train, val (valid, validation, dev)
+    and test. Otherwise ``root`` holds class folders of .txt files, one text a file, with or without such folders
+    above them. A row without a label is passed over and counted.
+
+    Raises:
+        UserError: The path does not exist or holds no texts; a column is missing (the message lists the columns); a
+            file is not ``encoding`` (it names the line); a class has too few texts.
+    """
+    path, named, unlabelled = _read(root, text_column, label_column, encoding)
+    if "train" not in named:
+        raise UserError(f"{path} has no train split beside {', '.join(named)}: name it 'train'")
+    if not named["train"][0]:
+        raise UserError(f"{path} holds no labelled texts")
+    return labelled_source(name, "folder", named, cutting, str(path), _said(unlabelled, path))
+
+
+def evaluation_texts(root: str | Path, text_column: str, label_column: str, encoding: str = "utf-8") -> TextSource:
+    """The texts at ``root`` as a test split: that of its test table or folder, or, without any such, all of them.
+
+    Raises:
+        UserError: As of ``text_files``, but one class is enough.
+    """
+    path, named, unlabelled = _read(root, text_column, label_column, encoding)
+    labels, texts = named.get("test") or next(iter(named.values()))
+    if not labels:
+        raise UserError(f"{path} holds no labelled texts")
+    classes = tuple(sorted(set(labels)))
+    number = {name: label for label, name in enumerate(classes)}
+    split = numbered(Texts(texts), [number[label] for label in labels], "test")
+    return TextSource("text_files", "folder", classes, {"test": split}, _said(unlabelled, path))
+
+
+def _said(unlabelled: int, path: Path) -> tuple[str, ...]:
+    return (f"{unlabelled:,} rows of {path} have no label, and are not used",) if unlabelled else ()
+
+
+def _read(
+    root: str | Path, text_column: str, label_column: str, encoding: str
+) -> tuple[Path, dict[str, tuple[list[str], list[str]]], int]:
+    """The path, for each split the labels and texts that it has, and the number of rows without a label."""
+    path = Path(root).expanduser()
+    if not path.exists():
+        raise UserError(f"data.root={path}: no such file or folder")
+    files = {"train": path} if path.is_file() else _tables(path)
+    unlabelled = 0
+    named: dict[str, tuple[list[str], list[str]]] = {}
+    if files:
+        for split, file in files.items():
+            labels, texts = [], []
+            for text, label in _reader(file)(file, text_column, label_column, encoding):
+                if label.strip():
+                    labels.append(label.strip())
+                    texts.append(text)
+                else:
+                    unlabelled += 1
+            named[split] = labels, texts
+    else:
+        for split, folder in _split_folders(path).items():
+            named[split] = _class_folders(folder, encoding)
+    return path, named, unlabelled
+
+
+def _tables(folder: Path) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for file in sorted(folder.iterdir()):
+        split = SPLIT_NAMES.get(file.stem.lower())
+        if split and file.is_file() and file.suffix.lower() in READERS:
+            if split in found:
+                raise UserError(f"{folder} has two tables of its {split} split: {found[split].name} and {file.name}")
+            found[split] = file
+    return found
+
+
+def _split_folders(folder: Path) -> dict[str, Path]:
+    found = {
+        SPLIT_NAMES[path.name.lower()]: path
+        for path in sorted(folder.iterdir())
+        if path.is_dir() and path.name.lower() in SPLIT_NAMES
+    }
+    return found or {"train": folder}
+
+
+def _class_folders(folder: Path, encoding: str) -> tuple[list[str], list[str]]:
+    labels: list[str] = []
+    texts: list[str] = []
+    classes = [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+    for path in classes:
+        files = sorted(file for file in path.rglob("*.txt") if file.is_file())
+        if not files:
+            raise UserError(f"class folder {path} holds no .txt file: fill it or remove it")
+        for file in files:
+            labels.append(path.name)
+            texts.append(read_text(file, encoding))
+    if not classes:
+        kinds = ", ".join(READERS)
+        raise UserError(f"{folder} holds neither tables (train{{{kinds}}}) nor class folders of .txt files")
+    return labels, texts
+
+
+def _reader(file: Path) -> Callable[[Path, str, str, str], Rows]:
+    reader = READERS.get(file.suffix.lower())
+    if reader is None:
+        raise UserError(
+            f"data.root={file}: cannot tell its form by its name; it must end in one of {', '.join(READERS)}"
+        )
+    return reader
+
+
+def _read_csv(file: Path, text: str, label: str, encoding: str) -> Rows:
+    yield from _read_separated(file, text, label, encoding, ",")
+
+
+def _read_tsv(file: Path, text: str, label: str, encoding: str) -> Rows:
+    yield from _read_separated(file, text, label, encoding, "\t")
+
+
+def _read_separated(file: Path, text: str, label: str, encoding: str, separator: str) -> Rows:
+    csv.field_size_limit(sys.maxsize)  # a text may be a megabyte long
+    # The line ends are put back, since a quoted text may hold some.
+    lines = (line + "\n" for line in read_lines(file, encoding))
+    reader = csv.reader(lines, delimiter=separator)
+    try:
+        header = next(reader, [])
+        places = [_column(header, column, key, file) for column, key in ((text, "text"), (label, "label"))]
+        for row in reader:
+            if not row:
+                continue
+            if len(row) <= max(places):
+                raise UserError(f"{file}, line {reader.line_num}: has {len(row)} cells, and the header {len(header)}")
+            yield row[places[0]], row[places[1]]
+    except csv.Error as error:
+        raise UserError(f"{file}, line {reader.line_num}: is no table of this form ({error})") from error
+
+
+def _read_json_lines(file: Path, text: str, label: str, encoding: str) -> Rows:
+    for number, line in enumerate(read_lines(file, encoding), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise UserError(f"{file}, line {number}: is no JSON ({error.msg})") from error
+        if not isinstance(row, dict):
+            raise UserError(f"{file}, line {number}: holds no object with the keys {text} and {label}")
+        for column, key in ((text, "text"), (label, "label")):
+            if column not in row:
+                _column(list(row), column, key, file, number)
+        yield _cell(row[text]), _cell(row[label])
+
+
+def _read_parquet(file: Path, text: str, label: str, encoding: str) -> Rows:
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        with parquet.ParquetFile(file) as table:
+            names = table.schema_arrow.names
+            for column, key in ((text, "text"), (label, "label")):
+                _column(names, column, key, file)
+            for batch in table.iter_batches(columns=list(dict.fromkeys([text, label]))):
+                columns = batch.to_pydict()
+                yield from zip(map(_cell, columns[text]), map(_cell, columns[label]), strict=True)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise UserError(f"{file}: cannot be read as Parquet ({str(error).splitlines()[0]})") from error
+
+
+READERS: dict[str, Callable[[Path, str, str, str], Rows]] = {
+    ".csv": _read_csv,
+    ".tsv": _read_tsv,
+    ".jsonl": _read_json_lines,
+    ".ndjson": _read_json_lines,
+    ".parquet": _read_parquet,
+}
+
+
+def _column(columns: list[str], wanted: str, key: str, file: Path, line: int | None = None) -> int:
+    if wanted not in columns:
+        where = f"{file}, line {line}" if line else str(file)
+        raise UserError(f"{where}: has no column '{wanted}'; it has {', '.join(columns)}; set data.{key}_column")
+    return columns.index(wanted)
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else str(value)

@@ -1,0 +1,34 @@
+"""A layer's number of parameters as the sum that a person would write for it."""
+
+import math
+from collections import Counter
+
+from convscope.insight.tracing import TracedLayer
+
+
+def formula(layer: TracedLayer) -> str:
+    """Such as ``16 × (3×3×3) + 16 = 448``: filters × (rows × columns × channels) + biases; empty without any."""
+    if not layer.parameters:
+        return ""
+    terms = Counter(_term(layer, tuple(parameter.shape)) for _, parameter in layer.parameters)
+    total = sum(parameter.numel() for _, parameter in layer.parameters)
+    written = [f"{count} × {_grouped(term)}" if count > 1 else term for term, count in terms.items()]
+    text = " + ".join(written)
+    return text if text == str(total) else f"{text} = {total}"
+
+
+def _grouped(term: str) -> str:
+    return f"({term})" if " × " in term else term
+
+
+def _term(layer: TracedLayer, shape: tuple[int, ...]) -> str:
+    geometry = layer.geometry
+    if geometry is not None and len(shape) == len(geometry.kernel) + 2:
+        filters, channels = shape[:2]
+        if geometry.transposed:
+            filters, channels = channels * geometry.groups, filters // geometry.groups
+        return f"{filters} × ({'×'.join(map(str, (*shape[2:], channels)))})"
+    if len(shape) == 2 and math.prod(layer.flattened) == shape[1] and len(layer.flattened) > 1:
+        return f"{shape[0]} × ({'×'.join(map(str, layer.flattened))})"
+    sizes = [str(size) for size in shape if size != 1] or ["1"]
+    return " × ".join(sizes)

@@ -1,0 +1,323 @@
+"""What a window over the input's axes makes of a reach: convolution, pooling, interpolation, and what undoes them.
+
+A rule takes the result of an operation and its arguments, named and ordered as in ATen's schema, and returns the
+reach of the result. All of them run on shapes alone.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import torch
+
+from convscope.insight.interval_maps import (
+    IntervalMap,
+    Resampling,
+    resampled,
+    transposed_window,
+    window,
+)
+from convscope.insight.reach import Dimension, Reach, axes_in, digits, plain, reduced, seeing_all
+
+REACH = "_convscope_reach"
+
+Many = int | Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """A window, its numbers given for each spatial dimension."""
+
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    dilation: tuple[int, ...]
+    groups: int = 1
+    transposed: bool = False
+
+
+def seen(tensor: Any) -> Reach | None:
+    """The reach that a tensor carries; None for what does not depend on the input, and for no tensor."""
+    return getattr(tensor, REACH, None)
+
+
+def each(value: Many | None, count: int, default: int) -> tuple[int, ...]:
+    """A number for each of ``count`` dimensions."""
+    if value is None:
+        return (default,) * count
+    if isinstance(value, int):
+        return (value,) * count
+    many = tuple(int(v) for v in value)
+    return many * count if len(many) == 1 else many or (default,) * count
+
+
+def convolution_geometry(
+    x: torch.Tensor,
+    weight: torch.Tensor,
+    bias: Any = None,
+    stride: Many = 1,
+    padding: Many | str = 0,
+    dilation: Many = 1,
+    groups: int = 1,
+    **_: Any,
+) -> Geometry:
+    """The window of ``aten::convNd``; of ``padding="same"``, the amount before the first place."""
+    kernel = tuple(weight.shape[2:])
+    count = len(kernel)
+    dilations = each(dilation, count, 1)
+    if isinstance(padding, str):
+        same = padding == "same"
+        padding = tuple(d * (k - 1) // 2 if same else 0 for k, d in zip(kernel, dilations, strict=True))
+    return Geometry(kernel, each(stride, count, 1), each(padding, count, 0), dilations, groups)
+
+
+def transposed_geometry(
+    x: torch.Tensor,
+    weight: torch.Tensor,
+    bias: Any = None,
+    stride: Many = 1,
+    padding: Many = 0,
+    output_padding: Many = 0,
+    groups: int = 1,
+    dilation: Many = 1,
+) -> Geometry:
+    """The window of ``aten::conv_transposeNd``."""
+    count = weight.ndim - 2
+    numbers = each(stride, count, 1), each(padding, count, 0), each(dilation, count, 1)
+    return Geometry(tuple(weight.shape[2:]), *numbers, groups, transposed=True)
+
+
+def general_geometry(
+    x: torch.Tensor,
+    weight: torch.Tensor,
+    bias: Any,
+    stride: Many,
+    padding: Many,
+    dilation: Many,
+    transposed: bool,
+    output_padding: Many,
+    groups: int,
+    *_: Any,
+) -> Geometry:
+    """The window of ``aten::convolution``."""
+    if transposed:
+        return transposed_geometry(x, weight, bias, stride, padding, output_padding, groups, dilation)
+    return convolution_geometry(x, weight, bias, stride, padding, dilation, groups)
+
+
+def max_pool_geometry(
+    x: torch.Tensor, kernel: Many, stride: Many | None = None, padding: Many = 0, dilation: Many = 1, *_: Any, **__: Any
+) -> Geometry:
+    """The window of ``aten::max_poolNd``; ``ceil_mode`` adds places, not taps."""
+    count = x.ndim - 2 if isinstance(kernel, int) or len(kernel) == 1 else len(kernel)
+    sides = each(kernel, count, 1)
+    strides = sides if stride is None or stride == [] else each(stride, count, 1)
+    return Geometry(sides, strides, each(padding, count, 0), each(dilation, count, 1))
+
+
+def average_pool_geometry(
+    x: torch.Tensor, kernel: Many, stride: Many | None = None, padding: Many = 0, *_: Any, **__: Any
+) -> Geometry:
+    """The window of ``aten::avg_poolNd``."""
+    return max_pool_geometry(x, kernel, stride, padding)
+
+
+def moved_window(reach: Reach, geometry: Geometry, shape: Sequence[int]) -> Reach:
+    """The window moved along the last dimensions of ``reach``, to a result of ``shape``."""
+    layout, maps = list(reach.layout), list(reach.maps)
+    start = len(layout) - len(geometry.kernel)
+    for at, k, s, p, d in zip(
+        range(start, len(layout)), geometry.kernel, geometry.stride, geometry.padding, geometry.dilation, strict=True
+    ):
+        dimension, size = layout[at], shape[at]
+        axis, whole = _axis_of(reach, dimension)
+        if axis is None:
+            layout[at] = plain(size)
+        elif not whole:
+            if (k, s) != (1, 1):
+                layout[at], maps = _blurred(dimension, size, maps)
+        else:
+            layout[at] = ((axis, size, 1),)
+            below = maps[axis]
+            length = dimension[0][1]
+            if below is None:
+                continue
+            if geometry.transposed:
+                maps[axis] = transposed_window(below, k, s, p, d)
+            elif size == 1 and length == d * (k - 1) + 1 and length > 1 and p == 0:
+                maps[axis] = None  # a dense layer in disguise
+            else:
+                maps[axis] = window(below, k, s, p, d)
+    return Reach(tuple(layout), tuple(maps), reach.context)
+
+
+def _axis_of(reach: Reach, dimension: Dimension) -> tuple[int | None, bool]:
+    """The axis that runs along ``dimension``, and whether it does so alone and from end to end."""
+    axes = axes_in([dimension])
+    if not axes:
+        return None, True
+    axis = min(axes)
+    whole = len(dimension) == 1 and digits(reach.layout, axis) in ((), ((dimension[0][1], 1),))
+    return axis, whole
+
+
+def _blurred(
+    dimension: Dimension, size: int, maps: list[IntervalMap | None]
+) -> tuple[Dimension, list[IntervalMap | None]]:
+    """For a window over a dimension that is no axis in its own order: all of its axes are seen."""
+    axes = axes_in([dimension])
+    return ((min(axes), size, 1),), [None if a in axes else m for a, m in enumerate(maps)]
+
+
+def contracted(reach: Reach, dimension: int, size: int) -> Reach:
+    """A weighted sum over ``dimension`` that makes ``size`` new channels: dense layers, a convolution's channels."""
+    dimension %= len(reach.layout)
+    axes = axes_in([reach.layout[dimension]])
+    mixed = reduced(reach, [dimension], keep=True) if axes else reach
+    lost = [axis for axis in axes if mixed.maps[axis] is None and digits(reach.layout, axis)]
+    made: Dimension = ((min(lost), size, 1),) if lost else plain(size)
+    layout = (*mixed.layout[:dimension], made, *mixed.layout[dimension + 1 :])
+    return Reach(layout, mixed.maps, mixed.context)
+
+
+def convolution(geometry: Callable[..., Geometry]) -> Callable[..., Reach | None]:
+    """The rule of a convolution whose arguments ``geometry`` reads."""
+
+    def rule(out: torch.Tensor, x: torch.Tensor, weight: torch.Tensor, *rest: Any, **named: Any) -> Reach | None:
+        reach = seen(x)
+        if reach is None:
+            return None
+        told = geometry(x, weight, *rest, **named)
+        channels = len(reach.layout) - len(told.kernel) - 1
+        return moved_window(contracted(reach, channels, out.shape[channels]), told, out.shape)
+
+    return rule
+
+
+def pooling(geometry: Callable[..., Geometry]) -> Callable[..., Any]:
+    """The rule of a pooling whose arguments ``geometry`` reads; for the indices of its maxima, too."""
+
+    def rule(out: Any, x: torch.Tensor, *rest: Any, **named: Any) -> Any:
+        reach = seen(x)
+        if reach is None:
+            return None
+        first = out[0] if isinstance(out, tuple) else out
+        result = moved_window(reach, geometry(x, *rest, **named), first.shape)
+        return (result, result) if isinstance(out, tuple) else result
+
+    return rule
+
+
+def along_last(out: Any, x: torch.Tensor, kind: Resampling, ratios: Sequence[Fraction], aligned: bool = False) -> Any:
+    """Resampling of the last dimensions by ``ratios``, in units below to a unit of the result."""
+    reach = seen(x)
+    if reach is None:
+        return None
+    first = out[0] if isinstance(out, tuple) else out
+    layout, maps = list(reach.layout), list(reach.maps)
+    for at, ratio in zip(range(x.ndim - len(ratios), x.ndim), ratios, strict=True):
+        size = first.shape[at]
+        axis, whole = _axis_of(reach, layout[at])
+        if axis is None:
+            layout[at] = plain(size)
+        elif not whole:
+            layout[at], maps = _blurred(layout[at], size, maps)
+        else:
+            layout[at] = ((axis, size, 1),)
+            below = maps[axis]
+            if kind == "adaptive" and size == 1:
+                maps[axis] = None
+            elif below is not None and ratio != 1:
+                maps[axis] = resampled(below, ratio, kind, aligned)
+    result = Reach(tuple(layout), tuple(maps), reach.context)
+    return (result, result) if isinstance(out, tuple) else result
+
+
+def adaptive_pooling(out: Any, x: torch.Tensor, size: Many, **_: Any) -> Any:
+    """``aten::adaptive_*_poolNd``."""
+    first = out[0] if isinstance(out, tuple) else out
+    count = len(size) if not isinstance(size, int) else x.ndim - 2
+    ratios = [Fraction(x.shape[-d], first.shape[-d]) for d in range(count, 0, -1)]
+    return along_last(out, x, "adaptive", ratios)
+
+
+def interpolation(kind: Resampling) -> Callable[..., Any]:
+    """The rule of ``aten::upsample_*``; the ratio is that of the lengths unless a factor was given."""
+
+    def rule(out: torch.Tensor, x: torch.Tensor, *rest: Any, **named: Any) -> Any:
+        aligned = any(argument is True for argument in (*rest, named.get("align_corners")))
+        given = [a for a in (*rest[1:], *named.values()) if isinstance(a, (list, tuple, float))]
+        floats = [f for a in given for f in ([a] if isinstance(a, float) else a) if isinstance(f, float)]
+        count = x.ndim - 2
+        ratios = []
+        for d in range(count):
+            n, m = x.shape[2 + d], out.shape[2 + d]
+            if aligned:
+                ratios.append(Fraction(n - 1, m - 1) if m > 1 else Fraction(0))
+            elif len(floats) == count and floats[d] > 0:
+                ratios.append(1 / Fraction(floats[d]).limit_denominator(1000))
+            else:
+                ratios.append(Fraction(n, m))
+        return along_last(out, x, kind, ratios, aligned)
+
+    return rule
+
+
+def pixel_shuffle(out: torch.Tensor, x: torch.Tensor, factor: int) -> Reach | None:
+    """``aten::pixel_shuffle``: channels become places, each of which sees what the place that held them saw."""
+    reach = seen(x)
+    if reach is None or axes_in(reach.layout[-3:-2]):
+        return None if reach is None else seeing_all(reach, range(len(reach.maps)))
+    result: Reach = along_last(out, x, "nearest", [Fraction(1, factor)] * 2)
+    return Reach((*result.layout[:-3], plain(out.shape[-3]), *result.layout[-2:]), result.maps, result.context)
+
+
+def pixel_unshuffle(out: torch.Tensor, x: torch.Tensor, factor: int) -> Reach | None:
+    """``aten::pixel_unshuffle``: places become channels."""
+    reach = seen(x)
+    if reach is None:
+        return None
+    sides = (factor, factor)
+    moved = moved_window(reach, Geometry(sides, sides, (0, 0), (1, 1)), out.shape)
+    return Reach((*moved.layout[:-3], plain(out.shape[-3]), *moved.layout[-2:]), moved.maps, moved.context)
+
+
+def unfold(
+    out: torch.Tensor, x: torch.Tensor, kernel: Many, dilation: Many, padding: Many, stride: Many
+) -> Reach | None:
+    """``aten::im2col``: (N, C, H, W) to (N, C·k·k, places)."""
+    reach = seen(x)
+    if reach is None:
+        return None
+    told = Geometry(each(kernel, 2, 1), each(stride, 2, 1), each(padding, 2, 0), each(dilation, 2, 1))
+    sizes = [
+        (x.shape[2 + i] + 2 * told.padding[i] - told.dilation[i] * (told.kernel[i] - 1) - 1) // told.stride[i] + 1
+        for i in (0, 1)
+    ]
+    moved = moved_window(reach, told, (*x.shape[:2], *sizes))
+    layout = (moved.layout[0], plain(out.shape[1]), moved.layout[2] + moved.layout[3])
+    return Reach(layout, moved.maps, moved.context)
+
+
+RULES: dict[str, Callable[..., Any]] = {
+    **{f"conv{n}d": convolution(convolution_geometry) for n in (1, 2, 3)},
+    **{f"conv_transpose{n}d": convolution(transposed_geometry) for n in (1, 2, 3)},
+    "convolution": convolution(general_geometry),
+    **{f"max_pool{n}d": pooling(max_pool_geometry) for n in (1, 2, 3)},
+    **{f"max_pool{n}d_with_indices": pooling(max_pool_geometry) for n in (1, 2, 3)},
+    **{f"avg_pool{n}d": pooling(average_pool_geometry) for n in (1, 2, 3)},
+    **{f"adaptive_{kind}_pool{n}d": adaptive_pooling for kind in ("avg", "max") for n in (1, 2, 3)},
+    **{f"_adaptive_avg_pool{n}d": adaptive_pooling for n in (2, 3)},
+    **{f"upsample_nearest{n}d": interpolation("nearest") for n in (1, 2, 3)},
+    **{f"_upsample_nearest_exact{n}d": interpolation("nearest_exact") for n in (1, 2, 3)},
+    "upsample_linear1d": interpolation("linear"),
+    "upsample_bilinear2d": interpolation("linear"),
+    "upsample_trilinear3d": interpolation("linear"),
+    "upsample_bicubic2d": interpolation("cubic"),
+    "_upsample_bilinear2d_aa": interpolation("linear_antialias"),
+    "_upsample_bicubic2d_aa": interpolation("cubic_antialias"),
+    "pixel_shuffle": pixel_shuffle,
+    "pixel_unshuffle": pixel_unshuffle,
+    "im2col": unfold,
+}

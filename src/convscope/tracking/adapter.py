@@ -1,0 +1,78 @@
+"""What a tracker must be able to take, beside scalars."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from pytorch_lightning.loggers import Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: its file, which has every row, and a picture for some of the rows, by their number."""
+
+    file: Path
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+    pictures: Mapping[int, np.ndarray] = field(default_factory=dict)  # (H, W, 3) uint8
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Counts between edges (one edge more than counts), and the file that has them."""
+
+    file: Path
+    counts: np.ndarray
+    edges: np.ndarray
+
+
+class Adapter(Protocol):
+    """Hands what the run's folder has to one tracker, under ``key``; whatever fails is raised."""
+
+    pictures_in_tables: bool
+    keeps_models: bool
+
+    def picture(self, key: str, file: Path, step: int) -> None:
+        """A PNG file."""
+
+    def picture_grid(
+        self, key: str, file: Path, images: Sequence[np.ndarray], captions: Sequence[str], step: int
+    ) -> None:
+        """Pictures, each with its caption; ``file`` is the PNG that shows them all."""
+
+    def table(self, key: str, table: Table, step: int) -> None:
+        """A table."""
+
+    def histogram(self, key: str, histogram: Histogram, step: int) -> None:
+        """A distribution."""
+
+    def text(self, key: str, file: Path, text: str, step: int) -> None:
+        """A text as it is."""
+
+    def file(self, key: str, file: Path, step: int) -> None:
+        """A file of any kind."""
+
+    def summary(self, values: Mapping[str, Any], step: int) -> None:
+        """What the run came to: numbers and words by flat names."""
+
+    def model(self, network: Any, example: np.ndarray) -> None:
+        """The trained network, where the tracker keeps networks; ``example`` is a batch that it takes."""
+
+
+def adapter_of(logger: Logger) -> Adapter | None:
+    """The adapter for a Lightning logger; None for a kind that is not known here."""
+    if isinstance(logger, WandbLogger):
+        from convscope.tracking.wandb_panels import WandbPanels
+
+        return WandbPanels(logger)
+    if isinstance(logger, TensorBoardLogger):
+        from convscope.tracking.tensorboard_panels import TensorBoardPanels
+
+        return TensorBoardPanels(logger)
+    if isinstance(logger, MLFlowLogger):
+        from convscope.tracking.mlflow_artifacts import MLflowArtifacts
+
+        return MLflowArtifacts(logger)
+    return None

@@ -1,0 +1,82 @@
+"""The figures of a run's folder by section, and those of a kind together, for a switch between them."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from convscope.tracking.report.pictures import Inlined
+
+SECTIONS: Mapping[str, str] = {
+    "mistakes": "Worst mistakes, surest answers",
+    "saliency": "What it looks at",
+    "receptive_field": "How far it sees",
+    "filters": "What its layers look for",
+    "parameters": "Where its parameters are",
+    "stages": "Through the stages",
+}
+SWITCHED = ("saliency", "receptive_field", "filters", "stages")  # the figures directly in these are alternatives
+LEADING = ("mistakes/worst",)  # of its folder
+REDRAWN = ("learning_curves", "confusion_matrix")  # the page has a chart of it instead
+
+
+@dataclass
+class PictureSet:
+    """Figures of one kind; where ``switched``, one is shown at a time."""
+
+    title: str
+    switched: bool
+    pictures: list[Inlined] = field(default_factory=list)
+
+
+@dataclass
+class MediaSection:
+    """The figures of ``media/<name>/``."""
+
+    name: str
+    title: str
+    sets: list[PictureSet] = field(default_factory=list)
+
+
+def ordered(names: Iterable[str], stages: Sequence[str] = ()) -> list[str]:
+    """Names of figures in the order in which they matter: what leads is left out last where room is short.
+
+    Args:
+        names: Relative to ``media/``, without suffix.
+        stages: Names of the stages in their order, which figures named after them follow.
+    """
+    ranks = {name: rank for rank, name in enumerate(SECTIONS)}
+    moments = {moment.replace(" ", "_"): rank for rank, moment in enumerate(("start", *stages, "end"))}
+
+    def rank(name: str) -> tuple[int, str, bool, int, list[int | str]]:
+        folder, _, last = name.rpartition("/")
+        section = folder.partition("/")[0]
+        leads = -1 if name in REDRAWN else ranks.get(section, len(ranks))
+        return leads, folder, name not in LEADING, moments.get(last, len(moments)), _natural(last)
+
+    return sorted(names, key=rank)
+
+
+def in_sections(pictures: Iterable[Inlined]) -> list[MediaSection]:
+    """``saliency/first/gradient`` and its like as the set ``first`` of the section ``saliency``."""
+    sections: dict[str, MediaSection] = {}
+    sets: dict[tuple[str, str], PictureSet] = {}
+    for picture in pictures:
+        section, _, rest = picture.name.rpartition("/")[0].partition("/")
+        made = sections.setdefault(section, MediaSection(section, SECTIONS.get(section, _readable(section))))
+        if (section, rest) not in sets:
+            sets[section, rest] = PictureSet(_readable(rest), bool(rest) or section in SWITCHED)
+            made.sets.append(sets[section, rest])
+        sets[section, rest].pictures.append(picture)
+    for kind in sets.values():
+        kind.switched = kind.switched and len(kind.pictures) > 1
+    rank = {name: at for at, name in enumerate(SECTIONS)}
+    return sorted(sections.values(), key=lambda section: rank.get(section.name, len(rank)))
+
+
+def _natural(name: str) -> list[int | str]:
+    """``epoch_10`` after ``epoch_9``. Words and numbers alternate, so that like is compared with like."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
+
+
+def _readable(name: str) -> str:
+    return name.replace("_", " ").replace("/", " · ")

@@ -1,0 +1,89 @@
+// Charts, sorting, switching. The page reads without it; the charts then are in the run's folder as pictures.
+(() => {
+  "use strict";
+
+  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+  // Bokeh draws on canvases, which do not know the page's colours.
+  function paint() {
+    const ink = colour("--ink"), soft = colour("--soft"), rule = colour("--rule");
+    for (const drawn of Bokeh.documents) {
+      for (const root of drawn.roots()) {
+        for (const model of root.references()) {
+          if (model.type.endsWith("Axis")) {
+            model.setv({ axis_label_text_color: soft, major_label_text_color: soft });
+          } else if (model.type === "Grid" && model.grid_line_color !== null) {
+            model.setv({ grid_line_color: rule, grid_line_alpha: 1 });
+          } else if (model.type === "Legend") {
+            model.label_text_color = ink;
+          } else if (model.type === "GlyphRenderer" && model.glyph.type === "Text") {
+            model.glyph.text_color = { value: ink };
+          }
+        }
+      }
+    }
+  }
+
+  async function draw() {
+    const places = [...document.querySelectorAll("[data-chart]")];
+    if (!places.length) return;
+    const packed = document.getElementById("bokeh").textContent;
+    const bytes = Uint8Array.from(atob(packed), (character) => character.charCodeAt(0));
+    const unpacked = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    const script = document.createElement("script");
+    script.textContent = await new Response(unpacked).text();
+    document.head.append(script);
+    for (const place of places) {
+      await Bokeh.embed.embed_item(JSON.parse(place.querySelector("script").textContent), place);
+    }
+    paint();
+    const dark = matchMedia("(prefers-color-scheme: dark)");
+    dark.addEventListener("change", paint);
+    document.documentElement.dataset.drawn = "true";
+  }
+
+  const value = (row, at) => row.cells[at].textContent.trim();
+  const numeric = (text) => (text === "" || text === "–" ? -Infinity : Number(text.replaceAll(",", "").replace("%", "")));
+
+  function sort(header) {
+    const table = header.closest("table"), body = table.tBodies[0], at = header.cellIndex;
+    const down = header.getAttribute("aria-sort") !== "descending" && header.classList.contains("number")
+      || header.getAttribute("aria-sort") === "ascending";
+    const compare = header.classList.contains("number")
+      ? (a, b) => numeric(value(a, at)) - numeric(value(b, at))
+      : (a, b) => value(a, at).localeCompare(value(b, at), undefined, { numeric: true });
+    const rows = [...body.rows].sort((a, b) => (down ? -compare(a, b) : compare(a, b)));
+    for (const other of header.parentElement.cells) if (other.ariaSort) other.setAttribute("aria-sort", "none");
+    header.setAttribute("aria-sort", down ? "descending" : "ascending");
+    body.append(...rows);
+  }
+
+  for (const header of document.querySelectorAll("table.sortable thead th")) {
+    header.setAttribute("aria-sort", "none");
+    header.tabIndex = 0;
+    header.addEventListener("click", () => sort(header));
+    header.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" || event.key === " ") { event.preventDefault(); sort(header); }
+    });
+  }
+
+  for (const buttons of document.querySelectorAll(".switch")) {
+    const shown = [...buttons.parentElement.querySelectorAll("figure")];
+    const all = [...buttons.querySelectorAll("button")];
+    const choose = (chosen) => {
+      all.forEach((button, at) => button.setAttribute("aria-pressed", String(at === chosen)));
+      shown.forEach((figure, at) => { figure.hidden = at !== chosen; });
+    };
+    all.forEach((button, at) => button.addEventListener("click", () => choose(at)));
+    buttons.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      if (!step) return;
+      const next = (all.indexOf(document.activeElement) + step + all.length) % all.length;
+      all[next].focus();
+      choose(next);
+    });
+    choose(0);
+  }
+
+  draw().catch((error) => console.error(error));
+})();

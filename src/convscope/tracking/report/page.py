@@ -1,0 +1,115 @@
+"""``report.html``: one page about a run, made from the run's folder alone."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from convscope.tracking import figures
+from convscope.tracking.metrics_file import read_metrics
+from convscope.tracking.report import facts
+from convscope.tracking.report.formats import as_dict, as_list, duration, number
+from convscope.tracking.report.media import REDRAWN, in_sections, ordered
+from convscope.tracking.report.pictures import Inlined, inline_pictures
+from convscope.tracking.report.tables import MOST_ROWS, ShownTable, read_table
+from convscope.tracking.report.template import render
+from convscope.tracking.run_folder import RunFolder, json_ready
+
+CURVES = "learning_curves"
+SHOWN_TABLES = 16
+SHOWN_CONFIG = 100_000  # characters
+LEADING_TABLES = ("parameters", "receptive_field", "faithfulness")  # in sections of their own; no other opens itself
+
+
+def write_report(folder: RunFolder, summary: Mapping[str, Any] | None = None) -> Path:
+    """Write ``report.html`` and return its path.
+
+    The page needs no other file and no network. What the folder does not have is left out of it.
+
+    Args:
+        folder: The run's folder. Learning curves are drawn into it where they are older than ``metrics.csv``.
+        summary: What is going to be ``summary.json``; None reads it, and a run without one is shown as not
+            complete.
+    """
+    content = json_ready(summary) if summary is not None else folder.read_summary()
+    folder.write_report(render("report.html.jinja", _content(folder, content or {}, complete=content is not None)))
+    return folder.report_file
+
+
+def _content(folder: RunFolder, summary: dict[str, Any], *, complete: bool) -> dict[str, Any]:
+    charts = _charts(folder, summary)
+    stages = [str(stage.get("name")) for stage in facts.stages(summary)]
+    texts = _texts(folder)
+    drawn_anew = [*(name for name in REDRAWN if name in charts), *texts]
+    pictures, left_out = _pictures(folder, stages, drawn_anew)
+    tables = _tables(folder)
+    return {
+        "title": facts.title(summary, folder.path.name),
+        "headline": facts.headline(summary),
+        "status": summary.get("status", "unknown") if complete else "not complete",
+        "command": facts.command(summary),
+        "warnings": as_list(summary.get("warnings")),
+        "facts": facts.facts(summary),
+        "stages": facts.stages(summary),
+        "metrics": facts.metrics(summary),
+        "charts": charts,
+        "sections": in_sections(pictures),
+        "texts": list(texts.values()),
+        "pictures_left_out": left_out,
+        "tables": {table.name: table for table in tables if table.name in LEADING_TABLES},
+        "other_tables": [table for table in tables if table.name not in LEADING_TABLES],
+        "environment": {key: value for key, value in as_dict(summary.get("environment")).items() if value is not None},
+        "config": (folder.read_config() or "")[:SHOWN_CONFIG],
+        "number": number,
+        "duration": duration,
+    }
+
+
+def _charts(folder: RunFolder, summary: dict[str, Any]) -> dict[str, list[tuple[str, Any]]]:
+    """Charts (title, Bokeh's item) by what they show; only those for which the folder has the data."""
+    from convscope.tracking.report import insight_charts, training_charts
+    from convscope.tracking.report.charting import as_item
+
+    rows, stages = read_metrics(folder.metrics_file), facts.stages(summary)
+    classes = [str(name) for name in as_list(as_dict(summary.get("data")).get("classes"))]
+    made: dict[str, list[tuple[str, Any]]] = {CURVES: training_charts.curve_charts(rows, stages)}
+    took = training_charts.time_chart(summary, stages)
+    made["time"] = [("Where the time went", took)]
+    for name, title, draw in (
+        ("predictions", "Confusion matrix", lambda table: insight_charts.confusion_chart(table, classes)),
+        ("receptive_field", "Receptive field by layer", insight_charts.field_chart),
+        ("parameters", "Parameters by block", insight_charts.parameter_chart),
+    ):
+        file = folder.tables / f"{name}.csv"
+        if file.is_file():
+            chart = draw(read_table(file, name, MOST_ROWS, characters=None))
+            made["confusion_matrix" if name == "predictions" else name] = [(title, chart)]
+    items = {name: [(title, as_item(chart)) for title, chart in charts if chart] for name, charts in made.items()}
+    return {name: charts for name, charts in items.items() if charts}
+
+
+def _pictures(folder: RunFolder, stages: list[str], drawn_anew: list[str]) -> tuple[list[Inlined], int]:
+    rows = read_metrics(folder.metrics_file)
+    curves = folder.media / f"{CURVES}.png"
+    if rows and not (curves.exists() and curves.stat().st_mtime >= folder.metrics_file.stat().st_mtime):
+        folder.write_figure(CURVES, figures.learning_curves(rows))
+    names = {
+        path.relative_to(folder.media).with_suffix("").as_posix(): path for path in folder.media.rglob("[!.]*.png")
+    }
+    return inline_pictures({name: names[name] for name in ordered(names, stages) if name not in drawn_anew})
+
+
+def _texts(folder: RunFolder) -> dict[str, str]:
+    """Fragments of HTML, texts whose words are coloured, by the name of the figure that shows the same."""
+    files = sorted((folder.media / "mistakes").glob("[!.]*.html"), reverse=True)  # the worst first
+    return {
+        path.relative_to(folder.media).with_suffix("").as_posix(): path.read_text(encoding="utf-8") for path in files
+    }
+
+
+def _tables(folder: RunFolder) -> list[ShownTable]:
+    files = {
+        path.relative_to(folder.tables).with_suffix("").as_posix(): path for path in folder.tables.rglob("[!.]*.csv")
+    }
+    names = [name for name in LEADING_TABLES if name in files]
+    names += sorted(name for name in files if name not in LEADING_TABLES)
+    return [read_table(files[name], name) for name in names[:SHOWN_TABLES]]

@@ -1,0 +1,62 @@
+"""The runs of a sweep side by side."""
+
+from collections.abc import Sequence
+
+from bokeh.models import ColumnDataSource
+from bokeh.plotting import figure
+
+from convscope.tracking.report import charting
+
+
+def comparison_chart(scored: Sequence[tuple[str, float, int | None]]) -> figure:
+    """A dot a run, best above. The axis is cut where the runs are: a share of 0 is of no interest here.
+
+    Args:
+        scored: Label, test accuracy and number of parameters of each run, best first.
+    """
+    labels = _distinct([charting.plain(label) for label, _, _ in scored])
+    source = ColumnDataSource({
+        "run": labels,
+        "accuracy": [accuracy for _, accuracy, _ in scored],
+        "parameters": [parameters or 0 for _, _, parameters in scored],
+    })  # fmt: skip
+    made = charting.chart(
+        height=80 + 26 * len(scored), y_range=list(reversed(labels)), x_axis_label="test accuracy", tools="",
+        toolbar_location=None,
+    )  # fmt: skip
+    dots = made.scatter("accuracy", "run", source=source, size=11, color=charting.BLUE)
+    charting.tips(
+        made,
+        [("", "@run"), ("test accuracy", "@accuracy{0.0 %}"), ("parameters", "@parameters{0,0}")],
+        renderers=[dots],
+    )
+    return made
+
+
+def overlay_chart(drawn: Sequence[tuple[str, list[tuple[float, float]]]], unit: str) -> figure:
+    """A curve a run, each with its label where the pointer stands.
+
+    Args:
+        drawn: Label and points of each run; those without points are left out.
+        unit: Of the x-axis: epoch or step.
+    """
+    made = charting.chart(height=320, x_axis_label=unit)
+    for place, (label, points) in enumerate(drawn):
+        if not points:
+            continue
+        x, y = zip(*points, strict=True)
+        source = ColumnDataSource({"x": x, "y": y, "run": [charting.plain(label)] * len(x)})
+        colour = charting.SERIES[place % len(charting.SERIES)]
+        made.line("x", "y", source=source, color=colour, line_width=2, alpha=0.85)
+        dots = made.scatter("x", "y", source=source, color=colour, size=5)
+        charting.tips(made, [("", "@run"), (unit, "@x{0}"), ("", "@y{0.0000}")], renderers=[dots])
+    return made
+
+
+def _distinct(labels: list[str]) -> list[str]:
+    seen: dict[str, int] = {}
+    for place, label in enumerate(labels):
+        seen[label] = seen.get(label, 0) + 1
+        if seen[label] > 1:
+            labels[place] = f"{label} ({seen[label]})"
+    return labels

@@ -1,0 +1,156 @@
+"""How the training went: curves with their stages, and where the time went."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bokeh.models import BoxAnnotation, ColumnDataSource, Label
+from bokeh.plotting import figure
+
+from convscope.tracking import curves
+from convscope.tracking.report import charting
+from convscope.tracking.report.formats import as_dict, duration
+
+COLOURS = {"train": charting.BLUE, "validation": charting.ORANGE}
+MOST_POINTS = 1500  # a curve; a screen has no more
+RATE = "learning_rate"
+
+
+def curve_charts(rows: Sequence[curves.Row], stages: Sequence[Mapping[str, Any]]) -> list[tuple[str, figure]]:
+    """One chart a metric (title, chart): training and validation, the best value ringed, the stages shaded."""
+    metrics = curves.panels(rows)
+    by_epoch = curves.counted_in_epochs(rows, metrics)
+    spans = curves.stage_spans(rows, stages, by_epoch=by_epoch)
+    charts = [
+        (_titled(rows, metric, by_epoch=by_epoch), _curve_chart(rows, metric, by_epoch, spans)) for metric in metrics
+    ]
+    rate = curves.points(rows, RATE, by_epoch=False)
+    if len(rate) > 1:
+        steps = curves.stage_spans(rows, stages, by_epoch=False)
+        charts.append(("learning rate", _rate_chart(rate, steps)))
+    return charts
+
+
+def _titled(rows: Sequence[curves.Row], metric: str, *, by_epoch: bool) -> str:
+    values = [y for _, y in curves.points(rows, f"validation/{metric}", by_epoch=by_epoch)]
+    best = f": best {values[curves.best(metric, values)]:.4g}" if values else ""
+    return f"{metric.replace('_', ' ')}{best}"
+
+
+def _curve_chart(rows: Sequence[curves.Row], metric: str, by_epoch: bool, spans: Sequence[curves.Span]) -> figure:
+    made = charting.chart(x_axis_label="epoch" if by_epoch else "step")
+    _shade(made, spans)
+    for split, colour in COLOURS.items():
+        points = _thinned(curves.points(rows, f"{split}/{metric}", by_epoch=by_epoch))
+        if not points:
+            continue
+        x, y = zip(*points, strict=True)
+        source = ColumnDataSource({"x": x, "y": y, "split": [split] * len(x)})
+        line = made.line("x", "y", source=source, color=colour, line_width=2, legend_label=split)
+        shown = [line]
+        if len(points) <= 60:
+            shown.append(made.scatter("x", "y", source=source, color=colour, size=5, legend_label=split))
+        charting.tips(
+            made,
+            [("", "@split"), ("epoch" if by_epoch else "step", "@x{0}"), (metric, "@y{0.0000}")],
+            renderers=[shown[-1]],
+            mode="vline" if split == "validation" else "mouse",
+        )
+        if split == "validation":
+            best = curves.best(metric, y)
+            made.scatter([x[best]], [y[best]], size=13, line_color=charting.RED, fill_color=None, line_width=2)
+    if by_epoch:
+        made.xaxis.ticker.desired_num_ticks = 8
+        made.xaxis.ticker.mantissas = [1, 2, 5]
+        made.xaxis.ticker.min_interval = 1
+    _tidy_legend(made)
+    return made
+
+
+def _rate_chart(rate: list[tuple[float, float]], spans: Sequence[curves.Span]) -> figure:
+    x, y = zip(*_thinned(rate), strict=True)
+    made = charting.chart(x_axis_label="step")
+    made.yaxis.formatter.use_scientific = False
+    _shade(made, spans)
+    line = made.line(x, y, color=charting.GREEN, line_width=2)
+    charting.tips(made, [("step", "@x{0}"), ("rate", "@y{0.00e+0}")], renderers=[line], mode="vline")
+    return made
+
+
+def _shade(made: figure, spans: Sequence[curves.Span]) -> None:
+    for number, span in enumerate(spans):
+        colour = charting.SERIES[(number + 2) % len(charting.SERIES)]
+        made.add_layout(
+            BoxAnnotation(left=span.start, right=span.end, fill_color=colour, fill_alpha=0.13, line_color=None)
+        )
+        made.add_layout(
+            Label(
+                x=span.start,
+                y=0,
+                y_units="screen",
+                text=charting.plain(span.name),
+                x_offset=4,
+                y_offset=4,
+                text_color=charting.NEUTRAL,
+                text_font_size="11px",
+            )
+        )
+
+
+def time_chart(summary: Mapping[str, Any], stages: Sequence[Mapping[str, Any]]) -> figure | None:
+    """A bar for each part of the run's seconds, that of the training cut into its stages."""
+    parts = {
+        name.replace("_", " "): float(took)
+        for name, took in as_dict(summary.get("seconds")).items()
+        if name != "total" and isinstance(took, (int, float)) and took >= 0
+    }
+    timed = [
+        (f"stage: {stage.get('name')}", float(stage["seconds"]))
+        for stage in stages
+        if isinstance(stage.get("seconds"), (int, float))
+    ]
+    if len(timed) > 1 and parts.pop("training", None) is not None:
+        first = list(parts.items())
+        parts = dict([*first[:1], *timed, *first[1:]])
+    if not parts:
+        return None
+    names = [charting.plain(name) for name in parts]
+    seconds = list(parts.values())
+    total = sum(seconds) or 1.0
+    made = charting.chart(
+        height=60 + 34 * len(names),
+        y_range=list(reversed(names)),
+        x_axis_label="seconds",
+        tools="",
+        toolbar_location=None,
+    )
+    source = ColumnDataSource(
+        {
+            "name": names,
+            "seconds": seconds,
+            "took": [duration(s) for s in seconds],
+            "share": [f"{s / total:.0%}" for s in seconds],
+        }
+    )
+    bars = made.hbar(y="name", right="seconds", height=0.7, source=source, color=charting.BLUE)
+    charting.tips(made, [("", "@name"), ("time", "@took (@share)")], renderers=[bars])
+    made.x_range.start = 0
+    made.ygrid.grid_line_color = None
+    return made
+
+
+def _thinned(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    every = -(-len(points) // MOST_POINTS) if points else 1
+    return points[::every] if every == 1 or points[-1:] == points[::every][-1:] else [*points[::every], points[-1]]
+
+
+def _tidy_legend(made: figure) -> None:
+    for legend in made.legend:
+        legend.click_policy = "hide"
+        legend.location = "top_right"
+        legend.orientation = "horizontal"
+        legend.background_fill_alpha = 0.0
+        legend.border_line_color = None
+        legend.label_text_color = charting.NEUTRAL
+        legend.padding = 0
+        legend.margin = 0
+        made.add_layout(legend, "above")

@@ -1,0 +1,19 @@
+"""Where a thing stands in a tracker: under the same name, in the same section, in each of them."""
+
+SECTIONS = ("saliency", "receptive_field", "parameters", "stages", "mistakes")
+
+# The run's folder keeps these by a bare name; a tracker shows what has no section among its own charts.
+HOME = {
+    "confusion_matrix": "mistakes",
+    "predictions": "mistakes",
+    "faithfulness": "saliency",
+    "ngrams": "saliency",
+    "learning_curves": "stages",
+    "parameters": "parameters",
+    "receptive_field": "receptive_field",
+}
+
+
+def tracked_name(name: str) -> str:
+    """The name in every tracker of what the run's folder calls ``name``: ``predictions`` in ``mistakes/``."""
+    return f"{HOME[name]}/{name}" if name in HOME else name

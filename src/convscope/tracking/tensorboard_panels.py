@@ -1,0 +1,89 @@
+"""Pictures, tables and the rest as TensorBoard shows them: images, texts in Markdown, distributions."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pytorch_lightning.loggers import TensorBoardLogger
+
+from convscope.tracking.adapter import Histogram, Table
+
+MOST_ROWS = 200
+
+
+class TensorBoardPanels:
+    """Writes events of the kinds that TensorBoard has a tab for."""
+
+    pictures_in_tables = False
+    keeps_models = False
+
+    def __init__(self, logger: TensorBoardLogger) -> None:
+        self._logger = logger
+
+    def picture(self, key: str, file: Path, step: int) -> None:
+        """A PNG file, byte by byte: `add_image` would decode and encode it again."""
+        from PIL import Image
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        with Image.open(file) as picture:
+            (width, height), channels = picture.size, len(picture.getbands())
+        image = Summary.Image(height=height, width=width, colorspace=channels, encoded_image_string=file.read_bytes())
+        writer = self._logger.experiment._get_file_writer()
+        writer.add_summary(Summary(value=[Summary.Value(tag=key, image=image)]), step)
+
+    def picture_grid(
+        self, key: str, file: Path, images: Sequence[np.ndarray], captions: Sequence[str], step: int
+    ) -> None:
+        """All in one picture, since a tag has one picture a step."""
+        self.picture(key, file, step)
+
+    def table(self, key: str, table: Table, step: int) -> None:
+        """The first rows, as Markdown, and how many more there are."""
+        self._logger.experiment.add_text(key, _markdown(table.columns, table.rows, MOST_ROWS), step)
+
+    def histogram(self, key: str, histogram: Histogram, step: int) -> None:
+        """A distribution; its moments are those of the bins' centres."""
+        counts, edges = histogram.counts, histogram.edges
+        centres = (edges[:-1] + edges[1:]) / 2
+        self._logger.experiment.add_histogram_raw(
+            key,
+            min=float(edges[0]),
+            max=float(edges[-1]),
+            num=int(counts.sum()),
+            sum=float(counts @ centres),
+            sum_squares=float(counts @ centres**2),
+            bucket_limits=edges[1:].tolist(),
+            bucket_counts=counts.tolist(),
+            global_step=step,
+        )
+
+    def text(self, key: str, file: Path, text: str, step: int) -> None:
+        """A text as it is."""
+        self._logger.experiment.add_text(key, _verbatim(text), step)
+
+    def file(self, key: str, file: Path, step: int) -> None:
+        """Where it lies: TensorBoard holds no files."""
+        self._logger.experiment.add_text(key, _verbatim(str(file)), step)
+
+    def summary(self, values: Mapping[str, Any], step: int) -> None:
+        """As a text; the HPARAMS tab finds its metrics among the scalars."""
+        self._logger.experiment.add_text("summary", _verbatim(json.dumps(dict(values), indent=2, default=str)), step)
+
+    def model(self, network: Any, example: np.ndarray) -> None:
+        """Nothing: the checkpoints lie in the run's folder."""
+
+
+def _verbatim(text: str) -> str:
+    return "    " + text.replace("\n", "\n    ")
+
+
+def _markdown(columns: Sequence[str], rows: Sequence[Sequence[Any]], most: int) -> str:
+    def line(cells: Sequence[Any]) -> str:
+        return "| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+
+    lines = [line(columns), line(["---"] * len(columns)), *map(line, rows[:most])]
+    if len(rows) > most:
+        lines += ["", f"{len(rows) - most} more rows are in the run's folder."]
+    return "\n".join(lines)

@@ -1,0 +1,115 @@
+"""What the charts of a report hold, read from the data that the page hands to its charting library."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from convscope.tracking.report import charting, insight_charts, training_charts
+from convscope.tracking.report.tables import ShownTable, read_table
+
+
+def table(tmp_path: Path, text: str) -> ShownTable:
+    file = tmp_path / "table.csv"
+    file.write_text(text)
+    return read_table(file, "table")
+
+
+def columns(chart: Any) -> list[dict[str, Any]]:
+    """The data of each source of a chart."""
+    found: list[dict[str, Any]] = []
+
+    def visit(node: Any) -> None:
+        if isinstance(node, dict):
+            if node.get("name") == "ColumnDataSource":
+                found.append(dict(node["attributes"]["data"]["entries"]))
+            for value in node.values():
+                visit(value)
+        elif isinstance(node, list):
+            for value in node:
+                visit(value)
+
+    visit(json.loads(json.dumps(charting.as_item(chart))))
+    return found
+
+
+def titles(charts: list[tuple[str, Any]]) -> list[str]:
+    return [title for title, _ in charts]
+
+
+def test_curves_with_stages() -> None:
+    rows = [
+        {"epoch": float(epoch), "step": epoch * 5.0, "stage": float(epoch > 1), f"{split}/{metric}": 1 / (epoch + 1)}
+        for epoch in range(4)
+        for split in ("train", "validation")
+        for metric in ("loss", "accuracy")
+    ] + [{"step": float(step), "learning_rate": 0.1 / (step + 1)} for step in range(5)]
+    charts = training_charts.curve_charts(rows, [{"name": "head"}, {"name": "all $$x$$"}])
+    assert titles(charts) == ["loss: best 0.25", "accuracy: best 1", "learning rate"]
+    loss = charts[0][1]
+    data = columns(loss)
+    assert [data[0]["split"][0], data[0]["x"], data[0]["y"]] == ["train", [1, 2, 3, 4], [1, 1 / 2, 1 / 3, 1 / 4]]
+    shaded = [box for box in loss.center if type(box).__name__ == "BoxAnnotation"]
+    assert [(box.left, box.right) for box in shaded] == [(1, 2.5), (2.5, 4)]
+    labels = [label.text for label in loss.center if type(label).__name__ == "Label"]
+    assert "head" in labels
+    assert not any("$$" in label for label in labels)  # Bokeh would ask a server for MathJax
+
+
+def test_a_long_curve_is_thinned_and_keeps_its_end() -> None:
+    rows = [{"step": float(step), "train/loss": float(step)} for step in range(10_000)]
+    ((_, chart),) = training_charts.curve_charts(rows, [])
+    x = columns(chart)[0]["x"]
+    assert len(x) <= training_charts.MOST_POINTS + 1
+    assert (x[0], x[-1]) == (0, 9999)
+
+
+def test_confusions(tmp_path: Path) -> None:
+    shown = table(tmp_path, "label,prediction\ncat,cat\ncat,dog\ncat,cat\ndog,dog\n")
+    (data,) = columns(insight_charts.confusion_chart(shown, ["dog", "cat"]))
+    cells = dict(zip(zip(data["true"], data["predicted"], strict=True), data["count"], strict=True))
+    assert cells == {("dog", "dog"): 1, ("dog", "cat"): 0, ("cat", "dog"): 1, ("cat", "cat"): 2}
+    assert data["share"] == ["100.0%", "0.0%", "33.3%", "66.7%"]
+
+
+@pytest.mark.parametrize(
+    ("text", "classes"),
+    [("a,b\n1,2\n", ["x", "y"]), ("label,prediction\n", ["x", "y"]), ("label,prediction\nz,x\n", ["x", "y"])],
+)
+def test_no_confusions(tmp_path: Path, text: str, classes: list[str]) -> None:
+    assert insight_charts.confusion_chart(table(tmp_path, text), classes) is None
+
+
+def test_fields(tmp_path: Path) -> None:
+    shown = table(tmp_path, "path,type,theoretical,effective\nconv1,Conv2d,3,2.5\nconv2,Conv2d,5,\nhead,Linear,inf,\n")
+    theoretical, effective = columns(insight_charts.field_chart(shown))
+    assert (theoretical["layer"], theoretical["y"]) == (["conv1", "conv2"], [3, 5])
+    assert (effective["layer"], effective["y"]) == (["conv1"], [2.5])
+    assert insight_charts.field_chart(table(tmp_path, "path,kernel\nconv1,3\n")) is None
+
+
+def test_parameters_by_block(tmp_path: Path) -> None:
+    shown = table(tmp_path, "path,block,parameters\na.0,stem,10\na.1,stem,20\nb,head,\nc,head,70\n")
+    (data,) = columns(insight_charts.parameter_chart(shown))
+    assert (data["block"], data["parameters"]) == (["stem", "head"], [30, 70])
+    assert data["share"] == ["30.0%", "70.0%"]
+    (data,) = columns(insight_charts.parameter_chart(table(tmp_path, "path,parameters\na.0,10\na.1,20\nb,5\n")))
+    assert (data["block"], data["parameters"]) == (["a", "b"], [30, 5])
+
+
+def test_where_the_time_went() -> None:
+    seconds = {"total": 100.0, "preparation": 10.0, "training": 80.0, "test": 10.0}
+    stages = [{"name": "head", "seconds": 20.0}, {"name": "all", "seconds": 60.0}]
+    (data,) = columns(training_charts.time_chart({"seconds": seconds}, stages))
+    assert data["name"] == ["preparation", "stage: head", "stage: all", "test"]
+    assert data["share"] == ["10%", "20%", "60%", "10%"]
+    (data,) = columns(training_charts.time_chart({"seconds": seconds}, stages[:1]))
+    assert data["name"] == ["preparation", "training", "test"]
+    assert training_charts.time_chart({}, []) is None
+
+
+def test_cells_are_told_numbers_from_words(tmp_path: Path) -> None:
+    shown = table(tmp_path, 'a,b,c\n"1,000",x,\n2,3,\n')
+    assert list(shown.numeric) == [True, False, False]
+    assert shown.rows[0][0] == "1,000"

@@ -1,0 +1,73 @@
+import pytest
+import timm
+
+from convscope.errors import UserError
+from convscope.models.blocks import blocks
+from convscope.transfer.optimization import Optimization
+from convscope.transfer.plan import plan_stage
+from convscope.transfer.selection import select
+from convscope.transfer.stage import Stage
+
+
+@pytest.fixture(scope="module")
+def resnet():
+    network = timm.create_model("resnet18", num_classes=3)
+    return network, blocks(network, "fc")
+
+
+def test_what_the_words_select(resnet):
+    network, ordered = resnet
+    names = [name for name, _ in network.named_parameters()]
+    assert select(network, ordered, ["head"]) == ["fc.weight", "fc.bias"]
+    last = select(network, ordered, ["last_block"])
+    assert last == [name for name in names if name.startswith("layer4.1.")]
+    assert select(network, ordered, ["last_blocks(1)"]) == last
+    two = select(network, ordered, ["last_blocks( 2 )"])
+    assert two == [name for name in names if name.startswith("layer4.")]
+    assert select(network, ordered, ["last_blocks(9)"]) == [name for name in names if not name.startswith("fc")]
+    assert select(network, ordered, ["all"]) == names
+    assert select(network, ordered, [r"layer[34].*bn1\.weight$"]) == [
+        f"layer{stage}.{block}.bn1.weight" for stage in (3, 4) for block in (0, 1)
+    ]
+    both = select(network, ordered, ["last_block", "head", "^fc"])
+    assert both == [*last, "fc.weight", "fc.bias"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("layer9", "train: 'layer9' selects no parameter of the network; give head, .*Its blocks: conv1, layer1.0, "),
+        ("(", r"train: '\(' is no regular expression: "),
+        ("last_blocks(10)", r"train: 'last_blocks\(10\)': the network has 9 blocks before its head, not 10"),
+        ("last_blocks(0)", "has 9 blocks before its head, not 0"),
+    ],
+)
+def test_what_selects_nothing_is_an_error(resnet, pattern, message):
+    with pytest.raises(UserError, match=message):
+        select(*resnet, [pattern])
+
+
+def test_rates_fall_from_block_to_block_and_an_own_rate_wins(resnet):
+    network, ordered = resnet
+    stage = Stage(
+        "s", ("all",), 1, Optimization(lr=1.0, weight_decay=0.3), rates={"^layer4": 5.0, "head": 7.0}, layer_decay=0.5
+    )
+    plan = plan_stage(network, ordered, stage)
+    rates = {name: group.lr for group in plan.groups for name in group.parameters}
+    assert set(rates) == {name for name, _ in network.named_parameters()}
+    assert rates["fc.weight"] == 7.0
+    assert rates["layer4.0.conv1.weight"] == rates["layer4.1.bn2.bias"] == 5.0
+    assert rates["layer3.1.conv1.weight"] == 0.5**3
+    assert rates["conv1.weight"] == 0.5**9
+    assert plan.rates == (0.5**9, 7.0)
+    assert plan.count == sum(parameter.numel() for parameter in network.parameters())
+    decays = {name: group.weight_decay for group in plan.groups for name in group.parameters}
+    assert {name for name, decay in decays.items() if decay} == {
+        name for name, parameter in network.named_parameters() if parameter.ndim > 1
+    }
+    assert plan.groups[0].name == "fc/decayed"
+
+
+def test_a_stage_that_trains_nothing_is_an_error(resnet):
+    with pytest.raises(UserError, match=r"transfer.stages \(s\).train: is empty"):
+        plan_stage(*resnet, Stage("s", (), 1, Optimization(lr=1.0)))
