@@ -149,9 +149,7 @@ def run(config: Train, overrides: Sequence[str]) -> None:
             say(spent.said(summary["seconds"]["total"]))
         assert task.predictions is not None
         answers, picture = task.predictions, subject.test_picture()
-        columns, rows = prediction_table(
-            answers, data.names("test"), source.classes, subject.things.removesuffix("s")
-        )
+        columns, rows = prediction_table(answers, data.names("test"), source.classes, subject.things.removesuffix("s"))
         recorder.table(
             "predictions", columns, rows, 0, pictured=surest_mistakes(answers),
             picture=None if picture is None else lambda row: picture(int(answers.indices[row])),
