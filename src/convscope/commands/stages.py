@@ -177,8 +177,6 @@ class Stages:
         trainer = training.build_trainer(self.config, told.epochs, hardware, self.folder, self.loggers, callbacks)
         for logger in self.loggers:
             logger.log_metrics({"stage": number, "epoch": 0}, step=0)
-        self.task.train()  # Lightning goes by the module's own flag; below it, the stage's modes stand
-        self.task.begin(plan, self.config.seed, first_epoch, None if stage.cut is None else stage.cut.rest)
         try:
             trainer.fit(self.task, datamodule=self.data, ckpt_path=resume, weights_only=True)
         except FloatingPointError as error:

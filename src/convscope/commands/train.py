@@ -127,7 +127,11 @@ def run(config: Train, overrides: Sequence[str]) -> None:
         for notice in notices:
             say(notice)
         spent = TimeSpent()
-        looking = subject.looks_while_training(config, recorder, spent)
+        insights = subject.insights(config, recorder)
+        looking = [
+            *([] if insights is None else insights.callbacks),
+            *subject.looks_while_training(config, recorder, spent),
+        ]
         stages = staging.Stages(
             config, network, task, data, maker, folder, loggers, recorder.position, hardware, lambda: looking, done
         )
@@ -139,10 +143,14 @@ def run(config: Train, overrides: Sequence[str]) -> None:
         if config.callbacks.figures:
             callbacks = [subject.figures(recorder), *callbacks]
         trainer = stages.test(prepared[-1], callbacks)
+        if insights is not None:
+            insights.finish()
         clock["end"] = time.perf_counter()
         summary = summarise(
             config, overrides, subject, network, cost, stages, trainer, folder, hardware, clock, warnings
         )
+        if insights is not None:
+            summary["receptive_field"] = insights.receptive_field
         summary["environment"] = environment() | summary["environment"]
         if spent.seconds:
             summary["seconds"]["insight"] = spent.total

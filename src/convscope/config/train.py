@@ -98,6 +98,9 @@ class Callbacks(Config):
     figures: bool
     saliency: Saliency | None
     looks: Looks | None
+    parameters: bool
+    receptive_field: bool
+    effective_field: Annotated[int, Field(ge=0, le=256)]
 
 
 class Auto(Config):
