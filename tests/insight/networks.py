@@ -69,3 +69,16 @@ def small() -> tuple[nn.Module, torch.Tensor]:
     """A `SmallNet` and four pictures for it."""
     torch.manual_seed(0)
     return experienced(SmallNet()), torch.randn(4, 3, 16, 16)
+
+
+class FewLayers(nn.Module):
+    """Two convolutions with a ReLU between: (N, 3, H, W) to (N, 8)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 6, 3, padding=1)
+        self.activation = nn.ReLU(inplace=True)
+        self.conv2 = nn.Conv2d(6, 8, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.conv2(self.activation(self.conv1(x))).mean(dim=(2, 3))

@@ -72,9 +72,9 @@ def test_what_does_not_fit_together_is_refused():
     inputs, right, _ = right_and_wrong()
     with pytest.raises(UserError, match=r"^maps: are \(2, 8, 8\), and the pictures \(2, 3, 16, 16\)"):
         deletion(LooksAt(), inputs, right[:, :8, :8], 1)
-    with pytest.raises(UserError, match="^steps=0"):
+    with pytest.raises(UserError, match=r"^steps=0"):
         deletion(LooksAt(), inputs, right, 1, steps=0)
     with pytest.raises(UserError, match=r"^masks: are \(2, 8, 8\)"):
         pointing_game(right, right[:, :8, :8] > 0)
-    with pytest.raises(UserError, match="^maps: have negative places"):
+    with pytest.raises(UserError, match=r"^maps: have negative places"):
         mass_inside(-right, right > 0)

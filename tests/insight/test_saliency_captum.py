@@ -98,5 +98,5 @@ def test_further_methods_come_from_captum_by_name():
     torch.testing.assert_close(theirs, saliency.input_x_gradient(model, inputs, TARGETS, **told), rtol=1e-4, atol=1e-6)
     with pytest.raises(UserError, match="knows no score=probability"):
         saliency.find_method("captum:DeepLift")(model, inputs, score="probability")
-    with pytest.raises(UserError, match="^method captum:Occlusion: Captum could not: .*sliding_window_shapes"):
+    with pytest.raises(UserError, match=r"^method captum:Occlusion: Captum could not: .*sliding_window_shapes"):
         saliency.find_method("captum:Occlusion")(model, inputs)

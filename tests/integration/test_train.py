@@ -152,3 +152,32 @@ def test_a_gpu_that_is_not_there(convscope):
     assert ended.status == 2
     assert ended.err.startswith("error: trainer.accelerator=gpu: PyTorch")
     assert "use trainer=auto or trainer=cpu" in ended.err
+
+
+@pytest.mark.slow
+def test_every_tracker_at_once(convscope, tmp_path, monkeypatch):
+    """The network, the tables, the pictures and the page are in MLflow; and a quiet run says where it lies, no more."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    ended = convscope(
+        "train", *SMALL[:-1], "logger=[wandb,tensorboard,mlflow]", "folder=run", "group=mine", "quiet=true"
+    )
+    assert ended.status == 0, ended.err
+    said = [line for line in ended.out.splitlines() if not line.startswith("warning:")]
+    assert said == [
+        f"report   {tmp_path / 'run/report.html'}",
+        f"summary  {tmp_path / 'run/summary.json'}",
+    ]
+    trackers = json.loads((tmp_path / "run/trackers.json").read_text())
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(trackers["mlflow"]["uri"])
+    run = client.get_run(trackers["mlflow"]["run_id"])
+    assert (run.info.status, run.data.tags["group"]) == ("FINISHED", "mine")
+    files = {file.path for file in client.list_artifacts(run.info.run_id, "mistakes")}
+    assert {"mistakes/predictions.csv", "mistakes/confusion_matrix.png", "mistakes/worst.png"} <= files
+    assert [file.path for file in client.list_artifacts(run.info.run_id, "files")] == ["files/report.html"]
+    (model,) = run.outputs.model_outputs
+    assert client.get_logged_model(model.model_id).status == "READY"
+    page = (tmp_path / "run/report.html").read_text()
+    assert "Confusion matrix" in page
+    assert "Where the time went" in page

@@ -1,19 +1,25 @@
 """What must hold of every network of the zoo: its size, its shapes, its gradients, its weights, its learning."""
 
 import copy
+import functools
 
 import pytest
 import torch
 import torch.nn.functional as F
+from gradient_support import randomised, support
 from zoo_cases import CASES, Case
 
 from convscope.config.model import Model
 from convscope.errors import UserError
 from convscope.insight.parameters import multiply_adds
+from convscope.insight.receptive_field import network_field, receptive_fields
+from convscope.models.blocks import blocks
 from convscope.models.history import PAPERS
 from convscope.models.network import build_network
 from convscope.models.weights import Weights
 from convscope.models.zoo import NAMES, find_architecture
+from convscope.transfer.cut import CannotCutError, cut
+from convscope.transfer.freezing import train_only
 
 RANDOM = Weights("random", None)
 
@@ -29,14 +35,19 @@ counted_cases = over([case for case in CASES if case.parameters], lambda case: n
 computed_cases = over(CASES, lambda case: case.light)  # with real numbers
 
 
-def on_meta(case: Case, size: int | None = None, classes: int | None = None):
+def on_meta(case: Case, size: int | None = None):
     """The network without memory for its weights, and the shape of a picture of ``size`` or the paper's pixels."""
-    architecture = case.architecture()
-    seen = architecture.preprocessing(case.channels)
+    seen = case.architecture().preprocessing(case.channels)
     size = size or seen.size
+    # The same network takes all sizes, but for the one that sees whole columns.
+    return _built(case, size if case.name == "tdnn" else seen.size).eval(), (seen.channels, size, size)
+
+
+@functools.cache
+def _built(case: Case, size: int):
+    architecture = case.architecture()
     with torch.device("meta"):
-        network = architecture.build(classes or case.classes, seen.channels, size)
-    return network, (seen.channels, size, size)
+        return architecture.build(case.classes, architecture.preprocessing(case.channels).channels, size)
 
 
 def real(case: Case, classes: int = 3):
@@ -63,23 +74,23 @@ def test_number_of_parameters(case):
 def test_logits_at_the_papers_input_and_at_the_smallest(case):
     architecture = case.architecture()
     network, shape = on_meta(case)
-    assert network.eval()(torch.zeros(2, *shape, device="meta")).shape == (2, case.classes)
+    assert network(torch.zeros(2, *shape, device="meta")).shape == (2, case.classes)
     head = network.get_submodule(architecture.head(network))
     assert head is not network
     if architecture.fixed_size is None:
         least, shape = on_meta(case, architecture.least_size)
-        assert least.eval()(torch.zeros(2, *shape, device="meta")).shape == (2, case.classes)
+        assert least(torch.zeros(2, *shape, device="meta")).shape == (2, case.classes)
 
 
 @every_case
 def test_a_smaller_input_than_the_smallest_is_refused(case):
     architecture = case.architecture()
     if architecture.least_size == 1:
-        return
+        pytest.skip("it takes any size")
     if architecture.fixed_size is None:
         network, shape = on_meta(case, architecture.least_size - 1)
         with pytest.raises((RuntimeError, ValueError)):
-            network.eval()(torch.zeros(2, *shape, device="meta"))
+            network(torch.zeros(2, *shape, device="meta"))
     with pytest.raises(UserError, match=rf"^data.image_size=2: {case.name} takes {architecture.least_size} pixels o"):
         build_network(architecture, RANDOM, 3, case.channels, image_size=2)
 
@@ -88,11 +99,16 @@ def test_a_smaller_input_than_the_smallest_is_refused(case):
 @over([case for case in CASES if case.variant.get("stem") == "small"], lambda case: case.light)
 def test_a_small_stem_keeps_the_resolution_of_small_pictures(case, size):
     small, shape = on_meta(case, size)
-    usual, _ = on_meta(Case(case.name, {**case.variant, "stem": "imagenet"}), size)
     picture = torch.zeros(2, *shape, device="meta")
-    assert small.eval()(picture).shape == (2, case.classes)
+    assert small(picture).shape == (2, case.classes)
     assert _first_map(small, picture) == size
-    assert _first_map(usual.eval(), picture) <= size // 2
+    usual, _ = on_meta(_with_the_papers_stem(case), size)
+    assert _first_map(usual, picture) <= size // 2
+
+
+@functools.cache
+def _with_the_papers_stem(case: Case) -> Case:
+    return Case(case.name, {**case.variant, "stem": "imagenet"})
 
 
 def _first_map(network, picture) -> int:
@@ -110,12 +126,12 @@ def _first_map(network, picture) -> int:
 
 @every_case
 def test_every_parameter_receives_a_gradient(case):
-    network, shape = on_meta(case, max(case.train_size, case.architecture().least_size), classes=3)
-    if case.architecture().fixed_size:
-        shape = (shape[0], case.architecture().fixed_size, case.architecture().fixed_size)
-    network.train()
     if case.variant.get("rule") == "winner_take_all":
         pytest.skip("its cells learn without gradients: test_neocognitron.py")
+    architecture = case.architecture()
+    network, shape = on_meta(case, architecture.fixed_size or max(case.train_size, architecture.least_size))
+    network.train()
+    network.zero_grad()
     loss_of(network, torch.zeros(4, *shape, device="meta"), torch.zeros(4, dtype=torch.int64, device="meta")).backward()
     assert [name for name, parameter in network.named_parameters() if parameter.grad is None] == []
 
@@ -144,6 +160,80 @@ def test_saved_weights_give_the_same_logits(case, tmp_path):
         assert not torch.equal(other(pictures), logits)
         other.load_state_dict(torch.load(tmp_path / "weights.pth", weights_only=True))
         assert torch.equal(other(pictures), logits)
+
+
+@computed_cases
+def test_cut_at_each_block_prefix_then_rest_is_the_whole(case):
+    network, pictures = real(case)
+    module = network.module
+    ordered = blocks(module, network.head)
+    assert ordered[-1].name == network.head
+    owner = {name: place for place, block in enumerate(ordered) for name in _parameters(module, block.modules)}
+    assert owner.keys() == dict(module.named_parameters()).keys()
+    places = sorted(set(owner.values()))
+    assert len(places) > 2
+    for place in places[1:]:
+        train_only(module, [name for name, at in owner.items() if at >= place])
+        if case.variant.get("auxiliary"):
+            with pytest.raises(CannotCutError, match="other things in training"):
+                cut(module, pictures)
+            continue
+        parts = cut(module, pictures)
+        assert not any(parameter.requires_grad for parameter in parts.prefix.parameters())
+        module.eval()
+        with torch.no_grad():
+            whole, split = module(pictures.flip(0)), parts.rest(*parts.prefix(pictures.flip(0)))
+        torch.testing.assert_close(split, whole, rtol=1e-5, atol=1e-6)
+
+
+def _parameters(module, paths):
+    names = [name for name, _ in module.named_parameters()]
+    return [name for name in names for path in paths if name.startswith(f"{path}.")]
+
+
+MOST_PLACES = 32 * 2500  # pixels of the oracle's strip
+
+
+@computed_cases
+def test_receptive_field_is_the_support_of_a_gradient(case):
+    """A strip of input that holds the field twice, where the network takes one and it fits into memory."""
+    architecture = case.architecture()
+    if architecture.fixed_size or case.name == "tdnn":
+        pytest.skip("takes one size only: test_published_fields has its field")
+    network, _ = real(case)
+    size = network.preprocessing.size
+    shape = (1, network.preprocessing.channels, size, size)
+    named = dict(network.module.named_modules())
+    last = network_field([one for one in receptive_fields(network.module, shape) if one.path in named])
+    assert last is not None
+    assert last.field is not None
+    stride = int(last.field.stride[-1]) or 1
+    length = max(size, -(-(last.field.size[-1] + 8 * stride) // stride) * stride)
+    if length * size > MOST_PLACES:
+        pytest.skip(f"a strip of {length} × {size} pixels does not fit")
+    first, final, _ = support(randomised(network.module), (*shape[:2], size, length), last.path)
+    assert final - first + 1 == last.field.size[-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "variant", "field"),
+    [
+        ("tdnn", {}, 7),  # 3 + 5 - 1 frames, each seen whole
+        ("lenet5", {}, 16),  # after S4: 5 + 1 + 4·2 + 2
+        ("vgg", {"depth": 16}, 212),
+        ("mobilenet", {}, 315),
+        ("inception_resnet_v2", {}, 3039),
+        ("resnet", {"depth": 50, "stride_in": "1x1"}, 483),
+        ("resnet", {"depth": 50}, 427),
+        ("alexnet", {}, 195),
+    ],
+    ids=str,
+)
+def test_published_fields(name, variant, field):
+    """Araujo, Norris & Sim 2019; the small networks by hand."""
+    network, shape = on_meta(Case(name, variant, classes=3, channels=1 if name in {"tdnn", "lenet5"} else 3))
+    fields = [layer.field for layer in receptive_fields(network, (1, *shape)) if layer.field is not None]
+    assert [one.size[-1] for one in fields if one.size[-1] is not None][-1] == field
 
 
 @computed_cases
@@ -206,7 +296,7 @@ def test_complexity_of_shufflenet(groups, published):
 def test_shufflenet_is_as_wide_as_it_is_told(groups, width):
     usual, shape = on_meta(Case("shufflenet_v1", {"groups": groups}))
     wide, _ = on_meta(Case("shufflenet_v1", {"groups": groups, "width": width}))
-    assert wide.eval()(torch.zeros(1, *shape, device="meta")).shape == (1, 1000)
+    assert wide(torch.zeros(1, *shape, device="meta")).shape == (1, 1000)
     assert wide.classifier.in_features == pytest.approx(usual.classifier.in_features * width, rel=0.07)
 
 

@@ -7,7 +7,7 @@ from convscope.models.architecture import Architecture
 from convscope.models.zoo import find_architecture
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # a case is itself alone, so that it can be a key
 class Case:
     """One variant of a network: ``parameters`` is for ``classes`` classes and pictures of ``channels`` channels."""
 

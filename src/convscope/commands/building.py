@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convscope.config.data import CIFAR10, MNIST, Data, Digits, Hotdog, ImageData, ImageFolder, ImageHub
-from convscope.config.model import TEXT_MODELS, Model
+from convscope.config.model import Model
+from convscope.config.text_model import TEXT_MODELS
 from convscope.errors import UserError
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from convscope.errors import UserError
 COMMANDS = {
     "train": "train a network, and keep what happened",
     "evaluate": "score the best weights of a run on its test split or on other data",
+    "serve": "a local page: drop a picture, see the class and where the network looked",
     "explain": "which pixels a run answered for; or an example step by step: topic=max_pool",
     "describe": "a network layer by layer: parameters, multiply-adds, receptive fields",
     "zoo": "list the networks: their year, cost, receptive field, weights",

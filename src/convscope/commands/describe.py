@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from convscope.commands.building import architecture_of
 from convscope.commands.compose import compose_again, quoted
 from convscope.config.describe import Describe
-from convscope.config.model import TEXT_MODELS
+from convscope.config.text_model import TEXT_MODELS
 from convscope.errors import UserError
 
 if TYPE_CHECKING:

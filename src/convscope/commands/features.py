@@ -113,7 +113,8 @@ class FeatureMaker:
     ) -> Iterator[tuple[torch.Tensor, ...]]:
         started, done = time.perf_counter(), False
         try:
-            yield from track(batches, what, total=total, console=console, transient=True)
+            shown = console.is_terminal
+            yield from track(batches, what, total=total, console=console, transient=True) if shown else batches
             done = True
         finally:
             seconds = time.perf_counter() - started

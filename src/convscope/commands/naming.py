@@ -9,6 +9,13 @@ from hydra.types import RunMode
 from convscope.config.train import Train
 
 
+def sweep_path() -> Path | None:
+    """The folder of the sweep that the running job is a part of; None outside a multirun."""
+    if HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
+        return Path(HydraConfig.get().sweep.dir).absolute()
+    return None
+
+
 def run_path(config: Train) -> Path:
     """The folder of the run: the one that was told, the job's in a multirun, else one named after the time.
 

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from convscope.tasks.classification import Predictions
 
 MOST_PROBABILITY_COLUMNS = 20
@@ -38,3 +40,20 @@ def prediction_table(
         )
     ]
     return columns, rows
+
+
+def surest_mistakes(predictions: "Predictions") -> list[int]:
+    """Rows of the table, the surest of the wrong answers first, then the right ones, the least sure first."""
+    sure, predicted = predictions.logits.softmax(dim=1).max(dim=1)
+    wrong = predicted != predictions.labels
+    order: list[int] = (sure * wrong + (wrong.float() - 1) * sure).argsort(descending=True, stable=True).tolist()
+    return order
+
+
+def standing_alone(network: "nn.Module") -> "nn.Module":
+    """A copy of ``network`` as another program would run it: on the CPU, in eval mode."""
+    import copy
+
+    import torch
+
+    return copy.deepcopy(network).to("cpu").to(memory_format=torch.contiguous_format).eval()

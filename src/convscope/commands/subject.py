@@ -2,6 +2,7 @@
 
 import dataclasses
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,8 +18,8 @@ from convscope.commands.texts import (
     token_facts,
     tokens_of,
 )
-from convscope.config.model import TEXT_MODELS
 from convscope.config.text_data import Texts
+from convscope.config.text_model import TEXT_MODELS
 from convscope.config.train import Train
 from convscope.data.sentence_keys import sentence_keys
 from convscope.errors import UserError
@@ -26,6 +27,8 @@ from convscope.errors import UserError
 if TYPE_CHECKING:
     from pytorch_lightning.callbacks import Callback
 
+    from convscope.callbacks.time_spent import TimeSpent
+    from convscope.commands.insights import Insights
     from convscope.data.image_data_module import ImageDataModule
     from convscope.data.image_source import ImageSource
     from convscope.data.text_data_module import TextDataModule
@@ -69,6 +72,14 @@ class Subject(ABC):
         """What was found while the data were prepared; after ``data_module``."""
         return []
 
+    def test_picture(self) -> "Callable[[int], np.ndarray] | None":
+        """From an index in the test split to the picture, (H, W, C) uint8; None for texts."""
+        return None
+
+    def example(self) -> np.ndarray | None:
+        """Two inputs as another program would give them to the network; None where their shape is not fixed."""
+        return None
+
     @abstractmethod
     def said(self) -> dict[str, str]:
         """Lines for the console about the data; after ``data_module``."""
@@ -76,6 +87,18 @@ class Subject(ABC):
     @abstractmethod
     def figures(self, recorder: "Recorder") -> "Callback":
         """What draws the test."""
+
+    def insights(self, config: Train, recorder: "Recorder") -> "Insights | None":
+        """What is told of the network's parameters and fields; after ``data_module``."""
+        return None
+
+    def looks_while_training(self, config: Train, recorder: "Recorder", spent: "TimeSpent") -> "list[Callback]":
+        """Callbacks that look into the network while it is trained; after ``data_module``."""
+        return []
+
+    def looks_at_test(self, config: Train, recorder: "Recorder", spent: "TimeSpent") -> "list[Callback]":
+        """Callbacks that look into the network after the test."""
+        return []
 
     @abstractmethod
     def summary(self) -> dict[str, dict[str, Any]]:
@@ -118,7 +141,7 @@ class PictureSubject(Subject):
 
     def build(self, config: Train, weights: "Weights") -> "tuple[Network, int]":
         """The network for the classes and channels of the pictures."""
-        from convscope.insight.parameters import multiply_adds
+        from convscope.insight.parameters import describe_parameters
         from convscope.models.network import build_network
 
         self.network = build_network(
@@ -130,7 +153,8 @@ class PictureSubject(Subject):
             self.told.scratch.image_size,
         )
         seen = self.network.preprocessing
-        return self.network, multiply_adds(self.network.module, (1, seen.channels, seen.size, seen.size))
+        self.table = describe_parameters(self.network.module, (1, seen.channels, seen.size, seen.size))
+        return self.network, self.table.multiply_adds
 
     def data_module(self, config: Train) -> "ImageDataModule":
         """Stored, augmented and batched pictures."""
@@ -157,6 +181,15 @@ class PictureSubject(Subject):
         known = {"model": model, "classes": list(self.source.classes), "preprocessing": seen}
         return ImageClassification(network.module, self.source.classes, objective, known)
 
+    def test_picture(self) -> "Callable[[int], np.ndarray]":
+        """Of the store."""
+        return self.data.store("test").image
+
+    def example(self) -> np.ndarray:
+        """(2, C, H, W) float32."""
+        seen = self.network.preprocessing
+        return np.zeros((2, seen.channels, seen.size, seen.size), dtype=np.float32)
+
     def said(self) -> dict[str, str]:
         """One line."""
         sizes, source = self.data.sizes, self.source
@@ -170,6 +203,24 @@ class PictureSubject(Subject):
         from convscope.callbacks.test_figures import TestFigures
 
         return TestFigures(recorder, self.data.store("test").image)
+
+    def insights(self, config: Train, recorder: "Recorder") -> "Insights | None":
+        """Parameters, theoretical and effective fields."""
+        from convscope.commands.insights import build_insights
+
+        return build_insights(config, self.network, self.table, self.data, recorder)
+
+    def looks_while_training(self, config: Train, recorder: "Recorder", spent: "TimeSpent") -> "list[Callback]":
+        """Saliency maps of the same pictures."""
+        from convscope.commands.insight_callbacks import saliency_callbacks
+
+        return saliency_callbacks(config.callbacks, recorder, self.network, self.data, spent)
+
+    def looks_at_test(self, config: Train, recorder: "Recorder", spent: "TimeSpent") -> "list[Callback]":
+        """Saliency of mistakes, filters, faithfulness."""
+        from convscope.commands.insight_callbacks import test_insight
+
+        return test_insight(config.callbacks, recorder, self.network, self.data, spent)
 
     def summary(self) -> dict[str, dict[str, Any]]:
         """The size of the input."""

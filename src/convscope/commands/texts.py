@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from convscope.commands.building import required
-from convscope.config.model import DilatedTextCNN, TextCNN, TextModel, TextTDNN
 from convscope.config.text_data import MovieReviews, SentenceSet, TextData, TextFiles, TextHub, Trec
+from convscope.config.text_model import DilatedTextCNN, TextCNN, TextModel, TextTDNN
 from convscope.data.text_cutting import Cutting
 from convscope.data.text_leaks import without_leaks
 from convscope.data.text_source import TextSource

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from convscope.commands.building import cache_dir
 from convscope.commands.compose import compose_again
-from convscope.commands.console import say, say_facts, warn
-from convscope.commands.naming import run_path
+from convscope.commands.console import say, say_facts, set_quiet, warn
+from convscope.commands.naming import run_path, sweep_path
 from convscope.commands.resume import Resumed, resume_run
 from convscope.commands.subject import subject_of
 from convscope.config.train import Train
@@ -28,6 +28,7 @@ def run(config: Train, overrides: Sequence[str]) -> None:
         UserError: Something that was asked for cannot be had, or the training diverged.
     """
     clock = {"started": time.perf_counter()}
+    set_quiet(config.quiet)
     refuse_without_effect(config, overrides)
     resumed: Resumed | None = None
     if config.resume is not None:
@@ -45,16 +46,18 @@ def run(config: Train, overrides: Sequence[str]) -> None:
     import pytorch_lightning as pl
     import torch
 
+    from convscope.callbacks.time_spent import TimeSpent
     from convscope.commands import stages as staging
     from convscope.commands import trainer as training
+    from convscope.commands.closing import say_closing
     from convscope.commands.features import FeatureMaker
     from convscope.commands.hardware import choose_hardware
-    from convscope.commands.predictions import prediction_table
+    from convscope.commands.predictions import prediction_table, standing_alone, surest_mistakes
     from convscope.commands.summary import summarise
     from convscope.tasks.classification import Objective
     from convscope.tracking.environment import environment
     from convscope.tracking.recorder import Recorder
-    from convscope.tracking.report import write_report
+    from convscope.tracking.report import write_report, write_sweep_report
     from convscope.tracking.run_folder import RunFolder
     from convscope.tracking.trackers import build_loggers, close
 
@@ -68,6 +71,7 @@ def run(config: Train, overrides: Sequence[str]) -> None:
     hardware = choose_hardware(config.trainer, accelerator, allocator, network.module, cost, trains_all)
     device = torch.device({"gpu": "cuda"}.get(accelerator, accelerator))
 
+    sweep = sweep_path()
     folder = RunFolder(run_path(config) if resumed is None else resumed.path).create(resume=resumed is not None)
     plain = config.model_dump()
     if resumed is None:
@@ -77,6 +81,7 @@ def run(config: Train, overrides: Sequence[str]) -> None:
         config.logger.names,
         folder,
         run_name=folder.path.name,
+        group=config.group or (sweep.name if sweep else None),
         tags=config.tags,
         config=plain,
         resume_step=None if resumed is None else staging.next_step(folder, done),
@@ -121,35 +126,60 @@ def run(config: Train, overrides: Sequence[str]) -> None:
         staging.print_plan(prepared, network.parameters)
         for notice in notices:
             say(notice)
+        spent = TimeSpent()
+        insights = subject.insights(config, recorder)
+        looking = [
+            *([] if insights is None else insights.callbacks),
+            *subject.looks_while_training(config, recorder, spent),
+        ]
         stages = staging.Stages(
-            config, network, task, data, maker, folder, loggers, recorder.position, hardware, done=done
+            config, network, task, data, maker, folder, loggers, recorder.position, hardware, lambda: looking, done
         )
         clock["fit"] = time.perf_counter()
         stages.run(prepared)
         clock["test"] = time.perf_counter()
         training.load_best(task, folder)
-        callbacks = [subject.figures(recorder)] if config.callbacks.figures else []
+        callbacks = subject.looks_at_test(config, recorder, spent)
+        if config.callbacks.figures:
+            callbacks = [subject.figures(recorder), *callbacks]
         trainer = stages.test(prepared[-1], callbacks)
+        if insights is not None:
+            insights.finish()
         clock["end"] = time.perf_counter()
         summary = summarise(
             config, overrides, subject, network, cost, stages, trainer, folder, hardware, clock, warnings
         )
+        if insights is not None:
+            summary["receptive_field"] = insights.receptive_field
         summary["environment"] = environment() | summary["environment"]
+        if spent.seconds:
+            summary["seconds"]["insight"] = spent.total
+            say(spent.said(summary["seconds"]["total"]))
         assert task.predictions is not None
-        columns, rows = prediction_table(
-            task.predictions, data.names("test"), source.classes, subject.things.removesuffix("s")
-        )
-        recorder.table("predictions", columns, rows, 0)
+        answers, picture = task.predictions, subject.test_picture()
+        columns, rows = prediction_table(answers, data.names("test"), source.classes, subject.things.removesuffix("s"))
+        recorder.table(
+            "predictions", columns, rows, 0, pictured=surest_mistakes(answers),
+            picture=None if picture is None else lambda row: picture(int(answers.indices[row])),
+        )  # fmt: skip
+        recorder.summary(summary, 0)
+        recorder.file(write_report(folder, summary), 0)
+        example = subject.example()
+        if recorder.keeps_models and example is not None:
+            recorder.model(standing_alone(network.module), example)
         status = "success"
     finally:
         failures = close(loggers, status)
         for failure in failures:
             warn(failure)
-    summary["warnings"] += failures
-    write_report(folder, summary)
+    if failures:
+        summary["warnings"] += failures
+        write_report(folder, summary)
     folder.write_summary(summary)
+    if sweep is not None:
+        write_sweep_report(sweep)
     say(f"\ntest accuracy {summary['metrics']['test']['accuracy']:.4f} on {sizes['test']:,} {subject.things}")
-    say(f"report   {folder.report_file}\nsummary  {folder.summary_file}")
+    say_closing(summary, folder)
 
 
 def refuse_without_effect(config: Train, overrides: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ from torch import nn
 
 from convscope.callbacks.text_figures import ReadText
 from convscope.commands.texts import text_architecture_of
-from convscope.config.model import TextModel
+from convscope.config.text_model import TextModel
 from convscope.data.tokens import Tokens, tokens_from_file
 from convscope.errors import UserError
 from convscope.preprocessing import TextPreprocessing

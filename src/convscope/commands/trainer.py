@@ -39,7 +39,7 @@ def build_callbacks(config: Train, stage: Stage) -> list[Callback]:
         callbacks.append(EarlyStopping(**settings, check_finite=False))
     if told.progress != "none":
         callbacks.append(EpochLines(say))
-    if told.progress == "bar" or (told.progress == "auto" and sys.stdout.isatty()):
+    if told.progress == "bar" or (told.progress == "auto" and sys.stdout.isatty() and not config.quiet):
         callbacks.append(RichProgressBar(refresh_rate=10))
     return callbacks
 

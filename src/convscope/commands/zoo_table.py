@@ -13,7 +13,7 @@ from convscope.commands.compose import CONFIG_DIR
 from convscope.config.model import Model
 from convscope.insight.meta_building import weightless
 from convscope.insight.parameters import multiply_adds
-from convscope.insight.receptive_field import network_field, receptive_fields
+from convscope.insight.receptive_field import receptive_fields
 from convscope.models.history import PAPERS, Paper
 
 COLUMNS = ("year", "model", "paper", "parameters", "multiply-adds", "field", "weights", "top-1")
@@ -75,10 +75,10 @@ def _measure(paper: Paper) -> ZooRow:
 
 
 def _field(network: nn.Module, shape: tuple[int, ...]) -> int | None:
-    """Pixels of a side; the last axis of a network that sees a whole column at once."""
-    layer = network_field(receptive_fields(network, shape))
-    assert layer is None or layer.field is not None
-    return None if layer is None else layer.field.size[-1]
+    """Pixels along a row that the last map sees which does not see all of it."""
+    fields = [layer.field for layer in receptive_fields(network, shape) if layer.field is not None]
+    sizes = [field.size[-1] for field in fields if field.size[-1] is not None]
+    return sizes[-1] if sizes else None
 
 
 def text_rows(rows: Sequence[ZooRow]) -> list[tuple[str, ...]]:

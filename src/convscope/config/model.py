@@ -4,10 +4,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from convscope.config.base import Config
+from convscope.config.text_model import TextModel
+from convscope.config.weights import Weighted
 from convscope.errors import UserError
 
-PRETRAINED_SOURCES = ("auto", "packaged", "hub", "random")
 InputSize = Annotated[int, Field(ge=1, le=4096)] | None
 
 Stem = Literal["imagenet", "small"]
@@ -15,11 +15,7 @@ Width = Annotated[float, Field(gt=0.0, le=8.0)]
 FourWidths = Annotated[list[PositiveInt], Field(min_length=4, max_length=4)]
 
 
-class _Model(Config):
-    weights: Annotated[str, Field(min_length=1)]  # one of PRETRAINED_SOURCES, or a file
-
-
-class Neocognitron(_Model):
+class Neocognitron(Weighted):
     """Neocognitron (Fukushima 1980)."""
 
     name: Literal["neocognitron"]
@@ -27,27 +23,27 @@ class Neocognitron(_Model):
     selectivity: Annotated[list[PositiveFloat], Field(min_length=3, max_length=3)]
 
 
-class TDNN(_Model):
+class TDNN(Weighted):
     """Time-delay neural network (Waibel et al. 1989)."""
 
     name: Literal["tdnn"]
 
 
-class LeCun1989(_Model):
+class LeCun1989(Weighted):
     """The network that read zip codes (LeCun et al. 1989)."""
 
     name: Literal["lecun1989"]
     variant: Literal["original", "modern"]
 
 
-class LeNet5(_Model):
+class LeNet5(Weighted):
     """LeNet-5 (LeCun et al. 1998)."""
 
     name: Literal["lenet5"]
     variant: Literal["original", "modern"]
 
 
-class AlexNet(_Model):
+class AlexNet(Weighted):
     """AlexNet (Krizhevsky et al. 2012)."""
 
     name: Literal["alexnet"]
@@ -55,14 +51,14 @@ class AlexNet(_Model):
     stem: Stem
 
 
-class ZFNet(_Model):
+class ZFNet(Weighted):
     """ZFNet (Zeiler & Fergus 2013)."""
 
     name: Literal["zfnet"]
     stem: Stem
 
 
-class VGG(_Model):
+class VGG(Weighted):
     """VGG (Simonyan & Zisserman 2014)."""
 
     name: Literal["vgg"]
@@ -70,7 +66,7 @@ class VGG(_Model):
     batch_norm: bool
 
 
-class GoogLeNet(_Model):
+class GoogLeNet(Weighted):
     """GoogLeNet (Szegedy et al. 2014)."""
 
     name: Literal["googlenet"]
@@ -79,7 +75,7 @@ class GoogLeNet(_Model):
     stem: Stem
 
 
-class ResNet(_Model):
+class ResNet(Weighted):
     """Residual network (He et al. 2015)."""
 
     name: Literal["resnet"]
@@ -95,7 +91,7 @@ class ResNet(_Model):
         return self
 
 
-class WideResNet(_Model):
+class WideResNet(Weighted):
     """Wide residual network (Zagoruyko & Komodakis 2016)."""
 
     name: Literal["wide_resnet"]
@@ -116,7 +112,7 @@ class WideResNet(_Model):
         return self
 
 
-class ResNeXt(_Model):
+class ResNeXt(Weighted):
     """ResNeXt (Xie et al. 2016)."""
 
     name: Literal["resnext"]
@@ -124,7 +120,7 @@ class ResNeXt(_Model):
     stem: Stem
 
 
-class DenseNet(_Model):
+class DenseNet(Weighted):
     """DenseNet (Huang et al. 2016)."""
 
     name: Literal["densenet"]
@@ -134,25 +130,25 @@ class DenseNet(_Model):
     stem: Stem
 
 
-class InceptionResNetV1(_Model):
+class InceptionResNetV1(Weighted):
     """Inception-ResNet-v1 (Szegedy et al. 2016)."""
 
     name: Literal["inception_resnet_v1"]
 
 
-class InceptionResNetV2(_Model):
+class InceptionResNetV2(Weighted):
     """Inception-ResNet-v2 (Szegedy et al. 2016)."""
 
     name: Literal["inception_resnet_v2"]
 
 
-class Xception(_Model):
+class Xception(Weighted):
     """Xception (Chollet 2016)."""
 
     name: Literal["xception"]
 
 
-class MobileNet(_Model):
+class MobileNet(Weighted):
     """MobileNet (Howard et al. 2017)."""
 
     name: Literal["mobilenet"]
@@ -160,7 +156,7 @@ class MobileNet(_Model):
     stem: Stem
 
 
-class MobileNetV2(_Model):
+class MobileNetV2(Weighted):
     """MobileNetV2 (Sandler et al. 2018)."""
 
     name: Literal["mobilenet_v2"]
@@ -168,7 +164,7 @@ class MobileNetV2(_Model):
     stem: Stem
 
 
-class ShuffleNetV1(_Model):
+class ShuffleNetV1(Weighted):
     """ShuffleNet (Zhang et al. 2017)."""
 
     name: Literal["shufflenet_v1"]
@@ -177,7 +173,7 @@ class ShuffleNetV1(_Model):
     stem: Stem
 
 
-class ShuffleNetV2(_Model):
+class ShuffleNetV2(Weighted):
     """ShuffleNet v2 (Ma et al. 2018)."""
 
     name: Literal["shufflenet_v2"]
@@ -185,7 +181,7 @@ class ShuffleNetV2(_Model):
     stem: Stem
 
 
-class SENet(_Model):
+class SENet(Weighted):
     """Squeeze-and-excitation network (Hu et al. 2017)."""
 
     name: Literal["senet"]
@@ -195,20 +191,20 @@ class SENet(_Model):
     stem: Stem
 
 
-class EfficientNetLite(_Model):
+class EfficientNetLite(Weighted):
     """EfficientNet-Lite, a mobile network without squeeze-and-excitation (Tan & Le 2019; Liu 2020)."""
 
     name: Literal["efficientnet_lite"]
     variant: Literal[0, 1, 2, 3, 4]
 
 
-class LectureCNN(_Model):
+class LectureCNN(Weighted):
     """The small network whose parameters a lecture counts by hand."""
 
     name: Literal["lecture_cnn"]
 
 
-class Timm(_Model):
+class Timm(Weighted):
     """Any model of timm, by its name there."""
 
     name: Literal["timm"]
@@ -216,7 +212,7 @@ class Timm(_Model):
     arguments: dict[str, Any]
 
 
-class Torchvision(_Model):
+class Torchvision(Weighted):
     """Any classification model of torchvision, by its name there."""
 
     name: Literal["torchvision"]
@@ -224,64 +220,18 @@ class Torchvision(_Model):
     arguments: dict[str, Any]
 
 
-Share = Annotated[float, Field(ge=0.0, lt=1.0)]
+class DilatedCNN(Weighted):
+    """Dilated convolutions (Yu & Koltun 2016)."""
+
+    name: Literal["dilated_cnn"]
+    preset: Literal["context", "exponential", "plain"]
+    depth: Annotated[int, Field(ge=1, le=9)]
+    width: Annotated[int, Field(ge=1, le=4096)]
 
 
-class _OnWords(_Model):
-    variant: Literal["rand", "static", "non_static", "multichannel"]
-    vectors: Annotated[str, Field(min_length=1)]  # packaged, or a word2vec or GloVe file
-    vectors_scale: Annotated[float, Field(gt=0.0)] | None
-    dimension: Annotated[int, Field(ge=1, le=4096)]
-
-
-class TextCNN(_OnWords):
-    """Convolution over words (Kim 2014)."""
-
-    name: Literal["text_cnn"]
-    windows: Annotated[list[Annotated[int, Field(ge=1, le=100)]], Field(min_length=1)]
-    maps: Annotated[int, Field(ge=1, le=65536)]
-    dropout: Share
-    max_norm: Annotated[float, Field(ge=0.0)]
-
-
-class DilatedTextCNN(_OnWords):
-    """Stacked dilated convolutions over words (Yu & Koltun 2016, Strubell et al. 2017)."""
-
-    name: Literal["dilated_text_cnn"]
-    maps: Annotated[int, Field(ge=1, le=65536)]
-    layers: Annotated[int, Field(ge=1, le=12)]
-    dropout: Share
-
-
-class TextTDNN(_OnWords):
-    """The time-delay network on word vectors (Waibel et al. 1989)."""
-
-    name: Literal["text_tdnn"]
-    hidden: Annotated[int, Field(ge=1, le=65536)]
-
-
-class CharCNN(_Model):
-    """Convolution over characters (Zhang, Zhao & LeCun 2015)."""
-
-    name: Literal["char_cnn"]
-    size: Literal["small", "large"]
-    length: Annotated[int, Field(ge=1, le=100_000)]
-
-
-class VDCNN(_Model):
-    """Very deep convolution over characters (Conneau et al. 2017)."""
-
-    name: Literal["vdcnn"]
-    depth: Literal[9, 17, 29, 49]
-    shortcut: bool
-    length: Annotated[int, Field(ge=1, le=100_000)]
-
-
-TEXT_MODELS = (TextCNN, DilatedTextCNN, TextTDNN, CharCNN, VDCNN)
-TextModel = TextCNN | DilatedTextCNN | TextTDNN | CharCNN | VDCNN
 Model = Annotated[
     Neocognitron | TDNN | LeCun1989 | LeNet5 | AlexNet | ZFNet | VGG | GoogLeNet | ResNet | WideResNet | ResNeXt
     | DenseNet | InceptionResNetV1 | InceptionResNetV2 | Xception | MobileNet | MobileNetV2 | ShuffleNetV1
-    | ShuffleNetV2 | SENet | EfficientNetLite | LectureCNN | Timm | Torchvision | TextModel,
+    | ShuffleNetV2 | SENet | EfficientNetLite | DilatedCNN | LectureCNN | Timm | Torchvision | TextModel,
     Field(discriminator="name"),
 ]  # fmt: skip

@@ -65,6 +65,29 @@ class EarlyStopping(Config):
     min_delta: NonNegativeFloat
 
 
+Names = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
+
+
+class Saliency(Config):
+    """Maps of fixed pictures at the end of every stage, and every few epochs."""
+
+    methods: Names
+    pictures: Annotated[int, Field(ge=1, le=100)]
+    every_epochs: PositiveInt | None
+
+
+class Looks(Config):
+    """What is looked at after the test; 0 leaves a part out."""
+
+    methods: Names
+    mistakes: Annotated[int, Field(ge=0, le=100)]
+    units: Annotated[int, Field(ge=0, le=100)]
+    patches: Annotated[int, Field(ge=1, le=25)]
+    searched: PositiveInt
+    faithfulness: NonNegativeInt
+    curve_steps: PositiveInt
+
+
 class Callbacks(Config):
     """What happens beside the training."""
 
@@ -73,6 +96,11 @@ class Callbacks(Config):
     learning_rate: bool
     progress: Literal["auto", "bar", "lines", "none"]
     figures: bool
+    saliency: Saliency | None
+    looks: Looks | None
+    parameters: bool
+    receptive_field: bool
+    effective_field: Annotated[int, Field(ge=0, le=256)]
 
 
 class Auto(Config):
@@ -141,4 +169,6 @@ class Train(Config):
     outputs: str
     folder: str | None
     resume: str | None
+    group: str | None
     tags: list[str]
+    quiet: bool

@@ -12,3 +12,4 @@ class Zoo(Config):
 
     output: Literal["table", "json", "markdown"]
     figure: Annotated[str, Field(min_length=1)] | None
+    readme: Annotated[str, Field(min_length=1)] | None

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -13,27 +14,37 @@ from convscope.insight.saliency.rectifiers import deconvnet_rule, refuse_compile
 from convscope.insight.undisturbed import undisturbed
 
 
-@dataclass(frozen=True)
-class Field:
-    """Which part of the picture a place of a feature map sees, in pixels, down and across.
+class Sees(Protocol):
+    """A receptive field along both axes, as ``insight.receptive_field`` gives it; None: all of the axis.
 
-    The field of the place (row, column) begins at ``start + stride * (row, column)`` and is ``size`` long; it may begin
-    before the picture, in its padding.
+    The field of place ``p`` of a feature map begins at the pixel ``stride * p - padding`` and is ``size`` long.
     """
 
-    size: tuple[int, int]
-    stride: tuple[int, int]
-    start: tuple[int, int]
+    @property
+    def size(self) -> Sequence[int | None]:
+        """Pixels that a place sees."""
 
-    def window(self, row: int, column: int, height: int, width: int) -> tuple[slice, slice]:
-        """Rows and columns of a picture of ``height`` by ``width`` that the place sees, without the padding."""
-        slices = []
-        for place, size, stride, start, length in zip(
-            (row, column), self.size, self.stride, self.start, (height, width), strict=True
-        ):
-            first = start + stride * place
-            slices.append(slice(min(max(0, first), length - 1), max(min(length, first + size), 1)))
-        return slices[0], slices[1]
+    @property
+    def stride(self) -> Sequence[Any]:
+        """Pixels between neighbouring places."""
+
+    @property
+    def padding(self) -> Sequence[int | None]:
+        """Pixels before the first of the picture that place 0 reaches to."""
+
+
+def patch(field: Sees | None, place: Sequence[int], picture: Sequence[int]) -> tuple[slice, slice]:
+    """Rows and columns of a picture (height, width) that a ``place`` (row, column) sees, without the padding."""
+    slices = []
+    for axis in (0, 1):
+        length = picture[axis]
+        size = None if field is None else field.size[axis]
+        if field is None or size is None:
+            slices.append(slice(0, length))
+            continue
+        first = int(field.stride[axis] * place[axis]) - int(field.padding[axis] or 0)
+        slices.append(slice(min(max(0, first), length - 1), max(min(length, first + size), 1)))
+    return slices[0], slices[1]
 
 
 @dataclass(frozen=True)
@@ -102,7 +113,7 @@ def feature_maps(
     return seen
 
 
-class _Reached(Exception):
+class _ReachedError(Exception):
     """The layer has answered; what comes after it need not be computed."""
 
 
@@ -112,12 +123,12 @@ def _answers(forward: Callable[[torch.Tensor], object], inputs: torch.Tensor, mo
 
     def stop(m: nn.Module, i: object, output: torch.Tensor) -> None:
         answers.append(output)
-        raise _Reached
+        raise _ReachedError
 
     handle = module.register_forward_hook(stop)
     try:
         forward(inputs)
-    except _Reached:
+    except _ReachedError:
         pass
     finally:
         handle.remove()
@@ -217,3 +228,13 @@ def projections(
         refuse_other_activations(total, "deconvnet projections", some=False)
         (back,) = torch.autograd.grad(total, leaf)
     return back.contiguous()
+
+
+def projections_or_none(
+    model: nn.Module, inputs: torch.Tensor, layer: str, units: torch.Tensor, places: torch.Tensor
+) -> torch.Tensor | None:
+    """`projections`; None for a network whose activations no deconvnet knows."""
+    try:
+        return projections(model, inputs, layer, units, places)
+    except UserError:
+        return None

@@ -57,7 +57,7 @@ class _Pair:
 _plans: WeakKeyDictionary[nn.Module, tuple[_Pair | None, ...]] = WeakKeyDictionary()
 
 
-class _OtherCalls(Exception):
+class _OtherCallsError(Exception):
     """The network did not call what the plan expects."""
 
 
@@ -89,7 +89,7 @@ class FoldedForward:
             with _Fold(self._plan, self._folded) as fold:
                 outputs = self._model(inputs)
             fold.check_all_done()
-        except _OtherCalls:
+        except _OtherCallsError:
             _plans.pop(self._model, None)
             self._plan = ()
             return self._model(inputs)
@@ -115,26 +115,26 @@ class _Fold(TorchFunctionMode):
             output, pair = self._awaited.pop(id(args[0]))
             told = _folds(output, pair.convolution, *args, **kwargs)
             if told is None or not told.same_tensors(pair):
-                raise _OtherCalls
+                raise _OtherCallsError
             return output
         if func not in CONVOLUTIONS:
             return func(*args, **kwargs)
         number, self._next = self._next, self._next + 1
         inputs, told = _convolution(*args, **kwargs)
         if number >= len(self._plan):
-            raise _OtherCalls
+            raise _OtherCallsError
         pair, folded = self._plan[number], self._folded[number]
         if pair is None or folded is None:
             return _convolve(func, inputs, told.weight, told.bias, told)
         if told.weight is not pair.convolution.weight or told.bias is not pair.convolution.bias:
-            raise _OtherCalls
+            raise _OtherCallsError
         output = _convolve(func, inputs, *folded, told)
         self._awaited[id(output)] = output, pair
         return output
 
     def check_all_done(self) -> None:
         if self._awaited:
-            raise _OtherCalls
+            raise _OtherCallsError
 
 
 @dataclass(frozen=True)

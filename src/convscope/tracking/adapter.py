@@ -31,6 +31,9 @@ class Histogram:
 class Adapter(Protocol):
     """Hands what the run's folder has to one tracker, under ``key``; whatever fails is raised."""
 
+    pictures_in_tables: bool
+    keeps_models: bool
+
     def picture(self, key: str, file: Path, step: int) -> None:
         """A PNG file."""
 

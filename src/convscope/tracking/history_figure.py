@@ -8,6 +8,7 @@ from convscope.tracking.figures import BLUE, DOTS_PER_INCH, GREY, INK, ORANGE, R
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.backends.backend_agg import RendererAgg
     from matplotlib.figure import Figure
     from matplotlib.transforms import Bbox
 
@@ -22,6 +23,7 @@ def draw_history(rows: Sequence[Mapping[str, Any]]) -> "Figure":
         rows: With ``model``, ``year``, ``parameters``, ``multiply_adds`` and ``receptive_field``; rows without a year
             are left out, a network that has no field is a small ring.
     """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.colors import LinearSegmentedColormap, Normalize
     from matplotlib.figure import Figure
 
@@ -50,8 +52,9 @@ def draw_history(rows: Sequence[Mapping[str, Any]]) -> "Figure":
     late.set_title("area of a point: receptive field", loc="right", fontsize=8, color=GREY)
     early.set_ylabel("parameters", color=GREY, fontsize=9)
     figure.draw_without_rendering()  # places are known in pixels from now on
+    renderer = FigureCanvasAgg(figure).get_renderer()
     for axis in (early, late):
-        _label(axis, [row for row in shown if (row["multiply_adds"] >= LARGE) == (axis is late)])
+        _label(axis, [row for row in shown if (row["multiply_adds"] >= LARGE) == (axis is late)], renderer)
     return figure
 
 
@@ -68,7 +71,7 @@ def _finish(axis: "Axes", title: str) -> None:
     axis.tick_params(colors=GREY, labelsize=8, length=0, which="both")
 
 
-def _label(axis: "Axes", rows: Sequence[Mapping[str, Any]]) -> None:
+def _label(axis: "Axes", rows: Sequence[Mapping[str, Any]], renderer: "RendererAgg") -> None:
     """Write every name where it hides no other name: as near its point as that goes, with a line to it."""
     from matplotlib.text import Text
 
@@ -86,15 +89,16 @@ def _label(axis: "Axes", rows: Sequence[Mapping[str, Any]]) -> None:
             parse_math=False,
             arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.5, "shrinkA": 1, "shrinkB": 0},
         )
-        half = Text.get_window_extent(text).width / 2 * 72 / DOTS_PER_INCH
+        half = Text.get_window_extent(text, renderer).width / 2 * 72 / DOTS_PER_INCH
         frame = axis.get_window_extent()
         for offset in _offsets(half):
             text.set_position(offset)
-            box = Text.get_window_extent(text).padded(2)  # without the line
+            text.update_positions(renderer)
+            box = Text.get_window_extent(text, renderer).padded(2)  # of the words, without their line
             inside = frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 and box.y1 <= frame.y1
             if inside and not any(box.overlaps(other) for other in taken):
                 break
-        taken.append(Text.get_window_extent(text).padded(2))
+        taken.append(box)
 
 
 def _offsets(half: float) -> Iterator[tuple[float, float]]:

@@ -4,6 +4,7 @@ import json
 import logging
 import posixpath
 import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -20,6 +21,9 @@ REQUIRED = ("torch", "numpy")  # what an exported program runs on
 
 class MLflowArtifacts:
     """Copies the run's files to the run in MLflow; the file of ``key`` is ``<key>.<suffix>``."""
+
+    pictures_in_tables = False
+    keeps_models = True
 
     def __init__(self, logger: MLFlowLogger) -> None:
         self._logger = logger
@@ -67,6 +71,7 @@ class MLflowArtifacts:
         import mlflow.pytorch
         import torch
         from mlflow.entities import LoggedModelOutput
+        from mlflow.exceptions import MlflowException
         from mlflow.models import Model
         from mlflow.models.signature import ModelSignature
         from mlflow.types import Schema, TensorSpec
@@ -104,10 +109,15 @@ class MLflowArtifacts:
                 )
                 client.log_model_artifacts(kept.model_id, place)
             status = "READY"
+        except MlflowException:
+            raise
+        except Exception as error:  # of the export: the tracker itself is well
+            warnings.warn(f"MLflow keeps no model: the network cannot be exported ({error})"[:300], stacklevel=2)
         finally:
             chatter.setLevel(level)
             client.finalize_logged_model(kept.model_id, status)
-        client.log_outputs(run_id, [LoggedModelOutput(kept.model_id, 0)])
+        if status == "READY":
+            client.log_outputs(run_id, [LoggedModelOutput(kept.model_id, 0)])
 
     def _copy(self, key: str, file: Path) -> None:
         section = posixpath.dirname(key)

@@ -135,7 +135,7 @@ class Recorder:
         """
         path = self.folder.write_table(name, columns, rows)
         pictures: dict[int, np.ndarray] = {}
-        if picture is not None and self._shows_pictures_in_tables():
+        if picture is not None and self._pictures_in_tables():
             chosen = list(pictured or range(len(rows)))[:TRACKED_PICTURES]
             pictures = {number: picture(number) for number in chosen}
         table = Table(path, columns, rows, pictures)
@@ -189,10 +189,15 @@ class Recorder:
         """
         self._hand_out("network", 0, lambda adapter, *_: adapter.model(network, example))
 
-    def _shows_pictures_in_tables(self) -> bool:
-        from pytorch_lightning.loggers import WandbLogger
+    @property
+    def keeps_models(self) -> bool:
+        """Whether a tracker that is on keeps networks."""
+        return any(logger.on and adapter is not None and adapter.keeps_models for logger, adapter in self._adapters)
 
-        return any(logger.on and isinstance(logger.inner, WandbLogger) for logger, _ in self._adapters)
+    def _pictures_in_tables(self) -> bool:
+        return any(
+            logger.on and adapter is not None and adapter.pictures_in_tables for logger, adapter in self._adapters
+        )
 
     def _hand_out(self, name: str, step: int, log: Callable[[Adapter, str, int], None]) -> None:
         """``log(adapter, key, step)`` for every tracker, ``step`` being the run's and not the stage's."""

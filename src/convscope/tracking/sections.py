@@ -7,6 +7,7 @@ HOME = {
     "confusion_matrix": "mistakes",
     "predictions": "mistakes",
     "faithfulness": "saliency",
+    "ngrams": "saliency",
     "learning_curves": "stages",
     "parameters": "parameters",
     "receptive_field": "receptive_field",

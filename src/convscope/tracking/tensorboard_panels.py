@@ -16,6 +16,9 @@ MOST_ROWS = 200
 class TensorBoardPanels:
     """Writes events of the kinds that TensorBoard has a tab for."""
 
+    pictures_in_tables = False
+    keeps_models = False
+
     def __init__(self, logger: TensorBoardLogger) -> None:
         self._logger = logger
 

@@ -16,6 +16,9 @@ MOST_ROWS = 10_000  # what wandb shows of a table; the run's folder has all
 class WandbPanels:
     """Logs one event a thing, with Lightning's step in it (never wandb's own step, which may not go back)."""
 
+    pictures_in_tables = True
+    keeps_models = False
+
     def __init__(self, logger: WandbLogger) -> None:
         self._logger = logger
 

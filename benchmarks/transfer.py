@@ -1,0 +1,265 @@
+"""CPU seconds of a stage of transfer learning: from the feature cache, against the loops that people write.
+
+Both sides train the same part of a resnet18 for ten epochs on 500 pictures of 160 pixels, and validate on 100 after
+each. The pictures are noise and the weights random: neither changes what a step costs. Ours is the stage as ``convscope
+train`` runs it: Lightning, metrics, checkpoints, the filling of the cache where the row says "cold". CPU seconds are of
+all threads.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.paired import take_turns
+from benchmarks.row import Row, row_of_speeds, row_of_times
+
+SIZE, TRAIN, VALIDATION, EPOCHS, BATCH, CLASSES = 160, 500, 100, 10, 64, 2
+
+# Name: what is trained, ours, the peer, the least of the peer's seconds over ours.
+CASES: dict[str, tuple[str, dict[str, Any], str, float]] = {
+    "transfer/head/cold": ("head", {"warm": False, "precision": "fp32"}, "usual", 9.0),
+    "transfer/head/cold_bf16": ("head", {"warm": False, "precision": "bf16"}, "usual", 20.0),
+    "transfer/head/warm": ("head", {"warm": True, "precision": "fp32"}, "usual", 60.0),
+    "transfer/last_block/cold": ("last_block", {"warm": False, "precision": "fp32"}, "usual", 2.4),
+    "transfer/head/cold_against_timm_style": ("head", {"warm": False, "precision": "fp32"}, "timm_style", 9.0),
+    "transfer/head/cold_against_fastai": ("head", {"warm": False, "precision": "fp32"}, "fastai", 9.0),
+}
+SWEEP, MEMORY = "transfer/sweep_of_8_over_its_first_job", "transfer/memory_of_4000_pictures_less_that_of_1000"
+NAMES = [*CASES, SWEEP, MEMORY]
+
+
+def measure(name: str) -> Row:
+    """Paired CPU seconds of one case; of the sweep, wall seconds; of the memory, MiB."""
+    if name == SWEEP:
+        eight, one = [], []
+        for _ in range(5):
+            one.append(sweep_seconds(1))
+            eight.append(sweep_seconds(8))
+        return row_of_times(name, eight, one, "s", 2.0)
+    if name == MEMORY:
+        few, many = peak_memory(1000), peak_memory(4000)
+        return Row(name, round(many, 1), round(few, 1), "MiB", round(many - few, 1), 50.0, many - few <= 50.0)
+    part, settings, peer, goal = CASES[name]
+    ours, theirs = take_turns(
+        (ours_side, {"part": part, **settings}), (peer_side, {"part": part, "peer": peer}), rounds=5
+    )
+    speeds = [1 / seconds for seconds in ours], [1 / seconds for seconds in theirs]
+    return row_of_speeds(name, *speeds, "stages/CPU s", goal)
+
+
+def _pictures(train: int) -> Any:
+    """Noise, drawn picture by picture as photos are decoded, so that none of it stays in memory."""
+    import numpy as np
+
+    from convscope.data.image_source import ImageSource, ImageSplit
+
+    class Noise(ImageSplit):
+        def __init__(self, split: str, count: int) -> None:
+            self.labels = np.arange(count) % CLASSES
+            self.names = [f"{split}/{number}" for number in range(count)]
+            self.key = f"noise {split} {count} {SIZE}"
+
+        def read(self, index: int, at_least: int | None = None) -> np.ndarray:
+            return np.random.default_rng(index).integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8)
+
+    splits = {"train": Noise("train", train), "validation": Noise("validation", VALIDATION)}
+    return ImageSource("noise", "generated", tuple(map(str, range(CLASSES))), 3, splits)
+
+
+def ours_side(part: str, warm: bool, precision: str, train: int = TRAIN) -> Callable[[], float]:
+    """A stage as ``convscope train`` runs it."""
+    from hydra import compose, initialize_config_dir
+
+    from convscope.commands.building import architecture_of
+    from convscope.commands.compose import CONFIG_DIR, check
+    from convscope.commands.hardware import choose_hardware, prepare_process
+    from convscope.config.train import Train
+
+    selected = "[head]" if part == "head" else "[head,last_block]"
+    overrides = [
+        "model=resnet", "model.weights=random", "transfer=head", "transfer.weights=any", f"transfer.epochs={EPOCHS}",
+        f"transfer.stages.0.train={selected}", f"cache.precision={precision}", "callbacks.progress=none",
+        "trainer=cpu", "trainer.precision=fp32", f"data.batch_size={BATCH}",
+    ]  # fmt: skip
+    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        config = check(compose("train", overrides), Train)
+    accelerator, allocator = prepare_process(config.trainer)
+
+    import torch
+
+    from convscope.commands import stages as staging
+    from convscope.commands.features import FeatureMaker
+    from convscope.data.image_data_module import ImageDataModule
+    from convscope.models.network import build_network
+    from convscope.models.weights import find_weights
+    from convscope.tasks.image_classification import ImageClassification
+    from convscope.tracking.position import Position
+    from convscope.tracking.run_folder import RunFolder
+    from convscope.tracking.trackers import build_loggers
+
+    source = _pictures(train)
+    architecture = architecture_of(config.model)
+    torch.manual_seed(0)
+    network = build_network(architecture, find_weights(architecture, "random"), CLASSES, 3, image_size=SIZE)
+    network.module.to(memory_format=torch.channels_last)
+    hardware = choose_hardware(config.trainer, accelerator, allocator, network.module, 10**9, trains_all=False)
+    scratch = Path(tempfile.mkdtemp(prefix="convscope-bench-"))
+
+    def run() -> float:
+        folder = RunFolder(tempfile.mkdtemp(dir=scratch)).create()
+        root = scratch / "cache" if warm else Path(tempfile.mkdtemp(dir=scratch))
+        stage = config.transfer.stages[0]
+        data = ImageDataModule(
+            source,
+            network.preprocessing,
+            batch_size=stage.batch_size,
+            cache_dir=scratch / "images",
+            augmentation="none",
+        )
+        data.channels_last = True
+        data.setup("fit")
+        loggers, _ = build_loggers(["csv"], folder, project="bench", run_name="bench")
+        task = ImageClassification(network.module, source.classes)
+        started = time.process_time()
+        maker = FeatureMaker(config.cache, root, data, torch.device("cpu"))
+        prepared = staging.prepare_stages(config, network, maker)
+        staging.Stages(config, network, task, data, maker, folder, loggers, Position(), hardware).run(prepared)
+        seconds = time.process_time() - started
+        shutil.rmtree(folder.path)
+        if not warm:
+            shutil.rmtree(root)
+        return seconds
+
+    return run
+
+
+def peer_side(part: str, peer: str) -> Callable[[], float]:
+    """The same stage, as ``peer`` does it."""
+    import timm
+    import torch
+
+    torch.manual_seed(0)
+    network = timm.create_model("resnet18", num_classes=CLASSES)
+    images = torch.randn(TRAIN + VALIDATION, 3, SIZE, SIZE)
+    labels = torch.randint(0, CLASSES, (TRAIN + VALIDATION,))
+    network.requires_grad_(False)
+    for module in (network.fc, *((network.layer4[1],) if part == "last_block" else ())):
+        module.requires_grad_(True)
+    loop = {"usual": _usual, "timm_style": _timm_style, "fastai": _fastai}[peer]
+    return lambda: loop(network, images, labels, part)
+
+
+def _usual(network: Any, images: Any, labels: Any, part: str) -> float:
+    """The prefix runs frozen and under ``no_grad`` in every epoch."""
+    import torch
+    import torch.nn.functional as F
+
+    def before(x: Any) -> Any:
+        x = network.maxpool(network.act1(network.bn1(network.conv1(x))))
+        x = network.layer4[0](network.layer3(network.layer2(network.layer1(x))))
+        return x if part == "last_block" else network.global_pool(network.layer4[1](x))
+
+    def after(x: Any) -> Any:
+        return network.fc(network.global_pool(network.layer4[1](x)) if part == "last_block" else x)
+
+    trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trainable, lr=1e-3)
+    started = time.process_time()
+    for _ in range(EPOCHS):
+        network.eval()
+        network.layer4[1].train(part == "last_block")
+        for indices in torch.randperm(TRAIN).split(BATCH):
+            with torch.no_grad():
+                features = before(images[indices])
+            loss = F.cross_entropy(after(features), labels[indices])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        network.eval()
+        with torch.no_grad():
+            for indices in torch.arange(TRAIN, TRAIN + VALIDATION).split(BATCH):
+                after(before(images[indices])).argmax(1)
+    return time.process_time() - started
+
+
+def _timm_style(network: Any, images: Any, labels: Any, part: str) -> float:
+    """One forward of the whole network, as timm's training script makes it; frozen parameters need no gradient."""
+    import torch
+    import torch.nn.functional as F
+
+    trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trainable, lr=1e-3)
+    started = time.process_time()
+    for _ in range(EPOCHS):
+        network.train()
+        for indices in torch.randperm(TRAIN).split(BATCH):
+            loss = F.cross_entropy(network(images[indices]), labels[indices])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        network.eval()
+        with torch.no_grad():
+            for indices in torch.arange(TRAIN, TRAIN + VALIDATION).split(BATCH):
+                network(images[indices]).argmax(1)
+    return time.process_time() - started
+
+
+def _fastai(network: Any, images: Any, labels: Any, part: str) -> float:
+    """``Learner.freeze`` and ``fit``, with the network split where its head begins."""
+    from fastai.data.core import DataLoaders
+    from fastai.data.load import DataLoader
+    from fastai.learner import Learner
+    from fastai.metrics import accuracy
+    from fastai.torch_core import params
+    from torch.nn import functional as F
+
+    rows = list(zip(images, labels, strict=True))
+    data = DataLoaders(
+        DataLoader(rows[:TRAIN], bs=BATCH, shuffle=True, num_workers=0),
+        DataLoader(rows[TRAIN:], bs=BATCH, num_workers=0),
+        device="cpu",
+    )
+
+    def split(model: Any) -> list[Any]:
+        head = set(params(model.fc))
+        return [[p for p in params(model) if p not in head], list(head)]
+
+    learner = Learner(data, network, loss_func=F.cross_entropy, metrics=accuracy, splitter=split)
+    learner.freeze()
+    started = time.process_time()
+    with learner.no_bar(), learner.no_logging():
+        learner.fit(EPOCHS, 1e-3)
+    return time.process_time() - started
+
+
+def sweep_seconds(jobs: int) -> float:
+    """Wall seconds of a cold sweep over rates and decays of the head, as a user types it."""
+    with tempfile.TemporaryDirectory(prefix="convscope-bench-") as scratch:
+        rates, decays = ("1e-3,2e-3,4e-3,8e-3", "0.01,0.1") if jobs == 8 else ("1e-3", "0.01")
+        command = [
+            sys.executable, "-m", "convscope", "train", "--multirun", "transfer=head", f"transfer.lr={rates}",
+            f"transfer.weight_decay={decays}", f"outputs={scratch}/outputs", "logger=csv",
+        ]  # fmt: skip
+        started = time.perf_counter()
+        told = {**os.environ, "CONVSCOPE_CACHE": f"{scratch}/cache"}
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=told)
+        return time.perf_counter() - started
+
+
+def peak_memory(pictures: int) -> float:
+    """MiB of a process at its peak, which fills the cache for a last-block stage and trains two epochs of it."""
+    code = f"""
+import resource
+from benchmarks import transfer
+transfer.EPOCHS = 2
+transfer.ours_side("last_block", False, "fp32", {pictures})()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+    ended = subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True)
+    return int(ended.stdout.split()[-1]) / 1024

@@ -1,0 +1,155 @@
+"""Maps of the same pictures again and again: one sees the network learn where to look."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback
+from torch import nn
+
+from convscope.callbacks.time_spent import TimeSpent
+from convscope.insight import saliency
+from convscope.tracking.contact_sheet import GREEN, RED, Tile, contact_sheet
+from convscope.tracking.map_pictures import map_picture, overlay
+from convscope.tracking.recorder import Recorder
+
+MOST_MOMENTS = 12  # in the figure that shows them side by side
+
+
+@dataclass(frozen=True)
+class LookedAt:
+    """Pictures that a network is asked about.
+
+    Attributes:
+        pixels: (H, W, C) uint8 each, as the network sees them.
+        inputs: (N, C, H, W), normalised.
+        labels: (N,) int64.
+    """
+
+    pixels: Sequence[np.ndarray]
+    inputs: torch.Tensor
+    labels: torch.Tensor
+
+
+class SaliencyMaps(Callback):
+    """Draws the maps of a few fixed pictures at the end of every stage, and every few epochs.
+
+    ``saliency/maps`` has each picture with the maps of all methods, for its true class; ``saliency/learning`` has the
+    first method's maps of all moments so far, side by side.
+
+    Args:
+        recorder: Takes the figures.
+        network: Normalised pictures (N, C, H, W) to logits: the whole of it, whatever part a stage trains.
+        pictures: What it is asked about; called once, at the first moment.
+        classes: Names, in the order of the logits.
+        methods: Names, of ``insight.saliency``.
+        every_epochs: Epochs between two moments within a stage; None: only its end.
+        spent: Where the time is counted.
+        warn: Takes a sentence where a method does not suit the network; the others go on.
+    """
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        network: nn.Module,
+        pictures: Callable[[], LookedAt],
+        classes: Sequence[str],
+        methods: Sequence[str],
+        every_epochs: int | None,
+        spent: TimeSpent,
+        warn: Callable[[str], None],
+    ) -> None:
+        self.recorder, self.network, self.classes = recorder, network, classes
+        self.maps = Maps(methods, warn)
+        self.every_epochs, self.spent = every_epochs, spent
+        self._read, self._pictures = pictures, None
+        self._moments: list[tuple[str, list[np.ndarray]]] = []
+
+    _pictures: LookedAt | None
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Look, where it is time to; the last epoch's turn is the end of the stage."""
+        epoch = trainer.current_epoch + 1
+        if self.every_epochs and epoch % self.every_epochs == 0 and epoch < (trainer.max_epochs or epoch):
+            self._look(trainer, f"epoch {self.recorder.position.epochs + epoch}")
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Look at the end of a stage."""
+        self._look(trainer, f"after {self.recorder.position.epochs + trainer.current_epoch} epochs")
+
+    def _look(self, trainer: pl.Trainer, moment: str) -> None:
+        if not trainer.is_global_zero:
+            return
+        with self.spent.on("saliency"):
+            if self._pictures is None:
+                self._pictures = self._read()
+            seen = self._pictures
+            maps, probabilities = self.maps(self.network, seen.inputs, seen.labels)
+            if not maps:
+                return
+            rows = map_rows(seen, seen.labels, maps, probabilities, self.classes)
+            self.recorder.image("saliency/maps", contact_sheet(rows, heading=moment), trainer.global_step)
+            first = next(iter(maps.values())).numpy()
+            overlays = [overlay(pixels, values) for pixels, values in zip(seen.pixels, first, strict=True)]
+            self._moments = [*self._moments, (moment, overlays)][-MOST_MOMENTS:]
+            sheet = contact_sheet(
+                [
+                    [Tile(pixels, self.classes[int(label)]), *(Tile(shown[row], name) for name, shown in self._moments)]
+                    for row, (pixels, label) in enumerate(zip(seen.pixels, seen.labels, strict=True))
+                ],
+                heading=f"where the network looks ({next(iter(maps))})",
+            )
+            self.recorder.image("saliency/learning", sheet, trainer.global_step)
+
+
+class Maps:
+    """Several methods at once; one that refuses the network is left out from then on, which is said once."""
+
+    def __init__(self, methods: Sequence[str], warn: Callable[[str], None]) -> None:
+        self.methods = {name: saliency.find_method(name) for name in methods}
+        self._warn = warn
+
+    def __call__(
+        self, network: nn.Module, inputs: torch.Tensor, targets: torch.Tensor
+    ) -> tuple[Mapping[str, torch.Tensor], torch.Tensor]:
+        """Maps (N, H, W) of each method for the classes ``targets`` (N,), and the probabilities (N, classes)."""
+        from convscope.errors import UserError
+        from convscope.insight.frozen_network import frozen
+
+        device = next(network.parameters()).device
+        inputs, targets = inputs.to(device), targets.to(device)
+        with frozen(network, inputs) as asked, torch.no_grad():
+            probabilities = asked.logits(asked.copy(inputs)).softmax(dim=1).cpu()
+        maps: dict[str, torch.Tensor] = {}
+        for name in list(self.methods):
+            try:
+                maps[name] = self.methods[name](network, inputs, targets).cpu()
+            except UserError as error:
+                self._warn(f"{error} (it is left out of the figures)")
+                del self.methods[name]
+        return maps, probabilities
+
+
+def map_rows(
+    seen: LookedAt,
+    targets: torch.Tensor,
+    maps: Mapping[str, torch.Tensor],
+    probabilities: torch.Tensor,
+    classes: Sequence[str],
+) -> list[list[Tile]]:
+    """A row a picture: the picture with what it was taken for, then map and overlay of each method."""
+    answers = probabilities.argmax(dim=1)
+    rows = []
+    for number, pixels in enumerate(seen.pixels):
+        label, answer, target = int(seen.labels[number]), int(answers[number]), int(targets[number])
+        said = f"{classes[answer]} {float(probabilities[number, answer]):.0%}"
+        title = f"{classes[label]}\n→ {said}"
+        row = [Tile(pixels, title, GREEN if label == answer else RED)]
+        asked = f"{classes[target]} {float(probabilities[number, target]):.0%}"
+        for name, values in maps.items():
+            shown = values[number].numpy()
+            row += [Tile(map_picture(shown), f"{name}\n{asked}"), Tile(overlay(pixels, shown), "over it")]
+        rows.append(row)
+    return rows

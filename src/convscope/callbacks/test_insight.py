@@ -1,0 +1,226 @@
+"""After the test: where the network looked when it was wrong, what its layers look for, whether its maps are right."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback
+from torch import nn
+
+from convscope.callbacks.saliency_maps import LookedAt, Maps, map_rows
+from convscope.callbacks.time_spent import TimeSpent
+from convscope.errors import UserError
+from convscope.insight import faithfulness, filters, saliency
+from convscope.insight.sanity_check import cascading_randomisation, layers_with_parameters
+from convscope.tracking.contact_sheet import Tile, contact_sheet
+from convscope.tracking.map_pictures import map_picture, weights_picture
+from convscope.tracking.recorder import Recorder
+
+FIRST_FILTERS = 64  # of the first layer, at most
+FILTER_COLUMNS = 8
+FAITHFULNESS_COLUMNS = (
+    "method", "pictures", "deletion", "insertion", "top_layer_randomised", "all_randomised",
+    "pictures_with_mask", "pointing_game", "mass_inside", "area", "mass_over_area",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TestedPictures:
+    """The test split, to look at: each function takes indices of it.
+
+    Attributes:
+        look: To the pictures themselves.
+        mask: To where the object is, (H, W) bool as the network sees the picture; None where nobody knows.
+        count: How many there are.
+    """
+
+    look: Callable[[Sequence[int]], LookedAt]
+    mask: Callable[[int], np.ndarray | None]
+    count: int
+
+    __test__ = False  # for pytest
+
+
+@dataclass(frozen=True)
+class Looks:
+    """How much is looked at; 0 leaves a part out."""
+
+    mistakes: int
+    units: int
+    patches: int
+    searched: int
+    faithfulness: int
+    curve_steps: int
+
+
+class TestInsight(Callback):
+    """Draws ``mistakes/worst_maps``, ``filters/...`` and writes the table ``faithfulness``, at the end of a test.
+
+    Args:
+        recorder: Takes figures and tables.
+        network: Normalised pictures (N, C, H, W) to logits, the whole of it.
+        pictures: The test split.
+        classes: Names, in the order of the logits.
+        methods: Names, of ``insight.saliency``.
+        looks: How much of each.
+        field: From the path of a layer to its receptive field, to cut patches by; None shows whole pictures.
+        spent: Where the time is counted.
+        warn: Takes a sentence about what could not be looked at.
+    """
+
+    __test__ = False  # for pytest
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        network: nn.Module,
+        pictures: TestedPictures,
+        classes: Sequence[str],
+        methods: Sequence[str],
+        looks: Looks,
+        field: Callable[[str], filters.Sees | None],
+        spent: TimeSpent,
+        warn: Callable[[str], None],
+    ) -> None:
+        self.recorder, self.network, self.pictures, self.classes = recorder, network, pictures, classes
+        self.methods, self.looks, self.field, self.spent, self.warn = methods, looks, field, spent, warn
+
+    def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Look at the weights that were tested."""
+        if not trainer.is_global_zero:
+            return
+        predictions, step = cast(Any, pl_module).predictions, trainer.global_step
+        sure, answers = predictions.logits.softmax(dim=1).max(dim=1)
+        wrong = answers != predictions.labels
+        if self.looks.mistakes:
+            with self.spent.on("mistakes"):
+                places = torch.nonzero(wrong).flatten()
+                places = places[sure[places].argsort(descending=True, stable=True)][: self.looks.mistakes]
+                self._mistakes([int(predictions.indices[place]) for place in places], answers[places], step)
+        if self.looks.units:
+            with self.spent.on("filters"):
+                self._filters(step)
+        if self.looks.faithfulness:
+            with self.spent.on("faithfulness"):
+                right = torch.nonzero(~wrong).flatten()
+                self._faithfulness([int(predictions.indices[place]) for place in right], step)
+
+    def _mistakes(self, indices: Sequence[int], answers: torch.Tensor, step: int) -> None:
+        if not indices:
+            return
+        seen = self.pictures.look(indices)
+        maps, probabilities = Maps(self.methods, self.warn)(self.network, seen.inputs, answers)
+        rows = map_rows(seen, answers, maps, probabilities, self.classes)
+        heading = "Most wrong: what spoke for the wrong answer"
+        self.recorder.image("mistakes/worst_maps", contact_sheet(rows, heading=heading), step)
+
+    def _filters(self, step: int) -> None:
+        try:
+            path, weights = filters.first_layer_filters(self.network)
+        except UserError:
+            return
+        tiles = [Tile(weights_picture(each)) for each in weights[:FIRST_FILTERS].float().cpu().numpy()]
+        rows = [tiles[first : first + FILTER_COLUMNS] for first in range(0, len(tiles), FILTER_COLUMNS)]
+        heading = f"{path}: {len(weights)} filters {weights.shape[2]}×{weights.shape[3]}"
+        self.recorder.image("filters/first_layer", contact_sheet(rows, heading=heading, side=64), step)
+        try:
+            self._patches(step)
+        except UserError as error:
+            self.warn(f"{error} (no patches are shown)")
+
+    def _patches(self, step: int) -> None:
+        """The strongest patches of some units of the last layer with a feature map, and their projections."""
+        chosen = np.linspace(0, self.pictures.count - 1, min(self.looks.searched, self.pictures.count)).astype(int)
+        parts = [chosen[first : first + 16].tolist() for first in range(0, len(chosen), 16)]
+        device = next(self.network.parameters()).device
+        batches = (self.pictures.look(part).inputs.to(device) for part in parts)
+        found = filters.strongest_patches(self.network, batches, units=self.looks.units, most=self.looks.patches)
+        seen = self.pictures.look([int(chosen[number]) for number in found.pictures.flatten()])
+        units = found.units.repeat_interleave(found.pictures.shape[1])
+        places = found.places.flatten(0, 1)
+        back = filters.projections_or_none(self.network, seen.inputs.to(device), found.layer, units, places)
+        field = self.field(found.layer)
+        rows = []
+        for row, unit in enumerate(found.units.tolist()):
+            tiles = []
+            for column in range(found.pictures.shape[1]):
+                number = row * found.pictures.shape[1] + column
+                pixels = seen.pixels[number]
+                window = filters.patch(field, places[number].tolist(), pixels.shape[:2])
+                title = f"unit {unit}: {float(found.activations[row, column]):.2f}"
+                tiles.append(Tile(np.ascontiguousarray(pixels[window]), title))
+                if back is not None:
+                    strength = back[number].abs().amax(dim=0).cpu().numpy()
+                    tiles.append(Tile(map_picture(np.ascontiguousarray(strength[window])), "excited by"))
+            rows.append(tiles)
+        heading = f"{found.layer}: the patches that excite its units most"
+        self.recorder.image("filters/strongest_patches", contact_sheet(rows, heading=heading, side=112), step)
+
+    def _faithfulness(self, indices: Sequence[int], step: int) -> None:
+        """Of pictures that were classified rightly, spread over the split."""
+        if not indices:
+            return
+        spread = np.linspace(0, len(indices) - 1, min(self.looks.faithfulness, len(indices))).astype(int)
+        chosen = [indices[place] for place in spread]
+        seen = self.pictures.look(chosen)
+        masks = {number: mask for number, index in enumerate(chosen) if (mask := self.pictures.mask(index)) is not None}
+        device = next(self.network.parameters()).device
+        inputs, labels = seen.inputs.to(device), seen.labels.to(device)
+        rows = []
+        for name in self.methods:
+            try:
+                values = faithfulness_row(self.network, inputs, labels, name, masks, self.looks.curve_steps)
+            except UserError as error:
+                self.warn(f"{error} (it is left out of the table of faithfulness)")
+                continue
+            rows.append([name, len(chosen), *values])
+        if rows:
+            self.recorder.table("faithfulness", FAITHFULNESS_COLUMNS, rows, step)
+
+
+def faithfulness_row(
+    network: nn.Module,
+    inputs: torch.Tensor,
+    labels: torch.Tensor,
+    name: str,
+    masks: Mapping[int, np.ndarray],
+    steps: int,
+) -> list[float | int | str]:
+    """What the table ``faithfulness`` says of a method, from its column ``deletion`` on; "" where there is no mask.
+
+    Args:
+        network: Pictures (N, C, H, W) to logits.
+        inputs: The pictures.
+        labels: (N,) their classes.
+        name: Of the method.
+        masks: (H, W) bool, by the picture's place in ``inputs``.
+        steps: Points of the curves.
+    """
+    method = saliency.find_method(name)
+    maps = method(network, inputs, labels)
+    curves = [
+        curve(network, inputs, maps, labels, steps=steps) for curve in (faithfulness.deletion, faithfulness.insertion)
+    ]
+    layers = [path for path, _ in reversed(list(layers_with_parameters(network)))]
+    changed = cascading_randomisation(network, inputs, labels, method, steps=[layers[:1], layers[1:]])
+    row: list[float | int | str] = [float(curve.area.mean()) for curve in curves]
+    row += [float(step.similarity.mean()) for step in changed]
+    row.append(len(masks))
+    if not masks:
+        return [_rounded(value) for value in [*row, "", "", "", ""]]
+    with_mask = maps[list(masks)].cpu()
+    stacked = torch.from_numpy(np.stack(list(masks.values())))
+    inside = faithfulness.mass_inside(with_mask, stacked)
+    area = faithfulness.area_share(stacked)
+    row += [
+        float(faithfulness.pointing_game(with_mask, stacked).float().mean()), float(inside.mean()), float(area.mean()),
+        float(inside.mean() / area.mean()),
+    ]  # fmt: skip
+    return [_rounded(value) for value in row]
+
+
+def _rounded(value: float | int | str) -> float | int | str:
+    return round(value, 4) if isinstance(value, float) else value

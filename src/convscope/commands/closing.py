@@ -1,0 +1,56 @@
+"""The last thing that a training prints: what it reached, stage by stage, and where it lies."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from convscope.commands.console import console, is_quiet, say_always
+from convscope.tracking.report.formats import as_dict, duration, metric, number
+from convscope.tracking.run_folder import RunFolder
+
+
+def say_closing(summary: Mapping[str, Any], folder: RunFolder) -> None:
+    """Print the stages, the metrics of the splits, the time, and the paths; in quiet mode the paths alone."""
+    if not is_quiet():
+        stages = as_dict(summary.get("transfer")).get("stages") or []
+        if len(stages) > 1:
+            console.print()
+            console.print(_stages(stages))
+        console.print()
+        console.print(_metrics(as_dict(summary.get("metrics"))))
+        console.print()
+        parts = as_dict(summary.get("seconds"))
+        spent = ", ".join(f"{name.replace('_', ' ')} {duration(s)}" for name, s in parts.items() if name != "total")
+        console.print(Text(f"time     {duration(parts.get('total'))}" + (f" ({spent})" if spent else "")))
+    say_always(f"report   {folder.report_file}\nsummary  {folder.summary_file}")
+
+
+def _stages(stages: list[Mapping[str, Any]]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("stage")
+    for heading in ("epochs", "trainable", "rate", "cached", "time"):
+        table.add_column(heading, justify="right")
+    for stage in stages:
+        table.add_row(
+            Text(str(stage.get("name"))),
+            number(stage.get("epochs")),
+            number(stage.get("trainable_parameters")),
+            number(stage.get("learning_rate")),
+            "yes" if stage.get("cached") else "no",
+            duration(stage.get("seconds")),
+        )
+    return table
+
+
+def _metrics(splits: Mapping[str, Any]) -> Table:
+    known = {split: values for split, values in splits.items() if isinstance(values, dict) and values}
+    names = dict.fromkeys(name for values in known.values() for name in values)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("")
+    for name in names:
+        table.add_column(name.replace("_", " "), justify="right")
+    for split, values in known.items():
+        table.add_row(Text(split), *(metric("", values.get(name)) for name in names))
+    return table

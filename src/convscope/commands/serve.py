@@ -1,0 +1,66 @@
+"""``convscope serve``: a local page on which a trained network answers for a picture."""
+
+import importlib.util
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+from convscope.commands.console import say
+from convscope.config.serve import Serve
+from convscope.errors import UserError
+
+SCHEMA = Serve
+NEEDED = ("starlette", "uvicorn", "python_multipart")
+MOST_CONNECTIONS = 32
+
+
+def run(config: Serve, overrides: Sequence[str]) -> None:
+    """Serve until interrupted, on this machine's own address alone.
+
+    Raises:
+        UserError: The run cannot be loaded, the port is taken, or the packages of the extra are not installed.
+    """
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UserError(
+            f"convscope serve needs {', '.join(missing)}; install it with: pip install 'convscope[serve]' "
+            "(here: make setup extras=serve)"
+        )
+    listening = _listen(config.port)  # before the libraries, which take seconds
+
+    import uvicorn
+
+    from convscope.commands.serving.answers import Answers, PictureAnswers
+    from convscope.commands.serving.app import build_app
+    from convscope.commands.serving.text_answers import TextAnswers
+    from convscope.commands.trained import load_trained_run
+    from convscope.commands.trained_text import is_text_run, load_trained_text
+
+    path = Path(config.run).expanduser()
+    with listening:
+        answers: Answers
+        if is_text_run(path):
+            answers = TextAnswers(load_trained_text(path, config.checkpoint))
+        else:
+            answers = PictureAnswers(load_trained_run(path, config.checkpoint))
+        app = build_app(answers)
+        say(f"{answers.about()['title']}: http://127.0.0.1:{listening.getsockname()[1]}  (stop with Ctrl-C)")
+        settings = uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,
+            limit_concurrency=MOST_CONNECTIONS,
+            server_header=False,
+            ws="none",
+        )
+        try:
+            uvicorn.Server(settings).run(sockets=[listening])
+        except KeyboardInterrupt:
+            say("stopped")
+
+
+def _listen(port: int) -> socket.socket:
+    try:
+        return socket.create_server(("127.0.0.1", port))
+    except OSError as error:
+        raise UserError(f"port={port}: cannot be used ({error.strerror}); port=0 takes a free one") from error
