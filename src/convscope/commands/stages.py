@@ -89,6 +89,8 @@ def prepare_stages(config: Train, network: Network | TextNetwork, maker: Feature
             train_only(module, plan.parameters, told.batch_norm)
             try:
                 parts = cut(module, maker.sample())
+                if maker.as_long_as_a_text(parts):
+                    parts, reason = None, "what it says of a text is as long as the text"
             except CannotCutError as error:
                 reason = str(error)
         prepared.append(Prepared(told, plan, parts, reason))
