@@ -53,8 +53,8 @@ class Objective:
         label_smoothing: Share of the target spread over all classes (Szegedy et al. 2016, section 7).
         class_weights: Weight of each class in the loss, (classes,), or None for equal ones.
         mixup: alpha of mixup's Beta distribution (Zhang et al. 2018); 0 is off.
-        flip_averaging: Whether a test also sees each picture's mirror image.
         cutmix: alpha of CutMix's Beta distribution (Yun et al. 2019); 0 is off. With both, each batch draws one.
+        flip_averaging: Whether a test also sees each picture's mirror image.
     """
 
     label_smoothing: float = 0.0

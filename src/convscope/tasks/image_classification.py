@@ -23,7 +23,7 @@ class ImageClassification(Classification):
         self._mix = _mixing(self.objective, len(self.classes))
 
     def answers(self, inputs: Inputs) -> torch.Tensor:
-        """Logits (N, classes); with ``flip_averaging``, the mean of those of the pictures and of their mirror images."""
+        """Logits (N, classes); with ``flip_averaging``, their mean over the pictures and their mirror images."""
         logits = super().answers(inputs)
         if not self.objective.flip_averaging:
             return logits
