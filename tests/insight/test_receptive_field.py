@@ -209,6 +209,18 @@ def test_attention_sees_everything_and_windowed_attention_its_window():
     assert sizes(nn.Sequential(conv(4, 4, padding=0), Attention(4)))[-1] == (16, 16)
 
 
+class LinearAttention(nn.Module):
+    """Keys and values are summed over all places first (Katharopoulos et al. 2020): no gate, every unit sees all."""
+
+    def forward(self, x):
+        tokens = x.flatten(2)
+        return ((tokens @ tokens.transpose(1, 2)) @ tokens).reshape(x.shape)
+
+
+def test_linear_attention_sees_everything():
+    assert sizes(nn.Sequential(conv(), LinearAttention(), conv()))[-1] == (None, None)
+
+
 class Branches(nn.Module):
     """Different fields, an upsampled branch, slices, padding, functions: whatever people write in a forward."""
 
