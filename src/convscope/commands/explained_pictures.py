@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from convscope.commands.building import cache_dir, open_source
 from convscope.commands.trained import TrainedRun
-from convscope.config.data import Data
+from convscope.config.data import ImageData
 from convscope.data.decoding import EXTENSIONS, decode_image
 from convscope.data.image_data_module import ImageDataModule
 from convscope.data.image_source import BadImage
@@ -70,7 +70,7 @@ def worst_and_best(trained: TrainedRun, most: int) -> Pictures:
     Raises:
         UserError: The data of the run is not there any more, or is another.
     """
-    told = TypeAdapter(Data).validate_python(trained.config["data"])
+    told: ImageData = TypeAdapter(ImageData).validate_python(trained.config["data"])
     source = open_source(told)
     if source.classes != trained.classes:
         raise UserError(
