@@ -89,6 +89,8 @@ def prepare_stages(config: Train, network: Network | TextNetwork, maker: Feature
             train_only(module, plan.parameters, told.batch_norm)
             try:
                 parts = cut(module, maker.sample())
+                if maker.as_long_as_a_text(parts):
+                    parts, reason = None, "what it says of a text is as long as the text"
             except CannotCutError as error:
                 reason = str(error)
         prepared.append(Prepared(told, plan, parts, reason))
@@ -208,7 +210,8 @@ class Stages:
         hardware = self.hardware
         self.task.begin(last.plan, self.config.seed, 0, None if last.cut is None else last.cut.rest)
         self.task.eval()
-        if last.cut is not None and self.done and self.done[-1].cached:
+        mirrored = self.config.task.flip_averaging  # features cannot be mirrored
+        if last.cut is not None and self.done and self.done[-1].cached and not mirrored:
             features = self.maker.features(last.cut, ("test",), 1)
             if features is not None:
                 self.data.serve(features)
