@@ -42,7 +42,8 @@ def patch(field: Sees | None, place: Sequence[int], picture: Sequence[int]) -> t
         if field is None or size is None:
             slices.append(slice(0, length))
             continue
-        first = int(field.stride[axis] * place[axis]) - int(field.padding[axis] or 0)
+        # A stride may be a fraction, after upsampling.
+        first = int((field.stride[axis] or 0) * place[axis]) - int(field.padding[axis] or 0)
         slices.append(slice(min(max(0, first), length - 1), max(min(length, first + size), 1)))
     return slices[0], slices[1]
 
