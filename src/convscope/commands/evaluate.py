@@ -5,18 +5,15 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
 
-from convscope.commands.building import architecture_of, cache_dir, open_source, required
+from convscope.commands.building import cache_dir, open_source, required
 from convscope.commands.compose import quoted
 from convscope.commands.console import say, warn
 from convscope.config.data import ImageData, ImageFolder
 from convscope.config.evaluate import Evaluate
-from convscope.config.model import Model
 from convscope.config.text_data import Texts
 from convscope.errors import UserError
 
@@ -79,7 +76,7 @@ def run(config: Evaluate, overrides: Sequence[str]) -> None:
 
         scored = texts_to_score(config, config.data, path, trained_on, accelerator, allocator)
     else:
-        scored = _pictures_to_score(config, config.data, file, trained_on, accelerator, allocator)
+        scored = _pictures_to_score(config, config.data, trained_on, accelerator, allocator)
     task, data, hardware = scored.task, scored.data, scored.hardware
     source, classes = data.source, task.classes
     for warning in data.warnings:
@@ -128,31 +125,25 @@ class Scored:
 
 
 def _pictures_to_score(
-    config: Evaluate, told: ImageData, file: Path, trained_on: Mapping[str, Any], accelerator: str, allocator: str
+    config: Evaluate, told: ImageData, trained_on: Mapping[str, Any], accelerator: str, allocator: str
 ) -> Scored:
-    import torch
-
     from convscope.commands.hardware import choose_hardware
+    from convscope.commands.trained import load_trained_run
     from convscope.data.image_data_module import ImageDataModule
     from convscope.insight.parameters import multiply_adds
-    from convscope.preprocessing import Preprocessing
+    from convscope.tasks.classification import Objective
     from convscope.tasks.image_classification import ImageClassification
 
-    try:
-        checkpoint = torch.load(file, map_location="cpu", weights_only=True)
-        known, state = checkpoint["convscope"], checkpoint["state_dict"]
-        model = TypeAdapter(Model).validate_python(known["model"])
-    except (KeyError, ValidationError, RuntimeError, EOFError, OSError, UnpicklingError) as error:
-        reason = type(error).__name__
-        raise UserError(f"{file}: is no checkpoint of this version of convscope, or damaged ({reason})") from error
-    classes: list[str] = known["classes"]
-    source = _test_source(told, classes, trained_on)
-    seen = Preprocessing(**known["preprocessing"])
-    network = architecture_of(model).build(len(classes), seen.channels, seen.size)
-    task = ImageClassification(network, classes)
-    task.load_state_dict(state)
-    cost = multiply_adds(network, (1, seen.channels, seen.size, seen.size))
-    hardware = choose_hardware(config.trainer, accelerator, allocator, network, cost, trains_all=False)
+    run = load_trained_run(config.run, config.checkpoint)
+    seen = run.preprocessing
+    source = _test_source(told, run.classes, trained_on)
+    objective = Objective(flip_averaging=run.config.get("task", {}).get("flip_averaging", False))
+    task = ImageClassification(run.network, run.classes, objective)
+    cost = multiply_adds(run.network, (1, seen.channels, seen.size, seen.size))
+    settings = config.trainer
+    if settings.precision == "auto" and run.precision is not None:
+        settings = settings.model_copy(update={"precision": run.precision})  # the same answers as in the run's own test
+    hardware = choose_hardware(settings, accelerator, allocator, run.network, cost, trains_all=False)
     data = ImageDataModule(
         source,
         seen,

@@ -179,8 +179,6 @@ class Stages:
         trainer = training.build_trainer(self.config, told.epochs, hardware, self.folder, self.loggers, callbacks)
         for logger in self.loggers:
             logger.log_metrics({"stage": number, "epoch": 0}, step=0)
-        self.task.train()  # Lightning goes by the module's own flag; below it, the stage's modes stand
-        self.task.begin(plan, self.config.seed, first_epoch, None if stage.cut is None else stage.cut.rest)
         try:
             trainer.fit(self.task, datamodule=self.data, ckpt_path=resume, weights_only=True)
         except FloatingPointError as error:
@@ -212,7 +210,8 @@ class Stages:
         hardware = self.hardware
         self.task.begin(last.plan, self.config.seed, 0, None if last.cut is None else last.cut.rest)
         self.task.eval()
-        if last.cut is not None and self.done and self.done[-1].cached:
+        mirrored = self.config.task.flip_averaging  # features cannot be mirrored
+        if last.cut is not None and self.done and self.done[-1].cached and not mirrored:
             features = self.maker.features(last.cut, ("test",), 1)
             if features is not None:
                 self.data.serve(features)

@@ -170,6 +170,7 @@ class PictureSubject(Subject):
             workers=self.told.workers,
             cache_dir=cache_dir(self.told),
             on_bad_image=self.told.on_bad_image,
+            train_size=self.told.train_size,
         )
         return self.data
 

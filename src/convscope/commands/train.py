@@ -105,6 +105,7 @@ def run(config: Train, overrides: Sequence[str]) -> None:
             data.class_weights() if config.data.class_weights == "balanced" else None,
             told.mixup,
             told.cutmix,
+            told.flip_averaging,
         )
         task = subject.task(network, objective, plain["model"])
         maker = FeatureMaker(config.cache, cache_dir(config.data), data, device)

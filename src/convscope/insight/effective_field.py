@@ -73,7 +73,6 @@ def measure_effective_field(
         UserError: No layer has that path, or its output is no feature map.
     """
     theoretical = _layer_field(network, tuple(images.shape), layer)
-    total = torch.zeros(images.shape[2:], dtype=torch.float64)
     with (
         torch.inference_mode(False),
         torch.enable_grad(),
@@ -81,9 +80,10 @@ def measure_effective_field(
         _without_gradients(network),
         _uncompiled(network),
     ):
+        total = torch.zeros(images.shape[2:], dtype=torch.float64)
         for batch in images.split(batch_size):
             total += _gradient(network, batch.clone(), theoretical).abs().sum(dim=(0, 1)).double().cpu()
-    gradient = (total / len(images)).float()
+        gradient = (total / len(images)).float()
     if not torch.isfinite(gradient).all() or gradient.sum() == 0:
         raise UserError(f"layer={theoretical.path}: its central unit answers to nothing, or its gradient is not finite")
     return _measured(gradient, theoretical)
@@ -134,7 +134,7 @@ def _gradient(network: nn.Module, images: torch.Tensor, layer: LayerField) -> to
 def _measured(gradient: torch.Tensor, layer: LayerField) -> EffectiveField:
     mass = gradient.double() / gradient.double().sum()
     positions = [torch.arange(n, dtype=torch.float64) for n in gradient.shape]
-    shares = [mass.sum(dim=[d for d in range(mass.ndim) if d != axis]) for axis in range(mass.ndim)]
+    shares = [mass.movedim(axis, 0).flatten(1).sum(1) if mass.ndim > 1 else mass for axis in range(mass.ndim)]
     means = [float((share * at).sum()) for share, at in zip(shares, positions, strict=True)]
     spreads = [
         float((share * (at - mean) ** 2).sum()) for share, at, mean in zip(shares, positions, means, strict=True)
