@@ -350,4 +350,4 @@ class TextSubject(Subject):
         return {"model": {"input": [self.length], "vectors": vectors}, "data": {"tokens": facts}}
 
 
-NGRAM_TEXTS = 4096  # training texts in which n-grams are looked for
+NGRAM_TEXTS = 2048  # training texts in which n-grams are looked for
