@@ -1,6 +1,6 @@
 # `make` lists the targets. With Python >= 3.11 and make on the machine, `make train` is all it takes.
 #
-# Every NAME=VALUE typed after train, sweep or evaluate becomes a Hydra override, unchanged and in the order
+# Every NAME=VALUE typed after train, sweep, evaluate and the other commands becomes a Hydra override, unchanged and in the order
 # typed; so does a deletion (`make train '~callbacks.early_stopping'`), after them. What the shell would touch
 # wants quotes: make train 'model.layers=[1, 2]'. The names below are make's own and are not passed on. All other
 # variables of this file are in capitals, because configuration keys are not: no override can reach them.
@@ -17,7 +17,7 @@ only :=
 slow :=
 
 RESERVED := PYTHON torch extras only slow
-TARGETS := help setup train sweep evaluate test lint bench lock
+TARGETS := help setup train sweep evaluate explain describe zoo serve dashboard cache test lint bench lock
 DEVELOPER_TARGETS := test lint bench
 
 EMPTY :=
@@ -70,7 +70,7 @@ HELD := $(subst +,$(SPACE),$(patsubst $(VENV)/installed+%,%,$(firstword $(wildca
 HELD_TORCH := $(or $(firstword $(HELD)),default)
 TORCH := $(or $(torch),$(HELD_TORCH))
 ASKED_EXTRAS := $(subst $(COMMA),$(SPACE),$(extras))
-NEEDED_EXTRAS := $(if $(filter $(DEVELOPER_TARGETS),$(MAKECMDGOALS)),dev)
+NEEDED_EXTRAS := $(if $(filter $(DEVELOPER_TARGETS),$(MAKECMDGOALS)),dev) $(filter serve dashboard,$(MAKECMDGOALS))
 EXTRAS := $(sort $(wordlist 2,$(words $(HELD)),$(HELD)) $(ASKED_EXTRAS) $(NEEDED_EXTRAS))
 INSTALLED := $(VENV)/installed+$(subst $(SPACE),+,$(strip $(TORCH) $(EXTRAS)))
 
@@ -128,6 +128,24 @@ sweep: $(INSTALLED) ## train every combination: make sweep model=resnet,vgg tran
 
 evaluate: $(INSTALLED) ## evaluate a finished run: make evaluate run=PATH
 	$(BIN)/convscope evaluate $(ARGUMENTS)
+
+explain: $(INSTALLED) ## which pixels or words a run answered for: make explain run=PATH images=FILE_OR_FOLDER
+	$(BIN)/convscope explain $(ARGUMENTS)
+
+describe: $(INSTALLED) ## parameters, cost and receptive fields, layer by layer: make describe model=vgg
+	$(BIN)/convscope describe $(ARGUMENTS)
+
+zoo: $(INSTALLED) ## list the networks
+	$(BIN)/convscope zoo $(ARGUMENTS)
+
+serve: $(INSTALLED) ## the Not Hotdog app on this machine: make serve run=PATH
+	$(BIN)/convscope serve $(ARGUMENTS)
+
+dashboard: $(INSTALLED) ## lay out a wandb workspace and a report: make dashboard project=NAME
+	$(BIN)/convscope dashboard $(ARGUMENTS)
+
+cache: $(INSTALLED) ## list what is kept of pictures and frozen networks; clear=all removes it
+	$(BIN)/convscope cache $(ARGUMENTS)
 
 # Make takes a deletion for a target of its own.
 $(DELETIONS): ; @:

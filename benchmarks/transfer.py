@@ -1,7 +1,7 @@
 """CPU seconds of a stage of transfer learning: from the feature cache, against the loops that people write.
 
-Both sides train the same part of a resnet18 for ten epochs on 500 pictures of 160 pixels, and validate on 100 after each.
-The pictures are noise and the weights random: neither changes what a step costs. Ours is the stage as ``convscope
+Both sides train the same part of a resnet18 for ten epochs on 500 pictures of 160 pixels, and validate on 100 after
+each. The pictures are noise and the weights random: neither changes what a step costs. Ours is the stage as ``convscope
 train`` runs it: Lightning, metrics, checkpoints, the filling of the cache where the row says "cold". CPU seconds are of
 all threads.
 """
@@ -239,7 +239,7 @@ def _fastai(network: Any, images: Any, labels: Any, part: str) -> float:
 
 
 def sweep_seconds(jobs: int) -> float:
-    """Wall seconds of a cold sweep over rates and decays of the head: ``convscope train --multirun`` as a user types it."""
+    """Wall seconds of a cold sweep over rates and decays of the head, as a user types it."""
     with tempfile.TemporaryDirectory(prefix="convscope-bench-") as scratch:
         rates, decays = ("1e-3,2e-3,4e-3,8e-3", "0.01,0.1") if jobs == 8 else ("1e-3", "0.01")
         command = [

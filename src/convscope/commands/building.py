@@ -4,8 +4,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convscope.config.data import CIFAR10, MNIST, Data, Digits, Hotdog, ImageFolder, ImageHub
+from convscope.config.data import CIFAR10, MNIST, Data, Digits, Hotdog, ImageData, ImageFolder, ImageHub
 from convscope.config.model import Model
+from convscope.config.text_model import TEXT_MODELS
 from convscope.errors import UserError
 
 if TYPE_CHECKING:
@@ -17,8 +18,10 @@ def architecture_of(told: Model) -> "Architecture":
     """The architecture that ``model=...`` chose.
 
     Raises:
-        UserError: A library knows no model of that name.
+        UserError: A library knows no model of that name, or it is a network for texts.
     """
+    if isinstance(told, TEXT_MODELS):
+        raise UserError(f"model={told.name}: reads texts, and a network for pictures is needed here")
     from convscope.models.zoo import find_architecture
 
     return find_architecture(**told.model_dump(exclude={"weights"}))
@@ -34,7 +37,7 @@ def cache_folder(told: str | None) -> Path:
     return Path(told or os.environ.get("CONVSCOPE_CACHE") or "~/.cache/convscope").expanduser()
 
 
-def open_source(told: Data) -> "ImageSource":
+def open_source(told: ImageData) -> "ImageSource":
     """The pictures that ``data=...`` chose.
 
     Raises:

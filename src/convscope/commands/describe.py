@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from convscope.commands.building import architecture_of
 from convscope.commands.compose import compose_again, quoted
 from convscope.config.describe import Describe
+from convscope.config.text_model import TEXT_MODELS
 from convscope.errors import UserError
 
 if TYPE_CHECKING:
@@ -87,6 +88,8 @@ def describe(config: Describe) -> "Description":
     from convscope.insight.parameters import describe_parameters
     from convscope.models.blocks import blocks
 
+    if isinstance(config.model, TEXT_MODELS):
+        return _describe_text(config)
     architecture = architecture_of(config.model)
     classes = config.classes or PAPER_CLASSES.get(config.model.name, 1000)
     seen = architecture.preprocessing(config.channels or PAPER_CHANNELS.get(config.model.name, 3))
@@ -101,6 +104,33 @@ def describe(config: Describe) -> "Description":
     parts = {block.name: block.modules for block in blocks(network, architecture.head(network))}
     return Description(architecture.name, size, table, parts, {p: type(m).__name__ for p, m in network.named_modules()},
                        config.layer)  # fmt: skip
+
+
+def _describe_text(config: Describe) -> "Description":
+    """What is to be said of a network for texts of ``input_size`` tokens, with the vocabulary of Kim's MR."""
+    from convscope.commands.description import Description
+    from convscope.commands.texts import text_architecture_of
+    from convscope.insight.meta_building import weightless
+    from convscope.insight.parameters import describe_parameters
+    from convscope.models.blocks import blocks
+
+    architecture = text_architecture_of(config.model)  # type: ignore[arg-type]
+    seen = architecture.preprocessing()
+    vocabulary = MR_WORDS if seen.alphabet is None else len(set(seen.alphabet)) + 2
+    size = config.input_size or max(seen.least, TEXT_LENGTH)
+    try:
+        with weightless():
+            network = architecture.build(config.classes or 2, vocabulary)
+    except Exception:  # as in `build`
+        network = architecture.build(config.classes or 2, vocabulary)
+    table = describe_parameters(network, (1, size))
+    parts = {block.name: block.modules for block in blocks(network, architecture.head(network))}
+    kinds = {path: type(module).__name__ for path, module in network.named_modules()}
+    return Description(architecture.name, size, table, parts, kinds, config.layer)
+
+
+MR_WORDS = 18_765  # different words of the movie-review sentences (Kim 2014, table 1)
+TEXT_LENGTH = 32  # tokens, where a network takes any number
 
 
 def build(architecture: "Architecture", classes: int, channels: int, size: int) -> "nn.Module":

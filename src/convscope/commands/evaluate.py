@@ -3,23 +3,26 @@
 import datetime
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
 
-from convscope.commands.building import architecture_of, cache_dir, open_source, required
+from convscope.commands.building import cache_dir, open_source, required
 from convscope.commands.compose import quoted
 from convscope.commands.console import say, warn
-from convscope.config.data import Data, ImageFolder
+from convscope.config.data import ImageData, ImageFolder
 from convscope.config.evaluate import Evaluate
-from convscope.config.model import Model
+from convscope.config.text_data import Texts
 from convscope.errors import UserError
 
 if TYPE_CHECKING:
+    from convscope.commands.hardware import Hardware
+    from convscope.data.image_data_module import ImageDataModule
     from convscope.data.image_source import ImageSource
+    from convscope.data.text_data_module import TextDataModule
+    from convscope.tasks.classification import Classification
 
 SCHEMA = Evaluate
 
@@ -53,48 +56,29 @@ def run(config: Evaluate, overrides: Sequence[str]) -> None:
         raise UserError(f"run={path}: has no checkpoint ({file.relative_to(path)}); did its training end?")
     if isinstance(config.data, ImageFolder):
         required(config.data.root, "data.root")
+    texts = isinstance(config.data, Texts)
+    if texts is not ("tokens" in trained_on):
+        kinds = ("texts", "pictures") if texts else ("pictures", "texts")
+        raise UserError(f"data={config.data.name}: are {kinds[0]}, and the run was trained on {kinds[1]}")
 
     from convscope.commands.hardware import prepare_process
 
     accelerator, allocator = prepare_process(config.trainer)
 
     import pytorch_lightning as pl
-    import torch
 
-    from convscope.commands.hardware import choose_hardware
     from convscope.commands.predictions import prediction_table
     from convscope.commands.trainer import quieten_lightning
-    from convscope.data.image_data_module import ImageDataModule
-    from convscope.insight.parameters import multiply_adds
-    from convscope.preprocessing import Preprocessing
-    from convscope.tasks.image_classification import ImageClassification
     from convscope.tracking.run_folder import RunFolder, json_ready
 
-    try:
-        checkpoint = torch.load(file, map_location="cpu", weights_only=True)
-        known, state = checkpoint["convscope"], checkpoint["state_dict"]
-        model = TypeAdapter(Model).validate_python(known["model"])
-    except (KeyError, ValidationError, RuntimeError, EOFError, OSError, UnpicklingError) as error:
-        reason = type(error).__name__
-        raise UserError(f"{file}: is no checkpoint of this version of convscope, or damaged ({reason})") from error
-    classes: list[str] = known["classes"]
-    source = _test_source(config.data, classes, trained_on)
-    seen = Preprocessing(**known["preprocessing"])
-    network = architecture_of(model).build(len(classes), seen.channels, seen.size)
-    task = ImageClassification(network, classes)
-    task.load_state_dict(state)
-    cost = multiply_adds(network, (1, seen.channels, seen.size, seen.size))
-    hardware = choose_hardware(config.trainer, accelerator, allocator, network, cost, trains_all=False)
-    data = ImageDataModule(
-        source,
-        seen,
-        batch_size=config.data.batch_size,
-        workers=config.data.workers,
-        cache_dir=cache_dir(config.data),
-        on_bad_image=config.data.on_bad_image,
-    )
-    data.channels_last = hardware.channels_last
-    data.setup("test")
+    if isinstance(config.data, Texts):
+        from convscope.commands.evaluate_text import texts_to_score
+
+        scored = texts_to_score(config, config.data, path, trained_on, accelerator, allocator)
+    else:
+        scored = _pictures_to_score(config, config.data, trained_on, accelerator, allocator)
+    task, data, hardware = scored.task, scored.data, scored.hardware
+    source, classes = data.source, task.classes
     for warning in data.warnings:
         warn(warning)
     quieten_lightning()
@@ -106,7 +90,7 @@ def run(config: Evaluate, overrides: Sequence[str]) -> None:
     metrics = {name.removeprefix("test/"): float(value) for name, value in trainer.callback_metrics.items()}
     size = data.sizes["test"]
     folder = _new_folder(path / "evaluations", source.name)
-    columns, rows = prediction_table(task.predictions, data.names("test"), classes)
+    columns, rows = prediction_table(task.predictions, data.names("test"), classes, scored.things.removesuffix("s"))
     predictions = RunFolder(folder).write_table("predictions", columns, rows).rename(folder / "predictions.csv")
     evaluation = folder / "evaluation.json"
     content = {
@@ -116,7 +100,7 @@ def run(config: Evaluate, overrides: Sequence[str]) -> None:
             "name": source.name,
             "source": source.source,
             "root": getattr(config.data, "root", None),
-            "pictures": size,
+            scored.things: size,
             "classes": list(source.classes),
         },
         "metrics": metrics,
@@ -126,8 +110,51 @@ def run(config: Evaluate, overrides: Sequence[str]) -> None:
     }
     evaluation.write_text(json.dumps(json_ready(content), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     scores = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
-    say(f"{size:,} pictures: {scores}")
+    say(f"{size:,} {scored.things}: {scores}")
     say(f"evaluation   {evaluation}\npredictions  {predictions}")
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What is scored, by what, on what; ``things`` is what the examples are called."""
+
+    task: "Classification"
+    data: "ImageDataModule | TextDataModule"
+    hardware: "Hardware"
+    things: str
+
+
+def _pictures_to_score(
+    config: Evaluate, told: ImageData, trained_on: Mapping[str, Any], accelerator: str, allocator: str
+) -> Scored:
+    from convscope.commands.hardware import choose_hardware
+    from convscope.commands.trained import load_trained_run
+    from convscope.data.image_data_module import ImageDataModule
+    from convscope.insight.parameters import multiply_adds
+    from convscope.tasks.classification import Objective
+    from convscope.tasks.image_classification import ImageClassification
+
+    run = load_trained_run(config.run, config.checkpoint)
+    seen = run.preprocessing
+    source = _test_source(told, run.classes, trained_on)
+    objective = Objective(flip_averaging=run.config.get("task", {}).get("flip_averaging", False))
+    task = ImageClassification(run.network, run.classes, objective)
+    cost = multiply_adds(run.network, (1, seen.channels, seen.size, seen.size))
+    settings = config.trainer
+    if settings.precision == "auto" and run.precision is not None:
+        settings = settings.model_copy(update={"precision": run.precision})  # the same answers as in the run's own test
+    hardware = choose_hardware(settings, accelerator, allocator, run.network, cost, trains_all=False)
+    data = ImageDataModule(
+        source,
+        seen,
+        batch_size=told.batch_size,
+        workers=told.workers,
+        cache_dir=cache_dir(told),
+        on_bad_image=told.on_bad_image,
+    )
+    data.channels_last = hardware.channels_last
+    data.setup("test")
+    return Scored(task, data, hardware, "pictures")
 
 
 def _run_config(path: Path) -> dict[str, Any]:
@@ -140,7 +167,7 @@ def _run_config(path: Path) -> dict[str, Any]:
     return told
 
 
-def _test_source(told: Data, classes: Sequence[str], trained_on: Mapping[str, Any]) -> "ImageSource":
+def _test_source(told: ImageData, classes: Sequence[str], trained_on: Mapping[str, Any]) -> "ImageSource":
     """The data to score, its labels as places in ``classes``: of the run's own folder, the test split alone."""
     if isinstance(told, ImageFolder) and (told.name, told.root) != (trained_on["name"], trained_on.get("root")):
         from convscope.data.image_folder import evaluation_folder

@@ -4,8 +4,9 @@ import datetime
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from convscope.commands.compose import quoted
 from convscope.commands.console import say
 from convscope.config.explain import Explain
 from convscope.errors import UserError
@@ -19,8 +20,19 @@ if TYPE_CHECKING:
 SCHEMA = Explain
 
 
+PICTURE_METHODS = ("gradient", "grad_cam", "smoothgrad")
+TEXT_METHODS = ("input_x_gradient", "integrated_gradients")
+
+
 def prepare_arguments(arguments: list[str]) -> list[str]:
     """``method=a,b`` is a list here and no sweep: there is one explanation, with several maps."""
+    arguments = [
+        # A sentence has commas, which would make several values of it.
+        f"text={quoted(argument.removeprefix('text='))}"
+        if argument.startswith("text=") and argument[5:6] not in ("'", '"') and argument != "text=null"
+        else argument
+        for argument in arguments
+    ]
     return [
         f"method=[{argument.removeprefix('method=')}]"
         if argument.startswith("method=") and not argument.startswith("method=[") and "'" not in argument
@@ -57,14 +69,20 @@ def run(config: Explain, overrides: Sequence[str]) -> None:
         raise UserError(f"run={config.run}: no run lies there ({found})")
 
     from convscope.commands.hardware import prepare_process
+    from convscope.commands.trained_text import is_text_run
 
     prepare_process(config.trainer)
+    if is_text_run(Path(config.run).expanduser()):
+        _explain_text(config)
+        return
+    if config.text is not None:
+        raise UserError("text: the run was trained on pictures; give images=FILE, or nothing")
 
     from convscope.commands.explained_pictures import pictures_of_files, worst_and_best
     from convscope.commands.trained import load_trained_run
     from convscope.insight import saliency
 
-    methods = {name: saliency.find_method(name) for name in config.method}
+    methods = {name: saliency.find_method(name) for name in config.method or PICTURE_METHODS}
     trained = load_trained_run(config.run, config.checkpoint)
     # A class that does not exist is said before pictures are read.
     wanted = None if config.target in ("predicted", "label") else _class(str(config.target), trained.classes)
@@ -74,12 +92,12 @@ def run(config: Explain, overrides: Sequence[str]) -> None:
         pictures = worst_and_best(trained, config.pictures)
     import torch
 
-    with torch.inference_mode():
+    with torch.no_grad():
         logits = torch.cat([trained.network(part) for part in pictures.inputs.split(32)])
-    probabilities = logits.softmax(dim=1).clone()
+    probabilities = logits.softmax(dim=1)
     if wanted is not None:
         targets = torch.full((len(logits),), wanted)
-    elif config.target == "label":
+    elif config.target == "label" and pictures.labels is not None:
         targets = pictures.labels.clone()
     else:
         targets = probabilities.argmax(dim=1)
@@ -94,6 +112,32 @@ def run(config: Explain, overrides: Sequence[str]) -> None:
         )
     folder = _new_folder(config, trained.folder.path, None)
     _write(folder, trained, pictures, maps, targets, probabilities, overrides)
+
+
+def _explain_text(config: Explain) -> None:
+    """Explain ``config.text`` to a run that was trained on texts."""
+    from convscope.commands.explain_text import explain_texts
+
+    assert config.run is not None
+    if config.text is None or config.images is not None:
+        raise UserError('text: must be given for a run that was trained on texts, as in text="not good at all"')
+    if config.target == "label":
+        raise UserError("target=label: is not known of a text that was typed; name a class, or leave it out")
+    target = None if config.target == "predicted" else str(config.target)
+    folder = _new_folder(config, Path(config.run).expanduser(), None)
+    try:
+        explain_texts(
+            Path(config.run).expanduser(),
+            [config.text],
+            config.method or TEXT_METHODS,
+            folder,
+            target,
+            config.checkpoint,
+            config.score,
+        )
+    except UserError:
+        folder.rmdir()
+        raise
 
 
 def _write(
@@ -134,7 +178,7 @@ def _write(
                 "probability": round(float(probabilities[number, target]), 6),
             }
         )  # fmt: skip
-    arrays = {name.replace(":", "_"): values.numpy() for name, values in maps.items()}
+    arrays: dict[str, Any] = {name.replace(":", "_"): values.numpy() for name, values in maps.items()}
     np.savez_compressed(
         folder / "maps.npz", pictures=np.stack(pictures.pixels), targets=targets.numpy(),
         probabilities=probabilities.numpy(), **arrays,

@@ -1,6 +1,5 @@
 """``convscope explain run=PATH text="not good at all"``: which words a text network answered for."""
 
-import datetime
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +10,8 @@ from convscope.callbacks.text_figures import explain
 from convscope.commands.console import say
 from convscope.commands.trained_text import load_trained_text
 from convscope.errors import UserError
+from convscope.insight.frozen_network import Score
+from convscope.insight.token_saliency import find_method
 from convscope.tracking.run_folder import RunFolder
 from convscope.tracking.token_maps import AGAINST, FOR, TokenMap, token_figure, token_html
 
@@ -25,25 +26,28 @@ PAGE = """<!doctype html>
 
 
 def explain_texts(
-    run: Path, texts: Sequence[str], methods: Sequence[str], target: str | None = None, checkpoint: str = "best"
-) -> Path:
+    run: Path,
+    texts: Sequence[str],
+    methods: Sequence[str],
+    into: Path,
+    target: str | None = None,
+    checkpoint: str = "best",
+    score: Score = "logit",
+) -> None:
     """Say what a run answers to ``texts`` and which of their words spoke for it; leave figures and a table behind.
 
     Args:
         run: The folder of a text run.
         texts: What is asked about.
         methods: Of ``insight.token_saliency``.
+        into: The folder for ``media/<method>.png`` and ``.html``, and ``tables/tokens.csv``.
         target: The class that is asked for; None: the one that the network answers.
         checkpoint: ``best`` or ``last``.
-
-    Returns:
-        The folder with ``<method>.png`` and ``<method>.html`` under media, and ``tables/tokens.csv``.
+        score: Of a class: its logit, its probability, or its own sigmoid.
 
     Raises:
         UserError: There is no such run, method or class.
     """
-    from convscope.insight.token_saliency import find_method
-
     for method in methods:
         find_method(method)
     trained = load_trained_text(run, checkpoint)
@@ -57,10 +61,10 @@ def explain_texts(
         + ("" if target is None else f"; asked for {target}: {float(row[label]):.1%}")
         for row, label in zip(probabilities, asked, strict=True)
     ]
-    folder = RunFolder(_new_folder(trained.folder.path / "explanations"))
+    folder = RunFolder(into)
     rows: list[list[object]] = []
     for method in methods:
-        maps = explain(trained.network, read, asked, titles, trained.preprocessing.least, method=method)
+        maps = explain(trained.network, read, asked, titles, trained.preprocessing.least, method=method, score=score)
         folder.write_figure(method, token_figure(maps, method.replace("_", " ")))
         folder.write_html(method, PAGE.format(title=method, body=token_html(maps)))
         for number, (each, text, label) in enumerate(zip(maps, read, asked, strict=True)):
@@ -74,7 +78,6 @@ def explain_texts(
     columns = ["text", "method", "class", "place", "token", "start", "end", "value"]
     folder.write_table("tokens", columns, rows)
     say(f"figures  {folder.media}\ntable    {folder.tables / 'tokens.csv'}")
-    return folder.path
 
 
 def _print(each: TokenMap, method: str) -> None:
@@ -86,15 +89,3 @@ def _print(each: TokenMap, method: str) -> None:
     say(f"{each.title}  ({method})")
     Console(highlight=False).print(line)
     say("  ".join(f"{token} {value:+.3f}" for token, value in zip(each.tokens, each.values, strict=True)))
-
-
-def _new_folder(parent: Path) -> Path:
-    now = datetime.datetime.now()
-    for number in range(1, 1000):
-        folder = parent / f"{now:%Y-%m-%d_%H-%M-%S}{'' if number == 1 else f'_{number}'}"
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        return folder
-    raise FileExistsError(f"{parent}: a thousand explanations began in this second")

@@ -6,25 +6,26 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import nn
 
-    from convscope.tasks.image_classification import Predictions
+    from convscope.tasks.classification import Predictions
 
 MOST_PROBABILITY_COLUMNS = 20
 
 
 def prediction_table(
-    predictions: "Predictions", names: Sequence[str], classes: Sequence[str]
+    predictions: "Predictions", names: Sequence[str], classes: Sequence[str], thing: str = "picture"
 ) -> tuple[list[str], list[list[Any]]]:
-    """Columns and rows: picture, true class, predicted class, whether right, its probability; then each class's.
+    """Columns and rows: the example, true class, predicted class, whether right, its probability; then each class's.
 
     Args:
         predictions: Of a whole split.
-        names: What each picture of the split is called.
+        names: What each example of the split is called.
         classes: In the order of the logits; with more than 20 their probabilities are left out.
+        thing: What an example is: the name of the first column.
     """
     probabilities = predictions.logits.softmax(dim=1)
     best, predicted = probabilities.max(dim=1)
     shown = classes if len(classes) <= MOST_PROBABILITY_COLUMNS else ()
-    columns = ["picture", "label", "prediction", "correct", "probability", *(f"p({c})" for c in shown)]
+    columns = [thing, "label", "prediction", "correct", "probability", *(f"p({c})" for c in shown)]
     rows = [
         [
             names[int(index)],

@@ -25,7 +25,7 @@ from convscope.insight.parameters import multiply_adds_of
 from convscope.models.blocks import blocks
 from convscope.models.network import Network
 from convscope.models.text_network import TextNetwork
-from convscope.tasks.image_classification import ImageClassification
+from convscope.tasks.classification import Classification
 from convscope.tracking.position import Position
 from convscope.tracking.run_folder import RunFolder, write_atomically
 from convscope.transfer.cut import CannotCutError, Cut, cut
@@ -89,6 +89,8 @@ def prepare_stages(config: Train, network: Network | TextNetwork, maker: Feature
             train_only(module, plan.parameters, told.batch_norm)
             try:
                 parts = cut(module, maker.sample())
+                if maker.as_long_as_a_text(parts):
+                    parts, reason = None, "what it says of a text is as long as the text"
             except CannotCutError as error:
                 reason = str(error)
         prepared.append(Prepared(told, plan, parts, reason))
@@ -127,7 +129,7 @@ class Stages:
 
     config: Train
     network: Network | TextNetwork
-    task: ImageClassification
+    task: Classification
     data: ImageDataModule | TextDataModule
     maker: FeatureMaker
     folder: RunFolder
@@ -177,8 +179,6 @@ class Stages:
         trainer = training.build_trainer(self.config, told.epochs, hardware, self.folder, self.loggers, callbacks)
         for logger in self.loggers:
             logger.log_metrics({"stage": number, "epoch": 0}, step=0)
-        self.task.train()  # Lightning goes by the module's own flag; below it, the stage's modes stand
-        self.task.begin(plan, self.config.seed, first_epoch, None if stage.cut is None else stage.cut.rest)
         try:
             trainer.fit(self.task, datamodule=self.data, ckpt_path=resume, weights_only=True)
         except FloatingPointError as error:
@@ -210,7 +210,8 @@ class Stages:
         hardware = self.hardware
         self.task.begin(last.plan, self.config.seed, 0, None if last.cut is None else last.cut.rest)
         self.task.eval()
-        if last.cut is not None and self.done and self.done[-1].cached:
+        mirrored = self.config.task.flip_averaging  # features cannot be mirrored
+        if last.cut is not None and self.done and self.done[-1].cached and not mirrored:
             features = self.maker.features(last.cut, ("test",), 1)
             if features is not None:
                 self.data.serve(features)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pytorch_lightning.callbacks import Callback
 
     from convscope.callbacks.time_spent import TimeSpent
+    from convscope.commands.insights import Insights
     from convscope.data.image_data_module import ImageDataModule
     from convscope.data.image_source import ImageSource
     from convscope.data.text_data_module import TextDataModule
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from convscope.models.network import Network
     from convscope.models.text_network import TextNetwork
     from convscope.models.weights import Weights
-    from convscope.tasks.image_classification import ImageClassification, Objective
+    from convscope.tasks.classification import Classification, Objective
     from convscope.tracking.recorder import Recorder
     from convscope.tracking.run_folder import RunFolder
 
@@ -61,9 +62,7 @@ class Subject(ABC):
         """The batches, opened; after ``build``."""
 
     @abstractmethod
-    def task(
-        self, network: "Network | TextNetwork", objective: "Objective", model: dict[str, Any]
-    ) -> "ImageClassification":
+    def task(self, network: "Network | TextNetwork", objective: "Objective", model: dict[str, Any]) -> "Classification":
         """The LightningModule; ``model`` is the configuration of the network, which checkpoints keep."""
 
     def leave(self, folder: "RunFolder") -> None:  # noqa: B027 - pictures leave nothing
@@ -88,6 +87,10 @@ class Subject(ABC):
     @abstractmethod
     def figures(self, recorder: "Recorder") -> "Callback":
         """What draws the test."""
+
+    def insights(self, config: Train, recorder: "Recorder") -> "Insights | None":
+        """What is told of the network's parameters and fields; after ``data_module``."""
+        return None
 
     def looks_while_training(self, config: Train, recorder: "Recorder", spent: "TimeSpent") -> "list[Callback]":
         """Callbacks that look into the network while it is trained; after ``data_module``."""
@@ -138,7 +141,7 @@ class PictureSubject(Subject):
 
     def build(self, config: Train, weights: "Weights") -> "tuple[Network, int]":
         """The network for the classes and channels of the pictures."""
-        from convscope.insight.parameters import multiply_adds
+        from convscope.insight.parameters import describe_parameters
         from convscope.models.network import build_network
 
         self.network = build_network(
@@ -150,7 +153,8 @@ class PictureSubject(Subject):
             self.told.scratch.image_size,
         )
         seen = self.network.preprocessing
-        return self.network, multiply_adds(self.network.module, (1, seen.channels, seen.size, seen.size))
+        self.table = describe_parameters(self.network.module, (1, seen.channels, seen.size, seen.size))
+        return self.network, self.table.multiply_adds
 
     def data_module(self, config: Train) -> "ImageDataModule":
         """Stored, augmented and batched pictures."""
@@ -166,12 +170,11 @@ class PictureSubject(Subject):
             workers=self.told.workers,
             cache_dir=cache_dir(self.told),
             on_bad_image=self.told.on_bad_image,
+            train_size=self.told.train_size,
         )
         return self.data
 
-    def task(
-        self, network: "Network | TextNetwork", objective: "Objective", model: dict[str, Any]
-    ) -> "ImageClassification":
+    def task(self, network: "Network | TextNetwork", objective: "Objective", model: dict[str, Any]) -> "Classification":
         """Image classification."""
         from convscope.tasks.image_classification import ImageClassification
 
@@ -201,6 +204,12 @@ class PictureSubject(Subject):
         from convscope.callbacks.test_figures import TestFigures
 
         return TestFigures(recorder, self.data.store("test").image)
+
+    def insights(self, config: Train, recorder: "Recorder") -> "Insights | None":
+        """Parameters, theoretical and effective fields."""
+        from convscope.commands.insights import build_insights
+
+        return build_insights(config, self.network, self.table, self.data, recorder)
 
     def looks_while_training(self, config: Train, recorder: "Recorder", spent: "TimeSpent") -> "list[Callback]":
         """Saliency maps of the same pictures."""
@@ -276,9 +285,7 @@ class TextSubject(Subject):
         self.facts = token_facts(self.data, self.vectors)
         return self.data
 
-    def task(
-        self, network: "Network | TextNetwork", objective: "Objective", model: dict[str, Any]
-    ) -> "ImageClassification":
+    def task(self, network: "Network | TextNetwork", objective: "Objective", model: dict[str, Any]) -> "Classification":
         """Text classification."""
         from convscope.tasks.text_classification import TextClassification
 

@@ -66,7 +66,7 @@ def summarise(
         },
         "environment": {
             "accelerator": hardware.accelerator,
-            "precision": hardware.precision,
+            "precision": stages.done[-1].precision if stages.done else hardware.precision,
             "channels_last": hardware.channels_last,
             "allocator": hardware.allocator,
             "threads": hardware.threads,

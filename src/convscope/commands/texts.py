@@ -10,7 +10,7 @@ import numpy as np
 
 from convscope.commands.building import required
 from convscope.config.text_data import MovieReviews, SentenceSet, TextData, TextFiles, TextHub, Trec
-from convscope.config.text_model import VDCNN, CharCNN, DilatedTextCNN, TextCNN
+from convscope.config.text_model import DilatedTextCNN, TextCNN, TextModel, TextTDNN
 from convscope.data.text_cutting import Cutting
 from convscope.data.text_leaks import without_leaks
 from convscope.data.text_source import TextSource
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from convscope.models.text_network import TextNetwork
     from convscope.models.weights import Weights
     from convscope.preprocessing import TextPreprocessing
-
-TextModel = TextCNN | DilatedTextCNN | CharCNN | VDCNN
 
 
 def open_texts(told: TextData) -> TextSource:
@@ -155,7 +153,7 @@ def build_text(
 
     architecture = text_architecture_of(told)
     vectors = None
-    if architecture.uses_vectors and isinstance(told, TextCNN | DilatedTextCNN):
+    if architecture.uses_vectors and isinstance(told, TextCNN | DilatedTextCNN | TextTDNN):
         from convscope.data.word_vectors import find_vectors
 
         vectors = find_vectors(told.vectors, tokens.vocabulary, seed, told.vectors_scale)

@@ -54,7 +54,7 @@ def run(config: Train, overrides: Sequence[str]) -> None:
     from convscope.commands.hardware import choose_hardware
     from convscope.commands.predictions import prediction_table, standing_alone, surest_mistakes
     from convscope.commands.summary import summarise
-    from convscope.tasks.image_classification import Objective
+    from convscope.tasks.classification import Objective
     from convscope.tracking.environment import environment
     from convscope.tracking.recorder import Recorder
     from convscope.tracking.report import write_report, write_sweep_report
@@ -105,6 +105,7 @@ def run(config: Train, overrides: Sequence[str]) -> None:
             data.class_weights() if config.data.class_weights == "balanced" else None,
             told.mixup,
             told.cutmix,
+            told.flip_averaging,
         )
         task = subject.task(network, objective, plain["model"])
         maker = FeatureMaker(config.cache, cache_dir(config.data), data, device)
@@ -127,7 +128,11 @@ def run(config: Train, overrides: Sequence[str]) -> None:
         for notice in notices:
             say(notice)
         spent = TimeSpent()
-        looking = subject.looks_while_training(config, recorder, spent)
+        insights = subject.insights(config, recorder)
+        looking = [
+            *([] if insights is None else insights.callbacks),
+            *subject.looks_while_training(config, recorder, spent),
+        ]
         stages = staging.Stages(
             config, network, task, data, maker, folder, loggers, recorder.position, hardware, lambda: looking, done
         )
@@ -139,17 +144,21 @@ def run(config: Train, overrides: Sequence[str]) -> None:
         if config.callbacks.figures:
             callbacks = [subject.figures(recorder), *callbacks]
         trainer = stages.test(prepared[-1], callbacks)
+        if insights is not None:
+            insights.finish()
         clock["end"] = time.perf_counter()
         summary = summarise(
             config, overrides, subject, network, cost, stages, trainer, folder, hardware, clock, warnings
         )
+        if insights is not None:
+            summary["receptive_field"] = insights.receptive_field
         summary["environment"] = environment() | summary["environment"]
         if spent.seconds:
             summary["seconds"]["insight"] = spent.total
             say(spent.said(summary["seconds"]["total"]))
         assert task.predictions is not None
         answers, picture = task.predictions, subject.test_picture()
-        columns, rows = prediction_table(answers, data.names("test"), source.classes)
+        columns, rows = prediction_table(answers, data.names("test"), source.classes, subject.things.removesuffix("s"))
         recorder.table(
             "predictions", columns, rows, 0, pictured=surest_mistakes(answers),
             picture=None if picture is None else lambda row: picture(int(answers.indices[row])),

@@ -40,6 +40,12 @@ class TrainedRun:
         value = summary.get("metrics", {}).get("test", {}).get("accuracy")
         return float(value) if isinstance(value, (int, float)) else None
 
+    @property
+    def precision(self) -> str | None:
+        """In which the run was tested; None where it is not complete."""
+        value: str | None = (self.folder.read_summary() or {}).get("environment", {}).get("precision")
+        return value
+
 
 def load_trained_run(path: str | Path, checkpoint: str = "best") -> TrainedRun:
     """Load the weights that a run kept.

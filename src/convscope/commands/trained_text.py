@@ -11,7 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 from torch import nn
 
 from convscope.callbacks.text_figures import ReadText
-from convscope.commands.texts import TextModel, text_architecture_of
+from convscope.commands.texts import text_architecture_of
+from convscope.config.text_model import TextModel
 from convscope.data.tokens import Tokens, tokens_from_file
 from convscope.errors import UserError
 from convscope.preprocessing import TextPreprocessing

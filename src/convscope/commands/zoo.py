@@ -55,8 +55,8 @@ def run(config: Zoo, overrides: Sequence[str]) -> None:
             say(f"\nfigure   {file}")
 
 
-LEFT = {1, 2, 6}  # columns of words
-WIDTH = 110
+LEFT = {1, 2, 6, 8}  # columns of words
+WIDTH = 140
 
 
 def as_markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -27,7 +27,8 @@ class Explain(Config):
 
     run: Name | None
     images: Name | None
-    method: Annotated[list[Name], Field(min_length=1)]
+    text: Name | None
+    method: Annotated[list[Name], Field(min_length=1)] | None
     target: Name | int
     layer: Name | None
     score: Literal["logit", "probability", "binary"]

@@ -220,9 +220,18 @@ class Torchvision(Weighted):
     arguments: dict[str, Any]
 
 
+class DilatedCNN(Weighted):
+    """Dilated convolutions (Yu & Koltun 2016)."""
+
+    name: Literal["dilated_cnn"]
+    preset: Literal["context", "exponential", "plain"]
+    depth: Annotated[int, Field(ge=1, le=9)]
+    width: Annotated[int, Field(ge=1, le=4096)]
+
+
 Model = Annotated[
     Neocognitron | TDNN | LeCun1989 | LeNet5 | AlexNet | ZFNet | VGG | GoogLeNet | ResNet | WideResNet | ResNeXt
     | DenseNet | InceptionResNetV1 | InceptionResNetV2 | Xception | MobileNet | MobileNetV2 | ShuffleNetV1
-    | ShuffleNetV2 | SENet | EfficientNetLite | LectureCNN | Timm | Torchvision | TextModel,
+    | ShuffleNetV2 | SENet | EfficientNetLite | DilatedCNN | LectureCNN | Timm | Torchvision | TextModel,
     Field(discriminator="name"),
 ]  # fmt: skip

@@ -14,7 +14,6 @@ class _OnWords(Weighted):
     vectors: Annotated[str, Field(min_length=1)]  # packaged, or a word2vec or GloVe file
     vectors_scale: Annotated[float, Field(gt=0.0)] | None
     dimension: Annotated[int, Field(ge=1, le=4096)]
-    dropout: Share
 
 
 class TextCNN(_OnWords):
@@ -23,6 +22,7 @@ class TextCNN(_OnWords):
     name: Literal["text_cnn"]
     windows: Annotated[list[Annotated[int, Field(ge=1, le=100)]], Field(min_length=1)]
     maps: Annotated[int, Field(ge=1, le=65536)]
+    dropout: Share
     max_norm: Annotated[float, Field(ge=0.0)]
 
 
@@ -32,6 +32,14 @@ class DilatedTextCNN(_OnWords):
     name: Literal["dilated_text_cnn"]
     maps: Annotated[int, Field(ge=1, le=65536)]
     layers: Annotated[int, Field(ge=1, le=12)]
+    dropout: Share
+
+
+class TextTDNN(_OnWords):
+    """The time-delay network on word vectors (Waibel et al. 1989)."""
+
+    name: Literal["text_tdnn"]
+    hidden: Annotated[int, Field(ge=1, le=65536)]
 
 
 class CharCNN(Weighted):
@@ -51,5 +59,5 @@ class VDCNN(Weighted):
     length: Annotated[int, Field(ge=1, le=100_000)]
 
 
-TEXT_MODELS = (TextCNN, DilatedTextCNN, CharCNN, VDCNN)
-TextModel = TextCNN | DilatedTextCNN | CharCNN | VDCNN
+TEXT_MODELS = (TextCNN, DilatedTextCNN, TextTDNN, CharCNN, VDCNN)
+TextModel = TextCNN | DilatedTextCNN | TextTDNN | CharCNN | VDCNN

@@ -20,6 +20,7 @@ class Task(Config):
     mixup: NonNegativeFloat
     cutmix: NonNegativeFloat
     ema: Annotated[float, Field(ge=0.0, lt=1.0)]
+    flip_averaging: bool
 
 
 class Cache(Config):
@@ -98,6 +99,9 @@ class Callbacks(Config):
     figures: bool
     saliency: Saliency | None
     looks: Looks | None
+    parameters: bool
+    receptive_field: bool
+    effective_field: Annotated[int, Field(ge=0, le=256)]
 
 
 class Auto(Config):

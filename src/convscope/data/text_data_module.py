@@ -16,6 +16,7 @@ from convscope.data.tokens import Tokens
 from convscope.errors import UserError
 from convscope.preprocessing import TextPreprocessing
 
+SHOWN = 300  # characters of a text in a table
 SPLITS_OF_STAGE = {
     "fit": ("train", "validation"),
     "validate": ("validation",),
@@ -66,8 +67,9 @@ class TextDataModule(LightningDataModule):
         return self.source.sizes
 
     def names(self, split: str) -> list[str]:
-        """What the texts of ``split`` are called, in the order of `TokenBatch.indices`."""
-        return list(self.source.splits[split].names)
+        """The texts of ``split``, the beginning of long ones, in the order of `ImageBatch.indices`."""
+        texts = self.source.splits[split].texts
+        return [text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…" for text in texts]
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -95,7 +97,9 @@ class TextDataModule(LightningDataModule):
         """All inputs of ``split`` in its order, (n, L) int64, each batch padded to its longest."""
         reader = TokenReader(self.store(split), self.preprocessing.least)
         for indices in torch.arange(len(self.store(split))).split(batch_size):
-            yield reader.read(0, indices).inputs
+            tokens = reader.read(0, indices).inputs
+            assert isinstance(tokens, torch.Tensor)
+            yield tokens
 
     def store(self, split: str) -> TokenStore:
         """The encoded texts of ``split``, opened or filled at the first call.

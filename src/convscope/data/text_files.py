@@ -9,7 +9,8 @@ from pathlib import Path
 from convscope.data.sentence_sets import labelled_source
 from convscope.data.text_cutting import Cutting
 from convscope.data.text_reading import read_lines, read_text
-from convscope.data.text_source import TextSource
+from convscope.data.text_source import TextSource, numbered
+from convscope.data.texts import Texts
 from convscope.errors import UserError
 
 SPLIT_NAMES = {
@@ -43,6 +44,38 @@ def text_files(
         UserError: The path does not exist or holds no texts; a column is missing (the message lists the columns); a
             file is not ``encoding`` (it names the line); a class has too few texts.
     """
+    path, named, unlabelled = _read(root, text_column, label_column, encoding)
+    if "train" not in named:
+        raise UserError(f"{path} has no train split beside {', '.join(named)}: name it 'train'")
+    if not named["train"][0]:
+        raise UserError(f"{path} holds no labelled texts")
+    return labelled_source(name, "folder", named, cutting, str(path), _said(unlabelled, path))
+
+
+def evaluation_texts(root: str | Path, text_column: str, label_column: str, encoding: str = "utf-8") -> TextSource:
+    """The texts at ``root`` as a test split: that of its test table or folder, or, without any such, all of them.
+
+    Raises:
+        UserError: As of ``text_files``, but one class is enough.
+    """
+    path, named, unlabelled = _read(root, text_column, label_column, encoding)
+    labels, texts = named.get("test") or next(iter(named.values()))
+    if not labels:
+        raise UserError(f"{path} holds no labelled texts")
+    classes = tuple(sorted(set(labels)))
+    number = {name: label for label, name in enumerate(classes)}
+    split = numbered(Texts(texts), [number[label] for label in labels], "test")
+    return TextSource("text_files", "folder", classes, {"test": split}, _said(unlabelled, path))
+
+
+def _said(unlabelled: int, path: Path) -> tuple[str, ...]:
+    return (f"{unlabelled:,} rows of {path} have no label, and are not used",) if unlabelled else ()
+
+
+def _read(
+    root: str | Path, text_column: str, label_column: str, encoding: str
+) -> tuple[Path, dict[str, tuple[list[str], list[str]]], int]:
+    """The path, for each split the labels and texts that it has, and the number of rows without a label."""
     path = Path(root).expanduser()
     if not path.exists():
         raise UserError(f"data.root={path}: no such file or folder")
@@ -62,12 +95,7 @@ def text_files(
     else:
         for split, folder in _split_folders(path).items():
             named[split] = _class_folders(folder, encoding)
-    if "train" not in named:
-        raise UserError(f"{path} has no train split beside {', '.join(named)}: name it 'train'")
-    if not named["train"][0]:
-        raise UserError(f"{path} holds no labelled texts")
-    warnings = [f"{unlabelled:,} rows of {path} have no label, and are not used"] if unlabelled else []
-    return labelled_source(name, "folder", named, cutting, str(path), warnings)
+    return path, named, unlabelled
 
 
 def _tables(folder: Path) -> dict[str, Path]:

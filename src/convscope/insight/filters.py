@@ -98,6 +98,7 @@ def feature_maps(
     seen: dict[str, torch.Tensor] = {}
 
     def keep(path: str, output: torch.Tensor) -> None:
+        seen.pop(path, None)  # of a layer that is called again, the last call counts, in its place
         seen[path] = output.detach().clone().contiguous()  # a later in-place layer may overwrite it
 
     with undisturbed(model), torch.no_grad():
@@ -221,7 +222,8 @@ def projections(
         leaf = network.copy(inputs).requires_grad_()
         answers = _answers(network.forward, leaf, module)
         rows = torch.arange(len(inputs), device=inputs.device)
-        units, places = units.to(inputs.device), places.to(inputs.device)
+        # copies: autograd keeps indices, and takes none that were made in inference mode
+        units, places = units.clone().to(inputs.device), places.clone().to(inputs.device)
         chosen = answers[rows, units, places[:, 0], places[:, 1]]
         # d (a²/2) / da = a: the unit's own activation is what is sent back.
         total = chosen.square().sum() / 2

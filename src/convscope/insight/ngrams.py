@@ -17,14 +17,14 @@ PADDING = 0
 
 
 class NGram(NamedTuple):
-    """Tokens ``start`` to ``stop`` - 1 of example ``index``, their numbers, and a filter's answer to them.
+    """Tokens ``start`` to ``stop`` - 1 of the text ``example``, their numbers, and a filter's answer to them.
 
     Where the window reaches beyond the text, only what it holds of it is named.
     """
 
     answer: float
     tokens: tuple[int, ...]
-    index: int
+    example: int
     start: int
     stop: int
 

@@ -42,12 +42,21 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class LayerField:
-    """A layer as it was called, and what its output sees; ``field`` is None where the input does not reach it."""
+    """A layer as it was called, and what its output sees.
+
+    Attributes:
+        path: Of its module, or of the module that calls it and its name.
+        type: Class of the module or name of the function.
+        output: Shape with the batch.
+        field: What a unit of the output sees; None where the input does not reach it.
+        places: The dimension of the output that runs along each input axis; None: no dimension, or several.
+    """
 
     path: str
     type: str
     output: tuple[int, ...]
     field: Field | None
+    places: tuple[int | None, ...] = ()
 
 
 def field_of(reach: Reach | None) -> Field | None:
@@ -87,13 +96,25 @@ def receptive_fields(
         UserError: The network does not run on an input of this shape.
     """
     traced = follow(network, input_shape, axes)
-    return tuple(LayerField(one.path, one.kind, one.output, field_of(one.reach)) for one in traced.layers)
+    return tuple(
+        LayerField(one.path, one.kind, one.output, field_of(one.reach), _places(one.reach)) for one in traced.layers
+    )
 
 
 def network_field(fields: Sequence[LayerField]) -> LayerField | None:
     """That of the last spatial feature map; None where no layer makes one."""
     spatial = [one for one in fields if one.field is not None and not one.field.everything]
     return spatial[-1] if spatial else None
+
+
+def _places(reach: Reach | None) -> tuple[int | None, ...]:
+    if reach is None:
+        return ()
+    found = []
+    for axis in range(len(reach.maps)):
+        along = [d for d, dimension in enumerate(reach.layout) if [a for a, _, _ in dimension] == [axis]]
+        found.append(along[0] if len(along) == 1 else None)
+    return tuple(found)
 
 
 def as_number(value: Fraction | None) -> int | float | None:

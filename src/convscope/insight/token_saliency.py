@@ -9,7 +9,7 @@ maps (N, L), 0 at the padding:
 """
 
 from collections.abc import Callable
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, cast
 
 import torch
 from torch import nn
@@ -209,7 +209,7 @@ def _text_by_text(
 def _own(given: T) -> T:
     """``given``, as a tensor that autograd knows: in Lightning's evaluation loops tensors are made without it."""
     with torch.inference_mode(False):
-        return given.clone() if isinstance(given, torch.Tensor) else given
+        return cast(T, given.clone()) if isinstance(given, torch.Tensor) else given
 
 
 def _reduced(raw_NLD: torch.Tensor, tokens: torch.Tensor, reduce: Reduce) -> torch.Tensor:  # noqa: N803

@@ -29,4 +29,8 @@ def find_text_architecture(name: str, **variant: Any) -> TextArchitecture:
             from convscope.models.dilated_text_cnn import DilatedTextCNNArchitecture
 
             return DilatedTextCNNArchitecture(**variant)
+        case "text_tdnn":
+            from convscope.models.text_tdnn import TextTDNNArchitecture
+
+            return TextTDNNArchitecture(**variant)
     raise LookupError(f"{name}: reads no texts")

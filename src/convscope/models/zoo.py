@@ -11,7 +11,7 @@ MODULES = {"timm": "timm_models", "torchvision": "torchvision_models"}
 NAMES = (
     "neocognitron", "tdnn", "lecun1989", "lenet5", "alexnet", "zfnet", "vgg", "googlenet", "resnet", "wide_resnet",
     "resnext", "densenet", "inception_resnet_v1", "inception_resnet_v2", "xception", "mobilenet", "mobilenet_v2",
-    "shufflenet_v1", "shufflenet_v2", "senet", "efficientnet_lite", "lecture_cnn", "timm", "torchvision",
+    "shufflenet_v1", "shufflenet_v2", "senet", "efficientnet_lite", "dilated_cnn", "lecture_cnn", "timm", "torchvision",
 )  # fmt: skip
 
 

@@ -1,82 +1,16 @@
-"""Image classification: cross-entropy over classes, for any network that maps pictures to logits."""
+"""Image classification: what is particular to pictures, which can be mixed."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-import numpy as np
-import pytorch_lightning as pl
 import torch
-import torch.nn.functional as F
 from torch import nn
 
-from convscope.tasks.metrics import classification_metrics
-from convscope.transfer.freezing import train_only
-from convscope.transfer.optimization import build_optimizer, build_schedule
-from convscope.transfer.plan import StagePlan
-
-EPOCH = 3  # a stream of random numbers, beside those of the data
+from convscope.tasks.classification import Classification, Inputs, Objective
 
 
-class Batch(Protocol):
-    """What a data module hands over."""
-
-    inputs: torch.Tensor | tuple[torch.Tensor, ...]  # (N, C, H, W), normalised; or the features of a frozen prefix
-    labels: torch.Tensor  # (N,) int64
-    indices: torch.Tensor  # (N,) int64: which pictures of their split
-
-
-class OwnRule(Protocol):
-    """``network.training_loss``, where a network knows more about its training than its logits tell.
-
-    Auxiliary heads, an error of its paper's own, or a rule that changes weights without a gradient. It gets the
-    batch and the criterion, and gives the loss and the logits.
-    """
-
-    def __call__(
-        self,
-        images: torch.Tensor,
-        targets: torch.Tensor,
-        criterion: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Loss, and logits (N, classes)."""
-
-
-@dataclass(frozen=True)
-class Objective:
-    """What is minimised.
-
-    Attributes:
-        label_smoothing: Share of the target spread over all classes (Szegedy et al. 2016, section 7).
-        class_weights: Weight of each class in the loss, (classes,), or None for equal ones.
-        mixup: alpha of mixup's Beta distribution (Zhang et al. 2018); 0 is off.
-        cutmix: alpha of CutMix's Beta distribution (Yun et al. 2019); 0 is off. With both, each batch draws one.
-    """
-
-    label_smoothing: float = 0.0
-    class_weights: torch.Tensor | None = None
-    mixup: float = 0.0
-    cutmix: float = 0.0
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """The network's answers to a split, in the order of the split: logits (N, classes), labels and indices (N,)."""
-
-    logits: torch.Tensor
-    labels: torch.Tensor
-    indices: torch.Tensor
-
-
-class ImageClassification(pl.LightningModule):
-    """Trains ``network`` to classify pictures, stage by stage: ``begin`` comes before each training.
-
-    Args:
-        network: Normalised pictures (N, C, H, W) to logits (N, classes).
-        classes: Names of the classes, in the order of the logits.
-        objective: The loss.
-        description: Plain values that a checkpoint keeps beside the weights.
-    """
+class ImageClassification(Classification):
+    """Trains a network that maps normalised pictures (N, C, H, W) to logits (N, classes), with mixup and CutMix."""
 
     def __init__(
         self,
@@ -85,165 +19,21 @@ class ImageClassification(pl.LightningModule):
         objective: Objective | None = None,
         description: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__()
-        self.network = network
-        self.classes = tuple(classes)
-        self.objective = objective or Objective()
-        self.description = dict(description or {})
-        self.predictions: Predictions | None = None
-        count = len(self.classes)
-        self.validation_metrics = classification_metrics(count, "validation/")
-        self.test_metrics = classification_metrics(count, "test/")
-        self.class_weights: torch.Tensor | None
-        self.register_buffer("class_weights", self.objective.class_weights, persistent=False)
-        self._mix = _mixing(self.objective, count)
-        object.__setattr__(self, "_rest", None)
-        self.plan: StagePlan | None = None
-        self._seed: tuple[int, int] = (0, 0)
-        self._resumed: dict[str, Any] | None = None
-        self._test_batches: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
-        self._reset_training_sums()
+        super().__init__(network, classes, objective, description)
+        self._mix = _mixing(self.objective, len(self.classes))
 
-    def begin(
-        self, plan: StagePlan, seed: int = 0, first_epoch: int = 0, rest: Callable[..., torch.Tensor] | None = None
-    ) -> None:
-        """Begin a stage: freeze and un-freeze, and take its rates.
-
-        Args:
-            plan: The stage, for this network.
-            seed: Of dropout and mixup, with the number of the epoch.
-            first_epoch: Epochs of the earlier stages.
-            rest: What the network does with the features of its frozen prefix, where batches may hold those.
-        """
-        self.plan = plan
-        self._seed = seed, first_epoch
-        train_only(self.network, plan.parameters, plan.stage.batch_norm)
-        object.__setattr__(self, "_rest", rest)  # no submodule: its modules are the network's
-
-    _rest: Callable[..., torch.Tensor] | None
-
-    def _logits(self, inputs: torch.Tensor | tuple[torch.Tensor, ...]) -> torch.Tensor:
+    def answers(self, inputs: Inputs) -> torch.Tensor:
+        """Logits (N, classes); with ``flip_averaging``, their mean over the pictures and their mirror images."""
+        logits = super().answers(inputs)
+        if not self.objective.flip_averaging:
+            return logits
         if isinstance(inputs, tuple):
-            assert self._rest is not None, "batches of features need a network that is cut"
-            return self._rest(*inputs)
-        logits: torch.Tensor = self.network(inputs)
-        return logits
+            raise TypeError("features cannot be mirrored: test the pictures themselves")
+        return (logits + super().answers(inputs.flip(-1))) / 2
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Normalised pictures (N, C, H, W) to logits (N, classes)."""
-        return self.network(images)
-
-    def training_step(self, batch: Batch, batch_index: int) -> torch.Tensor:
-        """The loss of a batch; sums for the epoch's means stay on the device, so that no step waits for them."""
-        if self._resumed is not None:
-            self._continue_epoch()
-        inputs, targets = batch.inputs, batch.labels
-        if self._mix is not None:
-            inputs, targets = self._mix(inputs, targets)
-        own_rule: OwnRule | None = getattr(self.network, "training_loss", None)
-        if own_rule is None or isinstance(inputs, tuple):
-            logits = self._logits(inputs)
-            loss = self.criterion(logits, targets)
-        else:
-            loss, logits = own_rule(inputs, targets, self.criterion)
-        with torch.no_grad():
-            self._loss_sum += loss.detach() * len(batch.labels)
-            self._correct += (logits.argmax(dim=1) == batch.labels).sum()
-        self._seen += len(batch.labels)
-        if (self.global_step + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
-            self.log("train/loss_step", loss, on_step=True, on_epoch=False)
-        return loss
-
-    def criterion(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """The objective: logits (N, classes) and labels (N,), or shares of classes (N, classes), to a number."""
-        return F.cross_entropy(logits, targets, self.class_weights, label_smoothing=self.objective.label_smoothing)
-
-    def on_train_epoch_start(self) -> None:
-        """Begin the epoch's sums, and its random numbers: they depend on the epoch, not on what came before it."""
-        self._resumed = None
-        self._reset_training_sums()
-        seed, first_epoch = self._seed
-        mixed = np.random.SeedSequence([seed, EPOCH, first_epoch + self.current_epoch])
-        torch.manual_seed(int(mixed.generate_state(1, np.uint64)[0]))
-
-    def on_train_epoch_end(self) -> None:
-        """Log the epoch's means over all pictures, whatever the sizes of the batches were.
-
-        Raises:
-            FloatingPointError: The loss is no longer finite.
-        """
-        loss = float(self._loss_sum) / self._seen
-        if not torch.isfinite(torch.tensor(loss)):
-            raise FloatingPointError(f"the training loss is {loss} in epoch {self.current_epoch + 1}: it diverged")
-        self.log_dict({"train/loss": loss, "train/accuracy": float(self._correct) / self._seen})
-
-    def validation_step(self, batch: Batch, batch_index: int) -> None:
-        """Score a batch of the validation split."""
-        logits = self._logits(batch.inputs).float()
-        self.validation_metrics.update(logits, batch.labels)
-        loss = F.cross_entropy(logits, batch.labels)
-        self.log("validation/loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.labels))
-
-    def on_validation_epoch_end(self) -> None:
-        """Log the metrics of the validation split."""
-        self.log_dict(self.validation_metrics.compute())
-        self.validation_metrics.reset()
-
-    def on_test_start(self) -> None:
-        """Begin a new set of predictions."""
-        self._test_batches = []
-
-    def test_step(self, batch: Batch, batch_index: int) -> None:
-        """Score a batch of the test split and keep the answers."""
-        logits = self._logits(batch.inputs).float()
-        self.test_metrics.update(logits, batch.labels)
-        loss = F.cross_entropy(logits, batch.labels)
-        self.log("test/loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.labels))
-        self._test_batches.append((logits.cpu(), batch.labels.cpu(), batch.indices.cpu()))
-
-    def on_test_epoch_end(self) -> None:
-        """Log the metrics of the test split; the answers are in ``predictions`` from now on."""
-        self.log_dict(self.test_metrics.compute())
-        self.test_metrics.reset()
-        self.predictions = Predictions(*(torch.cat(parts) for parts in zip(*self._test_batches, strict=True)))
-        self._test_batches = []
-
-    def configure_optimizers(self) -> Any:
-        """A fresh optimizer over what is trainable, its rate set at every step."""
-        # A gradient scaler unscales between backward and step, which a fused optimizer would do a second time.
-        scaled = str(self.trainer.precision) == "16-mixed"
-        assert self.plan is not None, "begin(plan) comes first"
-        told = self.plan.stage.optimization
-        optimizer = build_optimizer(self.network, told, self.plan.groups, fused=not scaled)
-        schedule = build_schedule(optimizer, told, int(self.trainer.estimated_stepping_batches))
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep ``description`` beside the weights: plain values, so that the file loads with weights_only."""
-        checkpoint["convscope"] = self.description
-        checkpoint["within_epoch"] = {
-            "loss": self._loss_sum,
-            "correct": self._correct,
-            "seen": self._seen,
-            "random": torch.get_rng_state(),
-        }
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Remember what an epoch that was interrupted goes on with."""
-        self._resumed = checkpoint.get("within_epoch")
-
-    def _continue_epoch(self) -> None:
-        assert self._resumed is not None
-        told, self._resumed = self._resumed, None
-        self._loss_sum, self._correct = told["loss"].to(self.device), told["correct"].to(self.device)
-        self._seen = told["seen"]
-        torch.set_rng_state(told["random"].cpu())
-
-    def _reset_training_sums(self) -> None:
-        device = self.device if isinstance(self.device, torch.device) else torch.device("cpu")
-        self._loss_sum = torch.zeros((), device=device)
-        self._correct = torch.zeros((), dtype=torch.int64, device=device)
-        self._seen = 0
+    def mixed(self, inputs: Inputs, targets: torch.Tensor) -> tuple[Inputs, torch.Tensor]:
+        """Pictures and shares of classes, where mixup or CutMix is on."""
+        return (inputs, targets) if self._mix is None else self._mix(inputs, targets)
 
 
 def _mixing(objective: Objective, classes: int) -> Any:

@@ -1,9 +1,11 @@
-"""Text classification: what it shares with the classification of pictures, and the bound on the weights of a class."""
+"""Text classification: what is particular to texts, a bound on the weights of a class."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
-from convscope.tasks.image_classification import ImageClassification
+import torch
+
+from convscope.tasks.classification import Classification
 
 
 @runtime_checkable
@@ -15,10 +17,10 @@ class Bounded(Protocol):
         ...
 
 
-class TextClassification(ImageClassification):
+class TextClassification(Classification):
     """Trains a network that maps tokens (N, L) int64, padded with 0, to logits (N, classes)."""
 
-    def on_train_batch_end(self, outputs: Mapping[str, Any] | None, batch: Any, batch_index: int) -> None:
+    def on_train_batch_end(self, outputs: torch.Tensor | Mapping[str, Any] | None, batch: Any, batch_idx: int) -> None:
         """After the step: bound what is bounded (Kim 2014, section 2.1)."""
         for module in self.network.modules():
             if isinstance(module, Bounded):

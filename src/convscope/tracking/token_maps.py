@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -81,7 +81,7 @@ def token_figure(maps: Sequence[TokenMap], heading: str | None = None) -> "Figur
     if heading:
         axis.text(0.15, top + 0.2, heading, fontsize=12, color=INK, va="center", parse_math=False)
         top += 0.35
-    font = {"fontsize": SIZE, "family": "monospace", "color": INK, "va": "center", "parse_math": False}
+    font: dict[str, Any] = {"fontsize": SIZE, "family": "monospace", "color": INK, "va": "center", "parse_math": False}
     for each, lines in zip(maps, laid_out, strict=True):
         axis.text(0.15, top + LINE / 2, each.title, fontsize=9, color="#6B7280", va="center", parse_math=False)
         for number, line in enumerate(lines, 1):

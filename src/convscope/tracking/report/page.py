@@ -38,7 +38,9 @@ def write_report(folder: RunFolder, summary: Mapping[str, Any] | None = None) ->
 def _content(folder: RunFolder, summary: dict[str, Any], *, complete: bool) -> dict[str, Any]:
     charts = _charts(folder, summary)
     stages = [str(stage.get("name")) for stage in facts.stages(summary)]
-    pictures, left_out = _pictures(folder, stages, drawn_anew=[name for name in REDRAWN if name in charts])
+    texts = _texts(folder)
+    drawn_anew = [*(name for name in REDRAWN if name in charts), *texts]
+    pictures, left_out = _pictures(folder, stages, drawn_anew)
     tables = _tables(folder)
     return {
         "title": facts.title(summary, folder.path.name),
@@ -51,6 +53,7 @@ def _content(folder: RunFolder, summary: dict[str, Any], *, complete: bool) -> d
         "metrics": facts.metrics(summary),
         "charts": charts,
         "sections": in_sections(pictures),
+        "texts": list(texts.values()),
         "pictures_left_out": left_out,
         "tables": {table.name: table for table in tables if table.name in LEADING_TABLES},
         "other_tables": [table for table in tables if table.name not in LEADING_TABLES],
@@ -93,6 +96,14 @@ def _pictures(folder: RunFolder, stages: list[str], drawn_anew: list[str]) -> tu
         path.relative_to(folder.media).with_suffix("").as_posix(): path for path in folder.media.rglob("[!.]*.png")
     }
     return inline_pictures({name: names[name] for name in ordered(names, stages) if name not in drawn_anew})
+
+
+def _texts(folder: RunFolder) -> dict[str, str]:
+    """Fragments of HTML, texts whose words are coloured, by the name of the figure that shows the same."""
+    files = sorted((folder.media / "mistakes").glob("[!.]*.html"), reverse=True)  # the worst first
+    return {
+        path.relative_to(folder.media).with_suffix("").as_posix(): path.read_text(encoding="utf-8") for path in files
+    }
 
 
 def _tables(folder: RunFolder) -> list[ShownTable]:

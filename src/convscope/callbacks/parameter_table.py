@@ -1,0 +1,54 @@
+"""Where the parameters are: the layers of a run's network at its start, and what each stage trains of it."""
+
+from collections.abc import Mapping, Sequence
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Callback
+from torch import nn
+
+from convscope.insight.parameters import ParameterTable, count_by_part
+from convscope.tracking.recorder import Recorder
+
+COLUMNS = ("layer", "type", "output", "parameters", "trainable", "formula", "multiply-adds", "activation bytes")
+
+
+class ParameterTableLog(Callback):
+    """Logs ``parameters`` once, and ``parameters_by_block`` and the counts at the start of each stage.
+
+    Args:
+        recorder: Takes the tables.
+        table: Of the whole network, before the first stage.
+        network: The whole network, of which a stage may run a part.
+        parts: Name of each block to the paths of its modules.
+    """
+
+    def __init__(
+        self, recorder: Recorder, table: ParameterTable, network: nn.Module, parts: Mapping[str, Sequence[str]]
+    ) -> None:
+        self.recorder = recorder
+        self.table = table
+        self.network = network
+        self.parts = parts
+        self._stages = 0
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Log what the network has, and what the stage that begins trains of it."""
+        step = trainer.global_step
+        if self._stages == 0:
+            rows = [
+                [layer.path, layer.type, "×".join(map(str, layer.output[1:])), layer.parameters, layer.trainable,
+                 layer.formula, layer.multiply_adds, layer.activation_bytes]
+                for layer in self.table.layers
+            ]  # fmt: skip
+            self.recorder.table("parameters", COLUMNS, rows, step)
+        self._stages += 1
+        counts = count_by_part(self.network, {**self.parts, "all others": ("",)})
+        counted: list[list[int | str]] = [
+            [self._stages, name, count.total, count.trainable, count.frozen]
+            for name, count in counts.items()
+            if count.total
+        ]
+        name = "parameters_by_block" if self._stages == 1 else f"parameters_by_block_stage_{self._stages}"
+        self.recorder.table(name, ("stage", "block", "parameters", "trainable", "frozen"), counted, step)
+        total, trainable = (sum(getattr(count, part) for count in counts.values()) for part in ("total", "trainable"))
+        self.recorder.scalars({"parameters/total": total, "parameters/trainable": trainable}, step)

@@ -1,0 +1,146 @@
+"""How far a run's network sees, in theory and in effect: before training, after each stage, at the end."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback
+from torch import nn
+
+from convscope.errors import UserError
+from convscope.insight.effective_field import EffectiveField, measure_effective_field
+from convscope.insight.parameters import ParameterTable
+from convscope.insight.receptive_field import Field, as_number
+from convscope.tracking import field_figures
+from convscope.tracking.recorder import Recorder
+
+COLUMNS = ("layer", "type", "output", "field", "stride", "offset", "padding", "gates see all")
+
+
+class ReceptiveFieldLog(Callback):
+    """Logs the table ``receptive_field`` once; figure and scalars ``effective_field`` at each stage's start and end.
+
+    One instance serves all stages of a run. What cannot be measured is a warning, and no end of a training.
+
+    Args:
+        recorder: Takes tables, figures and scalars.
+        table: Of the whole network.
+        network: The whole network, of which a stage may run a part.
+        images: Normalised pictures (N, C, H, W) to measure on; None: no effective field.
+        picture: One of them as uint8 (H, W, C), for the figures.
+    """
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        table: ParameterTable,
+        network: nn.Module,
+        images: torch.Tensor | None,
+        picture: np.ndarray | None = None,
+    ) -> None:
+        self.recorder = recorder
+        self.table = table
+        self.network = network
+        self.images = images
+        self.picture = picture
+        self.first: EffectiveField | None = None
+        self.last: EffectiveField | None = None
+        self._begun = False
+        self._stages = 0
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Log the theoretical fields, and the effective one before training."""
+        if self._begun:
+            return
+        self._begun = True
+        rows = [_row(layer.path, layer.type, layer.output, layer.field) for layer in self.table.layers if layer.output]
+        self.recorder.table("receptive_field", COLUMNS, rows, trainer.global_step)
+        self.first = self.last = self._measure(trainer.global_step, "start")
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Log the effective field that the stage has left."""
+        self._stages += 1
+        measured = self._measure(trainer.global_step, f"stage_{self._stages}")
+        if measured is not None:
+            self.last = measured
+
+    def draw(self, step: int) -> None:
+        """The first field beside that of the weights as they are now, as ``effective_field/before_and_after``."""
+        final = self._measure(step, "end")
+        if final is None or self.first is None or final.gradient.ndim != 2:
+            return
+        self.last = final
+        panels = [self._panel(title, field) for title, field in (("before", self.first), ("after", final))]
+        figure = field_figures.effective_field(panels, f"What the centre of {final.layer} answers to")
+        self.recorder.figure("effective_field/before_and_after", figure, step)
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """``receptive_field`` of ``summary.json``: sides in pixels, None for what is not known."""
+        network = self.table.receptive_field
+        theoretical = None if network is None or network.field is None else network.field.size[-1]
+        effective = None if self.last is None else round(self.last.side, 1)
+        return {"theoretical": theoretical, "effective": effective, "details": _details(self.first, self.last)}
+
+    def _measure(self, step: int, moment: str) -> EffectiveField | None:
+        if self.images is None:
+            return None
+        device = next(self.network.parameters()).device
+        layer = None if self.first is None else self.first.layer
+        try:
+            with torch.autocast(device.type, enabled=False):
+                measured = measure_effective_field(self.network, self.images.to(device), layer)
+        except (UserError, RuntimeError) as error:
+            warnings.warn(f"the effective receptive field cannot be measured: {error}", stacklevel=2)
+            self.images = None
+            return None
+        scalars = {
+            "effective_field/radius": measured.radius,
+            "effective_field/side": measured.side,
+            "effective_field/side_of_half": measured.side_of_half,
+            "effective_field/side_of_most": measured.side_of_most,
+        }
+        if measured.share is not None:
+            scalars["effective_field/share"] = measured.share
+        self.recorder.scalars(scalars, step)
+        if measured.gradient.ndim == 2:
+            figure = field_figures.effective_field([self._panel(moment.replace("_", " "), measured)])
+            self.recorder.figure(f"effective_field/{moment}", figure, step)
+        return measured
+
+    def _panel(
+        self, title: str, measured: EffectiveField
+    ) -> tuple[str, np.ndarray, np.ndarray | None, field_figures.Box | None]:
+        told = f"{title}: {measured.side:.0f} px"
+        box = None
+        if measured.field is not None and not measured.field.everything:
+            height, width = (float(size or 0) for size in measured.field.size)
+            told += f" of {measured.field}"
+            box = (measured.centre[0] - height / 2, measured.centre[1] - width / 2, height, width)
+        return told, measured.gradient.numpy(), self.picture, box
+
+
+def _row(path: str, kind: str, output: tuple[int, ...], field: Field | None) -> list[Any]:
+    shape = "×".join(map(str, output[1:]))
+    if field is None:
+        return [path, kind, shape, "", "", "", "", ""]
+    if field.everything:
+        return [path, kind, shape, "global", "", "", "", ""]
+    written = ["×".join(str(as_number(v)) for v in values) if len(set(values)) > 1 else as_number(values[0])
+               for values in (field.stride, field.offset)]  # fmt: skip
+    return [path, kind, shape, str(field), *written, field.padding[-1], "yes" if field.context else ""]
+
+
+def _details(first: EffectiveField | None, last: EffectiveField | None) -> dict[str, Any]:
+    def numbers(field: EffectiveField) -> dict[str, Any]:
+        share = None if field.share is None else round(field.share, 4)
+        return {
+            "radius": round(field.radius, 2), "side": round(field.side, 2), "side_of_half": field.side_of_half,
+            "side_of_most": field.side_of_most, "share": share,
+        }  # fmt: skip
+
+    if first is None or last is None:
+        return {}
+    return {"layer": last.layer, "before": numbers(first), "after": numbers(last)}

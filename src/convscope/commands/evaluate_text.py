@@ -1,0 +1,61 @@
+"""Texts to score a run on: its own test split, or others that it was not trained on."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from convscope.commands.building import cache_dir, required
+from convscope.commands.evaluate import Scored
+from convscope.commands.hardware import choose_hardware
+from convscope.commands.texts import find_texts
+from convscope.commands.trained_text import load_trained_text
+from convscope.config.evaluate import Evaluate
+from convscope.config.text_data import TextData, TextFiles
+from convscope.data.text_data_module import TextDataModule
+from convscope.data.text_leaks import refuse_trained_on
+from convscope.data.text_source import TextSource
+from convscope.errors import UserError
+from convscope.insight.parameters import multiply_adds_of
+from convscope.tasks.text_classification import TextClassification
+
+
+def texts_to_score(
+    config: Evaluate, told: TextData, path: Path, trained_on: Mapping[str, Any], accelerator: str, allocator: str
+) -> Scored:
+    """The run at ``path`` and the texts that ``told`` names; ``trained_on`` is the run's own ``data``.
+
+    Raises:
+        UserError: The run knows a class less than the texts have, or was trained on some of them.
+    """
+    run = load_trained_text(path, config.checkpoint)
+    source = _test_texts(told, run.classes, trained_on)
+    keys = run.folder.read_trained_on()
+    if keys is not None:
+        source = refuse_trained_on(source, keys, told.on_leak, f"run={path}")
+    task = TextClassification(run.network, run.classes)
+    cost = multiply_adds_of(run.network, (torch.ones(1, max(8, run.preprocessing.least), dtype=torch.int64),))
+    hardware = choose_hardware(config.trainer, accelerator, allocator, run.network, cost, trains_all=False)
+    data = TextDataModule(source, run.tokens, run.preprocessing, batch_size=told.batch_size, cache_dir=cache_dir(told))
+    data.setup("test")
+    return Scored(task, data, hardware, "texts")
+
+
+def _test_texts(told: TextData, classes: Sequence[str], trained_on: Mapping[str, Any]) -> TextSource:
+    """The texts to score, their labels as places in ``classes``: of the run's own data, the test split alone."""
+    other = (told.name, getattr(told, "root", None)) != (trained_on["name"], trained_on.get("root"))
+    if isinstance(told, TextFiles) and other:
+        from convscope.data.text_files import evaluation_texts
+
+        root = required(told.root, "data.root")
+        source = evaluation_texts(root, told.text_column, told.label_column, told.encoding)
+    else:
+        source = find_texts(told)
+    unknown = [name for name in source.classes if name not in classes]
+    if unknown:
+        raise UserError(
+            f"data={told.name}: has classes that the run does not know ({', '.join(unknown)}); "
+            f"the run knows {', '.join(classes)}"
+        )
+    return source.with_classes(tuple(classes), {name: name for name in source.classes})

@@ -1,0 +1,191 @@
+"""How much of its receptive field a network uses: Luo, Li, Urtasun & Zemel 2016, "Understanding the effective
+receptive field in deep convolutional neural networks".
+
+The gradient of a central unit with respect to the input tells how much each input place matters to it (section 2).
+In a plain network of random weights it falls off as a Gaussian, whose radius grows with the root of the depth while
+the theoretical field grows with the depth: the share that is used shrinks as 1/√depth (section
+2.2). Training widens it.
+"""
+
+import difflib
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from convscope.errors import UserError
+from convscope.insight.meta_twins import evaluating
+from convscope.insight.receptive_field import Field, LayerField, receptive_fields
+
+PEAK_SHARE = 0.05  # of the peak: what is above it counts as seen (the paper: 1 - 95.45 %)
+
+
+@dataclass(frozen=True)
+class EffectiveField:
+    """What the central unit of a layer answers to.
+
+    Attributes:
+        layer: Path of the layer.
+        gradient: Mean over pictures, sum over input channels, of the absolute gradient, on the CPU: (height, width),
+            or (length,).
+        centre: Input place of the unit's centre along each axis; a half lies between two places.
+        field: The theoretical field of the layer; None where a unit sees everything.
+        radius: Two standard deviations of the gradient's spread, in input places, the mean of the axes.
+        area: Number of input places above 5 % of the peak.
+        side_of_half, side_of_most: Side of the square around the centre that holds 50 % and 95 % of the mass.
+        share: √area over the side of the theoretical field; None without one.
+    """
+
+    layer: str
+    gradient: torch.Tensor
+    centre: tuple[float, ...]
+    field: Field | None
+    radius: float
+    area: int
+    side_of_half: float
+    side_of_most: float
+    share: float | None
+
+    @property
+    def side(self) -> float:
+        """Side of a square of the same area; in one dimension, the area itself."""
+        return float(self.area ** (1 / self.gradient.ndim))
+
+
+def measure_effective_field(
+    network: nn.Module, images: torch.Tensor, layer: str | None = None, batch_size: int = 8
+) -> EffectiveField:
+    """The effective receptive field of a layer's central unit, in evaluation mode, over some inputs.
+
+    The unit is all channels at the central place: the gradient of their sum. Nothing of the network changes: no
+    ``.grad`` is touched, and modes, flags and hooks come back as they were.
+
+    Args:
+        network: Any module of one tensor.
+        images: (N, C, H, W) or (N, C, L), normalised, or noise: ``torch.randn``.
+        layer: Path of a module that makes a feature map; None: the last that does.
+        batch_size: Inputs at once, which bounds the memory.
+
+    Raises:
+        UserError: No layer has that path, or its output is no feature map.
+    """
+    theoretical = _layer_field(network, tuple(images.shape), layer)
+    with (
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        evaluating(network),
+        _without_gradients(network),
+        _uncompiled(network),
+    ):
+        total = torch.zeros(images.shape[2:], dtype=torch.float64)
+        for batch in images.split(batch_size):
+            total += _gradient(network, batch.clone(), theoretical).abs().sum(dim=(0, 1)).double().cpu()
+        gradient = (total / len(images)).float()
+    if not torch.isfinite(gradient).all() or gradient.sum() == 0:
+        raise UserError(f"layer={theoretical.path}: its central unit answers to nothing, or its gradient is not finite")
+    return _measured(gradient, theoretical)
+
+
+def _layer_field(network: nn.Module, shape: tuple[int, ...], layer: str | None) -> LayerField:
+    modules = dict(network.named_modules())
+    fields = [field for field in receptive_fields(network, (1, *shape[1:])) if field.path in modules]
+    maps = [field for field in fields if len(field.places) == len(shape) - 2 and None not in field.places]
+    if layer is None:
+        spatial = [field for field in maps if field.field is not None and not field.field.everything]
+        if not (spatial or maps):
+            raise UserError("layer: the network makes no feature map; name a layer whose output has places")
+        return (spatial or maps)[-1]
+    found = [field for field in maps if field.path == layer]
+    if found:
+        return found[-1]
+    near = ", ".join(difflib.get_close_matches(layer, [field.path for field in maps], n=5, cutoff=0.3)) or "none"
+    if any(field.path == layer for field in fields):
+        raise UserError(f"layer={layer}: its output is no feature map; near names of layers with one: {near}")
+    raise UserError(f"layer={layer}: the network runs no such layer; near names: {near}")
+
+
+def _gradient(network: nn.Module, images: torch.Tensor, layer: LayerField) -> torch.Tensor:
+    outputs: list[torch.Tensor] = []
+
+    def keep(module: nn.Module, inputs: object, output: torch.Tensor) -> torch.Tensor:
+        outputs.append(output)
+        return output.clone()  # what follows may work in place
+
+    images.requires_grad_(True)
+    hook = network.get_submodule(layer.path).register_forward_hook(keep)
+    try:
+        network(images)
+    finally:
+        hook.remove()
+    output = outputs[-1]
+    place: list[int | slice] = [slice(None)] * output.ndim
+    for dimension in layer.places:
+        assert dimension is not None
+        place[dimension] = output.shape[dimension] // 2
+    seed = torch.zeros_like(output)
+    seed[tuple(place)] = 1.0
+    (gradient,) = torch.autograd.grad(output, images, seed)
+    return gradient
+
+
+def _measured(gradient: torch.Tensor, layer: LayerField) -> EffectiveField:
+    mass = gradient.double() / gradient.double().sum()
+    positions = [torch.arange(n, dtype=torch.float64) for n in gradient.shape]
+    shares = [mass.movedim(axis, 0).flatten(1).sum(1) if mass.ndim > 1 else mass for axis in range(mass.ndim)]
+    means = [float((share * at).sum()) for share, at in zip(shares, positions, strict=True)]
+    spreads = [
+        float((share * (at - mean) ** 2).sum()) for share, at, mean in zip(shares, positions, means, strict=True)
+    ]
+    field = layer.field
+    centre = tuple(
+        mean
+        if field is None or field.offset[axis] is None or dimension is None
+        else float(field.offset[axis] + (layer.output[dimension] // 2) * field.stride[axis])  # type: ignore[operator]
+        for axis, (mean, dimension) in enumerate(zip(means, layer.places, strict=True))
+    )
+    grid = torch.meshgrid(*((at - c).abs() for at, c in zip(positions, centre, strict=True)), indexing="ij")
+    distance = torch.stack(grid).amax(dim=0).flatten()
+    order = distance.argsort()
+    held = mass.flatten()[order].cumsum(0)
+    half, most = (
+        2 * float(distance[order][min(int(torch.searchsorted(held, share)), len(held) - 1)]) + 1
+        for share in (0.5, 0.95)
+    )
+    area = int((gradient > PEAK_SHARE * gradient.max()).sum())
+    share = None
+    if field is not None and not field.everything:
+        theoretical = math.prod(size for size in field.size if size is not None)
+        share = (area / theoretical) ** (1 / gradient.ndim)
+    radius = 2 * math.sqrt(sum(spreads) / len(spreads))
+    return EffectiveField(layer.path, gradient, centre, field, radius, area, half, most, share)
+
+
+@contextmanager
+def _without_gradients(network: nn.Module) -> Iterator[None]:
+    """No parameter asks for a gradient for a while: only the input's is computed."""
+    asking = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    try:
+        for parameter in asking:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        for parameter in asking:
+            parameter.requires_grad_(True)
+
+
+@contextmanager
+def _uncompiled(network: nn.Module) -> Iterator[None]:
+    """No compiled code for a while: it would be compiled anew for the hook."""
+    if getattr(network, "_compiled_call_impl", None) is None:
+        yield
+        return
+    with torch.compiler.set_stance("force_eager"):
+        yield
+
+
+def noise(shape: Sequence[int], seed: int = 0) -> torch.Tensor:
+    """Inputs of standard normal noise, the same for a seed."""
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
