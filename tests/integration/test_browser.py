@@ -147,6 +147,9 @@ def test_a_report(opened: Any, tmp_path: Path, width: int, scheme: str) -> None:
     assert moments == ["start", "all"]  # in the order of the training
 
     page.emulate_media(media="print")
+    printed = "[...document.querySelectorAll('img.printed')].map(i => i.naturalWidth > 100 && i.offsetHeight > 0)"
+    assert page.evaluate(printed) == [True] * page.locator("[data-chart]").count()
+    assert page.evaluate("[...document.querySelectorAll('[data-chart]')].every(c => c.offsetHeight === 0)")
     assert page.evaluate("[...document.querySelectorAll('#saliency figure')].every(f => f.offsetHeight > 0)")
     assert watched.complaints == []
     assert watched.asked_beside(report.as_uri()) == []
