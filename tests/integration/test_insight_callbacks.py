@@ -13,7 +13,6 @@ def test_a_training_leaves_maps_filters_and_the_table_of_faithfulness(convscope,
         "train", "model=lecture_cnn", *QUIET, "data=hotdog", "data.source=generated", "data.generated.train=32",
         "data.generated.validation=12", "data.generated.test=24", "data.generated.size=32", "folder=run",
         "callbacks.saliency.every_epochs=1", "callbacks.looks.faithfulness=3", "callbacks.looks.searched=8",
-        "callbacks.effective_field=0",
     )  # fmt: skip
     assert ended.status == 0, ended.err
     media = {path.relative_to(tmp_path / "run/media").as_posix() for path in (tmp_path / "run/media").rglob("*.png")}

@@ -275,7 +275,7 @@ def print_plan(prepared: Sequence[Prepared], parameters: int) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from convscope.commands.console import console
+    from convscope.commands.console import the_console
 
     table = Table(box=None, pad_edge=False, header_style="cyan")
     for heading in ("stage", "trains", "parameters", "rate", "epochs", "batch", "frozen part"):
@@ -293,7 +293,7 @@ def print_plan(prepared: Sequence[Prepared], parameters: int) -> None:
             f"not cached: {stage.reason}" if stage.reason else _cached(stage.told),
         )
     # A file or a pipe has no width to keep to.
-    (console if console.is_terminal else Console(width=240)).print(table)
+    (the_console() if the_console().is_terminal else Console(width=240)).print(table)
 
 
 def _cached(told: Told) -> str:

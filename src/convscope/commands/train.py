@@ -10,7 +10,6 @@ from convscope.commands.compose import compose_again
 from convscope.commands.console import say, say_facts, set_quiet, warn
 from convscope.commands.naming import run_path, sweep_path
 from convscope.commands.resume import Resumed, resume_run
-from convscope.commands.subject import subject_of
 from convscope.config.train import Train
 from convscope.config.transfer import StageSettings
 from convscope.errors import UserError
@@ -36,6 +35,8 @@ def run(config: Train, overrides: Sequence[str]) -> None:
         if resumed is None:
             return
         config, overrides = resumed.config, resumed.overrides
+    from convscope.commands.subject import subject_of
+
     subject = subject_of(config)  # before anything slow: most mistakes are about the data
     source = subject.source
 

@@ -32,15 +32,13 @@ def run(config: Zoo, overrides: Sequence[str]) -> None:
             from rich.console import Console
             from rich.table import Table
 
-            from convscope.commands.console import console
-
             table = Table(box=None, pad_edge=False, header_style="bold")
             for number, column in enumerate(COLUMNS):
                 table.add_column(column, justify="left" if number in LEFT else "right", no_wrap=True)
             for cells in text_rows(rows):
                 table.add_row(*cells)
             # Piped, a console has 80 columns, and would leave the years out.
-            Console(width=max(console.width, WIDTH), highlight=False).print(table)
+            Console(width=max(the_console().width, WIDTH), highlight=False).print(table)
     if config.figure is not None:
         from convscope.tracking.history_figure import draw_history
 

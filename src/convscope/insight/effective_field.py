@@ -120,10 +120,11 @@ def _gradient(network: nn.Module, images: torch.Tensor, layer: LayerField) -> to
         network(images)
     finally:
         hook.remove()
-    output = outputs[-1]
+    dimensions = [dimension for dimension in layer.places if dimension is not None]
+    # A module may be called again, on what is no feature map any more.
+    output = [output for output in outputs if output.ndim > max(dimensions)][-1]
     place: list[int | slice] = [slice(None)] * output.ndim
-    for dimension in layer.places:
-        assert dimension is not None
+    for dimension in dimensions:
         place[dimension] = output.shape[dimension] // 2
     seed = torch.zeros_like(output)
     seed[tuple(place)] = 1.0
