@@ -32,6 +32,8 @@ def run(config: Zoo, overrides: Sequence[str]) -> None:
             from rich.console import Console
             from rich.table import Table
 
+            from convscope.commands.console import the_console
+
             table = Table(box=None, pad_edge=False, header_style="bold")
             for number, column in enumerate(COLUMNS):
                 table.add_column(column, justify="left" if number in LEFT else "right", no_wrap=True)
