@@ -28,15 +28,15 @@ def test_a_run_shows_where_its_parameters_are_and_how_far_it_sees(run):
     blocks = rows(run / "tables/parameters_by_block.csv")
     assert sum(int(row["trainable"]) for row in blocks) == 61_706
     assert {row["layer"]: row["field"] for row in rows(run / "tables/receptive_field.csv")}["c3"] == "14"
-    for moment in ("start", "stage_1", "end", "before_and_after"):
-        assert (run / f"media/effective_field/{moment}.png").stat().st_size > 5_000
+    for moment in ("effective_start", "effective_stage_1", "effective_end", "effective"):
+        assert (run / f"media/receptive_field/{moment}.png").stat().st_size > 5_000
     summary = json.loads((run / "summary.json").read_text())
     told = summary["receptive_field"]
     assert told["theoretical"] == 16
     assert 0 < told["effective"] <= 16
     assert told["details"]["before"] != told["details"]["after"]
     assert summary["model"]["multiply_adds"] == 416_520
-    assert "effective_field/radius" in (run / "metrics.csv").read_text()
+    assert "receptive_field/effective_radius" in (run / "metrics.csv").read_text()
 
 
 def test_all_of_it_can_be_switched_off(convscope, tmp_path):
@@ -44,7 +44,7 @@ def test_all_of_it_can_be_switched_off(convscope, tmp_path):
     words = ["model=lenet5", "data=digits", "data.scratch.epochs=1", "trainer=cpu", "logger=csv", "callbacks=none"]
     ended = convscope("train", *words, f"folder={folder}")
     assert ended.status == 0, ended.err
-    assert not (folder / "media/effective_field").exists()
+    assert not (folder / "media/receptive_field").exists()
     assert not (folder / "tables/parameters.csv").exists()
     told = json.loads((folder / "summary.json").read_text())["receptive_field"]
     assert (told["theoretical"], told["effective"]) == (16, None)
