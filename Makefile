@@ -154,8 +154,11 @@ $(DELETIONS): ; @:
 
 MARKER := $(if $(filter only,$(slow)),-m slow,$(if $(slow),-m ''))
 
+# A worker a core. The slow tests are many in few files.
+WORKERS := --numprocesses auto --dist $(if $(filter only,$(slow)),load,loadfile)
+
 test: $(INSTALLED) ## run the fast tests; slow=1 all of them, slow=only the others, only=PATTERN some
-	$(BIN)/python -m pytest $(MARKER) $(if $(only),-k $(call QUOTE,$(value only)))
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(WORKERS) $(MARKER) $(if $(only),-k $(call QUOTE,$(value only)))
 
 lint: $(INSTALLED) ## check style and types
 	$(BIN)/ruff check

@@ -50,7 +50,8 @@ def _pictures(size: int, channels: int, count: int) -> Any:
     labels = random.integers(0, CLASSES, count)
     split = ArraySplit(lambda: pixels, pixels.shape[1:], np.arange(count), labels, "noise", "benchmark noise")
     classes = tuple(map(str, range(CLASSES)))
-    return ImageSource("noise", "generated", classes, channels, {"train": split, "validation": split})
+    one = ArraySplit(lambda: pixels, pixels.shape[1:], np.arange(1), labels[:1], "noise", "one picture of noise")
+    return ImageSource("noise", "generated", classes, channels, {"train": split, "validation": one})
 
 
 def _network(model: list[str], size: int, channels: int) -> tuple[Any, Any]:
@@ -89,11 +90,14 @@ def ours_side(model: list[str], size: int, channels: int, batch: int, batches: i
     import torch
     from pytorch_lightning.callbacks import Callback
 
+    from convscope.callbacks.checkpoints import Checkpoints
+    from convscope.commands.stages import stage_of
     from convscope.data.image_data_module import ImageDataModule
+    from convscope.models.blocks import blocks
     from convscope.tasks.image_classification import ImageClassification
     from convscope.tracking.run_folder import RunFolder
     from convscope.tracking.trackers import build_loggers
-    from convscope.transfer.optimization import Optimization
+    from convscope.transfer.plan import plan_stage
 
     if hardware.channels_last:
         network.module.to(memory_format=torch.channels_last)
@@ -103,23 +107,25 @@ def ours_side(model: list[str], size: int, channels: int, batch: int, batches: i
     data.channels_last = hardware.channels_last
     data.setup("fit")
 
+    keep = config.callbacks.checkpoint.model_dump()
+
     class Clock(Callback):
         def on_train_epoch_start(self, *_: Any) -> None:
             self.started = time.perf_counter()
 
-        def on_train_epoch_end(self, *_: Any) -> None:
-            self.seconds = time.perf_counter() - self.started
+        def on_train_batch_end(self, trainer: Any, *_: Any) -> None:
+            if trainer.is_last_batch:  # the validation that follows is no part of a step
+                self.seconds = time.perf_counter() - self.started
 
     def run() -> float:
         folder = RunFolder(tempfile.mkdtemp(dir=cache)).create()
         loggers, _ = build_loggers(["tensorboard"], folder, project="bench", run_name="bench")
         clock = Clock()
-        short = config.model_copy(update={"transfer": config.transfer.model_copy(update={"epochs": 1})})
-        callbacks = [*building.build_callbacks(short, folder), clock]
-        lightning = building.build_trainer(short, hardware, folder, loggers, callbacks)
-        lightning.fit_loop.epoch_loop.val_loop._data_source.instance = None
-        lightning.limit_val_batches = 0
-        task = ImageClassification(network.module, source.classes, ("",), Optimization(lr=1e-3))
+        stage = config.transfer.stages[0]
+        callbacks = [*building.build_callbacks(config, stage), Checkpoints(folder.checkpoints, **keep), clock]
+        lightning = building.build_trainer(config, 1, hardware, folder, loggers, callbacks)
+        task = ImageClassification(network.module, source.classes)
+        task.begin(plan_stage(network.module, blocks(network.module, network.head), stage_of(stage)))
         lightning.fit(task, datamodule=data)
         return clock.seconds / batches
 

@@ -311,13 +311,16 @@ def test_a_missing_python_is_named(fresh: Checkout) -> None:
     assert "error: nonesuch not found" in refused.stderr
 
 
+WORKERS = ["--numprocesses", "auto", "--dist", "loadfile"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "command"),
     [
-        (["test"], ["python", "-m", "pytest"]),
-        (["test", "slow=1"], ["python", "-m", "pytest", "-m", ""]),
-        (["test", "slow=only"], ["python", "-m", "pytest", "-m", "slow"]),
-        (["test", "only=a or $b"], ["python", "-m", "pytest", "-k", "a or $b"]),
+        (["test"], ["python", "-m", "pytest", *WORKERS]),
+        (["test", "slow=1"], ["python", "-m", "pytest", *WORKERS, "-m", ""]),
+        (["test", "slow=only"], ["python", "-m", "pytest", *WORKERS[:-1], "load", "-m", "slow"]),
+        (["test", "only=a or $b"], ["python", "-m", "pytest", *WORKERS, "-k", "a or $b"]),
         (["bench"], ["python", "-m", "benchmarks"]),
         (["bench", "only=it's *"], ["python", "-m", "benchmarks", "--only", "it's *"]),
     ],

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-MOST_RESIDENT = 16 * 2**20  # bytes read through a map before its pages are given back; they stay in the page cache
+MOST_RESIDENT = 4 * 2**20  # bytes read through a map before its pages are given back; they stay in the page cache
 
 
 class MappedArray:

@@ -78,7 +78,8 @@ def test_every_option_is_valid(train, group, option):
         ),
         (
             "transfer=sratch",
-            "transfer=sratch: no such option; did you mean scratch?; choose from: auto, full, head, scratch",
+            "transfer=sratch: no such option; did you mean scratch?; choose from: auto, full, gradual, gradual_full, "
+            "head, scratch, vectors",
         ),
         ("model.dept=3", "model.dept: no such key; choose from: name, variant, weights"),
         ("+model.dept=3", "model.dept=3: no such key"),

@@ -107,3 +107,17 @@ def test_mistakes_are_named(convscope, arguments, message):
     assert message in ended.err
     assert ended.out == ""
     assert "Traceback" not in ended.err
+
+
+def test_networks_of_texts_see_tokens(convscope):
+    told = layers_of(convscope("describe", "model=text_cnn", "output=json"))
+    assert told["receptive_field"]["size"] == 5
+    assert [layer["receptive_field"] for layer in told["layers"] if layer["type"] == "Conv1d"] == [3, 4, 5]
+
+
+def test_dilation_at_constant_parameters(convscope):
+    dilated, plain = layers_of(
+        convscope("describe", "model=dilated_cnn", "model.preset=exponential,plain", "output=json")
+    )
+    assert dilated["parameters"] == plain["parameters"]
+    assert (dilated["receptive_field"]["size"], plain["receptive_field"]["size"]) == (255, 15)

@@ -14,8 +14,9 @@ import torch
 from drawn_pictures import MakeFolder, picture
 from PIL import Image
 
+from convscope import cache
 from convscope.data import image_folder as folders
-from convscope.data import image_store, image_store_entry, picture_reading
+from convscope.data import image_store_entry, picture_reading
 from convscope.data.image_folder import evaluation_folder
 from convscope.data.image_source import ArraySplit, ImageSplit
 from convscope.data.image_store import ImageStore, open_image_store
@@ -236,7 +237,7 @@ def test_processes_at_once_decode_every_file_once(make_folder: MakeFolder, tmp_p
 def test_waiting_for_another_process_is_said(
     split: ImageSplit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(image_store, "PATIENCE", 0.05)
+    monkeypatch.setattr(cache, "PATIENCE", 0.05)
     caplog.set_level("INFO")
     open_image_store(split, WHOLE, tmp_path / "cache")
     (entry,) = (path for path in (tmp_path / "cache" / "images").iterdir() if path.is_dir())

@@ -59,7 +59,7 @@ def test_an_unknown_interpolation_is_refused() -> None:
 
 
 def test_nearly_as_large_pictures_get_a_black_margin() -> None:
-    small = picture(5, 28, 26, 1)
+    small = picture(5, 28, 26)[..., :1]
     padded = Resizing(32, 1, pad_from=26)(small)
     assert np.array_equal(padded[2:30, 3:29], small)
     assert padded.sum() == small.sum()
@@ -67,5 +67,5 @@ def test_nearly_as_large_pictures_get_a_black_margin() -> None:
 
 @pytest.mark.parametrize("shape", [(25, 26), (26, 33)])
 def test_what_is_smaller_or_larger_is_resized_all_the_same(shape: tuple[int, int]) -> None:
-    pixels = picture(6, *shape, 1)
+    pixels = picture(6, *shape)[..., :1]
     assert np.array_equal(Resizing(32, 1, pad_from=26)(pixels), Resizing(32, 1)(pixels))

@@ -1,5 +1,6 @@
 """Theoretical receptive fields: published ones, those that can be worked out by hand, and those of an oracle."""
 
+import os
 from fractions import Fraction
 
 import pytest
@@ -209,6 +210,18 @@ def test_attention_sees_everything_and_windowed_attention_its_window():
     assert sizes(nn.Sequential(conv(4, 4, padding=0), Attention(4)))[-1] == (16, 16)
 
 
+class LinearAttention(nn.Module):
+    """Keys and values are summed over all places first (Katharopoulos et al. 2020): no gate, every unit sees all."""
+
+    def forward(self, x):
+        tokens = x.flatten(2)
+        return ((tokens @ tokens.transpose(1, 2)) @ tokens).reshape(x.shape)
+
+
+def test_linear_attention_sees_everything():
+    assert sizes(nn.Sequential(conv(), LinearAttention(), conv()))[-1] == (None, None)
+
+
 class Branches(nn.Module):
     """Different fields, an upsampled branch, slices, padding, functions: whatever people write in a forward."""
 
@@ -371,3 +384,98 @@ def agrees_with_the_oracle(network, shape, most_places):
     first, final, _ = support(randomised(network), (*shape[:2], height, length), last.path)
     assert final - first + 1 == told.size[-1]
     return True
+
+
+TRANSFORMERS = {
+    "vision_transformer",
+    "eva",
+    "deit",
+    "beit",
+    "cait",
+    "xcit",
+    "crossvit",
+    "volo",
+    "levit",
+    "pit",
+    "convit",
+    "tnt",
+    "naflexvit",
+    "qwen3_vit",
+    "gemma4_vit",
+    "deepseek_vit",
+    "vision_transformer_relpos",
+    "vision_transformer_sam",
+    "swin_transformer",
+    "swin_transformer_v2",
+    "swin_transformer_v2_cr",
+    "mvitv2",
+    "hiera",
+    "hieradet_sam2",
+    "twins",
+    "pvt_v2",
+    "nest",
+    "gcvit",
+    "davit",
+    "tiny_vit",
+    "mlp_mixer",
+    "sequencer",
+    "visformer",
+    "vitamin",
+    "iformer",
+    "coat",
+}
+MOST_SECONDS = 20
+MOST_PLACES = 64 * 3000
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(4 * 3600)
+def test_every_convolutional_family_of_timm(capsys):
+    """Parameters are those of the network, and the field is the oracle's where its strip fits in memory."""
+    import time
+
+    import timm
+    from timm.models import _registry
+
+    from convscope.insight import describe_parameters
+
+    names = sorted({name.partition(".")[0] for name in timm.list_pretrained()})
+    names = [name for name in names if _registry._model_to_module[name] not in TRANSFORMERS]
+    if "CONVSCOPE_ALL_OF_TIMM" not in os.environ:
+        names = names[::2]  # 340 of every family; all of them take the better part of an hour
+    failures, traced, compared = {}, 0, 0
+    for name in names:
+        began = time.monotonic()
+        try:
+            with weightless():
+                network = timm.create_model(name)
+            shape = (1, *timm.get_pretrained_cfg(name).input_size)
+            table = describe_parameters(network, shape)
+            if table.parameters != sum(parameter.numel() for parameter in network.parameters()):
+                failures[name] = "other number of parameters"
+        except Exception as error:
+            failures[name] = f"{type(error).__name__}: {error}"
+            continue
+        if time.monotonic() - began > MOST_SECONDS:
+            failures[name] = f"took {time.monotonic() - began:.0f} s"
+            continue
+        traced += 1
+        layer = table.receptive_field
+        attends = any(other.type in ("scaled_dot_product_attention", "matmul", "bmm") for other in table.layers)
+        if layer is None or layer.field.everything or attends:
+            continue  # attention: every unit sees all, and no strip shows it
+        if table.parameters > 60e6 or layer.field.size[-1] > 1400:
+            continue
+        try:
+            compared += agrees_with_the_oracle(timm.create_model(name), (1, 3, 64, 64), MOST_PLACES)
+        except AssertionError as error:
+            failures[name] = f"oracle: {str(error).splitlines()[0]}"
+        except Exception as error:
+            failures[name] = f"oracle: {type(error).__name__}: {error}"
+    with capsys.disabled():
+        print(f"\n{traced} of {len(names)} traced, {compared} compared with the oracle, {len(failures)} failures")
+        for name, reason in failures.items():
+            print(f"  {name}: {reason}")
+    assert traced >= 300
+    assert compared >= 100
+    assert not [name for name, reason in failures.items() if reason.startswith(("oracle: assert", "other"))]

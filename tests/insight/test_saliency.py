@@ -102,11 +102,11 @@ def test_the_network_is_left_as_it_was_when_its_forward_raises(method):
 @pytest.mark.parametrize("method", saliency.METHODS)
 def test_it_works_in_inference_mode_on_tensors_made_there(method):
     model, inputs = small()
-    expected = call(method, model, inputs)
+    expected = call(method, model, inputs, 0)
     with torch.inference_mode():
         made_there = inputs * 1
         assert made_there.is_inference()
-        maps = call(method, model, made_there)
+        maps = call(method, model, made_there, torch.zeros(4, dtype=torch.long))
         assert torch.is_inference_mode_enabled()
     torch.testing.assert_close(maps.clone(), expected)
 

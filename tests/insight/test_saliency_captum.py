@@ -72,7 +72,14 @@ def test_maps_equal_captums(network, method):
     scale = theirs.flatten(1).norm(dim=1)
     assert (scale > 0).all()
     difference = (unfolded - theirs).flatten(1).norm(dim=1) / scale
-    assert float(difference.max()) < 1e-4
+    if float(difference.max()) >= 1e-4:
+        # A ReLU whose input rounds to the other side of 0: then Captum's own map is as far from the exact one.
+        exact = captums(method, plain.double(), inputs.double(), layer).detach()
+        ours_exact = ours(method, model.double(), inputs.double(), layer, fold=False)
+        plain.float(), model.float()
+        assert float(((ours_exact - exact).flatten(1).norm(dim=1) / scale).max()) < 1e-6  # Captum's own steps are fp32
+        errors = [(maps.double() - exact).flatten(1).norm(dim=1) / scale for maps in (unfolded, theirs)]
+        assert float(errors[0].max()) < max(1e-4, 2 * float(errors[1].max()))
     folded = ours(method, model, inputs, layer, fold=True)
     cosine = torch.cosine_similarity(folded.flatten(1).double(), theirs.flatten(1).double())
     assert float(cosine.min()) >= 0.9999

@@ -41,6 +41,15 @@ def test_a_randomised_copy_has_other_weights_everywhere():
     assert all(torch.equal(a, b) for a, b in zip(other.parameters(), randomised(model).parameters(), strict=True))
 
 
+def test_it_works_in_inference_mode():
+    model, inputs = small()
+    expected = cascading_randomisation(model, inputs, 0, saliency.gradient)
+    with torch.inference_mode():
+        found = cascading_randomisation(model, inputs * 1, 0, saliency.gradient)
+    for a, b in zip(found, expected, strict=True):
+        torch.testing.assert_close(a.similarity.clone(), b.similarity)
+
+
 @pytest.mark.parametrize("levels", [3, 1000])
 def test_rank_correlation_is_scipys(levels):
     torch.manual_seed(0)

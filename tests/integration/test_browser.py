@@ -97,7 +97,13 @@ def make_run(path: Path, overrides: list[str], accuracy: float) -> RunFolder:
     folder.write_table("receptive_field", ["path", "theoretical", "effective"], fields)
     folder.write_table("faithfulness", ["method", "pointing_game"], [("gradient", 0.5), ("grad_cam", 0.9)])
     for number, name in enumerate(
-        ("mistakes/worst", "saliency/gradient", "saliency/grad_cam", "saliency/stages/start", "saliency/stages/all")
+        (
+            "mistakes/worst",
+            "saliency/dog/gradient",
+            "saliency/dog/grad_cam",
+            "saliency/stages/start",
+            "saliency/stages/all",
+        )
     ):
         folder.write_image(name, Image.new("RGB", (1200, 300), (40 * number, 90, 90)))
     folder.write_summary(summary(overrides, accuracy))
@@ -134,13 +140,16 @@ def test_a_report(opened: Any, tmp_path: Path, width: int, scheme: str) -> None:
     switch = page.locator("#saliency .set").first
     assert switch.locator("button").all_inner_texts() == ["grad cam", "gradient"]
     shown = "document.querySelector('#saliency figure:not([hidden]) img').alt"
-    assert page.evaluate(shown) == "saliency · grad cam"
+    assert page.evaluate(shown) == "saliency · dog · grad cam"
     switch.locator("button", has_text="gradient").click()
-    assert page.evaluate(shown) == "saliency · gradient"
+    assert page.evaluate(shown) == "saliency · dog · gradient"
     moments = page.locator("#saliency .set").nth(1).locator("button").all_inner_texts()
     assert moments == ["start", "all"]  # in the order of the training
 
     page.emulate_media(media="print")
+    printed = "[...document.querySelectorAll('img.printed')].map(i => i.naturalWidth > 100 && i.offsetHeight > 0)"
+    assert page.evaluate(printed) == [True] * page.locator("[data-chart]").count()
+    assert page.evaluate("[...document.querySelectorAll('[data-chart]')].every(c => c.offsetHeight === 0)")
     assert page.evaluate("[...document.querySelectorAll('#saliency figure')].every(f => f.offsetHeight > 0)")
     assert watched.complaints == []
     assert watched.asked_beside(report.as_uri()) == []

@@ -4,11 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import SHARED
 
 pytestmark = pytest.mark.slow
 
-PHOTOS = SHARED / "data/hotdog"
+PHOTOS = Path(__file__).parents[3] / "shared/data/hotdog"
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 
 

@@ -105,13 +105,17 @@ def test_options_of_a_training(convscope, tmp_path, extra):
 
 
 def test_averaged_weights_are_the_ones_that_are_kept(convscope, tmp_path):
-    assert convscope("train", *SMALL, "task.ema=0.9", "folder=run").status == 0
-    last = torch.load(tmp_path / "run/checkpoints/last.ckpt", weights_only=True)
-    averaged, current = last["state_dict"], last["current_model_state"]
-    assert any(not torch.equal(averaged[name], current[name]) for name in averaged)
-    best = torch.load(tmp_path / "run/checkpoints/best.ckpt", weights_only=True)
-    assert best["epoch"] == 1  # accuracy still rises: the best epoch is the last one
-    assert all(torch.equal(best["state_dict"][name], averaged[name]) for name in averaged)
+    kept = {}
+    for ema in ("0.0", "0.9"):
+        assert convscope("train", *SMALL, f"task.ema={ema}", f"folder=run{ema}").status == 0
+        files = [
+            torch.load(tmp_path / f"run{ema}/checkpoints/{name}.ckpt", weights_only=True) for name in ("best", "last")
+        ]
+        assert files[0]["epoch"] == 1  # accuracy still rises: the best epoch is the last one
+        kept[ema] = [file["state_dict"] for file in files]
+        assert all(torch.equal(kept[ema][0][name], kept[ema][1][name]) for name in kept[ema][0])
+    # Averaging leaves the training as it is: the average is another one than its last weights.
+    assert any(not torch.equal(kept["0.0"][0][name], kept["0.9"][0][name]) for name in kept["0.0"][0])
 
 
 @pytest.mark.parametrize("debug", ["one_batch", "overfit", "profiler"])

@@ -171,14 +171,15 @@ def test_cut_at_each_block_prefix_then_rest_is_the_whole(case):
     owner = {name: place for place, block in enumerate(ordered) for name in _parameters(module, block.modules)}
     assert owner.keys() == dict(module.named_parameters()).keys()
     places = sorted(set(owner.values()))
-    assert len(places) > 2
+    assert len(places) > 1
     for place in places[1:]:
         train_only(module, [name for name, at in owner.items() if at >= place])
-        if case.variant.get("auxiliary"):
-            with pytest.raises(CannotCutError, match="other things in training"):
-                cut(module, pictures)
-            continue
-        parts = cut(module, pictures)
+        try:
+            parts = cut(module, pictures)
+        except CannotCutError:
+            if case.variant.get("auxiliary"):  # behind its heads, which answer in training alone
+                continue
+            raise
         assert not any(parameter.requires_grad for parameter in parts.prefix.parameters())
         module.eval()
         with torch.no_grad():

@@ -103,7 +103,7 @@ def test_the_page_says_what_the_folder_has(finished: RunFolder) -> None:
         "3 min 24 s",
         "0.1826",
         "96.0%",
-        "theoretical 435, effective 96.4",
+        "theoretical 435 px, effective 96.4 px",
         "and 50 more rows in tables/predictions.csv",
         "What it looks at",
         f"name: {EVIL}",

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from networks import FAST, NETWORKS, Branching, Functional, build
+from staged_networks import FAST, NETWORKS, Branching, Functional, build
 from torch import nn
 
 from convscope.models.blocks import blocks

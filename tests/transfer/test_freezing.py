@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from networks import FAST, NETWORKS, build
+from staged_networks import FAST, NETWORKS, build
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 

@@ -67,14 +67,14 @@ class ReceptiveFieldLog(Callback):
             self.last = measured
 
     def draw(self, step: int) -> None:
-        """The first field beside that of the weights as they are now, as ``effective_field/before_and_after``."""
+        """The first field beside that of the weights as they are now, as ``receptive_field/effective``."""
         final = self._measure(step, "end")
         if final is None or self.first is None or final.gradient.ndim != 2:
             return
         self.last = final
         panels = [self._panel(title, field) for title, field in (("before", self.first), ("after", final))]
         figure = field_figures.effective_field(panels, f"What the centre of {final.layer} answers to")
-        self.recorder.figure("effective_field/before_and_after", figure, step)
+        self.recorder.figure("receptive_field/effective", figure, step)
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -97,17 +97,17 @@ class ReceptiveFieldLog(Callback):
             self.images = None
             return None
         scalars = {
-            "effective_field/radius": measured.radius,
-            "effective_field/side": measured.side,
-            "effective_field/side_of_half": measured.side_of_half,
-            "effective_field/side_of_most": measured.side_of_most,
+            "receptive_field/effective_radius": measured.radius,
+            "receptive_field/effective": measured.side,
+            "receptive_field/effective_side_of_half": measured.side_of_half,
+            "receptive_field/effective_side_of_most": measured.side_of_most,
         }
         if measured.share is not None:
-            scalars["effective_field/share"] = measured.share
+            scalars["receptive_field/effective_share"] = measured.share
         self.recorder.scalars(scalars, step)
         if measured.gradient.ndim == 2:
             figure = field_figures.effective_field([self._panel(moment.replace("_", " "), measured)])
-            self.recorder.figure(f"effective_field/{moment}", figure, step)
+            self.recorder.figure(f"receptive_field/effective_{moment}", figure, step)
         return measured
 
     def _panel(

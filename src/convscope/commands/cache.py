@@ -7,7 +7,7 @@ from rich.table import Table
 
 from convscope.cache import Entry, clear, entries
 from convscope.commands.building import cache_folder
-from convscope.commands.console import console, say
+from convscope.commands.console import say, the_console
 from convscope.config.cache import CacheCommand
 
 SCHEMA = CacheCommand
@@ -31,7 +31,7 @@ def run(config: CacheCommand, overrides: Sequence[str]) -> None:
     for entry in found:
         used = datetime.datetime.fromtimestamp(entry.used)
         table.add_row(entry.kind, entry.path.name, f"{used:%Y-%m-%d %H:%M}", _mebibytes([entry]))
-    console.print(table)
+    the_console().print(table)
     say(f"\n{len(found)} entries, {_mebibytes(found)}, in {root}; remove them with: convscope cache clear=all")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from convscope.commands.console import console, is_quiet, say_always
+from convscope.commands.console import is_quiet, say_always, the_console
 from convscope.tracking.report.formats import as_dict, duration, metric, number
 from convscope.tracking.run_folder import RunFolder
 
@@ -16,14 +16,14 @@ def say_closing(summary: Mapping[str, Any], folder: RunFolder) -> None:
     if not is_quiet():
         stages = as_dict(summary.get("transfer")).get("stages") or []
         if len(stages) > 1:
-            console.print()
-            console.print(_stages(stages))
-        console.print()
-        console.print(_metrics(as_dict(summary.get("metrics"))))
-        console.print()
+            the_console().print()
+            the_console().print(_stages(stages))
+        the_console().print()
+        the_console().print(_metrics(as_dict(summary.get("metrics"))))
+        the_console().print()
         parts = as_dict(summary.get("seconds"))
         spent = ", ".join(f"{name.replace('_', ' ')} {duration(s)}" for name, s in parts.items() if name != "total")
-        console.print(Text(f"time     {duration(parts.get('total'))}" + (f" ({spent})" if spent else "")))
+        the_console().print(Text(f"time     {duration(parts.get('total'))}" + (f" ({spent})" if spent else "")))
     say_always(f"report   {folder.report_file}\nsummary  {folder.summary_file}")
 
 

@@ -1,12 +1,27 @@
 """What a person reads while a command works."""
 
 from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.markup import escape
+if TYPE_CHECKING:
+    from rich.console import Console
 
-console = Console(highlight=False, soft_wrap=True)
 _quiet = False
+
+
+@cache
+def the_console() -> "Console":
+    """The console of this process, made when the first line is printed: a mistake is answered without it."""
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=True)
+
+
+def _escape(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
 
 
 def set_quiet(quiet: bool) -> None:
@@ -23,17 +38,17 @@ def is_quiet() -> bool:
 def say(text: str) -> None:
     """A plain line."""
     if not _quiet:
-        console.print(escape(text))
+        the_console().print(_escape(text))
 
 
 def say_always(text: str) -> None:
     """A plain line that quiet mode prints too."""
-    console.print(escape(text))
+    the_console().print(_escape(text))
 
 
 def warn(text: str) -> None:
     """A line that a reader must not overlook."""
-    console.print(f"[bold yellow]warning:[/] {escape(text)}")
+    the_console().print(f"[bold yellow]warning:[/] {_escape(text)}")
 
 
 def say_facts(facts: Mapping[str, str]) -> None:
@@ -42,4 +57,4 @@ def say_facts(facts: Mapping[str, str]) -> None:
         return
     width = max(map(len, facts))
     for name, value in facts.items():
-        console.print(f"[cyan]{escape(name):<{width}}[/]  {escape(value)}")
+        the_console().print(f"[cyan]{_escape(name):<{width}}[/]  {_escape(value)}")

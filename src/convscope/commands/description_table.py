@@ -109,11 +109,12 @@ def totals(description: Description) -> list[str]:
     if measured is None or measured.field is None:
         return [*lines, "receptive field: every layer sees all of the input"]
     field = measured.field
+    unit = "tokens" if len(table.input_shape) == 2 else "pixels"
     kind = "receptive field" if description.layer is None else "receptive field of this layer"
     beside = "; gates or statistics see all of it" if field.context else ""
     if field.everything:
         return [*lines, f"{kind}: all of the input ({measured.path})"]
-    return [*lines, f"{kind}: {field} pixels, stride {_stride(field)}, at {measured.path}{beside}"]
+    return [*lines, f"{kind}: {field} {unit}, stride {_stride(field)}, at {measured.path}{beside}"]
 
 
 def print_comparison(described: Sequence[Description]) -> None:

@@ -131,12 +131,14 @@ def _pictures_to_score(
     from convscope.commands.trained import load_trained_run
     from convscope.data.image_data_module import ImageDataModule
     from convscope.insight.parameters import multiply_adds
+    from convscope.tasks.classification import Objective
     from convscope.tasks.image_classification import ImageClassification
 
     run = load_trained_run(config.run, config.checkpoint)
     seen = run.preprocessing
     source = _test_source(told, run.classes, trained_on)
-    task = ImageClassification(run.network, run.classes)
+    objective = Objective(flip_averaging=run.config.get("task", {}).get("flip_averaging", False))
+    task = ImageClassification(run.network, run.classes, objective)
     cost = multiply_adds(run.network, (1, seen.channels, seen.size, seen.size))
     settings = config.trainer
     if settings.precision == "auto" and run.precision is not None:

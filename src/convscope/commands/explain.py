@@ -4,7 +4,7 @@ import datetime
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from convscope.commands.compose import quoted
 from convscope.commands.console import say
@@ -92,12 +92,12 @@ def run(config: Explain, overrides: Sequence[str]) -> None:
         pictures = worst_and_best(trained, config.pictures)
     import torch
 
-    with torch.inference_mode():
+    with torch.no_grad():
         logits = torch.cat([trained.network(part) for part in pictures.inputs.split(32)])
-    probabilities = logits.softmax(dim=1).clone()
+    probabilities = logits.softmax(dim=1)
     if wanted is not None:
         targets = torch.full((len(logits),), wanted)
-    elif config.target == "label":
+    elif config.target == "label" and pictures.labels is not None:
         targets = pictures.labels.clone()
     else:
         targets = probabilities.argmax(dim=1)
@@ -178,7 +178,7 @@ def _write(
                 "probability": round(float(probabilities[number, target]), 6),
             }
         )  # fmt: skip
-    arrays = {name.replace(":", "_"): values.numpy() for name, values in maps.items()}
+    arrays: dict[str, Any] = {name.replace(":", "_"): values.numpy() for name, values in maps.items()}
     np.savez_compressed(
         folder / "maps.npz", pictures=np.stack(pictures.pixels), targets=targets.numpy(),
         probabilities=probabilities.numpy(), **arrays,

@@ -29,10 +29,10 @@ def explain_max_pool(told: MaxPool, folder: Path) -> Path:
         raise UserError(f"max_pool.matrix: has {inputs.numel()} numbers; up to {MOST_CELLS} can be read step by step")
     routing = route(inputs, told.kernel, told.stride, told.padding, told.dilation)
     shape = tuple(routing.output.shape)
-    rows = told.derivatives
+    rows: Sequence[Sequence[float]] | None = told.derivatives
     if rows is None:
         settings = (told.matrix, told.kernel, told.stride, told.padding, told.dilation)
-        rows = LECTURE_DERIVATIVES if settings == LECTURE else torch.ones(shape).tolist()
+        rows = LECTURE_DERIVATIVES if settings == LECTURE else [[1.0] * shape[1]] * shape[0]
     derivatives = torch.tensor(_rectangle("max_pool.derivatives", rows), dtype=torch.float64)
     routed = routing.backward(derivatives)
 

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from convscope.commands.building import cache_dir, open_source
 from convscope.commands.trained import TrainedRun
-from convscope.config.data import Data
+from convscope.config.data import ImageData
 from convscope.data.decoding import EXTENSIONS, decode_image
 from convscope.data.image_data_module import ImageDataModule
 from convscope.data.image_source import BadImage
@@ -70,7 +70,7 @@ def worst_and_best(trained: TrainedRun, most: int) -> Pictures:
     Raises:
         UserError: The data of the run is not there any more, or is another.
     """
-    told = TypeAdapter(Data).validate_python(trained.config["data"])
+    told: ImageData = TypeAdapter(ImageData).validate_python(trained.config["data"])
     source = open_source(told)
     if source.classes != trained.classes:
         raise UserError(
@@ -85,18 +85,18 @@ def worst_and_best(trained: TrainedRun, most: int) -> Pictures:
         on_bad_image=told.on_bad_image,
     )
     data.setup("test")
-    store, probabilities = data.store("test"), []
-    with torch.inference_mode():
-        for batch in data.test_dataloader():
-            images = data.on_after_batch_transfer(batch, 0).images
-            probabilities.append(trained.network(images).softmax(dim=1).clone())
-    sure, predicted = torch.cat(probabilities).max(dim=1)
+    store, size = data.store("test"), trained.preprocessing.size
+    with torch.no_grad():
+        logits = [
+            trained.network(data.normalise(store.centre_crops(indices, size)))
+            for indices in torch.arange(len(store)).split(told.batch_size)
+        ]
+    sure, predicted = torch.cat(logits).softmax(dim=1).max(dim=1)
     labels = torch.from_numpy(store.labels)
     chosen: list[int] = []
     for group in (predicted != labels, predicted == labels):
         places = torch.nonzero(group).flatten()
         chosen += places[sure[places].argsort(descending=True, stable=True)][:most].tolist()
-    size = trained.preprocessing.size
     crops = store.centre_crops(torch.tensor(chosen), size).permute(0, 2, 3, 1).numpy()
     pixels = [np.ascontiguousarray(crop) for crop in crops]
     names = [store.names[number] for number in chosen]

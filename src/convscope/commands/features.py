@@ -9,7 +9,7 @@ import torch
 from rich.progress import track
 
 from convscope.cache import evict
-from convscope.commands.console import console, say, warn
+from convscope.commands.console import say, the_console, warn
 from convscope.config.train import Cache
 from convscope.data.image_data_module import ImageDataModule
 from convscope.data.text_data_module import TextDataModule
@@ -113,8 +113,8 @@ class FeatureMaker:
     ) -> Iterator[tuple[torch.Tensor, ...]]:
         started, done = time.perf_counter(), False
         try:
-            shown = console.is_terminal
-            yield from track(batches, what, total=total, console=console, transient=True) if shown else batches
+            shown = the_console().is_terminal
+            yield from track(batches, what, total=total, console=the_console(), transient=True) if shown else batches
             done = True
         finally:
             seconds = time.perf_counter() - started

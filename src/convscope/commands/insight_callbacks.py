@@ -1,6 +1,6 @@
 """The callbacks that look into the network, with the pictures that they look at."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from convscope.config.train import Callbacks
 from convscope.data.hotdog import SceneSplit
 from convscope.data.image_data_module import ImageDataModule
 from convscope.data.resizing import Resizing, centre
+from convscope.insight.receptive_field import Field, receptive_fields
 from convscope.models.network import Network
 from convscope.tracking.recorder import Recorder
 
@@ -47,9 +48,22 @@ def test_insight(
     looks = Looks(**told.looks.model_dump(exclude={"methods"}))
     return [
         TestInsight(
-            recorder, network.module, split, data.classes, told.looks.methods, looks, lambda path: None, spent, warn
+            recorder, network.module, split, data.classes, told.looks.methods, looks, _field(network), spent, warn
         )
     ]
+
+
+def _field(network: Network) -> Callable[[str], Field | None]:
+    """From a layer's path to its receptive field; None where it is not known."""
+
+    def field(path: str) -> Field | None:
+        seen = network.preprocessing
+        fields = receptive_fields(network.module, (1, seen.channels, seen.size, seen.size))
+        # a container sees what the last layer in it sees
+        inside = [one.field for one in fields if one.path == path or one.path.startswith(f"{path}.")]
+        return inside[-1] if inside else None
+
+    return field
 
 
 def look(data: ImageDataModule, split: str, indices: Sequence[int]) -> LookedAt:

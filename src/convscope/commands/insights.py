@@ -13,6 +13,8 @@ from convscope.data.image_data_module import ImageDataModule
 from convscope.insight.parameters import ParameterTable
 from convscope.models.blocks import blocks
 from convscope.models.network import Network
+from convscope.models.text_network import TextNetwork
+from convscope.preprocessing import Preprocessing
 from convscope.tracking.recorder import Recorder
 
 
@@ -40,9 +42,17 @@ class Insights:
 
 
 def build_insights(
-    config: Train, network: Network, table: ParameterTable, data: ImageDataModule, recorder: Recorder
+    config: Train,
+    network: Network | TextNetwork,
+    table: ParameterTable,
+    data: ImageDataModule | None,
+    recorder: Recorder,
 ) -> Insights:
-    """What ``callbacks=...`` switches on of it; the effective field is measured on pictures of the validation split."""
+    """What ``callbacks=...`` switches on of it.
+
+    The effective field is measured on pictures of the validation split of ``data``; None: it is not, as of texts,
+    whose tokens have no gradient.
+    """
     told = config.callbacks
     insights = Insights(table)
     if told.parameters:
@@ -50,9 +60,10 @@ def build_insights(
         insights.callbacks.append(ParameterTableLog(recorder, table, network.module, parts))
     if told.receptive_field:
         images = picture = None
-        if told.effective_field and not config.trainer.fast_dev_run:
+        if data is not None and told.effective_field and not config.trainer.fast_dev_run:
             images = next(data.inputs("validation", batch_size=told.effective_field))
             seen = network.preprocessing
+            assert isinstance(seen, Preprocessing)
             mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (seen.mean, seen.std))
             pixels = ((images[0].float() * std + mean).clamp(0, 1) * 255).round().byte()
             picture = pixels.permute(1, 2, 0).numpy()

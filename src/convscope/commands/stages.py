@@ -90,6 +90,8 @@ def prepare_stages(config: Train, network: Network | TextNetwork, maker: Feature
             train_only(module, plan.parameters, told.batch_norm)
             try:
                 parts = cut(module, maker.sample())
+                if maker.as_long_as_a_text(parts):
+                    parts, reason = None, "what it says of a text is as long as the text"
             except CannotCutError as error:
                 reason = str(error)
         prepared.append(Prepared(told, plan, parts, reason))
@@ -215,7 +217,8 @@ class Stages:
         hardware = self.hardware
         self.task.begin(last.plan, self.config.seed, 0, None if last.cut is None else last.cut.rest)
         self.task.eval()
-        if last.cut is not None and self.done and self.done[-1].cached:
+        mirrored = self.config.task.flip_averaging  # features cannot be mirrored
+        if last.cut is not None and self.done and self.done[-1].cached and not mirrored:
             features = self.maker.features(last.cut, ("test",), 1)
             if features is not None:
                 self.data.serve(features)
@@ -279,7 +282,7 @@ def print_plan(prepared: Sequence[Prepared], parameters: int) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from convscope.commands.console import console
+    from convscope.commands.console import the_console
 
     table = Table(box=None, pad_edge=False, header_style="cyan")
     for heading in ("stage", "trains", "parameters", "rate", "epochs", "batch", "frozen part"):
@@ -297,7 +300,7 @@ def print_plan(prepared: Sequence[Prepared], parameters: int) -> None:
             f"not cached: {stage.reason}" if stage.reason else _cached(stage.told),
         )
     # A file or a pipe has no width to keep to.
-    (console if console.is_terminal else Console(width=240)).print(table)
+    (the_console() if the_console().is_terminal else Console(width=240)).print(table)
 
 
 def _cached(told: Told) -> str:

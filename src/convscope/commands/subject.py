@@ -170,6 +170,7 @@ class PictureSubject(Subject):
             workers=self.told.workers,
             cache_dir=cache_dir(self.told),
             on_bad_image=self.told.on_bad_image,
+            train_size=self.told.train_size,
         )
         return self.data
 
@@ -331,6 +332,17 @@ class TextSubject(Subject):
 
         return TextFigures(recorder, read, self.seen.least, training, ngram)
 
+    def insights(self, config: Train, recorder: "Recorder") -> "Insights | None":
+        """Parameters and theoretical fields, for a text of the mean length."""
+        from convscope.commands.insights import build_insights
+        from convscope.insight.parameters import describe_parameters
+
+        try:
+            table = describe_parameters(self.network.module, (1, self.length))
+        except UserError:  # control flow that asks for tokens
+            return None
+        return build_insights(config, self.network, table, None, recorder)
+
     def summary(self) -> dict[str, dict[str, Any]]:
         """Tokens and vectors."""
         facts = dict(self.facts)
@@ -338,4 +350,4 @@ class TextSubject(Subject):
         return {"model": {"input": [self.length], "vectors": vectors}, "data": {"tokens": facts}}
 
 
-NGRAM_TEXTS = 4096  # training texts in which n-grams are looked for
+NGRAM_TEXTS = 2048  # training texts in which n-grams are looked for

@@ -12,7 +12,6 @@ from convscope.commands.compose import compose_again
 from convscope.commands.console import say, say_facts, set_quiet, warn
 from convscope.commands.naming import run_path, sweep_path
 from convscope.commands.resume import Resumed, resume_run
-from convscope.commands.subject import subject_of
 from convscope.config.train import Train
 from convscope.config.transfer import StageSettings
 from convscope.errors import Interrupted, UserError
@@ -48,6 +47,8 @@ def _train(config: Train, overrides: Sequence[str], preemption: "Preemption") ->
         if resumed is None:
             return
         config, overrides = resumed.config, resumed.overrides
+    from convscope.commands.subject import subject_of
+
     subject = subject_of(config)  # before anything slow: most mistakes are about the data
     source = subject.source
 
@@ -119,6 +120,7 @@ def _train(config: Train, overrides: Sequence[str], preemption: "Preemption") ->
             data.class_weights() if config.data.class_weights == "balanced" else None,
             told.mixup,
             told.cutmix,
+            told.flip_averaging,
         )
         task = subject.task(network, objective, plain["model"])
         maker = FeatureMaker(config.cache, cache_dir(config.data), data, device)

@@ -32,7 +32,7 @@ def run(config: Zoo, overrides: Sequence[str]) -> None:
             from rich.console import Console
             from rich.table import Table
 
-            from convscope.commands.console import console
+            from convscope.commands.console import the_console
 
             table = Table(box=None, pad_edge=False, header_style="bold")
             for number, column in enumerate(COLUMNS):
@@ -40,7 +40,7 @@ def run(config: Zoo, overrides: Sequence[str]) -> None:
             for cells in text_rows(rows):
                 table.add_row(*cells)
             # Piped, a console has 80 columns, and would leave the years out.
-            Console(width=max(console.width, WIDTH), highlight=False).print(table)
+            Console(width=max(the_console().width, WIDTH), highlight=False).print(table)
     if config.figure is not None:
         from convscope.tracking.history_figure import draw_history
 
@@ -55,8 +55,8 @@ def run(config: Zoo, overrides: Sequence[str]) -> None:
             say(f"\nfigure   {file}")
 
 
-LEFT = {1, 2, 6}  # columns of words
-WIDTH = 110
+LEFT = {1, 2, 6, 8}  # columns of words
+WIDTH = 140
 
 
 def as_markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

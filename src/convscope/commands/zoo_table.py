@@ -16,7 +16,7 @@ from convscope.insight.parameters import multiply_adds
 from convscope.insight.receptive_field import receptive_fields
 from convscope.models.history import PAPERS, Paper
 
-COLUMNS = ("year", "model", "paper", "parameters", "multiply-adds", "field", "weights", "top-1")
+COLUMNS = ("year", "model", "paper", "parameters", "multiply-adds", "field", "weights", "top-1", "source")
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,7 @@ def text_rows(rows: Sequence[ZooRow]) -> list[tuple[str, ...]]:
             "" if row.receptive_field is None else str(row.receptive_field),
             row.weights or "",
             "" if row.top1 is None else f"{row.top1:.1f}",
+            row.top1_source,
         )
         for row in rows
     ]

@@ -20,6 +20,7 @@ class FromScratch(Config):
 
 class _Images(Config):
     image_size: Annotated[int, Field(ge=8, le=4096)] | None
+    train_size: Annotated[int, Field(ge=8, le=4096)] | None
     batch_size: Annotated[int, Field(ge=1, le=65536)]
     augmentation: Augmentation
     class_weights: Literal["none", "balanced"]

@@ -21,6 +21,7 @@ class Task(Config):
     mixup: NonNegativeFloat
     cutmix: NonNegativeFloat
     ema: Annotated[float, Field(ge=0.0, lt=1.0)]
+    flip_averaging: bool
 
 
 class Cache(Config):

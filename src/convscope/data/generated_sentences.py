@@ -53,7 +53,7 @@ OPENINGS = (
 )
 CLOSINGS = (
     "", "", "from start to finish", "in every scene", "at the premiere", "on a small screen", "in the second half",
-    "for grown-ups", "for the young", "this season", "until the last reel", "in the original cut", "on a weekday",
+    "for grown-ups", "for the young", "this season", "until the last reel", "in the longer cut", "on a weekday",
     "after the war scenes", "in black and white", "without the sound",
 )
 VERBS = ("is", "was", "feels", "seems", "looks", "remains", "proves", "appears", "stays", "sounds")

@@ -36,7 +36,8 @@ class ImageDataModule(LightningDataModule):
     for training only. ``seed`` gives the order and the augmentation of every epoch. ``workers`` are
     processes that augment; "auto" takes none without augmentation (a batch is gathered in microseconds) or
     with few cores. ``cache_dir`` keeps the decoded pictures. ``on_bad_image`` "skip" leaves out what cannot
-    be read.
+    be read. ``train_size`` is the side of training's squares in pixels, where they are smaller than the network's
+    input in evaluation (Touvron et al. 2019): what random crops enlarge, then looks as large as it will.
 
     Two attributes are for whoever sets up the training: ``channels_last``, the memory format of the images,
     and ``dtype``, their type after normalisation.
@@ -56,8 +57,10 @@ class ImageDataModule(LightningDataModule):
         seed: int = 0,
         workers: int | Literal["auto"] = "auto",
         on_bad_image: Literal["error", "skip"] = "error",
+        train_size: int | None = None,
     ) -> None:
         super().__init__()
+        self.train_size = min(train_size or preprocessing.size, preprocessing.size)
         self.source = source
         self.preprocessing = preprocessing
         self.batch_size = batch_size
@@ -107,7 +110,7 @@ class ImageDataModule(LightningDataModule):
         """A name for the inputs of ``split``: of its pictures, and of all that is done with them in this stage."""
         store = self.store(split)
         told = (split, self.augmentation, self.seed) if self._augments(split) else ()
-        return repr((store.key, self.preprocessing, store.rows.tobytes(), told))
+        return repr((store.key, self.preprocessing, self._size(split), store.rows.tobytes(), told))
 
     def views(self, split: str, views: int) -> int:
         """How many versions of a picture of ``split`` are worth keeping, of ``views``: one, where none differs."""
@@ -131,7 +134,7 @@ class ImageDataModule(LightningDataModule):
         Raises ``UserError`` where the source has no such split, or its pictures cannot be read.
         """
         # Random parts are taken of the whole picture.
-        crop = None if self._augments(split) else self.preprocessing.size
+        crop = None if self._augments(split) else self._size(split)
         if (split, crop) not in self._stores:
             if split not in self.source.splits:
                 raise UserError(f"the data set {self.source.name} has no {split} pictures")
@@ -141,6 +144,9 @@ class ImageDataModule(LightningDataModule):
                 self.source.splits[split], resizing, self._cache_dir, self._on_bad_image, split
             )
         return self._stores[split, crop]
+
+    def _size(self, split: str) -> int:
+        return self.train_size if split == "train" else self.preprocessing.size
 
     def _augments(self, split: str) -> bool:
         return split == "train" and self.augmentation != "none"
@@ -192,8 +198,8 @@ class ImageDataModule(LightningDataModule):
         expected = self.preprocessing
         augment = None
         if self._augments(split):
-            augment = augmentation_preset(self.augmentation, expected.size, expected.interpolation)
-        return BatchReader(self.store(split), expected.size, self.seed, augment)
+            augment = augmentation_preset(self.augmentation, self._size(split), expected.interpolation)
+        return BatchReader(self.store(split), self._size(split), self.seed, augment)
 
     def _loader(self, split: str, workers: int = 0) -> BatchLoader:
         store = self.store(split)

@@ -73,7 +73,6 @@ def measure_effective_field(
         UserError: No layer has that path, or its output is no feature map.
     """
     theoretical = _layer_field(network, tuple(images.shape), layer)
-    total = torch.zeros(images.shape[2:], dtype=torch.float64)
     with (
         torch.inference_mode(False),
         torch.enable_grad(),
@@ -81,9 +80,10 @@ def measure_effective_field(
         _without_gradients(network),
         _uncompiled(network),
     ):
+        total = torch.zeros(images.shape[2:], dtype=torch.float64)
         for batch in images.split(batch_size):
             total += _gradient(network, batch.clone(), theoretical).abs().sum(dim=(0, 1)).double().cpu()
-    gradient = (total / len(images)).float()
+        gradient = (total / len(images)).float()
     if not torch.isfinite(gradient).all() or gradient.sum() == 0:
         raise UserError(f"layer={theoretical.path}: its central unit answers to nothing, or its gradient is not finite")
     return _measured(gradient, theoretical)
@@ -120,10 +120,11 @@ def _gradient(network: nn.Module, images: torch.Tensor, layer: LayerField) -> to
         network(images)
     finally:
         hook.remove()
-    output = outputs[-1]
+    dimensions = [dimension for dimension in layer.places if dimension is not None]
+    # A module may be called again, on what is no feature map any more.
+    output = [output for output in outputs if output.ndim > max(dimensions)][-1]
     place: list[int | slice] = [slice(None)] * output.ndim
-    for dimension in layer.places:
-        assert dimension is not None
+    for dimension in dimensions:
         place[dimension] = output.shape[dimension] // 2
     seed = torch.zeros_like(output)
     seed[tuple(place)] = 1.0
@@ -134,7 +135,7 @@ def _gradient(network: nn.Module, images: torch.Tensor, layer: LayerField) -> to
 def _measured(gradient: torch.Tensor, layer: LayerField) -> EffectiveField:
     mass = gradient.double() / gradient.double().sum()
     positions = [torch.arange(n, dtype=torch.float64) for n in gradient.shape]
-    shares = [mass.sum(dim=[d for d in range(mass.ndim) if d != axis]) for axis in range(mass.ndim)]
+    shares = [mass.movedim(axis, 0).flatten(1).sum(1) if mass.ndim > 1 else mass for axis in range(mass.ndim)]
     means = [float((share * at).sum()) for share, at in zip(shares, positions, strict=True)]
     spreads = [
         float((share * (at - mean) ** 2).sum()) for share, at, mean in zip(shares, positions, means, strict=True)

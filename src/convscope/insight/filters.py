@@ -42,7 +42,8 @@ def patch(field: Sees | None, place: Sequence[int], picture: Sequence[int]) -> t
         if field is None or size is None:
             slices.append(slice(0, length))
             continue
-        first = int(field.stride[axis] * place[axis]) - int(field.padding[axis] or 0)
+        # A stride may be a fraction, after upsampling.
+        first = int((field.stride[axis] or 0) * place[axis]) - int(field.padding[axis] or 0)
         slices.append(slice(min(max(0, first), length - 1), max(min(length, first + size), 1)))
     return slices[0], slices[1]
 
@@ -98,6 +99,7 @@ def feature_maps(
     seen: dict[str, torch.Tensor] = {}
 
     def keep(path: str, output: torch.Tensor) -> None:
+        seen.pop(path, None)  # of a layer that is called again, the last call counts, in its place
         seen[path] = output.detach().clone().contiguous()  # a later in-place layer may overwrite it
 
     with undisturbed(model), torch.no_grad():
@@ -221,7 +223,8 @@ def projections(
         leaf = network.copy(inputs).requires_grad_()
         answers = _answers(network.forward, leaf, module)
         rows = torch.arange(len(inputs), device=inputs.device)
-        units, places = units.to(inputs.device), places.to(inputs.device)
+        # copies: autograd keeps indices, and takes none that were made in inference mode
+        units, places = units.clone().to(inputs.device), places.clone().to(inputs.device)
         chosen = answers[rows, units, places[:, 0], places[:, 1]]
         # d (a²/2) / da = a: the unit's own activation is what is sent back.
         total = chosen.square().sum() / 2

@@ -113,8 +113,8 @@ class _Fold(TorchFunctionMode):
         kwargs = kwargs or {}
         if func is F.batch_norm and id(args[0]) in self._awaited:
             output, pair = self._awaited.pop(id(args[0]))
-            told = _folds(output, pair.convolution, *args, **kwargs)
-            if told is None or not told.same_tensors(pair):
+            found = _folds(output, pair.convolution, *args, **kwargs)
+            if found is None or not found.same_tensors(pair):
                 raise _OtherCallsError
             return output
         if func not in CONVOLUTIONS:
@@ -123,13 +123,13 @@ class _Fold(TorchFunctionMode):
         inputs, told = _convolution(*args, **kwargs)
         if number >= len(self._plan):
             raise _OtherCallsError
-        pair, folded = self._plan[number], self._folded[number]
-        if pair is None or folded is None:
+        expected, folded = self._plan[number], self._folded[number]
+        if expected is None or folded is None:
             return _convolve(func, inputs, told.weight, told.bias, told)
-        if told.weight is not pair.convolution.weight or told.bias is not pair.convolution.bias:
+        if told.weight is not expected.convolution.weight or told.bias is not expected.convolution.bias:
             raise _OtherCallsError
         output = _convolve(func, inputs, *folded, told)
-        self._awaited[id(output)] = output, pair
+        self._awaited[id(output)] = output, expected
         return output
 
     def check_all_done(self) -> None:

@@ -139,7 +139,7 @@ def resolve_targets(targets: Targets, logits: torch.Tensor, count: int) -> torch
     wrong = resolved[(resolved < 0) | (resolved >= classes)]
     if len(wrong):
         raise UserError(f"targets: class {int(wrong[0])} does not exist; the network has {classes}, 0 to {classes - 1}")
-    return resolved.long()
+    return resolved.long().clone()  # one that was made in inference mode is none that autograd may keep
 
 
 def _logits(outputs: Any, count: int) -> torch.Tensor:

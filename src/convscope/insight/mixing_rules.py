@@ -98,8 +98,8 @@ def product(out: torch.Tensor, one: torch.Tensor, other: torch.Tensor) -> Reach 
     else:
         answers = reduced(right, [-2], keep=True)
         wide = (*result.layout, plain(1))
-        return combined([replace(result, layout=wide), answers], out.shape)
-    result = combined([result, answers], out.shape[:-1])
+        return combined([replace(result, layout=wide), answers], out.shape, gates=False)
+    result = combined([result, answers], out.shape[:-1], gates=False)
     return replace(result, layout=(*result.layout, columns if extent(columns) == out.shape[-1] else plain(1)))
 
 

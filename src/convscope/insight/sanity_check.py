@@ -55,15 +55,16 @@ def cascading_randomisation(
     """
     with frozen(model, inputs) as network:
         classes = network.resolve(inputs, targets)
+        other = copy.deepcopy(model)  # outside of inference mode, whose tensors autograd does not know
     before = method(model, inputs, classes)
-    other = copy.deepcopy(model)
     layers = [[path] for path, _ in reversed(list(layers_with_parameters(other)))]
     found = []
     with torch.random.fork_rng(devices=_devices(inputs)):
         torch.manual_seed((STREAM + seed) % 2**32)
         for paths in steps if steps is not None else layers:
-            for path in paths:
-                randomise(other.get_submodule(path))
+            with torch.inference_mode(False):
+                for path in paths:
+                    randomise(other.get_submodule(path))
             maps = method(other, inputs, classes)
             found.append(Randomised(paths[-1], rank_correlation(before, maps)))
     return found
@@ -71,8 +72,8 @@ def cascading_randomisation(
 
 def randomised(model: nn.Module, seed: int = 0) -> nn.Module:
     """A copy of ``model`` that has learned nothing: all its layers as at the start of a training."""
-    other = copy.deepcopy(model)
-    with torch.random.fork_rng(devices=[]):
+    with torch.inference_mode(False), torch.random.fork_rng(devices=[]):
+        other = copy.deepcopy(model)
         torch.manual_seed((STREAM + seed) % 2**32)
         randomise(other)
     return other

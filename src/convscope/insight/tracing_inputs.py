@@ -20,19 +20,20 @@ def follow(network: nn.Module, input_shape: Sequence[int], axes: Sequence[int] |
     """
     tokens = takes_tokens(network) and len(input_shape) == 2
     floating = next((p.dtype for p in network.parameters() if p.is_floating_point()), torch.get_default_dtype())
-    dtype = torch.int64 if tokens else floating
-    axes = axes if axes is not None else range(1 if tokens else 2, len(input_shape))
+    dtypes = [torch.int64] if tokens else [floating, torch.int64] if len(input_shape) == 2 else [floating]
+    axes = axes if axes is not None else range(1 if tokens or len(input_shape) == 2 else 2, len(input_shape))
     devices = {parameter.device for parameter in network.parameters()} or {torch.device("cpu")}
-    failed: Exception
-    try:
-        return trace(network, torch.empty(*input_shape, dtype=dtype, device="meta"), axes)
-    except Exception as error:
-        failed = error
-        if len(devices) == 1 and next(iter(devices)).type != "meta":
+    places = [torch.device("meta")]
+    if len(devices) == 1:
+        places += [device for device in devices if device.type != "meta"]
+    failed: Exception = RuntimeError()
+    for device in places:
+        for dtype in dtypes:
+            make = torch.empty if device.type == "meta" else torch.zeros
             try:
-                return trace(network, torch.zeros(*input_shape, dtype=dtype, device=next(iter(devices))), axes)
-            except Exception as real:
-                failed = real
+                return trace(network, make(*input_shape, dtype=dtype, device=device), axes)
+            except Exception as error:
+                failed = error
     shape = "×".join(map(str, input_shape[1:]))
     reason = " ".join(str(failed).split())[:200] or type(failed).__name__
     raise UserError(f"input {shape}: the network does not run on it ({reason})") from failed

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from convscope.models.architecture import Architecture
-from convscope.preprocessing import Preprocessing
+from convscope.models.written import Written
 
 Preset = Literal["context", "exponential", "plain"]
 
@@ -68,28 +68,7 @@ def _layer(channels: int, width: int, kernel: int, dilation: int) -> nn.Sequenti
     return nn.Sequential(convolution, nn.BatchNorm2d(width), nn.ReLU(inplace=True))
 
 
-class DilatedCNNArchitecture(Architecture):
-    """A dilated network for pictures of any size, made for 64 × 64 pixels."""
-
-    name = "dilated_cnn"
-
-    def __init__(self, preset: Preset, depth: int, width: int) -> None:
-        self.dilation = dilations(preset, depth)
-        self.width = width
-
-    def preprocessing(self, channels: int) -> Preprocessing:
-        """64 × 64 pixels between -1 and 1."""
-        return Preprocessing(size=64, channels=channels, mean=(0.5,) * channels, std=(0.5,) * channels)
-
-    def build(self, classes: int, channels: int, size: int) -> nn.Module:
-        """The network with ``classes`` outputs."""
-        return DilatedCNN(self.dilation, self.width, classes, channels)
-
-    def head(self, network: nn.Module) -> str:
-        """The dense layer."""
-        return "head"
-
-
 def architecture(preset: Preset, depth: int, width: int) -> Architecture:
-    """A dilated network with ``depth`` layers of ``width`` maps."""
-    return DilatedCNNArchitecture(preset, depth, width)
+    """A dilated network for pictures of any size, made for 64 × 64 pixels."""
+    steps = dilations(preset, depth)
+    return Written("dilated_cnn", lambda classes, channels, _: DilatedCNN(steps, width, classes, channels), "head", 64)

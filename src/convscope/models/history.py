@@ -15,7 +15,7 @@ class Paper:
         channels: Of its pictures.
         variant: Which of its forms that is, where it has several.
         top1: Share of ImageNet's validation pictures that it names right, in percent, where it was published.
-        top1_source: Where, and how it was measured.
+        top1_source: Where: a table of the paper, or else whose. Papers differ in how many crops they average.
     """
 
     model: str

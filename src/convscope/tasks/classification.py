@@ -54,12 +54,14 @@ class Objective:
         class_weights: Weight of each class in the loss, (classes,), or None for equal ones.
         mixup: alpha of mixup's Beta distribution (Zhang et al. 2018); 0 is off.
         cutmix: alpha of CutMix's Beta distribution (Yun et al. 2019); 0 is off. With both, each batch draws one.
+        flip_averaging: Whether a test also sees each picture's mirror image.
     """
 
     label_smoothing: float = 0.0
     class_weights: torch.Tensor | None = None
     mixup: float = 0.0
     cutmix: float = 0.0
+    flip_averaging: bool = False
 
 
 @dataclass(frozen=True)
@@ -194,13 +196,17 @@ class Classification(pl.LightningModule):
         self.log_dict(self.validation_metrics.compute())
         self.validation_metrics.reset()
 
+    def answers(self, inputs: Inputs) -> torch.Tensor:
+        """The logits (N, classes) that are tested."""
+        return self._logits(inputs)
+
     def on_test_start(self) -> None:
         """Begin a new set of predictions."""
         self._test_batches = []
 
     def test_step(self, batch: Batch, batch_index: int) -> None:
         """Score a batch of the test split and keep the answers."""
-        logits = self._logits(batch.inputs).float()
+        logits = self.answers(batch.inputs).float()
         self.test_metrics.update(logits, batch.labels)
         loss = F.cross_entropy(logits, batch.labels)
         self.log("test/loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.labels))

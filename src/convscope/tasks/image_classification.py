@@ -22,6 +22,15 @@ class ImageClassification(Classification):
         super().__init__(network, classes, objective, description)
         self._mix = _mixing(self.objective, len(self.classes))
 
+    def answers(self, inputs: Inputs) -> torch.Tensor:
+        """Logits (N, classes); with ``flip_averaging``, their mean over the pictures and their mirror images."""
+        logits = super().answers(inputs)
+        if not self.objective.flip_averaging:
+            return logits
+        if isinstance(inputs, tuple):
+            raise TypeError("features cannot be mirrored: test the pictures themselves")
+        return (logits + super().answers(inputs.flip(-1))) / 2
+
     def mixed(self, inputs: Inputs, targets: torch.Tensor) -> tuple[Inputs, torch.Tensor]:
         """Pictures and shares of classes, where mixup or CutMix is on."""
         return (inputs, targets) if self._mix is None else self._mix(inputs, targets)

@@ -83,12 +83,13 @@ def _sections() -> list[tuple[str, str, list[Any]]]:
             _line("stage", ["stage"]),
         ]),
         ("Saliency over time", "The same pictures at the end of every stage: the network learns where to look.", [
-            _media("saliency", ["saliency/*"]),
+            _media("what it looks at", ["saliency/maps"]),
+            _media("the same pictures, stage after stage", ["saliency/learning"]),
             wr.WeavePanelSummaryTable(table_name="saliency/faithfulness"),
         ]),
         ("Receptive field", "How far the network could see, and how far it does.", [
             _line("effective field", ["receptive_field/effective"]),
-            _media("receptive field", ["receptive_field/*"]),
+            _media("receptive field", ["receptive_field/effective"]),
         ]),
         ("Parameter budget", "Where the parameters are, and which of them are trained.", [
             wr.WeavePanelSummaryTable(table_name="parameters/parameters"),
@@ -99,7 +100,8 @@ def _sections() -> list[tuple[str, str, list[Any]]]:
             ),
         ]),
         ("Mistakes", "What the networks got most wrong.", [
-            _media("worst mistakes", ["mistakes/worst"]),
+            _media("worst mistakes", ["mistakes/worst", "mistakes/worst_maps"]),
+            _media("what its layers look for", ["filters/first_layer", "filters/strongest_patches"]),
             wr.WeavePanelSummaryTable(table_name="mistakes/predictions"),
         ]),
         ("Sweep", "The runs side by side.", [

@@ -25,9 +25,7 @@ def max_pool_figure(
     """
     figure = figures._figure(11.0, 3.2)
     axes = figure.subplots(1, 4, width_ratios=[inputs.shape[1], output.shape[1], output.shape[1], inputs.shape[1]])
-    won = np.zeros(inputs.size, dtype=int)
-    np.add.at(won, winners.ravel(), 1)
-    won = won.reshape(inputs.shape)
+    won = np.bincount(winners.ravel(), minlength=inputs.size).reshape(inputs.shape)
     _matrix(axes[0], inputs, "input; framed: won a window", framed=won > 0)
     _matrix(axes[1], output, "forward")
     _matrix(axes[2], derivatives, "derivatives of the output")

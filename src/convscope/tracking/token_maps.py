@@ -13,7 +13,7 @@ FOR, AGAINST = (0, 114, 178), (213, 94, 0)  # blue and vermilion of Okabe and It
 INK = "#1F2937"
 WIDTH = 9.0  # inches
 LINE, GAP, SIZE = 0.27, 0.12, 10.0  # inches, inches, points
-CHARACTER = 0.082  # inches, of a monospaced letter of SIZE points
+CHARACTER = 0.0836  # inches, of a monospaced letter of SIZE points: 0.602 em
 MOST_LINES = 12  # of a text
 
 

@@ -42,8 +42,9 @@ def captum(
     from captum.attr import Attribution
     from captum.attr._utils.attribution import InternalAttribution
 
-    kind = getattr(library, name, None)
-    if not (inspect.isclass(kind) and issubclass(kind, Attribution)) or issubclass(kind, InternalAttribution):
+    kind: Any = getattr(library, name, None)
+    known = inspect.isclass(kind) and issubclass(kind, Attribution) and not issubclass(kind, InternalAttribution)
+    if not known:
         methods = [
             other
             for other, found in vars(library).items()

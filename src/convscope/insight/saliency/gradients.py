@@ -100,8 +100,9 @@ def smoothgrad(
         deviation = noise * (flat.amax(dim=1) - flat.amin(dim=1)).view(-1, *[1] * (inputs.ndim - 1))
 
         def noisy(part: slice) -> torch.Tensor:
-            shape, kind = inputs.shape[1:], {"device": inputs.device, "dtype": inputs.dtype}
-            drawn = torch.stack([torch.randn(shape, generator=own, **kind) for own in generators[part]])
+            drawn = torch.empty_like(inputs[part], memory_format=torch.contiguous_format)
+            for picture, own in zip(drawn, generators[part], strict=True):
+                picture.normal_(generator=own)
             return inputs[part] + deviation[part] * drawn
 
         weights = torch.full((samples,), 1 / samples, dtype=inputs.dtype, device=inputs.device)

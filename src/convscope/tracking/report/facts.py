@@ -45,7 +45,9 @@ def facts(summary: dict[str, Any]) -> list[tuple[str, str]]:
         "weights": " · ".join(str(part) for part in (weights.get("source"), weights.get("name")) if part),
         "parameters": number(model.get("parameters")),
         "multiply-adds": number(model.get("multiply_adds")),
-        "receptive field": ", ".join(f"{kind} {number(size)}" for kind, size in fields.items() if size is not None),
+        "receptive field": ", ".join(
+            f"{kind} {number(fields[kind])} px" for kind in ("theoretical", "effective") if fields.get(kind) is not None
+        ),
         "data": " · ".join(str(part) for part in (data.get("name"), data.get("source")) if part),
         "examples": sizes,
         "classes": _classes(classes) if isinstance(classes, list) else number(classes),

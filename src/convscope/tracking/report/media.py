@@ -14,8 +14,7 @@ SECTIONS: Mapping[str, str] = {
     "parameters": "Where its parameters are",
     "stages": "Through the stages",
 }
-SWITCHED = ("saliency", "receptive_field", "filters", "stages")  # the figures directly in these are alternatives
-LEADING = ("mistakes/worst",)  # of its folder
+LEADING = ("mistakes/worst", "mistakes/worst_maps", "saliency/maps")  # of their folders
 REDRAWN = ("learning_curves", "confusion_matrix")  # the page has a chart of it instead
 
 
@@ -57,14 +56,17 @@ def ordered(names: Iterable[str], stages: Sequence[str] = ()) -> list[str]:
 
 
 def in_sections(pictures: Iterable[Inlined]) -> list[MediaSection]:
-    """``saliency/first/gradient`` and its like as the set ``first`` of the section ``saliency``."""
+    """``saliency/first/gradient`` and its like as the set ``first`` of the section ``saliency``, to switch between.
+
+    What lies directly in the folder of a section is shown side by side.
+    """
     sections: dict[str, MediaSection] = {}
     sets: dict[tuple[str, str], PictureSet] = {}
     for picture in pictures:
         section, _, rest = picture.name.rpartition("/")[0].partition("/")
         made = sections.setdefault(section, MediaSection(section, SECTIONS.get(section, _readable(section))))
         if (section, rest) not in sets:
-            sets[section, rest] = PictureSet(_readable(rest), bool(rest) or section in SWITCHED)
+            sets[section, rest] = PictureSet(_readable(rest), bool(rest))
             made.sets.append(sets[section, rest])
         sets[section, rest].pictures.append(picture)
     for kind in sets.values():

@@ -3,10 +3,11 @@
   "use strict";
 
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const ofThePage = () => ({ ink: colour("--ink"), soft: colour("--soft"), rule: colour("--rule") });
+  const ofPaper = { ink: "#1f2937", soft: "#5b6472", rule: "#e2e6ec" };
 
   // Bokeh draws on canvases, which do not know the page's colours.
-  function paint() {
-    const ink = colour("--ink"), soft = colour("--soft"), rule = colour("--rule");
+  function paint({ ink, soft, rule }) {
     for (const drawn of Bokeh.documents) {
       for (const root of drawn.roots()) {
         for (const model of root.references()) {
@@ -24,6 +25,22 @@
     }
   }
 
+  const painted = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+
+  // A canvas is not laid out anew for a sheet of paper: what is printed are pictures, in paper's colours.
+  async function keepForPrint(views) {
+    paint(ofPaper);
+    await painted();
+    for (const [place, view] of views) {
+      const picture = new Image();
+      picture.alt = "";
+      picture.className = "printed";
+      picture.src = view.export("png").canvas.toDataURL();
+      place.after(picture);
+      place.classList.add("kept");
+    }
+  }
+
   async function draw() {
     const places = [...document.querySelectorAll("[data-chart]")];
     if (!places.length) return;
@@ -33,12 +50,14 @@
     const script = document.createElement("script");
     script.textContent = await new Response(unpacked).text();
     document.head.append(script);
+    const views = [];
     for (const place of places) {
-      await Bokeh.embed.embed_item(JSON.parse(place.querySelector("script").textContent), place);
+      const drawn = await Bokeh.embed.embed_item(JSON.parse(place.querySelector("script").textContent), place);
+      views.push([place, [...drawn][0]]);
     }
-    paint();
-    const dark = matchMedia("(prefers-color-scheme: dark)");
-    dark.addEventListener("change", paint);
+    await keepForPrint(views);
+    paint(ofThePage());
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => paint(ofThePage()));
     document.documentElement.dataset.drawn = "true";
   }
 

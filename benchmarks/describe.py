@@ -1,0 +1,178 @@
+"""Seconds to describe a network, parameters, multiply-adds and receptive fields together, against its peers.
+
+``describe/time/NETWORK``: torchinfo's summary alone, of the same network on the CPU. ``describe/memory/vgg16``: memory
+above the import, in MiB. ``describe/PEER/...``: other tools' time for the part that they do. ``python -m
+benchmarks.describe`` prints what each tool answers, and which of them is wrong.
+"""
+
+import resource
+import time
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks.paired import take_turns
+from benchmarks.row import Row, row_of_times
+
+SIZES = {"resnet152": 224, "vgg16": 224, "densenet121": 224, "inception_resnet_v2": 299}
+GOALS = {"resnet152": 0.5, "vgg16": 0.5, "densenet121": 0.9, "inception_resnet_v2": 0.9}
+MEMORY_GOAL_MIB = 40
+PEERS = ("fvcore", "ptflops", "calflops", "torchscan")  # that count multiply-adds
+
+NAMES = [
+    *(f"describe/time/{name}" for name in GOALS),
+    "describe/memory/vgg16",
+    *(f"describe/{peer}/resnet152" for peer in PEERS),
+]
+
+
+def measure(name: str) -> Row:
+    """One row: paired seconds, or MiB."""
+    _, kind, network = name.split("/")
+    if kind == "memory":
+        told = {"network": network}
+        ours, peer = take_turns((memory_of_ours, told), (memory_of_peer, told), rounds=1)
+        return row_of_times(name, ours, peer, "MiB", MEMORY_GOAL_MIB / peer[0])
+    peer_name = "torchinfo" if kind == "time" else kind
+    ours, peer = take_turns((ours_side, {"network": network}), (peer_side, {"network": network, "peer": peer_name}))
+    return row_of_times(name, ours, peer, "s", GOALS.get(network, 1.0) if kind == "time" else 1.0)
+
+
+def _network(name: str) -> Any:
+    import timm
+
+    return timm.create_model(name).eval()
+
+
+def ours_side(network: str) -> Callable[[], float]:
+    """Everything that ``convscope describe`` tells, of a network that is there."""
+    from convscope.insight.parameters import describe_parameters
+
+    module, size = _network(network), SIZES[network]
+
+    def run() -> float:
+        started = time.perf_counter()
+        describe_parameters(module, (1, 3, size, size))
+        return time.perf_counter() - started
+
+    return run
+
+
+def peer_side(network: str, peer: str) -> Callable[[], float]:
+    """One peer's own way of counting."""
+    module, size = _network(network), SIZES[network]
+    ask = COUNTERS[peer]
+
+    def run() -> float:
+        started = time.perf_counter()
+        ask(module, size)
+        return time.perf_counter() - started
+
+    return run
+
+
+def _torchinfo(module: Any, size: int) -> int:
+    import torchinfo
+
+    return int(torchinfo.summary(module, input_size=(1, 3, size, size), device="cpu", verbose=0).total_mult_adds)
+
+
+def _fvcore(module: Any, size: int) -> int:
+    import torch
+    from fvcore.nn import FlopCountAnalysis
+
+    counted = FlopCountAnalysis(module, torch.zeros(1, 3, size, size))
+    return int(counted.unsupported_ops_warnings(False).uncalled_modules_warnings(False).total())
+
+
+def _ptflops(module: Any, size: int) -> int:
+    from ptflops import get_model_complexity_info
+
+    found, _ = get_model_complexity_info(
+        module, (3, size, size), as_strings=False, print_per_layer_stat=False, verbose=False
+    )
+    return int(found or 0)
+
+
+def _calflops(module: Any, size: int) -> int:
+    from calflops import calculate_flops
+
+    _, macs, _ = calculate_flops(
+        module, input_shape=(1, 3, size, size), output_as_string=False, print_results=False, print_detailed=False
+    )
+    return int(macs)
+
+
+def _torchscan(module: Any, size: int) -> int:
+    from torchscan import crawl_module
+
+    return int(sum(layer["macs"] for layer in crawl_module(module, (3, size, size))["layers"]))
+
+
+COUNTERS: dict[str, Callable[[Any, int], int]] = {
+    "torchinfo": _torchinfo, "fvcore": _fvcore, "ptflops": _ptflops, "calflops": _calflops, "torchscan": _torchscan,
+}  # fmt: skip
+
+
+def _peak_mib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def memory_of_ours(network: str) -> Callable[[], float]:
+    """MiB that building without weights and describing take above the import."""
+    import timm
+
+    from convscope.insight.meta_building import weightless
+    from convscope.insight.parameters import describe_parameters
+
+    before = _peak_mib()
+
+    def run() -> float:
+        with weightless():
+            module = timm.create_model(network)
+        describe_parameters(module, (1, 3, SIZES[network], SIZES[network]))
+        return _peak_mib() - before
+
+    return run
+
+
+def memory_of_peer(network: str) -> Callable[[], float]:
+    """MiB that building and torchinfo's summary take above the import."""
+    import timm
+    import torchinfo  # noqa: F401
+
+    before = _peak_mib()
+
+    def run() -> float:
+        _torchinfo(timm.create_model(network), SIZES[network])
+        return _peak_mib() - before
+
+    return run
+
+
+def answers() -> None:
+    """What every tool that is installed says of a few networks, beside what was published."""
+    import importlib.util
+
+    import timm
+    from rich.console import Console
+    from rich.table import Table
+
+    from convscope.insight.parameters import multiply_adds
+
+    published = {"resnet50": 4.09, "mobilenetv2_100": 0.30, "convnext_large": 34.36, "vit_base_patch16_224": 17.56}
+    tools = [peer for peer in COUNTERS if importlib.util.find_spec(peer)]
+    table = Table("network", "published", "convscope", *tools)
+    for name, figure in published.items():
+        module = timm.create_model(name).eval()
+        cells = [f"{multiply_adds(module, (1, 3, 224, 224)) / 1e9:.2f}"]
+        for tool in tools:
+            try:
+                cells.append(f"{COUNTERS[tool](module, 224) / 1e9:.2f}")
+            except Exception as error:
+                cells.append(type(error).__name__)
+        table.add_row(name, f"{figure:.2f}", *cells)
+    Console(width=120).print("multiply-adds in billions", table)
+
+
+if __name__ == "__main__":
+    answers()

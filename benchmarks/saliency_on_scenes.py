@@ -1,0 +1,89 @@
+"""Do the maps of the trained default model point at the hot dog? Generated scenes, whose masks say where it is.
+
+``convscope train data.source=generated`` is run once; then, of hot dogs that were classified rightly, each method's
+maps are held against the masks, for the trained network and for one whose layers were all drawn anew.
+"""
+
+import contextlib
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from benchmarks.row import Row
+
+PICTURES = 64
+METHODS = ("gradient", "input_x_gradient", "smoothgrad", "grad_cam", "grad_cam++", "layer_cam", "guided_backprop")
+NAMES = [
+    "saliency/scenes/pointing_game", "saliency/scenes/mass_over_area", "saliency/scenes/randomised_pointing_over_area",
+    "saliency/scenes/randomised_mass_over_area",
+]  # fmt: skip
+CHANCE = 1.5  # a randomised network's figure over chance, at most
+
+
+def measure(name: str) -> Row:
+    """The best method's figure; of the randomised network, the figure of that same method over chance."""
+    trained, randomised, area = _figures()
+    kind = "pointing" if "pointing" in name else "mass"
+    best = max(trained, key=lambda method: trained[method][kind])
+    figure = (randomised if "randomised" in name else trained)[best][kind]
+    if name == NAMES[0]:
+        value, goal, met = figure, 0.9, figure >= 0.9
+    elif name == NAMES[1]:
+        value, goal, met = figure / area, 2.0, figure >= 2 * area
+    else:
+        value, goal, met = figure / area, CHANCE, figure <= CHANCE * area
+    return Row(name, round(figure, 4), round(area, 4), f"share, {best}", round(value, 4), goal, met)
+
+
+@cache
+def _figures() -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]], float]:
+    """For the trained and the randomised network each method's pointing game and mass inside; the masks' mean area."""
+    import numpy as np
+    import torch
+
+    from convscope.commands.building import cache_dir, open_source
+    from convscope.commands.cli import main
+    from convscope.commands.insight_callbacks import look, mask
+    from convscope.commands.trained import load_trained_run
+    from convscope.config.data import Hotdog
+    from convscope.data.image_data_module import ImageDataModule
+    from convscope.errors import UserError
+    from convscope.insight import faithfulness, saliency
+    from convscope.insight.sanity_check import randomised
+
+    run = Path(tempfile.mkdtemp(prefix="convscope-bench-")) / "run"
+    with contextlib.suppress(SystemExit):
+        main(["train", "data=hotdog", "data.source=generated", "callbacks=none", "logger=csv", f"folder={run}"])
+    trained = load_trained_run(run)
+    told = Hotdog.model_validate(trained.config["data"])
+    data = ImageDataModule(
+        open_source(told), trained.preprocessing, batch_size=told.batch_size, cache_dir=cache_dir(told)
+    )
+    hot_dogs = np.flatnonzero(data.store("test").labels == 0)
+    seen = look(data, "test", hot_dogs.tolist())
+    with torch.no_grad():
+        right = torch.cat([trained.network(part).argmax(dim=1) for part in seen.inputs.split(32)]) == 0
+    kept = torch.nonzero(right).flatten()[:PICTURES]
+    masks = torch.from_numpy(np.stack([_known(mask(data, "test", int(hot_dogs[number]))) for number in kept.tolist()]))
+    inputs = seen.inputs[kept]
+
+    def figures(network: Any) -> dict[str, dict[str, float]]:
+        found = {}
+        for method in METHODS:
+            with contextlib.suppress(UserError):  # a method that does not suit the network
+                maps = torch.cat([saliency.METHODS[method](network, part, 0) for part in inputs.split(8)])
+                found[method] = {
+                    "pointing": float(faithfulness.pointing_game(maps, masks).float().mean()),
+                    "mass": float(faithfulness.mass_inside(maps, masks).mean()),
+                }
+        return found
+
+    area = float(faithfulness.area_share(masks).mean())
+    return figures(trained.network), figures(randomised(trained.network)), area
+
+
+def _known(mask: Any) -> Any:
+    if mask is None:
+        raise LookupError("a scene without a mask")
+    return mask
