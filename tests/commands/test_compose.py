@@ -52,7 +52,7 @@ def test_defaults_are_valid(train):
     assert config.transfer.name == "auto"
 
 
-GROUPS = ["model", "data", "transfer", "callbacks", "logger", "trainer", "experiment", "debug"]
+GROUPS = ["model", "data", "transfer", "callbacks", "logger", "trainer", "experiment", "debug", "sweep", "launcher"]
 OPTIONS = [
     (group, file.stem)
     for group in GROUPS

@@ -130,8 +130,14 @@ def test_a_sweep_has_a_folder_for_each_job(convscope, tmp_path):
     ended = convscope("train", "--multirun", "model=lenet5,lecture_cnn", *SMALL[1:])
     assert ended.status == 0, ended.err
     summaries = sorted((tmp_path / "outputs/sweeps").glob("*/*/summary.json"))
-    assert [json.loads(file.read_text())["model"]["name"] for file in summaries] == ["lenet5", "lecture_cnn"]
+    assert [json.loads(file.read_text())["model"]["name"] for file in summaries] == ["lecture_cnn", "lenet5"]
     assert len({file.parents[1] for file in summaries}) == 1
+
+
+def test_a_launcher_of_sweeps_has_no_effect_on_one_training(convscope):
+    ended = convscope("train", *SMALL, "launcher=joblib")
+    assert ended.status == 2
+    assert ended.err == "error: launcher=joblib: is for the jobs of a sweep; add --multirun\n"
 
 
 def test_a_diverging_training_ends_with_advice(convscope):

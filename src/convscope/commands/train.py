@@ -218,8 +218,10 @@ def refuse_without_effect(config: Train, overrides: Sequence[str]) -> None:
     """Refuse a key beside ``transfer.stages`` where each stage has another value of its own.
 
     Raises:
-        UserError: Such a key is among ``overrides``.
+        UserError: Such a key is among ``overrides``, or a launcher of sweeps is told of where there is no sweep.
     """
+    if config.launcher.name != "local" and sweep_path() is None:
+        raise UserError(f"launcher={config.launcher.name}: is for the jobs of a sweep; add --multirun")
     for word in overrides:
         key = word.split("=")[0].removeprefix("transfer.")
         if word.startswith("transfer.") and key in StageSettings.model_fields:

@@ -9,7 +9,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from convscope.commands.console import console, is_quiet, say_always
+from convscope.commands.console import is_quiet, say_always, the_console
 from convscope.tracking.report.formats import as_dict, duration, metric, number
 from convscope.tracking.report.sweep import SweptRun, swept_runs, varied_keys, write_sweep_report
 from convscope.tracking.run_folder import write_atomically
@@ -35,9 +35,9 @@ def compare(folder: Path, by: str = METRIC, *, lowest: bool = False) -> bool:
     write_atomically(file, _csv(runs, varied).encode())
     report = write_sweep_report(folder)
     if not is_quiet():
-        console.print()
-        console.print(_table(runs, varied, by))
-        console.print()
+        the_console().print()
+        the_console().print(_table(runs, varied, by))
+        the_console().print()
     say_always(f"table    {file}\nreport   {report}")
     return any(value_of(run, by) is not None for run in runs)
 
