@@ -9,6 +9,11 @@ from convscope.errors import UserError
 SCHEMA = Compare
 
 
+def prepare_arguments(arguments: list[str]) -> list[str]:
+    """``sweep=PATH`` is ``folder=PATH``: Hydra takes ``sweep=...`` for an option of the group ``conf/sweep/``."""
+    return [f"folder={word.removeprefix('sweep=')}" if word.startswith("sweep=") else word for word in arguments]
+
+
 def run(config: Compare, overrides: Sequence[str]) -> None:
     """Print the table, and write ``comparison.csv`` and ``report.html`` into the sweep's folder.
 
@@ -17,7 +22,7 @@ def run(config: Compare, overrides: Sequence[str]) -> None:
     """
     from convscope.commands.sweeps.comparison import compare
 
-    folder = Path(config.sweep).expanduser().absolute()
+    folder = Path(config.folder).expanduser().absolute()
     if not folder.is_dir():
         raise UserError(f"sweep={folder}: no such folder")
     if not any(folder.glob("*/config.yaml")):

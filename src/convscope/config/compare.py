@@ -10,6 +10,6 @@ from convscope.config.base import Config
 class Compare(Config):
     """The runs of a sweep side by side: ``convscope compare``."""
 
-    sweep: str
+    folder: str
     metric: Annotated[str, Field(pattern=r"^(test|validation)/\w+$")]
     order: Literal["auto", "highest", "lowest"]
