@@ -109,7 +109,7 @@ def test_a_sweep_that_is_stopped_goes_on(convscope, tmp_path, monkeypatch):
         ].count(json.loads((one / "summary.json").read_text())["metrics"]) == 2  # fmt: skip
     ended = convscope("compare", "sweep=outputs/sweeps/stopped", "metric=validation/loss")
     assert ended.status == 0, ended.err
-    losses = [float(line.split()[1]) for line in ended.out.splitlines() if line[:1] in "123"]
+    losses = [float(line.split()[1]) for line in ended.out.splitlines() if line.strip()[:1].isdigit()]
     assert len(losses) == 3
     assert losses == sorted(losses)
 
@@ -132,9 +132,9 @@ def test_jobs_in_processes_of_their_own(convscope, tmp_path, launcher):
     sweep = tmp_path / "outputs/sweeps/launched"
     assert ended.status == 2
     for seed in (1, 2):
-        assert f"(job: seed={seed},transfer.lr=1e30)" in ended.err
+        assert f"(job: seed={seed},transfer.lr=1e+30)" in ended.err
         assert (sweep / f"seed={seed},transfer.lr=0.1/summary.json").is_file()
-        failed = json.loads((sweep / f"seed={seed},transfer.lr=1e30/status.json").read_text())
+        failed = json.loads((sweep / f"seed={seed},transfer.lr=1e+30/status.json").read_text())
         assert failed["status"] == "failed"
     assert "failed" in (sweep / "comparison.csv").read_text()
 
