@@ -17,7 +17,7 @@ only :=
 slow :=
 
 RESERVED := PYTHON torch extras only slow
-TARGETS := help setup train sweep evaluate explain describe zoo serve dashboard cache test lint bench lock
+TARGETS := help setup train sweep compare evaluate explain describe zoo serve dashboard cache test lint bench lock
 DEVELOPER_TARGETS := test lint bench
 
 EMPTY :=
@@ -125,6 +125,9 @@ train: $(INSTALLED) ## train: make train model=resnet data=hotdog
 
 sweep: $(INSTALLED) ## train every combination: make sweep model=resnet,vgg transfer=head,full
 	$(BIN)/convscope train --multirun $(ARGUMENTS)
+
+compare: $(INSTALLED) ## tables and a chart of several runs: make compare sweep=PATH, or runs='[PATH, PATH]'
+	$(BIN)/convscope compare $(ARGUMENTS)
 
 evaluate: $(INSTALLED) ## evaluate a finished run: make evaluate run=PATH
 	$(BIN)/convscope evaluate $(ARGUMENTS)

@@ -36,7 +36,7 @@ class _Open(TorchFunctionMode):
             return _mean_instead(func in (F.max_pool1d, torch.max_pool1d), *args, **kwargs)
         if func in _ADAPTIVE and _whole(args[0], func(*args, **kwargs)):
             return func(*args, **kwargs).detach()
-        if func in _MEANS and len(args[0].shape) == 4 and _spatial(args[1:], kwargs):
+        if func in _MEANS and _spatial(len(args[0].shape), args[1:], kwargs):
             return _detached(func(*args, **kwargs))
         if func in _NORMS:
             return args[0] * 1.0
@@ -47,11 +47,12 @@ def _whole(x: torch.Tensor, out: torch.Tensor) -> bool:
     return tuple(out.shape[2:]) == (1,) * (out.ndim - 2)
 
 
-def _spatial(rest: Any, kwargs: Any) -> bool:
-    """Whether a reduction over an image runs over its rows or columns."""
+def _spatial(ndim: int, rest: Any, kwargs: Any) -> bool:
+    """Whether a reduction over an image, its channels in groups or not, runs over its rows and columns."""
     told = kwargs.get("dim", next((a for a in rest if isinstance(a, int | tuple | list)), None))
-    dims = {told} if isinstance(told, int) else set(told or (1, 2, 3))
-    return len({d % 4 for d in dims} - {0}) > 1
+    dims = {told} if isinstance(told, int) else set(told or range(1, ndim))
+    reduced = {d % ndim for d in dims} - {0}
+    return len(reduced) > 1 if ndim == 4 else ndim == 5 and {3, 4} <= reduced
 
 
 def _detached(out: Any) -> Any:

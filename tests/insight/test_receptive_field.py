@@ -387,6 +387,7 @@ def agrees_with_the_oracle(network, shape, most_places):
 
 
 TRANSFORMERS = {
+    "mobilevit",  # v2's attention is a softmax and a sum over all patches, that the oracle follows
     "vision_transformer",
     "eva",
     "deit",

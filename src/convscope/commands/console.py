@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 _quiet = False
 
@@ -58,3 +59,12 @@ def say_facts(facts: Mapping[str, str]) -> None:
     width = max(map(len, facts))
     for name, value in facts.items():
         the_console().print(f"[cyan]{_escape(name):<{width}}[/]  {_escape(value)}")
+
+
+def say_table(table: "Table") -> None:
+    """A table, which a file or a pipe gets as wide as it is."""
+    if _quiet:
+        return
+    from rich.console import Console
+
+    (the_console() if the_console().is_terminal else Console(width=240)).print(table)

@@ -279,10 +279,9 @@ def next_step(folder: RunFolder, done: Sequence[StageResult]) -> int:
 
 def print_plan(prepared: Sequence[Prepared], parameters: int) -> None:
     """A table of the stages: what trains, at what rates, and whether the frozen part is cached."""
-    from rich.console import Console
     from rich.table import Table
 
-    from convscope.commands.console import the_console
+    from convscope.commands.console import say_table
 
     table = Table(box=None, pad_edge=False, header_style="cyan")
     for heading in ("stage", "trains", "parameters", "rate", "epochs", "batch", "frozen part"):
@@ -299,8 +298,7 @@ def print_plan(prepared: Sequence[Prepared], parameters: int) -> None:
             str(stage.told.batch_size),
             f"not cached: {stage.reason}" if stage.reason else _cached(stage.told),
         )
-    # A file or a pipe has no width to keep to.
-    (the_console() if the_console().is_terminal else Console(width=240)).print(table)
+    say_table(table)
 
 
 def _cached(told: Told) -> str:
