@@ -6,7 +6,7 @@ run that was interrupted within an epoch continues with the batches that it woul
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 import numpy as np
 import torch
@@ -14,6 +14,9 @@ from torch.utils.data import DataLoader, Dataset, Sampler, SequentialSampler
 
 from convscope.data.image_store import ImageStore
 from convscope.data.random_affine import RandomAffine
+
+if TYPE_CHECKING:
+    from pytorch_lightning import Trainer
 
 ORDER, AUGMENTATION = 0, 1  # streams of random numbers
 
@@ -264,3 +267,8 @@ class BatchLoader:
     def close(self) -> None:
         """End the workers."""
         self._in_workers = None
+
+
+def batches_done(trainer: "Trainer") -> int:
+    """Of the epoch that a training begins or resumes; a batch that was under way at the interruption is not done."""
+    return trainer.fit_loop.epoch_loop.batch_progress.current.ready if trainer.training else 0

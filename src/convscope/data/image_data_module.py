@@ -1,6 +1,7 @@
 """An `ImageSource` as a LightningDataModule: stored, shuffled, augmented, batched, normalised on the device."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -9,7 +10,7 @@ import torch
 from pytorch_lightning import LightningDataModule
 
 from convscope.data.augmentation import augmentation as augmentation_preset
-from convscope.data.batches import BatchLoader, BatchReader, EpochOrder, ImageBatch, Reader
+from convscope.data.batches import BatchLoader, BatchReader, EpochOrder, ImageBatch, Reader, batches_done
 from convscope.data.cores import available_cores
 from convscope.data.feature_reader import FeatureReader, FeatureSource
 from convscope.data.image_source import ImageSource
@@ -225,16 +226,11 @@ class ImageDataModule(LightningDataModule):
             order,
             workers=workers,
             pin_memory=trainer is not None and trainer.strategy.root_device.type == "cuda",
-            position=self._batches_done if trainer is not None and training else None,
+            position=partial(batches_done, trainer) if trainer is not None and training else None,
             shuffled=shuffle,
         )
         self._loaders.append(loader)
         return loader
-
-    def _batches_done(self) -> int:
-        """Of the epoch that begins or is being resumed; a batch that was under way at the interruption is not done."""
-        assert self.trainer is not None
-        return self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
 
     def _number_of_workers(self) -> int:
         if self.workers != "auto":

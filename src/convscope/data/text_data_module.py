@@ -1,13 +1,14 @@
 """A `TextSource` as a LightningDataModule: encoded once, batched by length."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from pytorch_lightning import LightningDataModule
 
-from convscope.data.batches import BatchLoader
+from convscope.data.batches import BatchLoader, batches_done
 from convscope.data.feature_reader import FeatureReader, FeatureSource
 from convscope.data.text_source import TextSource
 from convscope.data.token_batches import LengthOrder, TokenReader
@@ -168,13 +169,8 @@ class TextDataModule(LightningDataModule):
             reader,
             order,
             pin_memory=trainer is not None and trainer.strategy.root_device.type == "cuda",
-            position=self._batches_done if trainer is not None and training else None,
+            position=partial(batches_done, trainer) if trainer is not None and training else None,
             shuffled=shuffle,
         )
         self._loaders.append(loader)
         return loader
-
-    def _batches_done(self) -> int:
-        """Of the epoch that begins or is being resumed; a batch that was under way at the interruption is not done."""
-        assert self.trainer is not None
-        return self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
