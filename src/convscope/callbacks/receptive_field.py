@@ -20,7 +20,7 @@ COLUMNS = ("layer", "type", "output", "field", "stride", "offset", "padding", "g
 
 
 class ReceptiveFieldLog(Callback):
-    """Logs the table ``receptive_field`` once; figure and scalars ``effective_field`` at each stage's start and end.
+    """Logs the table ``receptive_field`` once; figures ``effective/...`` and scalars at each stage's start and end.
 
     One instance serves all stages of a run. What cannot be measured is a warning, and no end of a training.
 
@@ -67,14 +67,14 @@ class ReceptiveFieldLog(Callback):
             self.last = measured
 
     def draw(self, step: int) -> None:
-        """The first field beside that of the weights as they are now, as ``receptive_field/effective``."""
+        """The first field beside that of the weights as they are now, as ``receptive_field/before_and_after``."""
         final = self._measure(step, "end")
         if final is None or self.first is None or final.gradient.ndim != 2:
             return
         self.last = final
         panels = [self._panel(title, field) for title, field in (("before", self.first), ("after", final))]
         figure = field_figures.effective_field(panels, f"What the centre of {final.layer} answers to")
-        self.recorder.figure("receptive_field/effective", figure, step)
+        self.recorder.figure("receptive_field/before_and_after", figure, step)
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -107,7 +107,7 @@ class ReceptiveFieldLog(Callback):
         self.recorder.scalars(scalars, step)
         if measured.gradient.ndim == 2:
             figure = field_figures.effective_field([self._panel(moment.replace("_", " "), measured)])
-            self.recorder.figure(f"receptive_field/effective_{moment}", figure, step)
+            self.recorder.figure(f"receptive_field/effective/{moment}", figure, step)
         return measured
 
     def _panel(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convscope.commands.compose import quoted
-from convscope.commands.console import say
+from convscope.commands.console import say, watched
 from convscope.config.explain import Explain
 from convscope.errors import UserError
 
@@ -102,7 +102,7 @@ def run(config: Explain, overrides: Sequence[str]) -> None:
     else:
         targets = probabilities.argmax(dim=1)
     maps = {}
-    for name, method in methods.items():
+    for name, method in watched(list(zip(methods, methods.items(), strict=True)), "explaining"):
         settings = {"layer": config.layer} if name in saliency.LAYER_METHODS and config.layer is not None else {}
         maps[name] = torch.cat(
             [
