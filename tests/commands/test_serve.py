@@ -81,6 +81,12 @@ def test_the_map_is_the_methods(client: TestClient, trained: TrainedRun, target:
     assert (np.diff(drawn[order]) >= 0).all()  # the stronger the gradient, the more opaque
 
 
+def test_the_page_is_told_of_generated_pictures(client: TestClient, trained: TrainedRun) -> None:
+    assert client.get("/about").json()["generated"] is False
+    trained.folder.write_summary({"data": {"source": "generated"}})
+    assert client.get("/about").json()["generated"] is True
+
+
 def test_every_method_of_the_page_exists() -> None:
     assert set(TITLES) <= set(saliency.METHODS)
 

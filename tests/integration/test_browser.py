@@ -146,6 +146,11 @@ def test_a_report(opened: Any, tmp_path: Path, width: int, scheme: str) -> None:
     moments = page.locator("#saliency .set").nth(1).locator("button").all_inner_texts()
     assert moments == ["start", "all"]  # in the order of the training
 
+    page.locator("#mistakes img").first.click()
+    assert page.locator("dialog[open] img").get_attribute("alt") == "mistakes · worst"
+    page.locator("dialog[open] img").click()
+    assert page.locator("dialog[open]").count() == 0
+
     page.emulate_media(media="print")
     printed = "[...document.querySelectorAll('img.printed')].map(i => i.naturalWidth > 100 && i.offsetHeight > 0)"
     assert page.evaluate(printed) == [True] * page.locator("[data-chart]").count()

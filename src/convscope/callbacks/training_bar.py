@@ -30,29 +30,30 @@ class TrainingBar(Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Begin where the stage does, or where it is resumed."""
         batches, epochs = trainer.num_training_batches, trainer.max_epochs or 0
-        known = isinstance(batches, int) and epochs > 0
-        total = batches * epochs if known else None
-        self._begin(self.stage, total, int(batches * trainer.current_epoch) if known else 0)
+        if isinstance(batches, int) and epochs > 0:
+            self._begin(self.stage, batches * epochs, batches * trainer.current_epoch)
+        else:  # nobody knows how many there are
+            self._begin(self.stage, None, 0)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Tell the epoch."""
-        self._update(description=self._epoch(trainer))
+        self._say(self._epoch(trainer))
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
         """One more."""
-        self._update(advance=1)
+        self._advance()
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """The bar stands still for a while."""
-        self._update(description=f"{self._epoch(trainer)}, validating")
+        self._say(f"{self._epoch(trainer)}, validating")
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """It goes on."""
-        self._update(description=self._epoch(trainer))
+        self._say(self._epoch(trainer))
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """What the other callbacks do now takes its time, too."""
-        self._update(description=f"{self.stage}: looking into the network")
+        self._say(f"{self.stage}: looking into the network")
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """The test has a bar of its own."""
@@ -61,7 +62,7 @@ class TrainingBar(Callback):
 
     def on_test_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
         """One more."""
-        self._update(advance=1)
+        self._advance()
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Make room for the bar of what comes next."""
@@ -96,10 +97,15 @@ class TrainingBar(Callback):
         self._shown = (shown, shown.add_task(description, total=total, completed=done))
         shown.start()
 
-    def _update(self, **changes: Any) -> None:
+    def _say(self, description: str) -> None:
         if self._shown is not None:
             progress, task = self._shown
-            progress.update(task, **changes)
+            progress.update(task, description=description, refresh=True)  # what comes may not let its thread draw
+
+    def _advance(self) -> None:
+        if self._shown is not None:
+            progress, task = self._shown
+            progress.advance(task)
 
     def _end(self) -> None:
         if self._shown is not None:

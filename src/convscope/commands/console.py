@@ -88,6 +88,6 @@ def watched(steps: Sequence[tuple[str, Thing]], what: str) -> Iterator[Thing]:
     with Progress(*columns, console=the_console(), transient=True) as progress:
         task = progress.add_task(what, total=len(steps))
         for name, thing in steps:
-            progress.update(task, description=f"{what}: {name}")
+            progress.update(task, description=f"{what}: {name}", refresh=True)
             yield thing
             progress.advance(task)

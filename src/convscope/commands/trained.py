@@ -41,6 +41,12 @@ class TrainedRun:
         return float(value) if isinstance(value, (int, float)) else None
 
     @property
+    def generated(self) -> bool:
+        """Whether it was trained, and tested, on generated pictures."""
+        value: object = (self.folder.read_summary() or {}).get("data", {}).get("source")
+        return value == "generated"
+
+    @property
     def precision(self) -> str | None:
         """In which the run was tested; None where it is not complete."""
         value: str | None = (self.folder.read_summary() or {}).get("environment", {}).get("precision")

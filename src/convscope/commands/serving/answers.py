@@ -67,6 +67,7 @@ class PictureAnswers:
             "classes": list(self._run.classes),
             "methods": TITLES,
             "accuracy": self._run.accuracy,
+            "generated": self._run.generated,
         }
 
     def answer(self, sent: Sent) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 const $ = (id) => document.getElementById(id);
 const named = (name) => name.replaceAll("_", " ");
-const asked = { picture: null, text: null, method: null, target: null, turn: 0 };
+const asked = { picture: null, text: null, method: null, target: null, fresh: true, turn: 0 };
 
 let takes = "picture";
 
@@ -25,8 +25,10 @@ async function ask() {
     if (turn !== asked.turn) return;
     if (response.ok) {
       $("error").hidden = true;
+      asked.fresh = false;
       show(answer);
     } else {
+      if (asked.fresh) $("answer").hidden = true; // what is shown answers for something else
       fail(answer.error);
     }
   } catch (error) {
@@ -87,6 +89,7 @@ function take(file) {
   if (!file || takes !== "picture") return;
   asked.picture = file;
   asked.target = null;
+  asked.fresh = true;
   ask();
 }
 
@@ -111,7 +114,8 @@ function offer(methods) {
 async function start() {
   const about = await (await fetch("/about")).json();
   $("title").textContent = document.title = named(about.title);
-  const share = about.accuracy === null ? "" : `; right on ${(100 * about.accuracy).toFixed(1)} % of its test ${about.takes}s`;
+  const share = about.accuracy === null ? "" : `; right on ${(100 * about.accuracy).toFixed(1)} % of its test ${about.takes}s`
+    + (about.generated ? ", which were generated; real ones may be another matter" : "");
   const classes = about.classes.slice(0, 12).map(named).join(", ") + (about.classes.length > 12 ? ", …" : "");
   $("about").textContent = `${about.classes.length} classes: ${classes}${share}`;
   offer(about.methods);
@@ -135,6 +139,7 @@ $("write").addEventListener("submit", (event) => {
   event.preventDefault();
   asked.text = $("text").value;
   asked.target = null;
+  asked.fresh = true;
   ask();
 });
 document.addEventListener("paste", (event) => take(event.clipboardData.files[0]));

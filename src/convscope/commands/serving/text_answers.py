@@ -41,6 +41,7 @@ class TextAnswers:
             "classes": list(self._run.classes),
             "methods": TITLES,
             "accuracy": summary.get("metrics", {}).get("test", {}).get("accuracy"),
+            "generated": summary.get("data", {}).get("source") == "generated",
         }
 
     def answer(self, sent: Sent) -> dict[str, Any]:

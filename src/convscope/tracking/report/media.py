@@ -79,8 +79,8 @@ def in_sections(pictures: Iterable[Inlined]) -> list[MediaSection]:
         section, _, rest = picture.name.rpartition("/")[0].partition("/")
         made = sections.setdefault(section, MediaSection(section, SECTIONS.get(section, _readable(section))))
         if (section, rest) not in sets:
-            kind = f"{section}/{rest}"
-            sets[section, rest] = PictureSet(CAPTIONS.get(kind, _readable(rest)), bool(rest))
+            title = CAPTIONS.get(f"{section}/{rest}", _readable(rest))
+            sets[section, rest] = PictureSet(title, bool(rest))
             made.sets.append(sets[section, rest])
         sets[section, rest].pictures.append(picture)
     for kind in sets.values():
