@@ -120,6 +120,7 @@ async function start() {
   $("about").textContent = `${about.classes.length} classes: ${classes}${share}`;
   offer(about.methods);
   takes = about.takes;
+  if (takes === "text") $("parts").textContent = "words";
   $("drop").hidden = takes !== "picture";
   $("write").hidden = takes !== "text";
   document.body.dataset.ready = "true";
