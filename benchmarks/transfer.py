@@ -94,6 +94,7 @@ def ours_side(part: str, warm: bool, precision: str, train: int = TRAIN) -> Call
     import torch
 
     from convscope.commands import stages as staging
+    from convscope.commands.console import set_quiet
     from convscope.commands.features import FeatureMaker
     from convscope.data.image_data_module import ImageDataModule
     from convscope.models.network import build_network
@@ -103,6 +104,7 @@ def ours_side(part: str, warm: bool, precision: str, train: int = TRAIN) -> Call
     from convscope.tracking.run_folder import RunFolder
     from convscope.tracking.trackers import build_loggers
 
+    set_quiet(True)
     source = _pictures(train)
     architecture = architecture_of(config.model)
     torch.manual_seed(0)
