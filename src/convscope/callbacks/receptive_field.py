@@ -22,7 +22,7 @@ COLUMNS = ("layer", "type", "output", "field", "stride", "offset", "padding", "g
 
 
 class ReceptiveFieldLog(Callback):
-    """Logs the table ``receptive_field`` once; figure and scalars ``effective_field`` at each stage's start and end.
+    """Logs the table ``receptive_field`` once; figures ``effective/...`` and scalars at each stage's start and end.
 
     One instance serves all stages of a run. What cannot be measured is a warning, and no end of a training.
 
@@ -73,7 +73,7 @@ class ReceptiveFieldLog(Callback):
             self.last = measured
 
     def draw(self, step: int) -> None:
-        """The first field beside that of the weights as they are now, as ``receptive_field/effective``."""
+        """The first field beside that of the weights as they are now, as ``receptive_field/before_and_after``."""
         final = self._measure(step, "end")
         if final is None or self.first is None or final.gradient.ndim != 2:
             return
@@ -81,7 +81,7 @@ class ReceptiveFieldLog(Callback):
         panels = [self._panel(title, field) for title, field in (("before", self.first), ("after", final))]
         with self.spent.on("effective field"):
             figure = field_figures.effective_field(panels, f"What the centre of {final.layer} answers to")
-            self.recorder.figure("receptive_field/effective", figure, step)
+            self.recorder.figure("receptive_field/before_and_after", figure, step)
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -119,7 +119,7 @@ class ReceptiveFieldLog(Callback):
         self.recorder.scalars(scalars, step)
         if measured.gradient.ndim == 2:
             sheet = field_sheet(*self._panel(moment.replace("_", " "), measured))
-            self.recorder.image(f"receptive_field/effective_{moment}", sheet, step)
+            self.recorder.image(f"receptive_field/effective/{moment}", sheet, step)
         return measured
 
     def _panel(

@@ -36,8 +36,8 @@ class LookedAt:
 class SaliencyMaps(Callback):
     """Draws the maps of a few fixed pictures at the end of every stage, and every few epochs.
 
-    ``saliency/maps`` has each picture with the maps of all methods, for its true class; ``saliency/learning`` has the
-    first method's maps of all moments so far, side by side.
+    ``saliency/maps`` has each picture with the maps of all methods, for its true class; ``saliency/learning/<method>``
+    has the maps of all moments so far, side by side.
 
     Args:
         recorder: Takes the figures.
@@ -65,7 +65,7 @@ class SaliencyMaps(Callback):
         self.maps = Maps(methods, warn)
         self.every_epochs, self.spent = every_epochs, spent
         self._read, self._pictures = pictures, None
-        self._moments: list[tuple[str, list[np.ndarray]]] = []
+        self._moments: dict[str, list[tuple[str, list[np.ndarray]]]] = {}
 
     _pictures: LookedAt | None
 
@@ -91,17 +91,18 @@ class SaliencyMaps(Callback):
                 return
             rows = map_rows(seen, seen.labels, maps, probabilities, self.classes)
             self.recorder.image("saliency/maps", contact_sheet(rows, heading=moment), trainer.global_step)
-            first = next(iter(maps.values())).numpy()
-            overlays = [overlay(pixels, values) for pixels, values in zip(seen.pixels, first, strict=True)]
-            self._moments = [*self._moments, (moment, overlays)][-MOST_MOMENTS:]
-            sheet = contact_sheet(
-                [
-                    [Tile(pixels, self.classes[int(label)]), *(Tile(shown[row], name) for name, shown in self._moments)]
-                    for row, (pixels, label) in enumerate(zip(seen.pixels, seen.labels, strict=True))
-                ],
-                heading=f"where the network looks ({next(iter(maps))})",
-            )
-            self.recorder.image("saliency/learning", sheet, trainer.global_step)
+            for method, values in maps.items():
+                self._draw_moments(method, moment, values.numpy(), seen, trainer.global_step)
+
+    def _draw_moments(self, method: str, moment: str, maps: np.ndarray, seen: LookedAt, step: int) -> None:
+        overlays = [overlay(pixels, values) for pixels, values in zip(seen.pixels, maps, strict=True)]
+        moments = self._moments[method] = [*self._moments.get(method, []), (moment, overlays)][-MOST_MOMENTS:]
+        rows = [
+            [Tile(pixels, self.classes[int(label)]), *(Tile(shown[row], name) for name, shown in moments)]
+            for row, (pixels, label) in enumerate(zip(seen.pixels, seen.labels, strict=True))
+        ]
+        sheet = contact_sheet(rows, heading=f"where the network looks ({method})")
+        self.recorder.image(f"saliency/learning/{method}", sheet, step)
 
 
 class Maps:

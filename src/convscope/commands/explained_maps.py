@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from convscope.commands.console import watched
 from convscope.config.explain import Explain
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def explained_maps(
 
     found = ExplainedMaps()
     parts = list(zip(inputs.split(AT_ONCE), targets.split(AT_ONCE), strict=True))
-    for name, method in methods.items():
+    for name, method in watched(list(zip(methods, methods.items(), strict=True)), "explaining"):
         if name == "integrated_gradients":
             told = [saliency.complete_integrated_gradients(network, *part, score=config.score) for part in parts]
             found.maps[name] = torch.cat([complete.maps for complete in told])

@@ -9,7 +9,7 @@ from pytorch_lightning.callbacks import Callback
 from convscope.callbacks.saliency_maps import LookedAt, SaliencyMaps
 from convscope.callbacks.test_insight import Looks, TestedPictures, TestInsight
 from convscope.callbacks.time_spent import TimeSpent
-from convscope.commands.console import warn
+from convscope.commands.console import warn, watched
 from convscope.config.train import Callbacks
 from convscope.data.hotdog import SceneSplit
 from convscope.data.image_data_module import ImageDataModule
@@ -48,7 +48,16 @@ def test_insight(
     looks = Looks(**told.looks.model_dump(exclude={"methods"}))
     return [
         TestInsight(
-            recorder, network.module, split, data.classes, told.looks.methods, looks, _field(network), spent, warn
+            recorder,
+            network.module,
+            split,
+            data.classes,
+            told.looks.methods,
+            looks,
+            _field(network),
+            spent,
+            warn,
+            watched,
         )
     ]
 

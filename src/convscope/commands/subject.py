@@ -85,6 +85,10 @@ class Subject(ABC):
         """Lines for the console about the data; after ``data_module``."""
 
     @abstractmethod
+    def show_samples(self, recorder: "Recorder") -> None:
+        """Log a few training examples; after ``data_module``."""
+
+    @abstractmethod
     def figures(self, recorder: "Recorder") -> "Callback":
         """What draws the test."""
 
@@ -199,6 +203,12 @@ class PictureSubject(Subject):
             f"{sizes['test']:,} test pictures of {len(source.classes)} classes at {self.network.preprocessing.size} px"
         }
 
+    def show_samples(self, recorder: "Recorder") -> None:
+        """As a figure."""
+        from convscope.commands.samples import show_pictures
+
+        show_pictures(recorder, self.data)
+
     def figures(self, recorder: "Recorder") -> "Callback":
         """Confusion matrix and grids of pictures."""
         from convscope.callbacks.test_figures import TestFigures
@@ -306,6 +316,12 @@ class TextSubject(Subject):
     def said(self) -> dict[str, str]:
         """The texts, their tokens, their vectors."""
         return said_of_tokens(self.source.name, self.source.source, self.facts, self.data.sizes, self.data.classes)
+
+    def show_samples(self, recorder: "Recorder") -> None:
+        """As a table."""
+        from convscope.commands.samples import show_texts
+
+        show_texts(recorder, self.source)
 
     def figures(self, recorder: "Recorder") -> "Callback":
         """Confusion matrix, texts with the words that counted, and n-grams."""

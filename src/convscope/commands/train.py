@@ -142,6 +142,8 @@ def _train(config: Train, overrides: Sequence[str], preemption: "Preemption") ->
         staging.print_plan(prepared, network.parameters)
         for notice in notices:
             say(notice)
+        if config.callbacks.figures:
+            subject.show_samples(recorder)
         spent = TimeSpent()
         insights = subject.insights(config, recorder, spent)
         looking = [
@@ -169,7 +171,7 @@ def _train(config: Train, overrides: Sequence[str], preemption: "Preemption") ->
         callbacks = subject.looks_at_test(config, recorder, spent)
         if config.callbacks.figures:
             callbacks = [subject.figures(recorder), *callbacks]
-        trainer = stages.test(prepared[-1], callbacks)
+        trainer = stages.test(prepared[-1], [*training.build_bar(config, "test"), *callbacks])
         if insights is not None:
             insights.finish()
         clock["end"] = time.perf_counter()
