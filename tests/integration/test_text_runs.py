@@ -141,7 +141,7 @@ def test_stages_freeze_the_vectors_first(convscope, tmp_path):
     assert ended.status == 0, ended.err
     summary = json.loads((tmp_path / "run/summary.json").read_text())
     stages = summary["transfer"]["stages"]
-    assert summary["transfer"]["name"] == "vectors"  # which is what transfer=auto is for word vectors that train
+    assert summary["transfer"]["name"] == "vectors"  # what transfer=auto is here
     assert [stage["name"] for stage in stages] == ["fixed_vectors", "trained_vectors"]
     assert stages[0]["why_not_cached"] == "what it says of a text is as long as the text"
     assert (

@@ -16,7 +16,7 @@ from convscope.insight.undisturbed import undisturbed
 from convscope.tracking.recorder import Recorder
 from convscope.tracking.token_maps import TokenMap, token_figure, token_html
 
-MOST_MOMENTS = 12  # in the figure that shows them below each other
+MOST_MOMENTS, MOST_MAPS = 12, 24  # in the figure that shows them below each other
 CHUNK = 50  # texts that are asked about at once
 COLUMNS = ("method", "texts", "pointing_game", "mass_inside", "area", "mass_over_area")
 Span = tuple[int, int]
@@ -25,8 +25,8 @@ Span = tuple[int, int]
 class TokenSaliencyMaps(AtMoments):
     """Draws the maps of a few fixed texts at the end of every stage, and every few epochs.
 
-    ``saliency/<method>`` has every text, for its true class; ``saliency/learning`` each text at all moments so far,
-    by the first method.
+    ``saliency/<method>`` has every text, for its true class; ``saliency/learning`` the first of them at all
+    moments so far, by the first method.
 
     Args:
         recorder: Takes the figures.
@@ -78,9 +78,10 @@ class TokenSaliencyMaps(AtMoments):
             if number == 0:
                 self._moments = [*self._moments, (moment, maps)][-MOST_MOMENTS:]
         if len(self._moments) > 1:
+            shown = min(len(self.texts), max(1, MOST_MAPS // len(self._moments)))
             history = [
                 TokenMap(f"{at}: {maps[row].title}", maps[row].tokens, maps[row].values, maps[row].gaps)
-                for row in range(len(self.texts))
+                for row in range(shown)
                 for at, maps in self._moments
             ]
             self._draw("saliency/learning", f"what the network goes by ({self.methods[0]})", history, step)
