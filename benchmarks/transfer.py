@@ -216,6 +216,7 @@ def _timm_style(network: Any, images: Any, labels: Any, part: str, epochs: int) 
 
 def _fastai(network: Any, images: Any, labels: Any, part: str, epochs: int) -> float:
     """``Learner.freeze`` and ``fit``, with the network split where its head begins."""
+    import fastai.callback.progress  # noqa: F401  (gives a Learner its no_bar)
     from fastai.data.core import DataLoaders
     from fastai.data.load import DataLoader
     from fastai.learner import Learner

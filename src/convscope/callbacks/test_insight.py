@@ -123,8 +123,9 @@ class TestInsight(Callback):
             parts.append(("filters", partial(self._counted, "filters", partial(self._filters, step))))
         if self.looks.layers:
             surest = int(predictions.indices[sure.where(~wrong, -1).argmax()])
-            look = partial(self._counted, "feature maps", partial(self._feature_maps, surest, step))
-            parts.append(("feature maps", look))
+            parts.append(
+                ("feature maps", partial(self._counted, "feature maps", partial(self._feature_maps, surest, step)))
+            )
         rows: list[list[Any]] = []
         if self.looks.faithfulness and right:
             checked = cache(lambda: self._spread(right))

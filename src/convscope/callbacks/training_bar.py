@@ -30,9 +30,10 @@ class TrainingBar(Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Begin where the stage does, or where it is resumed."""
         batches, epochs = trainer.num_training_batches, trainer.max_epochs or 0
-        known = isinstance(batches, int) and epochs > 0
-        total = batches * epochs if known else None
-        self._begin(self.stage, total, int(batches * trainer.current_epoch) if known else 0)
+        if isinstance(batches, int) and epochs > 0:
+            self._begin(self.stage, batches * epochs, batches * trainer.current_epoch)
+        else:
+            self._begin(self.stage, None, 0)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Tell the epoch."""

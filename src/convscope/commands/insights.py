@@ -26,6 +26,7 @@ class Insights:
     table: ParameterTable
     callbacks: list[Callback] = field(default_factory=list)
     fields: ReceptiveFieldLog | None = None
+    unit: str = "px"  # of the fields
 
     def finish(self) -> None:
         """After the test, with the weights that were tested: the field before and after."""
@@ -36,10 +37,10 @@ class Insights:
     def receptive_field(self) -> dict[str, Any]:
         """For ``summary.json``."""
         if self.fields is not None:
-            return self.fields.summary
+            return {**self.fields.summary, "unit": self.unit}
         network = self.table.receptive_field
         size = None if network is None or network.field is None else network.field.size[-1]
-        return {"theoretical": size, "effective": None, "details": {}}
+        return {"theoretical": size, "effective": None, "details": {}, "unit": self.unit}
 
 
 def build_insights(
@@ -56,7 +57,7 @@ def build_insights(
     whose tokens have no gradient. ``spent`` counts the time.
     """
     told = config.callbacks
-    insights = Insights(table)
+    insights = Insights(table, unit="px" if isinstance(network, Network) else "tokens")
     if told.parameters:
         parts = {block.name: block.modules for block in blocks(network.module, network.head)}
         insights.callbacks.append(ParameterTableLog(recorder, table, network.module, parts))

@@ -242,7 +242,8 @@ def settle_transfer(config: Train, weights: "Weights") -> Train:
         UserError: The transfer needs known weights, and these are random.
     """
     if config.transfer.name == "auto":
-        choice = "gradual" if weights.known else "scratch"
+        trains_vectors = getattr(config.model, "variant", "rand") in ("non_static", "multichannel")
+        choice = "gradual" if weights.known else "vectors" if trains_vectors else "scratch"
         config = compose_again("train", [f"transfer={choice}"], Train)
     if config.transfer.weights == "known" and not weights.known:
         raise UserError(
