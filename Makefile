@@ -70,7 +70,7 @@ HELD := $(subst +,$(SPACE),$(patsubst $(VENV)/installed+%,%,$(firstword $(wildca
 HELD_TORCH := $(or $(firstword $(HELD)),default)
 TORCH := $(or $(torch),$(HELD_TORCH))
 ASKED_EXTRAS := $(subst $(COMMA),$(SPACE),$(extras))
-NEEDED_EXTRAS := $(if $(filter $(DEVELOPER_TARGETS),$(MAKECMDGOALS)),dev) $(filter serve dashboard,$(MAKECMDGOALS))
+NEEDED_EXTRAS := $(if $(filter $(DEVELOPER_TARGETS),$(MAKECMDGOALS)),dev) $(filter bench serve dashboard,$(MAKECMDGOALS))
 EXTRAS := $(sort $(wordlist 2,$(words $(HELD)),$(HELD)) $(ASKED_EXTRAS) $(NEEDED_EXTRAS))
 INSTALLED := $(VENV)/installed+$(subst $(SPACE),+,$(strip $(TORCH) $(EXTRAS)))
 

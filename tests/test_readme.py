@@ -14,7 +14,7 @@ COMMANDS = sorted({
     line.strip() for text in [*FENCED, *INLINE] for line in text.splitlines() if re.match(r"\s*(make|convscope) ", line)
 })  # fmt: skip
 TARGETS = set(re.search(r"^TARGETS := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1].split())
-NEEDS_A_RUN = {"evaluate", "explain", "serve"}
+NEEDS_A_RUN = {"compare", "evaluate", "explain", "serve"}
 
 
 def test_there_are_commands():

@@ -1,13 +1,14 @@
 import random
+from typing import get_args
 
 import numpy as np
 import pytest
 import torch
 
-from convscope.data.augmentation import PRESETS, augmentation
+from convscope.data.augmentation import Preset, augmentation
 from convscope.errors import UserError
 
-PER_PICTURE = [preset for preset in PRESETS if preset != "shift"]
+PER_PICTURE = [preset for preset in get_args(Preset) if preset != "shift"]
 
 
 @pytest.mark.parametrize("preset", PER_PICTURE)
@@ -55,5 +56,5 @@ def test_photos_are_mirrored_half_of_the_time() -> None:
 
 
 def test_an_unknown_preset_is_refused() -> None:
-    with pytest.raises(UserError, match="unknown augmentation 'heavy': choose of none, light, strong, shift"):
+    with pytest.raises(UserError, match="unknown augmentation 'heavy': choose of none, light, colour, strong, shift"):
         augmentation("heavy", 20)

@@ -1,7 +1,7 @@
 """Random changes that a picture may undergo without becoming another class, drawn anew at every epoch."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from convscope.errors import UserError
 
@@ -12,17 +12,16 @@ if TYPE_CHECKING:
 
     PictureAugmentation = Callable[[torch.Tensor], torch.Tensor]
 
-PRESETS = ("none", "light", "strong", "shift")
+Preset = Literal["none", "light", "colour", "strong", "shift"]
 GREY = 128  # what a picture is erased with
 
 
-def augmentation(
-    preset: Literal["none", "light", "strong", "shift"], size: int, interpolation: str = "bilinear"
-) -> "PictureAugmentation | RandomAffine":
+def augmentation(preset: Preset, size: int, interpolation: str = "bilinear") -> "PictureAugmentation | RandomAffine":
     """A function of one picture, (C, H, W) uint8 of any size with C 1 or 3, to (C, ``size``, ``size``) uint8.
 
     - ``none``: the centre.
     - ``light``: a part of half the area or more, and mirrored half of the time: photos.
+    - ``colour``: as light, with brightness, contrast and saturation changed by up to 30 %, and the hue a little.
     - ``strong``: a part of a quarter or more, mirrored, one of TrivialAugment's operations (Müller and
       Hutter 2021, wide space) at a random strength, and a rectangle erased in a quarter of the pictures.
     - ``shift``: the centre turned by up to 10°, shifted by up to a tenth, scaled by up to a tenth, not
@@ -40,8 +39,11 @@ def augmentation(
     mode = InterpolationMode(interpolation)
     if preset == "none":
         return v2.CenterCrop(size)
+    light = [v2.RandomResizedCrop(size, scale=(0.5, 1.0), interpolation=mode), v2.RandomHorizontalFlip()]
     if preset == "light":
-        return v2.Compose([v2.RandomResizedCrop(size, scale=(0.5, 1.0), interpolation=mode), v2.RandomHorizontalFlip()])
+        return v2.Compose(light)
+    if preset == "colour":
+        return v2.Compose([*light, v2.ColorJitter(brightness=0.3, contrast=0.3, saturation=0.3, hue=0.02)])
     if preset == "strong":
         return v2.Compose(
             [
@@ -51,4 +53,4 @@ def augmentation(
                 v2.RandomErasing(p=0.25, scale=(0.02, 0.2), value=GREY),
             ]
         )
-    raise UserError(f"unknown augmentation '{preset}': choose of {', '.join(PRESETS)}")
+    raise UserError(f"unknown augmentation '{preset}': choose of {', '.join(get_args(Preset))}")

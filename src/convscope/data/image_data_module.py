@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from pytorch_lightning import LightningDataModule
 
+from convscope.data.augmentation import Preset
 from convscope.data.augmentation import augmentation as augmentation_preset
 from convscope.data.batches import BatchLoader, BatchReader, EpochOrder, ImageBatch, Reader, batches_done
 from convscope.data.cores import available_cores
@@ -54,7 +55,7 @@ class ImageDataModule(LightningDataModule):
         *,
         batch_size: int,
         cache_dir: Path,
-        augmentation: Literal["none", "light", "strong", "shift"] = "none",
+        augmentation: Preset = "none",
         seed: int = 0,
         workers: int | Literal["auto"] = "auto",
         on_bad_image: Literal["error", "skip"] = "error",
@@ -96,9 +97,7 @@ class ImageDataModule(LightningDataModule):
         stores = self._stores.values()
         return self.source.warnings + tuple(dict.fromkeys(warning for store in stores for warning in store.warnings))
 
-    def begin_stage(
-        self, batch_size: int, augmentation: Literal["none", "light", "strong", "shift"], first_epoch: int
-    ) -> None:
+    def begin_stage(self, batch_size: int, augmentation: Preset, first_epoch: int) -> None:
         """From now on batches of ``batch_size``, augmented so; epoch 0 of the stage is the run's ``first_epoch``."""
         self.batch_size, self.augmentation, self._first_epoch = batch_size, augmentation, first_epoch
         self._features = {}
