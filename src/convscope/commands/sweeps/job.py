@@ -1,6 +1,7 @@
 """One job of a sweep, in whatever process it runs: begin it, go on with it, or leave it alone."""
 
 import errno
+import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ from convscope.commands.compose import Command, check, words_of_job
 from convscope.commands.console import say
 from convscope.commands.resume import CHANGEABLE
 from convscope.commands.sweeps.folder import differences, note_asked, state
+from convscope.commands.sweeps.stopping import interruptible, told_to_stop
 from convscope.config.base import Config
 from convscope.errors import UserError
 
@@ -28,12 +30,13 @@ class Outcome:
 
     Attributes:
         job: Its folder's name.
-        how: ``busy`` where another process runs it; ``mistake`` for what the user can mend, ``failure`` otherwise.
+        how: ``busy`` where another process runs it; ``stopped`` where a signal to the sweep ended it, or came before
+            it began; ``mistake`` for what the user can mend, ``failure`` otherwise.
         message: What went wrong.
     """
 
     job: str
-    how: Literal["complete", "busy", "mistake", "failure"]
+    how: Literal["complete", "busy", "stopped", "mistake", "failure"]
     message: str = ""
 
 
@@ -46,11 +49,15 @@ class JobRunner:
     def __call__(self, config: DictConfig) -> Outcome:
         """Run the job whose configuration Hydra has composed."""
         folder = Path(HydraConfig.get().runtime.output_dir)
-        try:
-            checked = check(config, self.command.SCHEMA)
-        except UserError as error:
-            return Outcome(folder.name, "mistake", str(error))
-        return run_job(folder, checked, words_of_job(), self.command.run)
+        with interruptible():
+            if told_to_stop():
+                return Outcome(folder.name, "stopped")
+            try:
+                checked = check(config, self.command.SCHEMA)
+            except UserError as error:
+                return Outcome(folder.name, "mistake", str(error))
+            return run_job(folder, checked, words_of_job(), self.command.run)
+        return Outcome(folder.name, "stopped")
 
 
 def run_job(folder: Path, config: Config, words: Sequence[str], run: Callable[[Any, Sequence[str]], None]) -> Outcome:
@@ -61,8 +68,10 @@ def run_job(folder: Path, config: Config, words: Sequence[str], run: Callable[[A
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        if _joins_another():
+            return _run(folder, config, words, run)
         with FileLock(folder / RUNNING_FILE).acquire(timeout=0):
-            return _run_locked(folder, config, words, run)
+            return _run(folder, config, words, run)
     except Timeout:
         say(f"{folder.name}: another process runs it")
         return Outcome(folder.name, "busy")
@@ -75,9 +84,12 @@ def run_job(folder: Path, config: Config, words: Sequence[str], run: Callable[[A
         return Outcome(folder.name, "failure", f"{type(error).__name__}: {error}")
 
 
-def _run_locked(
-    folder: Path, config: Config, words: Sequence[str], run: Callable[[Any, Sequence[str]], None]
-) -> Outcome:
+def _joins_another() -> bool:
+    """Whether SLURM has started this process beside the first one of the job, to train together with it."""
+    return int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1 and os.environ.get("SLURM_PROCID", "0") != "0"
+
+
+def _run(folder: Path, config: Config, words: Sequence[str], run: Callable[[Any, Sequence[str]], None]) -> Outcome:
     match state(folder, config):
         case "complete":  # by another process, since the jobs were counted
             return Outcome(folder.name, "complete")
@@ -89,7 +101,8 @@ def _run_locked(
             run(config.model_copy(update={"resume": str(folder)}), free)
         case "new":
             say(f"\n{folder.name}")
-            note_asked(folder, config)
+            if not _joins_another():
+                note_asked(folder, config)
             run(config, words)
     return Outcome(folder.name, "complete")
 

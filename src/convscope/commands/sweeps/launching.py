@@ -23,6 +23,7 @@ from convscope.commands.sweeps.folder import State, claim, state
 from convscope.commands.sweeps.job import JobRunner, Outcome, other_run
 from convscope.commands.sweeps.jobs import Choice, Job, identity, sweep_name
 from convscope.commands.sweeps.launchers import hydra_launcher
+from convscope.commands.sweeps.stopping import begin_worker, forwarding, workers
 from convscope.config.base import Config
 from convscope.config.train import Train
 from convscope.errors import Interrupted, UserError
@@ -60,7 +61,7 @@ def run_sweep(
     planned = list(zip(jobs, trainings, strict=True))
     first = trainings[0]
     _refuse(told, trainings)
-    chosen = hydra_launcher(first.launcher)
+    chosen = hydra_launcher(first.launcher, first.trainer.devices, getattr(first.trainer, "nodes", 1))
     folder = Path(first.outputs).expanduser().absolute() / "sweeps" / (first.sweep.name or sweep_name(told))
     claim(folder, identity(told), ["convscope", name, "--multirun", *_typed(told)])
     states = {job.name: state(folder / job.name, config) for job, config in planned}
@@ -103,16 +104,31 @@ def _launch(
             config=config,
         )
         words = [[*job.words, f"hydra.sweep.subdir={quoted(job.name)}"] for job in pending]
+        match hydra_name:
+            case "basic":
+                return [ended.return_value for ended in launcher.launch(words, initial_job_idx=0)]
+            case "joblib":
+                return _launch_in_a_pool(launcher, folder, pending, words)
+        from convscope.commands.sweeps.submission import submit
+
+        return submit(launcher, folder, [job.name for job in pending], words)
+
+
+def _launch_in_a_pool(
+    launcher: Any, folder: Path, pending: Sequence[Job], words: Sequence[Sequence[str]]
+) -> list[Outcome]:
+    with workers() as pool, forwarding(pool.stop) as received:
+        launcher.joblib |= {"initializer": begin_worker, "initargs": (str(pool.folder),)}
         try:
-            returned = launcher.launch(words, initial_job_idx=0)
+            returned = [ended.return_value for ended in launcher.launch(words, initial_job_idx=0)]
         except Exception as error:
-            if hydra_name == "basic":
-                raise
             # The process of a job is gone: killed, or out of memory. Folders tell which jobs have ended.
             lost = [job for job in pending if not (folder / job.name / "summary.json").is_file()]
             why = f"ended without a word of its own ({type(error).__name__}: {str(error).strip().splitlines()[0]})"
-            return [Outcome(job.name, "failure", why) for job in lost]
-    return [outcome.return_value for outcome in returned]
+            returned = [Outcome(job.name, "failure", why) for job in lost]
+    if received:
+        raise Interrupted(received[0], "interrupted: the jobs that ran have saved their state")
+    return returned
 
 
 @contextmanager

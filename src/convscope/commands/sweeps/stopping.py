@@ -1,0 +1,116 @@
+"""A sweep whose jobs are processes of this machine: who ends the sweep ends them, with their state saved."""
+
+import os
+import signal
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from convscope.errors import Interrupted
+
+# What asks a sweep for an end; Windows has no SIGUSR1 and 2.
+ENDS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2") if hasattr(signal, name))
+STOP_FILE = "stop"
+
+
+@contextmanager
+def forwarding(stop: Callable[[], None]) -> Iterator[list[int]]:
+    """Call ``stop`` for the first signal that asks for an end, and go on waiting; the second Ctrl-C is heard.
+
+    Yields:
+        The signals that came.
+    """
+    received: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield received
+        return
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        if len(received) == 1:
+            stop()
+        elif number == signal.SIGINT:
+            raise KeyboardInterrupt
+
+    before = {number: signal.getsignal(number) for number in ENDS}
+    for number in ENDS:
+        signal.signal(number, on_signal)
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+class Workers:
+    """The processes of a pool, by the files that they leave in a folder: one each, and one that tells them to stop."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def stop(self) -> None:
+        """Begin no other job, and interrupt those that run."""
+        (self.folder / STOP_FILE).touch()
+        for file in self.folder.glob("worker-*"):
+            try:
+                os.kill(int(file.name.removeprefix("worker-")), signal.SIGTERM)
+            except ProcessLookupError:
+                continue
+
+
+@contextmanager
+def workers() -> Iterator[Workers]:
+    """A folder for the workers of this process."""
+    with tempfile.TemporaryDirectory(prefix="convscope-workers-") as folder:
+        yield Workers(Path(folder))
+
+
+class _Worker:
+    """This process, where it is a worker."""
+
+    def __init__(self) -> None:
+        self.folder: Path | None = None
+        self.working = False
+        self.asked = False
+
+    def on_signal(self, number: int, frame: FrameType | None) -> None:
+        self.asked = True
+        if self.working:
+            raise Interrupted(number)
+
+
+_worker = _Worker()
+
+
+def begin_worker(folder: str) -> None:
+    """What a worker does first. Ctrl-C, which a terminal sends to all, is the business of the sweep alone."""
+    _worker.folder = Path(folder)
+    for number in ENDS:
+        signal.signal(number, signal.SIG_IGN if number == signal.SIGINT else _worker.on_signal)
+    (_worker.folder / f"worker-{os.getpid()}").touch()
+
+
+def told_to_stop() -> bool:
+    """Whether this process is a worker that is to begin no other job."""
+    return _worker.folder is not None and (_worker.asked or (_worker.folder / STOP_FILE).exists())
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Within, a signal to this worker interrupts what it does; outside it waits for the next job.
+
+    Raises:
+        Interrupted: In any process but a worker, as it is raised within.
+    """
+    _worker.working = _worker.folder is not None
+    try:
+        yield
+    except Interrupted:
+        _worker.asked = True
+        if _worker.folder is None:
+            raise
+    finally:
+        _worker.working = False
