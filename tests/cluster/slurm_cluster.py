@@ -8,6 +8,7 @@ two slurmd are children of this process. A fake GPU is a character device that d
 for SLURM to hand it out, and for a job to see CUDA_VISIBLE_DEVICES.
 """
 
+import ctypes
 import os
 import re
 import shutil
@@ -17,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from slurm_configuration import NODES, write_configuration
@@ -140,7 +141,7 @@ def running(folder: Path) -> Iterator[SlurmCluster]:
             parts.append(
                 subprocess.Popen(
                     words, env=cluster.environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                    start_new_session=True,
+                    start_new_session=True, preexec_fn=_end_with_this_process,
                 )
             )  # fmt: skip
 
@@ -171,9 +172,15 @@ def running(folder: Path) -> Iterator[SlurmCluster]:
             lambda: cluster.ask("sinfo", "--noheader", "--Node", "--format=%T", check=False).split() == ["idle"] * 2,
         )
         yield cluster
-        cluster.cancel_all()
     finally:
+        with suppress(TimeoutError, subprocess.SubprocessError):
+            cluster.cancel_all()
         _stop(parts, folder)
+
+
+def _end_with_this_process() -> None:
+    """Ask Linux to end the calling process with its parent, should that be killed."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
 def _stop(parts: Sequence["subprocess.Popen[bytes]"], folder: Path) -> None:
@@ -213,6 +220,7 @@ def main(words: Sequence[str]) -> int:
             install()
             return 0
         case ["run", *command] if command:
+            signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
             reason = why_not()
             if reason is not None:
                 print(f"error: {reason}", file=sys.stderr)
