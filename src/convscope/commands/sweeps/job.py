@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shlex
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -76,12 +77,25 @@ def run_job(folder: Path, config: Config, words: Sequence[str], run: Callable[[A
         say(f"{folder.name}: another process runs it")
         return Outcome(folder.name, "busy")
     except UserError as error:
-        return Outcome(folder.name, "mistake", str(error))
+        outcome = Outcome(folder.name, "mistake", str(error))
     except Exception as error:
         if full(error):
-            return Outcome(folder.name, "mistake", f"the disk of {folder} is full; make room, then the same command")
-        traceback.print_exc(file=sys.stderr)
-        return Outcome(folder.name, "failure", f"{type(error).__name__}: {error}")
+            why = f"the disk of {folder} is full; make room, then the same command"
+            outcome = Outcome(folder.name, "mistake", why)
+        else:
+            traceback.print_exc(file=sys.stderr)
+            outcome = Outcome(folder.name, "failure", f"{type(error).__name__}: {error}")
+    _note_failure(folder, words, outcome.message)
+    return outcome
+
+
+def _note_failure(folder: Path, words: Sequence[str], message: str) -> None:
+    """Let the comparison of the sweep name the job, though it failed before there was a run."""
+    from convscope.tracking.run_folder import RunFolder
+
+    run = RunFolder(folder)
+    if folder.is_dir() and run.read_config() is None and not _joins_another():
+        run.write_status("failed", message=message, command=f"# convscope train {shlex.join(words)}")
 
 
 def _joins_another() -> bool:
