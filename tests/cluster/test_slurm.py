@@ -56,6 +56,7 @@ def start(cluster, tmp_path, cache):
         process = subprocess.Popen(
             [sys.executable, "-m", "convscope", *words],
             cwd=tmp_path, env=cluster.environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
         started.append(process)
         return process
@@ -79,9 +80,12 @@ def undisturbed(tmp_path_factory, cache):
 
 
 def epochs(run: Path) -> int:
-    """Epochs that the run has logged."""
+    """Epochs that the run has logged: rows of ``metrics.csv`` with a validation."""
     file = run / "metrics.csv"
-    return 0 if not file.is_file() else file.read_text().count("validation/accuracy")
+    if not file.is_file():
+        return 0
+    with file.open() as rows:
+        return sum(bool(row.get("validation/accuracy")) for row in csv.DictReader(rows))
 
 
 def in_the_middle(run: Path, process: "subprocess.Popen[str] | None" = None) -> None:
