@@ -16,7 +16,7 @@ from convscope.commands.compose import CONFIG_DIR, check, run_command
 from convscope.commands.sweeps import queue as queue_module
 from convscope.commands.sweeps import submission
 from convscope.commands.sweeps.job import Outcome
-from convscope.commands.sweeps.launchers import hydra_launcher
+from convscope.commands.sweeps.launchers import gpus_of_jobs, hydra_launcher
 from convscope.commands.sweeps.queue import queue, still_queued
 from convscope.commands.sweeps.stopping import forwarding
 from convscope.config.train import Train
@@ -51,7 +51,13 @@ def programs(monkeypatch, tmp_path):
 @pytest.mark.parametrize("name", sorted(file.stem for file in (CONFIG_DIR / "launcher").glob("*.yaml")))
 def test_every_example_of_a_launcher_is_valid(name):
     told = composed(f"launcher={name}").launcher
-    assert told.name == {"slurm_cpu": "slurm", "slurm_node": "slurm", "slurm_nodes": "slurm"}.get(name, name)
+    assert (
+        told.name == name.removesuffix("_gpu")
+        if name.startswith("joblib")
+        else "slurm"
+        if name.startswith("slurm")
+        else name
+    )
 
 
 def test_a_job_gets_a_process_for_each_device(monkeypatch, programs):
@@ -214,7 +220,7 @@ def test_a_signal_to_a_sweep_is_handed_on_once():
 WORKER = """
 import sys, time
 from convscope.commands.sweeps.stopping import begin_worker, interruptible, told_to_stop
-begin_worker(sys.argv[1])
+begin_worker(sys.argv[1], 1)
 with interruptible():
     assert not told_to_stop()
     print("works", flush=True)
@@ -240,12 +246,52 @@ def test_workers_of_a_pool_stop(tmp_path):
         pool.stop()
         out, err = process.communicate(timeout=60)
         assert (out, process.returncode) == ("stopped\n", 0), err
-        late = "from convscope.commands.sweeps.stopping import *; import sys; begin_worker(sys.argv[1]); "
+        late = "from convscope.commands.sweeps.stopping import *; import sys; begin_worker(sys.argv[1], 1); "
         late += "print(told_to_stop())"
         words = [sys.executable, "-c", late, str(pool.folder)]
         assert subprocess.run(words, capture_output=True, text=True, check=True).stdout == "True\n"
         folder = pool.folder
     assert not folder.exists()
+
+
+SEES = """
+import os, sys
+from convscope.commands.sweeps.stopping import begin_worker
+begin_worker(sys.argv[1], 3, ("4", "7"))
+print(os.environ["CUDA_VISIBLE_DEVICES"], flush=True)
+sys.stdin.read()
+"""
+
+
+def test_each_worker_sees_a_gpu_and_leaves_it_to_the_next(monkeypatch, tmp_path):
+    def begin() -> "subprocess.Popen[str]":
+        words = [sys.executable, "-c", SEES, str(tmp_path)]
+        return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def sees(process: "subprocess.Popen[str]") -> str:
+        assert process.stdout is not None
+        return process.stdout.readline().strip()
+
+    workers = [begin() for _ in range(3)]
+    try:
+        seen = [sees(process) for process in workers]
+        assert sorted(seen) == ["4", "4", "7"]
+        gone = workers.pop(seen.index("7"))
+        gone.kill()
+        gone.wait()
+        workers.append(begin())
+        assert sees(workers[-1]) == "7"
+    finally:
+        for process in workers:
+            process.kill()
+            process.wait()
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert gpus_of_jobs(composed("launcher=joblib").launcher) == []
+    assert gpus_of_jobs(composed("launcher=joblib_gpu").launcher) == ["0", "1", "2", "3"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-5e,3")
+    assert gpus_of_jobs(composed("launcher=joblib_gpu", "launcher.gpus=2").launcher) == ["GPU-5e", "3"]
+    with pytest.raises(UserError, match="launcher.gpus=4: CUDA_VISIBLE_DEVICES=GPU-5e,3 has 2"):
+        gpus_of_jobs(composed("launcher=joblib_gpu").launcher)
 
 
 # --------------------------------------------------------------------------------------- a job that is queued again

@@ -1,6 +1,7 @@
 """Hydra's launchers, as ``launcher=...`` tells."""
 
 import importlib.util
+import os
 import shutil
 from typing import Any, Literal
 
@@ -57,6 +58,21 @@ def _refuse_idle_devices(told: Slurm, devices: int | Literal["auto"], nodes: int
                 f"launcher.{key}={given} and trainer.{of_trainer}={used}: a job trains on all that it gets; "
                 f"trainer=ddp trainer.{of_trainer}={given} does so, and launcher.{key}=1 gives each job its own"
             )
+
+
+def gpus_of_jobs(told: Launcher) -> list[str]:
+    """Names of the GPUs, of which each job of joblib sees one; none where each sees all.
+
+    Raises:
+        UserError: The environment lets this process see fewer.
+    """
+    if not isinstance(told, Joblib) or not told.gpus:
+        return []
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = list(map(str, range(told.gpus))) if visible is None else [name for name in visible.split(",") if name]
+    if len(names) < told.gpus:
+        raise UserError(f"launcher.gpus={told.gpus}: CUDA_VISIBLE_DEVICES={visible} has {len(names)}")
+    return names[: told.gpus]
 
 
 def settings(told: Launcher, devices: int | Literal["auto"] = 1) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from convscope.commands.console import say, warn
 from convscope.commands.sweeps.folder import State, claim, state
 from convscope.commands.sweeps.job import JobRunner, Outcome, other_run
 from convscope.commands.sweeps.jobs import Choice, Job, identity, sweep_name
-from convscope.commands.sweeps.launchers import hydra_launcher
+from convscope.commands.sweeps.launchers import gpus_of_jobs, hydra_launcher
 from convscope.commands.sweeps.stopping import begin_worker, forwarding, workers
 from convscope.config.base import Config
 from convscope.config.train import Train
@@ -74,7 +74,8 @@ def run_sweep(
     pending = [job for job, _ in planned if states[job.name] in ("interrupted", "new")]
     fixed = [choice.words[0] for choice in told if not choice.swept]
     try:
-        ended = _launch(command, name, chosen, folder, fixed, pending, config_dir) if pending else []
+        gpus = gpus_of_jobs(first.launcher)
+        ended = _launch(command, name, chosen, folder, fixed, pending, config_dir, gpus) if pending else []
     except Interrupted as error:
         raise Interrupted(error.signal, f"{error}; the same sweep again goes on, and runs what is not done") from error
     _compare(folder)
@@ -89,6 +90,7 @@ def _launch(
     fixed: Sequence[str],
     pending: Sequence[Job],
     config_dir: str | None,
+    gpus: Sequence[str],
 ) -> list[Outcome]:
     hydra_name, settings = chosen
     own = [f"hydra/launcher={hydra_name}", "hydra.mode=MULTIRUN", f"hydra.sweep.dir={quoted(str(folder))}"]
@@ -108,17 +110,18 @@ def _launch(
             case "basic":
                 return [ended.return_value for ended in launcher.launch(words, initial_job_idx=0)]
             case "joblib":
-                return _launch_in_a_pool(launcher, folder, pending, words)
+                return _launch_in_a_pool(launcher, folder, pending, words, gpus)
         from convscope.commands.sweeps.submission import submit
 
         return submit(launcher, folder, [job.name for job in pending], words)
 
 
 def _launch_in_a_pool(
-    launcher: Any, folder: Path, pending: Sequence[Job], words: Sequence[Sequence[str]]
+    launcher: Any, folder: Path, pending: Sequence[Job], words: Sequence[Sequence[str]], gpus: Sequence[str]
 ) -> list[Outcome]:
     with workers() as pool, forwarding(pool.stop) as received:
-        launcher.joblib |= {"initializer": begin_worker, "initargs": (str(pool.folder),)}
+        first = (str(pool.folder), launcher.joblib["n_jobs"], tuple(gpus))
+        launcher.joblib |= {"initializer": begin_worker, "initargs": first}
         try:
             returned = [ended.return_value for ended in launcher.launch(words, initial_job_idx=0)]
         except Exception as error:

@@ -4,10 +4,12 @@ import os
 import signal
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
+
+from filelock import FileLock, Timeout
 
 from convscope.errors import Interrupted
 
@@ -75,6 +77,7 @@ class _Worker:
         self.folder: Path | None = None
         self.working = False
         self.asked = False
+        self.place: FileLock | None = None
 
     def on_signal(self, number: int, frame: FrameType | None) -> None:
         self.asked = True
@@ -85,12 +88,25 @@ class _Worker:
 _worker = _Worker()
 
 
-def begin_worker(folder: str) -> None:
-    """What a worker does first. Ctrl-C, which a terminal sends to all, is the business of the sweep alone."""
+def begin_worker(folder: str, workers: int, gpus: Sequence[str] = ()) -> None:
+    """What a worker does first. Ctrl-C, which a terminal sends to all, is the business of the sweep alone.
+
+    Args:
+        folder: That of `Workers`.
+        workers: How many there are at a time.
+        gpus: Names of devices; each worker sees one, of which none has more workers than it must. None: all see all.
+    """
     _worker.folder = Path(folder)
     for number in ENDS:
         signal.signal(number, signal.SIG_IGN if number == signal.SIGINT else _worker.on_signal)
     (_worker.folder / f"worker-{os.getpid()}").touch()
+    for place in range(workers if gpus else 0):
+        lock = FileLock(_worker.folder / f"place-{place}")  # let go of when the process ends, however it does
+        with suppress(Timeout):
+            lock.acquire(timeout=0)
+            _worker.place = lock
+            os.environ["CUDA_VISIBLE_DEVICES"] = gpus[place % len(gpus)]
+            return
 
 
 def told_to_stop() -> bool:
