@@ -29,7 +29,7 @@ JOBS = (
     "launcher=slurm", "launcher.cpus=1", "launcher.memory_gb=1", "launcher.minutes=30", "launcher.notice_seconds=10",
 )  # fmt: skip
 SCRIPT = Path(__file__).parents[2] / "docs/train.sbatch"
-LONG = 900.0  # seconds, on a machine that is busy with other things
+LONG = 1500.0  # seconds, on a machine that is busy with other things
 
 
 @pytest.fixture(scope="module")

@@ -290,7 +290,7 @@ def test_each_worker_sees_a_gpu_and_leaves_it_to_the_next(monkeypatch, tmp_path)
     assert gpus_of_jobs(composed("launcher=joblib_gpu").launcher) == ["0", "1", "2", "3"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-5e,3")
     assert gpus_of_jobs(composed("launcher=joblib_gpu", "launcher.gpus=2").launcher) == ["GPU-5e", "3"]
-    with pytest.raises(UserError, match="launcher.gpus=4: CUDA_VISIBLE_DEVICES=GPU-5e,3 has 2"):
+    with pytest.raises(UserError, match=r"launcher\.gpus=4: CUDA_VISIBLE_DEVICES=GPU-5e,3 has 2"):
         gpus_of_jobs(composed("launcher=joblib_gpu").launcher)
 
 
