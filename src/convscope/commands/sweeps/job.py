@@ -18,7 +18,6 @@ from convscope.commands.compose import Command, check, words_of_job
 from convscope.commands.console import say
 from convscope.commands.resume import CHANGEABLE
 from convscope.commands.sweeps.folder import differences, note_asked, state
-from convscope.commands.sweeps.stopping import interruptible, told_to_stop
 from convscope.config.base import Config
 from convscope.errors import UserError
 
@@ -31,13 +30,12 @@ class Outcome:
 
     Attributes:
         job: Its folder's name.
-        how: ``busy`` where another process runs it; ``stopped`` where a signal to the sweep ended it, or came before
-            it began; ``mistake`` for what the user can mend, ``failure`` otherwise.
+        how: ``busy`` where another process runs it; ``mistake`` for what the user can mend, ``failure`` otherwise.
         message: What went wrong.
     """
 
     job: str
-    how: Literal["complete", "busy", "stopped", "mistake", "failure"]
+    how: Literal["complete", "busy", "mistake", "failure"]
     message: str = ""
 
 
@@ -50,15 +48,11 @@ class JobRunner:
     def __call__(self, config: DictConfig) -> Outcome:
         """Run the job whose configuration Hydra has composed."""
         folder = Path(HydraConfig.get().runtime.output_dir)
-        with interruptible():
-            if told_to_stop():
-                return Outcome(folder.name, "stopped")
-            try:
-                checked = check(config, self.command.SCHEMA)
-            except UserError as error:
-                return Outcome(folder.name, "mistake", str(error))
-            return run_job(folder, checked, words_of_job(), self.command.run)
-        return Outcome(folder.name, "stopped")
+        try:
+            checked = check(config, self.command.SCHEMA)
+        except UserError as error:
+            return Outcome(folder.name, "mistake", str(error))
+        return run_job(folder, checked, words_of_job(), self.command.run)
 
 
 def run_job(folder: Path, config: Config, words: Sequence[str], run: Callable[[Any, Sequence[str]], None]) -> Outcome:

@@ -23,7 +23,7 @@ from convscope.commands.sweeps.folder import State, claim, state
 from convscope.commands.sweeps.job import JobRunner, Outcome, other_run
 from convscope.commands.sweeps.jobs import Choice, Job, identity, sweep_name
 from convscope.commands.sweeps.launchers import gpus_of_jobs, hydra_launcher
-from convscope.commands.sweeps.stopping import begin_worker, forwarding, workers
+from convscope.commands.sweeps.stopping import Stoppable, begin_worker, forwarding, workers
 from convscope.config.base import Config
 from convscope.config.train import Train
 from convscope.errors import Interrupted, UserError
@@ -102,7 +102,7 @@ def _launch(
             config.hydra.launcher = OmegaConf.merge(config.hydra.launcher, settings)
         launcher: Launcher = Plugins.instance().instantiate_launcher(
             hydra_context=HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config)),
-            task_function=JobRunner(command),
+            task_function=Stoppable(JobRunner(command)) if hydra_name == "joblib" else JobRunner(command),
             config=config,
         )
         words = [[*job.words, f"hydra.sweep.subdir={quoted(job.name)}"] for job in pending]

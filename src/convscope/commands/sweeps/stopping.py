@@ -6,11 +6,16 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from filelock import FileLock, Timeout
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
 
+from convscope.commands.sweeps.job import Outcome
 from convscope.errors import Interrupted
 
 # What asks a sweep for an end; Windows has no SIGUSR1 and 2.
@@ -114,19 +119,21 @@ def told_to_stop() -> bool:
     return _worker.folder is not None and (_worker.asked or (_worker.folder / STOP_FILE).exists())
 
 
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Within, a signal to this worker interrupts what it does; outside it waits for the next job.
+@dataclass(frozen=True)
+class Stoppable:
+    """``task`` in a worker: a signal ends it with its state saved, and then none begins."""
 
-    Raises:
-        Interrupted: In any process but a worker, as it is raised within.
-    """
-    _worker.working = _worker.folder is not None
-    try:
-        yield
-    except Interrupted:
-        _worker.asked = True
-        if _worker.folder is None:
-            raise
-    finally:
-        _worker.working = False
+    task: Callable[[DictConfig], Any]
+
+    def __call__(self, config: DictConfig) -> Any:
+        """What ``task`` returns, or that a signal ended it."""
+        _worker.working = True
+        try:
+            if not told_to_stop():
+                return self.task(config)
+        except Interrupted:
+            _worker.asked = True
+        finally:
+            _worker.working = False
+        name = Path(HydraConfig.get().runtime.output_dir).name
+        return Outcome(name, "failure", "a signal ended it; the same sweep again goes on with it")
