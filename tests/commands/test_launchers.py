@@ -19,6 +19,7 @@ from convscope.commands.sweeps.job import Outcome
 from convscope.commands.sweeps.launchers import gpus_of_jobs, hydra_launcher
 from convscope.commands.sweeps.queue import queue, still_queued
 from convscope.commands.sweeps.stopping import forwarding
+from convscope.commands.sweeps.submitted import SubmittedJob
 from convscope.config.train import Train
 from convscope.errors import Interrupted, UserError
 from convscope.tracking.run_folder import RunFolder
@@ -64,7 +65,7 @@ def test_a_job_gets_a_process_for_each_device(monkeypatch, programs):
     assert told["setup"] == ["export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK"]
     _, told = hydra_launcher(composed("launcher=slurm_node").launcher, 8)
     assert (told["nodes"], told["gpus_per_node"], told["tasks_per_node"]) == (1, 8, 8)
-    assert told["additional_parameters"] == {"exclusive": True}
+    assert told["additional_parameters"] == {"requeue": True, "exclusive": True}
     _, told = hydra_launcher(composed("launcher=slurm_nodes").launcher, "auto", 2)
     assert (told["nodes"], told["gpus_per_node"], told["tasks_per_node"]) == (2, 8, 8)
     _, told = hydra_launcher(composed("launcher=slurm_cpu").launcher, 2)
@@ -251,6 +252,51 @@ def test_workers_of_a_pool_stop(tmp_path):
     assert not folder.exists()
 
 
+def test_what_a_signal_leads_to_in_a_job_of_submitit(monkeypatch):
+    """The time limit, told by SIGUSR2, puts it into the queue again by submitit's own hands; SIGTERM ends it."""
+    pytest.importorskip("submitit")
+    from submitit.core.utils import UncompletedJobError
+
+    def job(number: int) -> SubmittedJob:
+        def launcher(words, key, place, identity, singletons):
+            if number == signal.SIGUSR2:  # as a training raises what it has put off
+                raise Interrupted(number)
+            signal.raise_signal(number)
+
+        return SubmittedJob(launcher, "seed=1", ("seed=1",), 0, None)
+
+    overhears = signal.signal(signal.SIGTERM, lambda number, frame: None)  # as submitit does
+    try:
+        before = signal.getsignal(signal.SIGTERM)
+        with pytest.raises(SystemExit) as ended:
+            job(signal.SIGTERM)()
+        assert ended.value.code == 128 + signal.SIGTERM
+        assert signal.getsignal(signal.SIGTERM) is before
+    finally:
+        signal.signal(signal.SIGTERM, overhears)
+
+    def queues_again(number, frame):
+        raise SystemExit("again")
+
+    def has_no_time_left(number, frame):
+        raise UncompletedJobError("timed-out too many times")
+
+    monkeypatch.setenv("SUBMITIT_EXECUTOR", "local")
+    default = signal.getsignal(signal.SIGUSR2)
+    try:
+        signal.signal(signal.SIGUSR2, queues_again)
+        with pytest.raises(SystemExit, match="again"):
+            job(signal.SIGUSR2)()
+        signal.signal(signal.SIGUSR2, has_no_time_left)
+        outcome = job(signal.SIGUSR2)()
+    finally:
+        signal.signal(signal.SIGUSR2, default)
+    assert outcome.how == "mistake"
+    assert outcome.message.startswith("met its time limit for the last time (launcher.minutes, launcher.requeues)")
+    again = job(signal.SIGTERM)
+    assert again.checkpoint().function is again
+
+
 SEES = """
 import os, sys
 from convscope.commands.sweeps.stopping import begin_worker
@@ -313,6 +359,19 @@ def test_a_job_that_is_queued_again_finds_its_folder(monkeypatch, tmp_path):
     monkeypatch.setenv("SLURM_PROCID", "1")
     requeued.note_folder(outputs, words, run)  # the first process has told already
     assert requeued.folder_before(outputs, words) is None
+
+
+@pytest.mark.parametrize(("status", "again"), [(0, False), (1, False), (138, True), (140, True), (143, False)])
+def test_the_batch_script_queues_what_its_time_limit_ended(programs, tmp_path, status, again):
+    """128 + SIGUSR1 or SIGUSR2; what somebody cancelled (SIGTERM), or what failed, is not begun again."""
+    programs("srun", f'echo "srun $@ $SRUN_CPUS_PER_TASK" >>told; exit {status}')
+    programs("scontrol", 'echo "scontrol $@" >>told')
+    environment = {**os.environ, "SLURM_JOB_ID": "7", "SLURM_CPUS_PER_TASK": "4"}
+    script = Path(__file__).parents[2] / "docs/train.sbatch"
+    ended = subprocess.run(["bash", script, "data.root=a b", "seed=1"], cwd=tmp_path, env=environment)
+    assert ended.returncode == status
+    expected = ["srun convscope train data.root=a b seed=1 4", *(["scontrol requeue 7"] if again else [])]
+    assert (tmp_path / "told").read_text().splitlines() == expected
 
 
 def test_the_comparison_names_a_job_that_failed_before_it_began(monkeypatch, tmp_path):

@@ -99,7 +99,8 @@ def settings(told: Launcher, devices: int | Literal["auto"] = 1) -> dict[str, An
                 "max_num_timeout": told.requeues,
                 "signal_delay_s": told.notice_seconds,
                 "setup": [CPUS_OF_SRUN, *told.setup],
-                "additional_parameters": dict(told.more),
+                # A cluster may have it that no job is queued again, unless the job wants to be.
+                "additional_parameters": {"requeue": True, **told.more},
             }
     return {}
 

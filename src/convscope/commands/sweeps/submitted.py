@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 
 from convscope.commands.console import say_always
@@ -32,6 +33,8 @@ class SubmittedJob:
 
     def __call__(self) -> Outcome:
         """Run the job, or go on with it."""
+        # submitit overhears SIGTERM; a job that is still composing its configuration is to end by it, too.
+        before = signal.signal(signal.SIGTERM, _interrupt)
         try:
             key = "hydra.sweep.dir"
             ended = self.launcher(list(self.words), key, self.number, f"job_id_for_{self.number}", self.singletons)
@@ -39,6 +42,8 @@ class SubmittedJob:
         except Interrupted as error:
             say_always(str(error))
             return self._after(error)
+        finally:
+            signal.signal(signal.SIGTERM, before)
         return outcome
 
     def checkpoint(self) -> Any:
@@ -69,3 +74,7 @@ class SubmittedJob:
                     "goes on with it",
                 )  # fmt: skip
         sys.exit(128 + error.signal)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise Interrupted(number)
