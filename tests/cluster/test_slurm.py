@@ -185,6 +185,30 @@ def test_jobs_go_on_without_the_command_and_the_next_one_finds_them(cluster, sta
     assert_same_run(sweep / "seed=1", undisturbed)
 
 
+@pytest.mark.skipif(not (SCRIPT.parents[1] / "conf/trainer/ddp.yaml").is_file(), reason="there is no trainer=ddp")
+def test_two_nodes_train_together(cluster, start, tmp_path, undisturbed):
+    words = (
+        "train", "--multirun", *QUICK, *JOBS, "sweep.name=nodes", "seed=1", "transfer.lr=0.05", "trainer=ddp",
+        "trainer.accelerator=cpu", "trainer.devices=1", "trainer.nodes=2", "launcher.nodes=2",
+        "launcher.setup=[export MASTER_ADDR=127.0.0.1]",
+    )  # fmt: skip
+    process = start(*words)
+    sweep = tmp_path / "outputs/sweeps/nodes"
+    run = sweep / "seed=1"
+    in_the_middle(run, process)
+    job = number_of(run)
+    cluster.ask("scancel", "--signal=USR2", job)
+    cluster.begin_again(job)
+    out, err = process.communicate(timeout=LONG)
+    assert process.returncode == 0, (out, err)
+    assert cluster.field(job, "Restarts") == "1"
+    assert cluster.field(job, "NumNodes") == "2"
+    assert epochs(run) == EPOCHS
+    # The same steps on the same batches, each process its half of them: equal up to rounding.
+    one, other = (json.loads((path / "summary.json").read_text())["metrics"] for path in (run, undisturbed))
+    assert one["test"]["accuracy"] == pytest.approx(other["test"]["accuracy"], abs=0.02)
+
+
 @pytest.mark.parametrize("how", ["time limit", "preemption"])
 def test_a_batch_script_of_ones_own(cluster, start, tmp_path, undisturbed, how):
     words = ["sbatch", "--parsable", "--cpus-per-task=1", "--mem=1G", "--time=30", str(SCRIPT)]
