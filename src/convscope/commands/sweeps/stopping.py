@@ -85,8 +85,8 @@ class _Worker:
         self.place: FileLock | None = None
 
     def on_signal(self, number: int, frame: FrameType | None) -> None:
-        self.asked = True
-        if self.working:
+        first, self.asked = not self.asked, True
+        if self.working and first:
             raise Interrupted(number)
 
 

@@ -77,4 +77,5 @@ class SubmittedJob:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_IGN)  # SLURM may tell the job and each of its processes
     raise Interrupted(number)
