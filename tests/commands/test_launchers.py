@@ -57,8 +57,8 @@ def test_every_example_of_a_launcher_is_valid(name):
 
 def test_a_job_gets_a_process_for_each_device(monkeypatch, programs):
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
-    programs("sbatch", "exit 1")
-    programs("squeue", "exit 1")
+    for program in ("sbatch", "srun", "squeue"):
+        programs(program, "exit 1")
     name, told = hydra_launcher(composed("launcher=slurm").launcher)
     assert name == "submitit_slurm"
     assert (told["nodes"], told["gpus_per_node"], told["tasks_per_node"]) == (1, 1, 1)
@@ -83,10 +83,22 @@ def test_a_job_gets_a_process_for_each_device(monkeypatch, programs):
 )
 def test_devices_that_a_job_would_not_train_on_are_refused(programs, launcher, devices, nodes, message):
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
-    programs("sbatch", "exit 1")
-    programs("squeue", "exit 1")
+    for program in ("sbatch", "srun", "squeue"):
+        programs(program, "exit 1")
     with pytest.raises(UserError, match=message):
         hydra_launcher(composed(f"launcher={launcher}").launcher, devices, nodes)
+
+
+def test_a_machine_without_slurm_is_told_so(monkeypatch, tmp_path):
+    pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
+    told = composed("launcher=slurm").launcher
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for program in ("sbatch", "srun", "squeue"):
+        with pytest.raises(UserError, match=f"launcher=slurm: this machine has no {program}; .* launcher=joblib here"):
+            hydra_launcher(told)
+        (tmp_path / program).write_text("#!/bin/sh\n")
+        (tmp_path / program).chmod(0o755)
+    assert hydra_launcher(told)[0] == "submitit_slurm"
 
 
 # ------------------------------------------------------------------------------------------------ what SLURM answers

@@ -38,7 +38,7 @@ def hydra_launcher(told: Launcher, devices: int | Literal["auto"] = 1, nodes: in
             f"launcher={told.name}: is not installed; make setup extras={extra}, or pip install 'convscope[{extra}]'"
         )
     if isinstance(told, Slurm):
-        missing = [program for program in ("sbatch", "squeue") if shutil.which(program) is None]
+        missing = [program for program in ("sbatch", "srun", "squeue") if shutil.which(program) is None]
         if missing:
             raise UserError(
                 f"launcher=slurm: this machine has no {missing[0]}; run it where jobs of the cluster are submitted, or "
