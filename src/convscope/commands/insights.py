@@ -8,6 +8,7 @@ from pytorch_lightning.callbacks import Callback
 
 from convscope.callbacks.parameter_table import ParameterTableLog
 from convscope.callbacks.receptive_field import ReceptiveFieldLog
+from convscope.callbacks.time_spent import TimeSpent
 from convscope.config.train import Train
 from convscope.data.image_data_module import ImageDataModule
 from convscope.insight.parameters import ParameterTable
@@ -47,11 +48,12 @@ def build_insights(
     table: ParameterTable,
     data: ImageDataModule | None,
     recorder: Recorder,
+    spent: TimeSpent,
 ) -> Insights:
     """What ``callbacks=...`` switches on of it.
 
     The effective field is measured on pictures of the validation split of ``data``; None: it is not, as of texts,
-    whose tokens have no gradient.
+    whose tokens have no gradient. ``spent`` counts the time.
     """
     told = config.callbacks
     insights = Insights(table)
@@ -67,6 +69,6 @@ def build_insights(
             mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (seen.mean, seen.std))
             pixels = ((images[0].float() * std + mean).clamp(0, 1) * 255).round().byte()
             picture = pixels.permute(1, 2, 0).numpy()
-        insights.fields = ReceptiveFieldLog(recorder, table, network.module, images, picture)
+        insights.fields = ReceptiveFieldLog(recorder, table, network.module, images, picture, spent)
         insights.callbacks.append(insights.fields)
     return insights

@@ -88,7 +88,7 @@ class Subject(ABC):
     def figures(self, recorder: "Recorder") -> "Callback":
         """What draws the test."""
 
-    def insights(self, config: Train, recorder: "Recorder") -> "Insights | None":
+    def insights(self, config: Train, recorder: "Recorder", spent: "TimeSpent") -> "Insights | None":
         """What is told of the network's parameters and fields; after ``data_module``."""
         return None
 
@@ -205,11 +205,11 @@ class PictureSubject(Subject):
 
         return TestFigures(recorder, self.data.store("test").image)
 
-    def insights(self, config: Train, recorder: "Recorder") -> "Insights | None":
+    def insights(self, config: Train, recorder: "Recorder", spent: "TimeSpent") -> "Insights | None":
         """Parameters, theoretical and effective fields."""
         from convscope.commands.insights import build_insights
 
-        return build_insights(config, self.network, self.table, self.data, recorder)
+        return build_insights(config, self.network, self.table, self.data, recorder, spent)
 
     def looks_while_training(self, config: Train, recorder: "Recorder", spent: "TimeSpent") -> "list[Callback]":
         """Saliency maps of the same pictures."""
@@ -332,7 +332,7 @@ class TextSubject(Subject):
 
         return TextFigures(recorder, read, self.seen.least, training, ngram)
 
-    def insights(self, config: Train, recorder: "Recorder") -> "Insights | None":
+    def insights(self, config: Train, recorder: "Recorder", spent: "TimeSpent") -> "Insights | None":
         """Parameters and theoretical fields, for a text of the mean length."""
         from convscope.commands.insights import build_insights
         from convscope.insight.parameters import describe_parameters
@@ -341,7 +341,7 @@ class TextSubject(Subject):
             table = describe_parameters(self.network.module, (1, self.length))
         except UserError:  # control flow that asks for tokens
             return None
-        return build_insights(config, self.network, table, None, recorder)
+        return build_insights(config, self.network, table, None, recorder, spent)
 
     def summary(self) -> dict[str, dict[str, Any]]:
         """Tokens and vectors."""

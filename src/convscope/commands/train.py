@@ -151,7 +151,7 @@ def _train(config: Train, overrides: Sequence[str], preemption: "Preemption") ->
         for notice in notices:
             say(notice)
         spent = TimeSpent()
-        insights = subject.insights(config, recorder)
+        insights = subject.insights(config, recorder, spent)
         looking = [
             *([] if insights is None else insights.callbacks),
             *subject.looks_while_training(config, recorder, spent),

@@ -86,6 +86,7 @@ class Looks(Config):
     units: Annotated[int, Field(ge=0, le=100)]
     patches: Annotated[int, Field(ge=1, le=25)]
     searched: PositiveInt
+    layers: Annotated[int, Field(ge=0, le=50)]
     faithfulness: NonNegativeInt
     curve_steps: PositiveInt
 
