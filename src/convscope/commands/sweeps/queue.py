@@ -1,6 +1,6 @@
 """What SLURM has of this user's jobs: asked of its controller, since many a small cluster keeps no accounts."""
 
-import getpass
+import os
 import subprocess
 
 ASKING = 60.0  # seconds that an answer may take
@@ -17,7 +17,7 @@ def queue() -> dict[str, str] | None:
 
     A job that ended is remembered for some minutes (``MinJobAge``). None where the controller does not answer.
     """
-    words = ["squeue", "--noheader", "--array", "--states=all", f"--user={getpass.getuser()}", "--format=%i|%T"]
+    words = ["squeue", "--noheader", "--array", "--states=all", f"--user={os.getuid()}", "--format=%i|%T"]
     try:
         answer = subprocess.run(words, capture_output=True, text=True, timeout=ASKING, check=True).stdout
     except (OSError, subprocess.SubprocessError):

@@ -18,8 +18,10 @@ from convscope.errors import Interrupted, UserError
 from convscope.tracking.run_folder import RunFolder, write_atomically
 
 QUEUED_FILE = ".queued.json"  # of a job: its number in the queue
-PATIENCE = 15.0  # seconds that a file of another node may take to be seen
 LONGEST_PAUSE = 30.0  # seconds between two questions to SLURM
+# Seconds until a job without a result is given up: two answers say that it has ended (one may be of a moment between
+# two states), and a file of another node has been seen.
+PATIENCE = 1.5 * LONGEST_PAUSE
 # Parameters that submitit has for every executor; its others have the executor's name before them.
 COMMON = (
     "name", "timeout_min", "mem_gb", "nodes", "cpus_per_task", "gpus_per_node", "tasks_per_node", "stderr_to_stdout",
