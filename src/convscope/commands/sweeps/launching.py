@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, RunMode
 from hydra.version import setbase
-from omegaconf import OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from convscope.commands.compose import CONFIG_DIR, HYDRA_VERSION_BASE, Command, quoted
 from convscope.commands.console import say, warn
@@ -75,7 +75,8 @@ def run_sweep(
     fixed = [choice.words[0] for choice in told if not choice.swept]
     try:
         gpus = gpus_of_jobs(first.launcher)
-        ended = _launch(command, name, chosen, folder, fixed, pending, config_dir, gpus) if pending else []
+        task = JobRunner(command)
+        ended = _launch(task, name, chosen, folder, fixed, pending, config_dir, gpus) if pending else []
     except Interrupted as error:
         raise Interrupted(error.signal, f"{error}; the same sweep again goes on, and runs what is not done") from error
     _compare(folder)
@@ -83,7 +84,7 @@ def run_sweep(
 
 
 def _launch(
-    command: Command,
+    task: Callable[[DictConfig], Any],
     name: str,
     chosen: tuple[str, dict[str, Any]],
     folder: Path,
@@ -102,7 +103,7 @@ def _launch(
             config.hydra.launcher = OmegaConf.merge(config.hydra.launcher, settings)
         launcher: Launcher = Plugins.instance().instantiate_launcher(
             hydra_context=HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config)),
-            task_function=Stoppable(JobRunner(command)) if hydra_name == "joblib" else JobRunner(command),
+            task_function=Stoppable(task) if hydra_name == "joblib" else task,
             config=config,
         )
         words = [[*job.words, f"hydra.sweep.subdir={quoted(job.name)}"] for job in pending]

@@ -30,7 +30,7 @@ COMMON = (
 HowEnded = Callable[[Any], str | None]  # of a job of submitit: how it ended, None while it has not
 
 
-def submit(launcher: Any, folder: Path, names: Sequence[str], words: Sequence[Sequence[str]]) -> list[Outcome]:
+def submit(launcher: Any, folder: Path, names: Sequence[str], words: Sequence[Sequence[str]]) -> list[Any]:
     """Run jobs by Hydra's launcher of submitit. Its own ``launch`` gives all up when one job ends without a result.
 
     A job that SLURM still has from an earlier command of the sweep is waited for, and not submitted again.
@@ -40,6 +40,9 @@ def submit(launcher: Any, folder: Path, names: Sequence[str], words: Sequence[Se
         folder: The sweep's.
         names: Of the jobs' folders.
         words: Overrides of each job.
+
+    Returns:
+        What the task of each job returned; an `Outcome` that tells of its failure for a job that was ended before.
 
     Raises:
         UserError: SLURM refuses the jobs.
@@ -95,9 +98,9 @@ def _submit(launcher: Any, jobs: Sequence[SubmittedJob]) -> list[Any]:
         raise UserError(f"launcher=slurm: sbatch refuses the jobs: {why}") from error
 
 
-def _wait(folder: Path, waiting: dict[str, Any], how_ended: HowEnded) -> list[Outcome]:
-    """Outcomes, in the order of the names, once all have one."""
-    outcomes: dict[str, Outcome] = {}
+def _wait(folder: Path, waiting: dict[str, Any], how_ended: HowEnded) -> list[Any]:
+    """What became of the jobs, in their order, once all have ended."""
+    outcomes: dict[str, Any] = {}
     ended_at: dict[str, float] = {}
     while len(outcomes) < len(waiting):
         for name, job in waiting.items():
@@ -115,21 +118,21 @@ def _wait(folder: Path, waiting: dict[str, Any], how_ended: HowEnded) -> list[Ou
                 outcome = _result(name, job) or _without_a_word(folder / name, job, how)
             outcomes[name] = outcome
             (folder / name / QUEUED_FILE).unlink(missing_ok=True)
-            say(f"{name}: {outcome.how}{f' ({outcome.message})' if outcome.message else ''}")
+            if isinstance(outcome, Outcome):
+                say(f"{name}: {outcome.how}{f' ({outcome.message})' if outcome.message else ''}")
         if len(outcomes) < len(waiting):
             time.sleep(0.5)
     return [outcomes[name] for name in waiting]
 
 
-def _result(name: str, job: Any) -> Outcome | None:
-    """What the job's first process has left behind."""
+def _result(name: str, job: Any) -> Any:
+    """What the task returned in the job's first process; None while it has not."""
     first = job.task(0)
     if not first.paths.result_pickle.exists():
         return None
     how, result = first._get_outcome_and_result()
     if how == "success":
-        outcome: Outcome = result
-        return outcome
+        return result
     return Outcome(name, "failure", f"{result.strip().splitlines()[-1]}; its output is in {job.paths.folder}")
 
 

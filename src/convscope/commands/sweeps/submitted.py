@@ -31,20 +31,20 @@ class SubmittedJob:
     number: int
     singletons: Any
 
-    def __call__(self) -> Outcome:
-        """Run the job, or go on with it."""
+    def __call__(self) -> Any:
+        """What the launcher's task returns, which runs the job or goes on with it."""
         # submitit overhears SIGTERM; a job that is still composing its configuration is to end by it, too.
         before = signal.signal(signal.SIGTERM, _interrupt)
         try:
             key = "hydra.sweep.dir"
-            ended = self.launcher(list(self.words), key, self.number, f"job_id_for_{self.number}", self.singletons)
-            outcome: Outcome = ended.return_value
+            return self.launcher(
+                list(self.words), key, self.number, f"job_id_for_{self.number}", self.singletons
+            ).return_value
         except Interrupted as error:
             say_always(str(error))
             return self._after(error)
         finally:
             signal.signal(signal.SIGTERM, before)
-        return outcome
 
     def checkpoint(self) -> Any:
         """What submitit queues again: the same, since the job's folder has what it needs to go on."""
