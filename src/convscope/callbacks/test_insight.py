@@ -11,6 +11,7 @@ import torch
 from pytorch_lightning.callbacks import Callback
 from torch import nn
 
+from convscope.callbacks.feature_map_figure import feature_map_rows
 from convscope.callbacks.saliency_maps import LookedAt, Maps, map_rows
 from convscope.callbacks.time_spent import TimeSpent
 from convscope.errors import UserError
@@ -62,12 +63,13 @@ class Looks:
     units: int
     patches: int
     searched: int
+    layers: int
     faithfulness: int
     curve_steps: int
 
 
 class TestInsight(Callback):
-    """Draws ``mistakes/worst_maps``, ``filters/...`` and writes the table ``faithfulness``, at the end of a test.
+    """Draws ``mistakes/worst_maps``, ``filters/...``, and writes the table ``faithfulness``, at the end of a test.
 
     Args:
         recorder: Takes figures and tables.
@@ -119,6 +121,11 @@ class TestInsight(Callback):
             )
         if self.looks.units:
             parts.append(("filters", partial(self._counted, "filters", partial(self._filters, step))))
+        if self.looks.layers:
+            surest = int(predictions.indices[sure.where(~wrong, -1).argmax()])
+            parts.append(
+                ("feature maps", partial(self._counted, "feature maps", partial(self._feature_maps, surest, step)))
+            )
         rows: list[list[Any]] = []
         if self.looks.faithfulness and right:
             checked = cache(lambda: self._spread(right))
@@ -182,6 +189,15 @@ class TestInsight(Callback):
             rows.append(tiles)
         heading = f"{found.layer}: the patches that excite its units most"
         self.recorder.image("filters/strongest_patches", contact_sheet(rows, heading=heading, side=112), step)
+
+    def _feature_maps(self, index: int, step: int) -> None:
+        """Of the picture that it was surest of and right."""
+        seen = self.pictures.look([index])
+        device = next(self.network.parameters()).device
+        rows = feature_map_rows(self.network, seen.inputs.to(device), seen.pixels[0], self.looks.layers)
+        if rows:
+            heading = f"{self.classes[int(seen.labels[0])]} on its way through the network: the strongest units"
+            self.recorder.image("filters/feature_maps", contact_sheet(rows, heading=heading, side=96), step)
 
     def _spread(self, indices: Sequence[int]) -> Checked:
         """Some of the pictures ``indices``, from all over the split, and the masks of those that have one."""

@@ -32,28 +32,28 @@ class TrainingBar(Callback):
         batches, epochs = trainer.num_training_batches, trainer.max_epochs or 0
         if isinstance(batches, int) and epochs > 0:
             self._begin(self.stage, batches * epochs, batches * trainer.current_epoch)
-        else:  # nobody knows how many there are
+        else:
             self._begin(self.stage, None, 0)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Tell the epoch."""
-        self._say(self._epoch(trainer))
+        self._update(description=self._epoch(trainer))
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
         """One more."""
-        self._advance()
+        self._update(advance=1)
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """The bar stands still for a while."""
-        self._say(f"{self._epoch(trainer)}, validating")
+        self._update(description=f"{self._epoch(trainer)}, validating")
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """It goes on."""
-        self._say(self._epoch(trainer))
+        self._update(description=self._epoch(trainer))
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """What the other callbacks do now takes its time, too."""
-        self._say(f"{self.stage}: looking into the network")
+        self._update(description=f"{self.stage}: looking into the network")
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """The test has a bar of its own."""
@@ -62,7 +62,7 @@ class TrainingBar(Callback):
 
     def on_test_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
         """One more."""
-        self._advance()
+        self._update(advance=1)
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Make room for the bar of what comes next."""
@@ -97,15 +97,10 @@ class TrainingBar(Callback):
         self._shown = (shown, shown.add_task(description, total=total, completed=done))
         shown.start()
 
-    def _say(self, description: str) -> None:
+    def _update(self, **changes: Any) -> None:
         if self._shown is not None:
             progress, task = self._shown
-            progress.update(task, description=description, refresh=True)  # what comes may not let its thread draw
-
-    def _advance(self) -> None:
-        if self._shown is not None:
-            progress, task = self._shown
-            progress.advance(task)
+            progress.update(task, **changes)
 
     def _end(self) -> None:
         if self._shown is not None:

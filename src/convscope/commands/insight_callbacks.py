@@ -18,6 +18,8 @@ from convscope.insight.receptive_field import Field, receptive_fields
 from convscope.models.network import Network
 from convscope.tracking.recorder import Recorder
 
+METHODS = ("gradient", "grad_cam")  # where none are named
+
 
 def saliency_callbacks(
     told: Callbacks, recorder: Recorder, network: Network, data: ImageDataModule, spent: TimeSpent
@@ -28,10 +30,11 @@ def saliency_callbacks(
     most = told.saliency.pictures
 
     def pictures() -> LookedAt:
-        return look(data, "validation", _of_each_class(data.store("validation").labels, most))
+        return look(data, "validation", of_each_class(data.store("validation").labels, most))
 
     own = told.saliency
-    return [SaliencyMaps(recorder, network.module, pictures, data.classes, own.methods, own.every_epochs, spent, warn)]
+    methods = own.methods or METHODS
+    return [SaliencyMaps(recorder, network.module, pictures, data.classes, methods, own.every_epochs, spent, warn)]
 
 
 def test_insight(
@@ -95,7 +98,7 @@ def mask(data: ImageDataModule, split: str, index: int) -> np.ndarray | None:
     return centre(pixels, seen.size)[..., 0] > 127
 
 
-def _of_each_class(labels: np.ndarray, most: int) -> list[int]:
+def of_each_class(labels: np.ndarray, most: int) -> list[int]:
     """``most`` indices, the classes taken in turn."""
     groups = [np.flatnonzero(labels == label).tolist() for label in np.unique(labels)]
     turns = [group[turn] for turn in range(max(map(len, groups))) for group in groups if turn < len(group)]

@@ -103,6 +103,7 @@ def _sections() -> list[tuple[str, str, list[Any]]]:
         ("Mistakes", "What the networks got most wrong.", [
             _media("worst mistakes", ["mistakes/worst", "mistakes/worst_maps"]),
             _media("what its layers look for", ["filters/first_layer", "filters/strongest_patches"]),
+            _media("a picture on its way through", ["filters/feature_maps"]),
             wr.WeavePanelSummaryTable(table_name="mistakes/predictions"),
         ]),
         ("Sweep", "The runs side by side.", [

@@ -83,8 +83,8 @@ def in_sections(pictures: Iterable[Inlined]) -> list[MediaSection]:
             sets[section, rest] = PictureSet(title, bool(rest))
             made.sets.append(sets[section, rest])
         sets[section, rest].pictures.append(picture)
-    for kind in sets.values():
-        kind.switched = kind.switched and len(kind.pictures) > 1
+    for made_set in sets.values():
+        made_set.switched = made_set.switched and len(made_set.pictures) > 1
     rank = {name: at for at, name in enumerate(SECTIONS)}
     return sorted(sections.values(), key=lambda section: rank.get(section.name, len(rank)))
 
