@@ -1,8 +1,8 @@
 """Seconds to describe a network, parameters, multiply-adds and receptive fields together, against its peers.
 
 ``describe/time/NETWORK``: torchinfo's summary alone, of the same network on the CPU. ``describe/memory/vgg16``: memory
-above the import, in MiB. ``describe/PEER/...``: other tools' time for the part that they do. ``python -m
-benchmarks.describe`` prints what each tool answers, and which of them is wrong.
+above the import, in MiB. ``describe/PEER/...``: other tools' time for the part that they do. ``describe_answers.py``
+prints what each tool answers, and which of them is wrong.
 """
 
 import resource
@@ -147,32 +147,3 @@ def memory_of_peer(network: str) -> Callable[[], float]:
         return _peak_mib() - before
 
     return run
-
-
-def answers() -> None:
-    """What every tool that is installed says of a few networks, beside what was published."""
-    import importlib.util
-
-    import timm
-    from rich.console import Console
-    from rich.table import Table
-
-    from convscope.insight.parameters import multiply_adds
-
-    published = {"resnet50": 4.09, "mobilenetv2_100": 0.30, "convnext_large": 34.36, "vit_base_patch16_224": 17.56}
-    tools = [peer for peer in COUNTERS if importlib.util.find_spec(peer)]
-    table = Table("network", "published", "convscope", *tools)
-    for name, figure in published.items():
-        module = timm.create_model(name).eval()
-        cells = [f"{multiply_adds(module, (1, 3, 224, 224)) / 1e9:.2f}"]
-        for tool in tools:
-            try:
-                cells.append(f"{COUNTERS[tool](module, 224) / 1e9:.2f}")
-            except Exception as error:
-                cells.append(type(error).__name__)
-        table.add_row(name, f"{figure:.2f}", *cells)
-    Console(width=120).print("multiply-adds in billions", table)
-
-
-if __name__ == "__main__":
-    answers()

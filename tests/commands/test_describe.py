@@ -115,6 +115,28 @@ def test_networks_of_texts_see_tokens(convscope):
     assert [layer["receptive_field"] for layer in told["layers"] if layer["type"] == "Conv1d"] == [3, 4, 5]
 
 
+def test_plain_against_dilated_as_a_figure(convscope, tmp_path, monkeypatch):
+    from convscope.commands.growth import growth_figure, labels, sides
+
+    drawn = []
+    monkeypatch.setattr(
+        "convscope.commands.growth.growth_figure",
+        lambda names, all_: drawn.append((names, all_)) or growth_figure(names, all_),
+    )
+    words = ["model=dilated_cnn", "model.preset=plain,exponential", "figure=some where/growth.png"]
+    ended = convscope("describe", *words)
+    assert ended.status == 0, ended.err
+    ((names, described),) = drawn
+    assert names == ["plain", "exponential"]
+    assert [sides(one) for one in described] == [[3, 5, 7, 9, 11, 13, 15, 15], [3, 7, 15, 31, 63, 127, 255, 255]]
+    assert (tmp_path / "some where/growth.png").read_bytes().startswith(b"\x89PNG")
+    assert ended.out.rstrip().endswith("growth.png")
+    assert labels(["model=vgg"], []) == [""]
+    ended = convscope("describe", "model=lecture_cnn", "figure=growth.nonsense", "output=json")
+    assert ended.status == 2
+    assert ended.err.startswith("error: figure=growth.nonsense: cannot be written (")
+
+
 def test_dilation_at_constant_parameters(convscope):
     dilated, plain = layers_of(
         convscope("describe", "model=dilated_cnn", "model.preset=exponential,plain", "output=json")

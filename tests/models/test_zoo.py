@@ -32,7 +32,9 @@ def over(cases, fast):
 
 every_case = over(CASES, lambda case: not case.deeper)
 counted_cases = over([case for case in CASES if case.parameters], lambda case: not case.deeper)
-computed_cases = over(CASES, lambda case: case.light)  # with real numbers
+# With real numbers: a larger one of a kind that is there already would tell nothing more, and takes minutes.
+KINDS = {case.name for case in CASES if not case.deeper}
+computed_cases = over([case for case in CASES if not case.deeper or case.name not in KINDS], lambda case: case.light)
 
 
 def on_meta(case: Case, size: int | None = None):
@@ -165,7 +167,10 @@ def test_saved_weights_give_the_same_logits(case, tmp_path):
 @computed_cases
 def test_cut_at_each_block_prefix_then_rest_is_the_whole(case):
     network, pictures = real(case)
+    pictures = pictures[:2]
     module = network.module
+    with torch.no_grad():
+        whole = module.eval()(pictures.flip(0))
     ordered = blocks(module, network.head)
     assert ordered[-1].name == network.head
     owner = {name: place for place, block in enumerate(ordered) for name in _parameters(module, block.modules)}
@@ -183,7 +188,7 @@ def test_cut_at_each_block_prefix_then_rest_is_the_whole(case):
         assert not any(parameter.requires_grad for parameter in parts.prefix.parameters())
         module.eval()
         with torch.no_grad():
-            whole, split = module(pictures.flip(0)), parts.rest(*parts.prefix(pictures.flip(0)))
+            split = parts.rest(*parts.prefix(pictures.flip(0)))
         torch.testing.assert_close(split, whole, rtol=1e-5, atol=1e-6)
 
 
@@ -256,10 +261,10 @@ def test_ten_steps_on_digits_reduce_the_loss(case):
     network, _ = real(case, classes=10)
     seen = network.preprocessing
     digits = load_digits()
-    images = torch.tensor(digits.images[:32], dtype=torch.float32)[:, None] / 16
+    images = torch.tensor(digits.images[:16], dtype=torch.float32)[:, None] / 16
     images = F.interpolate(images, (seen.size, seen.size), mode="bilinear").expand(-1, seen.channels, -1, -1)
     images = (images - seen.mean[0]) / seen.std[0]
-    labels = torch.tensor(digits.target[:32])
+    labels = torch.tensor(digits.target[:16])
     module = network.module.train()
     for layer in module.modules():
         if isinstance(layer, torch.nn.Dropout):
@@ -286,8 +291,10 @@ def test_the_zoo_is_complete():
     assert options == classes
     told = {paper.model for paper in PAPERS}
     assert told <= options
-    assert {case.name for case in CASES} == told
-    assert set(NAMES) >= told
+    pictures = {paper.model for paper in PAPERS if not paper.texts}
+    assert {case.name for case in CASES} == pictures
+    assert set(NAMES) - {"timm", "torchvision"} == pictures
+    assert told == options - {"timm", "torchvision", "text_tdnn"}  # text_tdnn is tdnn with words for frames
     years = [paper.year for paper in PAPERS if paper.year is not None]
     assert years == sorted(years)
 

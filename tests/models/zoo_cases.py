@@ -90,7 +90,7 @@ CASES = [
     Case("mobilenet", {"width": 0.25, **SMALL}, 470_072, "table 6: 0.5 M", light=True),
     Case("mobilenet_v2", {}, 3_504_872, "torchvision's documentation; Sandler et al. 2018, table 4: 3.4 M"),
     Case("mobilenet_v2", {"width": 0.25, **SMALL}),
-    Case("shufflenet_v1", {"groups": 1}, 1_531_936, "pytorchcv's shufflenet_g1_w1", deeper=True),
+    Case("shufflenet_v1", {"groups": 1}, 1_531_936, "pytorchcv's shufflenet_g1_w1"),
     Case("shufflenet_v1", {"groups": 2}, 1_733_848, "pytorchcv's shufflenet_g2_w1", deeper=True),
     Case("shufflenet_v1", {}, 1_865_728, "pytorchcv's shufflenet_g3_w1"),
     Case("shufflenet_v1", {"groups": 4}, 1_968_344, "pytorchcv's shufflenet_g4_w1", deeper=True),
@@ -105,5 +105,12 @@ CASES = [
     Case("senet", {"variant": "se_resnext50_32x4d"}, 27_559_896, "timm's table of results: 27.56 M", deeper=True),
     Case("senet", SMALL),
     Case("efficientnet_lite", {}, 4_652_008, "Liu 2020: 4.7 M"),
+    Case(
+        "dilated_cnn",
+        {"preset": "context", "depth": 7, "width": 32},
+        90_696,
+        "27·32 + 6·32·32·9 + 32·32 + 8·2·32 + 32·1000+1000",
+        light=True,
+    ),
     Case("lecture_cnn", {}, 2_103_156, "(8·3·3·3+8) + (16·5·5·8+16) + (16·16·16·512+512) + (512·4+4)", 4, light=True),
 ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from convscope.commands.building import architecture_of
 from convscope.commands.compose import compose_again, quoted
+from convscope.commands.console import say
 from convscope.config.describe import Describe
 from convscope.config.text_model import TEXT_MODELS
 from convscope.errors import UserError
@@ -57,7 +58,7 @@ def run(config: Describe, overrides: Sequence[str]) -> None:
     """Print the description; nothing but data goes to standard output where data was asked for.
 
     Raises:
-        UserError: The network does not run at this input size, or has no such layer.
+        UserError: The network does not run at this input size, has no such layer, or the figure cannot be written.
     """
     from convscope.commands.description import as_csv, as_json, as_markdown
     from convscope.commands.description_table import print_comparison, print_description
@@ -76,6 +77,13 @@ def run(config: Describe, overrides: Sequence[str]) -> None:
         case "table":
             print_description(described[0], config.fold)
     sys.stdout.flush()
+    if config.figure is not None:
+        from convscope.commands.figure_file import write_figure
+        from convscope.commands.growth import growth_figure, labels
+
+        file = write_figure(growth_figure(labels(overrides, config.compare), described), config.figure)
+        if config.output == "table":
+            say(f"\nfigure   {file}")
 
 
 def describe(config: Describe) -> "Description":
@@ -109,15 +117,14 @@ def describe(config: Describe) -> "Description":
 def _describe_text(config: Describe) -> "Description":
     """What is to be said of a network for texts of ``input_size`` tokens, with the vocabulary of Kim's MR."""
     from convscope.commands.description import Description
-    from convscope.commands.texts import text_architecture_of
+    from convscope.commands.texts import text_architecture_of, text_shape
     from convscope.insight.meta_building import weightless
     from convscope.insight.parameters import describe_parameters
     from convscope.models.blocks import blocks
 
     architecture = text_architecture_of(config.model)  # type: ignore[arg-type]
-    seen = architecture.preprocessing()
-    vocabulary = MR_WORDS if seen.alphabet is None else len(set(seen.alphabet)) + 2
-    size = config.input_size or max(seen.least, TEXT_LENGTH)
+    vocabulary, length = text_shape(architecture)
+    size = config.input_size or length
     try:
         with weightless():
             network = architecture.build(config.classes or 2, vocabulary)
@@ -127,10 +134,6 @@ def _describe_text(config: Describe) -> "Description":
     parts = {block.name: block.modules for block in blocks(network, architecture.head(network))}
     kinds = {path: type(module).__name__ for path, module in network.named_modules()}
     return Description(architecture.name, size, table, parts, kinds, config.layer)
-
-
-MR_WORDS = 18_765  # different words of the movie-review sentences (Kim 2014, table 1)
-TEXT_LENGTH = 32  # tokens, where a network takes any number
 
 
 def build(architecture: "Architecture", classes: int, channels: int, size: int) -> "nn.Module":

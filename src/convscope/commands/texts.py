@@ -84,6 +84,17 @@ def text_architecture_of(told: TextModel) -> "TextArchitecture":
     return find_text_architecture(**told.model_dump(exclude={"weights", "vectors", "vectors_scale"}))
 
 
+def text_shape(architecture: "TextArchitecture") -> tuple[int, int]:
+    """Entries of the vocabulary and tokens of a text that a network is described with: those of Kim's MR."""
+    seen = architecture.preprocessing()
+    vocabulary = MR_WORDS if seen.alphabet is None else len(set(seen.alphabet)) + 2
+    return vocabulary, max(seen.least, TEXT_LENGTH)
+
+
+MR_WORDS = 18_765  # different words of the movie-review sentences (Kim 2014, table 1)
+TEXT_LENGTH = 32  # tokens, where a network takes any number
+
+
 def text_preprocessing(architecture: "TextArchitecture", told: TextData) -> "TextPreprocessing":
     """What the network expects of a text, and what ``data.tokens`` says where the network leaves it open.
 

@@ -42,15 +42,11 @@ def run(config: Zoo, overrides: Sequence[str]) -> None:
             # Piped, a console has 80 columns, and would leave the years out.
             Console(width=max(the_console().width, WIDTH), highlight=False).print(table)
     if config.figure is not None:
+        from convscope.commands.figure_file import write_figure
         from convscope.tracking.history_figure import draw_history
 
-        file = Path(config.figure).expanduser()
-        figure = draw_history([asdict(row) for row in rows])
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            figure.savefig(file)
-        except (OSError, ValueError) as error:
-            raise UserError(f"figure={config.figure}: cannot be written ({error})") from error
+        # What a pass over a text costs depends on its length: pictures alone are compared.
+        file = write_figure(draw_history([asdict(row) for row in rows if len(row.input) == 3]), config.figure)
         if config.output != "json":
             say(f"\nfigure   {file}")
 

@@ -6,14 +6,13 @@ from typing import Any
 
 import yaml
 from pydantic import TypeAdapter
-from torch import nn
 
 from convscope.commands.building import architecture_of
 from convscope.commands.compose import CONFIG_DIR
+from convscope.commands.texts import text_architecture_of, text_shape
 from convscope.config.model import Model
 from convscope.insight.meta_building import weightless
-from convscope.insight.parameters import multiply_adds
-from convscope.insight.receptive_field import receptive_fields
+from convscope.insight.parameters import ParameterTable, describe_parameters
 from convscope.models.history import PAPERS, Paper
 
 COLUMNS = ("year", "model", "paper", "parameters", "multiply-adds", "field", "weights", "top-1", "source")
@@ -24,8 +23,8 @@ class ZooRow:
     """One network with the options that ``conf/model`` gives it, at its paper's input and number of classes.
 
     Attributes:
-        input: Channels, height and width of a picture.
-        receptive_field: Pixels of a side that its last spatial map sees of the input, unbounded.
+        input: Channels, height and width of a picture; the length of a text.
+        receptive_field: Pixels of a side that its last spatial map sees of the input, unbounded; words or characters.
         top1: Published share of ImageNet's validation pictures named right, in percent.
         weights: ``packaged``, ``hub``, or None.
     """
@@ -34,7 +33,7 @@ class ZooRow:
     variant: str
     year: int | None
     authors: str
-    input: tuple[int, int, int]
+    input: tuple[int, ...]
     classes: int
     parameters: int
     multiply_adds: int
@@ -53,11 +52,21 @@ def _measure(paper: Paper) -> ZooRow:
     told: Any = TypeAdapter(Model).validate_python(
         yaml.safe_load((CONFIG_DIR / "model" / f"{paper.model}.yaml").read_text(encoding="utf-8"))
     )
-    architecture = architecture_of(told)
-    seen = architecture.preprocessing(paper.channels)
-    with weightless():
-        network = architecture.build(paper.classes, seen.channels, seen.size)
-    shape = (seen.channels, seen.size, seen.size)
+    weights = None
+    if paper.texts:
+        reader = text_architecture_of(told)
+        words, length = text_shape(reader)
+        shape: tuple[int, ...] = (length,)
+        with weightless():
+            network = reader.build(paper.classes, words)
+    else:
+        architecture = architecture_of(told)
+        seen = architecture.preprocessing(paper.channels)
+        shape = (seen.channels, seen.size, seen.size)
+        with weightless():
+            network = architecture.build(paper.classes, seen.channels, seen.size)
+        weights = "packaged" if architecture.packaged else "hub" if architecture.hub else None
+    table = describe_parameters(network, (1, *shape))
     return ZooRow(
         model=paper.model,
         variant=paper.variant,
@@ -65,20 +74,21 @@ def _measure(paper: Paper) -> ZooRow:
         authors=paper.authors,
         input=shape,
         classes=paper.classes,
-        parameters=sum(parameter.numel() for parameter in network.parameters()),
-        multiply_adds=multiply_adds(network, (1, *shape)),
-        receptive_field=_field(network, (1, *shape)),
+        parameters=table.parameters,
+        multiply_adds=table.multiply_adds,
+        receptive_field=_field(table),
         top1=paper.top1,
         top1_source=paper.top1_source,
-        weights="packaged" if architecture.packaged else "hub" if architecture.hub else None,
+        weights=weights,
     )
 
 
-def _field(network: nn.Module, shape: tuple[int, ...]) -> int | None:
-    """Pixels along a row that the last map sees which does not see all of it."""
-    fields = [layer.field for layer in receptive_fields(network, shape) if layer.field is not None]
-    sizes = [field.size[-1] for field in fields if field.size[-1] is not None]
-    return sizes[-1] if sizes else None
+def _field(table: ParameterTable) -> int | None:
+    """Along a row, of the last map that does not see all of it; the TDNN sees whole columns."""
+    if table.receptive_field is not None and table.receptive_field.field is not None:
+        return table.receptive_field.field.size[-1]
+    sizes = [layer.field.size[-1] for layer in table.layers if layer.field is not None]
+    return next((size for size in reversed(sizes) if size is not None), None)
 
 
 def text_rows(rows: Sequence[ZooRow]) -> list[tuple[str, ...]]:

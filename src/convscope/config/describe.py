@@ -17,5 +17,6 @@ class Describe(Config):
     channels: PositiveInt | None
     output: Literal["table", "json", "csv", "markdown"]
     layer: Annotated[str, Field(min_length=1)] | None
+    figure: Annotated[str, Field(min_length=1)] | None
     fold: Literal["auto"] | bool
     compare: list[list[str]]

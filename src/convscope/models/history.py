@@ -13,6 +13,7 @@ class Paper:
         authors: Those of the paper.
         classes: That it was published for.
         channels: Of its pictures.
+        texts: Whether it reads texts; ``channels`` is nothing then.
         variant: Which of its forms that is, where it has several.
         top1: Share of ImageNet's validation pictures that it names right, in percent, where it was published.
         top1_source: Where: a table of the paper, or else whose. Papers differ in how many crops they average.
@@ -26,6 +27,7 @@ class Paper:
     variant: str = ""
     top1: float | None = None
     top1_source: str = ""
+    texts: bool = False
 
 
 PAPERS = (
@@ -35,8 +37,11 @@ PAPERS = (
     Paper("lenet5", 1998, "LeCun et al.", classes=10, channels=1),
     Paper("alexnet", 2012, "Krizhevsky et al.", top1=59.3, top1_source="table 2, 1 CNN (the original)"),
     Paper("zfnet", 2013, "Zeiler & Fergus", top1=61.6, top1_source="table 2, 1 convnet"),
+    Paper("text_cnn", 2014, "Kim", classes=2, texts=True),
     Paper("vgg", 2014, "Simonyan & Zisserman", variant="16", top1=74.4, top1_source="table 3, D"),
     Paper("googlenet", 2014, "Szegedy et al.", top1=69.8, top1_source="torchvision's weights"),
+    Paper("char_cnn", 2015, "Zhang et al.", classes=4, variant="small", texts=True),
+    Paper("dilated_cnn", 2015, "Yu & Koltun", variant="context"),
     Paper("resnet", 2015, "He et al.", variant="18", top1=72.1, top1_source="table 2, 10 crops"),
     Paper("wide_resnet", 2016, "Zagoruyko & Komodakis", variant="50-2", top1=78.1, top1_source="table 8"),
     Paper("inception_resnet_v1", 2016, "Szegedy et al.", top1=78.7, top1_source="table 2"),
@@ -44,6 +49,8 @@ PAPERS = (
     Paper("densenet", 2016, "Huang et al.", variant="121", top1=75.0, top1_source="table 3"),
     Paper("xception", 2016, "Chollet", top1=79.0, top1_source="table 1"),
     Paper("resnext", 2016, "Xie et al.", variant="50 32×4d", top1=77.8, top1_source="table 3"),
+    Paper("vdcnn", 2016, "Conneau et al.", classes=4, variant="9", texts=True),
+    Paper("dilated_text_cnn", 2017, "Strubell et al.", classes=2, texts=True),
     Paper("mobilenet", 2017, "Howard et al.", top1=70.6, top1_source="table 8"),
     Paper("shufflenet_v1", 2017, "Zhang et al.", variant="1×, 3 groups", top1=67.4, top1_source="table 2"),
     Paper("senet", 2017, "Hu et al.", variant="SE-ResNet-50", top1=76.7, top1_source="table 2"),
