@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, RunMode
 from hydra.version import setbase
-from omegaconf import OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from convscope.commands.compose import CONFIG_DIR, HYDRA_VERSION_BASE, Command, quoted
 from convscope.commands.console import say, warn
@@ -33,6 +33,10 @@ COUNTED: dict[State, str] = {
     "new": "to run",
     "other": "of another configuration",
 }
+
+
+class LauncherDiedError(Exception):
+    """A process that ran jobs ended without a word."""
 
 
 def run_sweep(
@@ -59,10 +63,10 @@ def run_sweep(
     trainings = [config for config in configs if isinstance(config, Train)]
     planned = list(zip(jobs, trainings, strict=True))
     first = trainings[0]
-    _refuse(told, trainings)
+    refuse(told, trainings)
     chosen = hydra_launcher(first.launcher)
     folder = Path(first.outputs).expanduser().absolute() / "sweeps" / (first.sweep.name or sweep_name(told))
-    claim(folder, identity(told), ["convscope", name, "--multirun", *_typed(told)])
+    claim(folder, identity(told), ["convscope", name, "--multirun", *(choice.typed for choice in told)])
     states = {job.name: state(folder / job.name, config) for job, config in planned}
     say(f"sweep {folder}\n{_counted(states.values())}")
     others = [
@@ -71,47 +75,61 @@ def run_sweep(
         if states[job.name] == "other"
     ]
     pending = [job for job, _ in planned if states[job.name] in ("interrupted", "new")]
-    fixed = [choice.words[0] for choice in told if not choice.swept]
+    ended: list[Outcome] = []
     try:
-        ended = _launch(command, name, chosen, folder, fixed, pending, config_dir) if pending else []
+        if pending:
+            ended = launch(JobRunner(command), name, chosen, folder, pending, config_dir)
+    except LauncherDiedError as error:
+        # The process of a job is gone: killed, or out of memory. Folders tell which jobs have ended.
+        lost = [job for job in pending if not (folder / job.name / "summary.json").is_file()]
+        ended = [Outcome(job.name, "failure", f"ended without a word of its own ({error})") for job in lost]
     except Interrupted as error:
         raise Interrupted(error.signal, f"{error}; the same sweep again goes on, and runs what is not done") from error
     _compare(folder)
-    _tell([*others, *ended])
+    tell([*others, *ended])
 
 
-def _launch(
-    command: Command,
+def launch(
+    task: Callable[[DictConfig], Any],
     name: str,
     chosen: tuple[str, dict[str, Any]],
     folder: Path,
-    fixed: Sequence[str],
-    pending: Sequence[Job],
+    jobs: Sequence[Job],
     config_dir: str | None,
-) -> list[Outcome]:
+) -> list[Any]:
+    """Run ``task`` for each job, by a launcher of Hydra's; returns what it returned.
+
+    Args:
+        task: Takes the job's configuration.
+        name: Of the configuration.
+        chosen: The launcher and its settings.
+        folder: The sweep's.
+        jobs: At least one.
+        config_dir: A folder of the user's own options.
+
+    Raises:
+        LauncherDiedError: Processes of its jobs are gone.
+    """
     hydra_name, settings = chosen
     own = [f"hydra/launcher={hydra_name}", "hydra.mode=MULTIRUN", f"hydra.sweep.dir={quoted(str(folder))}"]
     with _hydra(name, config_dir) as hydra:
         config = hydra.compose_config(
-            config_name=name, overrides=[*fixed, *own], run_mode=RunMode.MULTIRUN, with_log_configuration=False
+            config_name=name, overrides=[*jobs[0].words, *own], run_mode=RunMode.MULTIRUN, with_log_configuration=False
         )
         with open_dict(config):
             config.hydra.launcher = OmegaConf.merge(config.hydra.launcher, settings)
         launcher: Launcher = Plugins.instance().instantiate_launcher(
             hydra_context=HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config)),
-            task_function=JobRunner(command),
+            task_function=task,
             config=config,
         )
-        words = [[*job.words, f"hydra.sweep.subdir={quoted(job.name)}"] for job in pending]
+        words = [[*job.words, f"hydra.sweep.subdir={quoted(job.name)}"] for job in jobs]
         try:
             returned = launcher.launch(words, initial_job_idx=0)
         except Exception as error:
             if hydra_name == "basic":
                 raise
-            # The process of a job is gone: killed, or out of memory. Folders tell which jobs have ended.
-            lost = [job for job in pending if not (folder / job.name / "summary.json").is_file()]
-            why = f"ended without a word of its own ({type(error).__name__}: {str(error).strip().splitlines()[0]})"
-            return [Outcome(job.name, "failure", why) for job in lost]
+            raise LauncherDiedError(f"{type(error).__name__}: {str(error).strip().splitlines()[0]}") from error
     return [outcome.return_value for outcome in returned]
 
 
@@ -129,7 +147,12 @@ def _hydra(name: str, config_dir: str | None) -> Iterator[Hydra]:
         GlobalHydra.instance().clear()
 
 
-def _refuse(told: Sequence[Choice], configs: Sequence[Train]) -> None:
+def refuse(told: Sequence[Choice], configs: Sequence[Train]) -> None:
+    """Refuse what no sweep can be.
+
+    Raises:
+        UserError: The jobs are told to lie in one folder, or choose where they run, or run on several devices here.
+    """
     for choice in told:
         if choice.swept and choice.key.split(".")[0] in ("sweep", "launcher", "outputs", "hydra"):
             raise UserError(f"{choice.key}: a sweep has one, and no choice of it")
@@ -148,15 +171,6 @@ def _refuse(told: Sequence[Choice], configs: Sequence[Train]) -> None:
             )
 
 
-def _typed(told: Sequence[Choice]) -> list[str]:
-    return [
-        f"{choice.words[0].partition('=')[0]}={','.join(word.partition('=')[2] for word in choice.words)}"
-        if choice.swept
-        else choice.words[0]
-        for choice in told
-    ]
-
-
 def _counted(states: Iterable[State]) -> str:
     counts = Counter(states)
     parts = [f"{counts[state]} {words}" for state, words in COUNTED.items() if counts[state]]
@@ -170,11 +184,17 @@ def _compare(folder: Path) -> None:
     compare(folder)
 
 
-def _tell(ended: Sequence[Outcome]) -> None:
+def tell(ended: Sequence[Outcome]) -> None:
+    """Say which jobs went wrong, and end with the status that this makes.
+
+    Raises:
+        UserError: What went wrong is for the user to mend.
+        SystemExit: Something else is among it.
+    """
     busy = [outcome.job for outcome in ended if outcome.how == "busy"]
     if busy:
         warn(f"left to another process that was running them: {', '.join(busy)}")
-    wrong = [outcome for outcome in ended if outcome.how in ("mistake", "failure")]
+    wrong = [outcome for outcome in ended if outcome.how in ("full", "mistake", "failure")]
     told = "\nerror: ".join(f"{outcome.message} (job: {outcome.job})" for outcome in wrong)
     if any(outcome.how == "failure" for outcome in wrong):
         print(f"error: {told}", file=sys.stderr)
