@@ -143,8 +143,10 @@ def _train(config: Train, overrides: Sequence[str], preemption: "Preemption") ->
         staging.print_plan(prepared, network.parameters)
         for notice in notices:
             say(notice)
+        if config.callbacks.figures:
+            subject.show_samples(recorder)
         spent = TimeSpent()
-        insights = subject.insights(config, recorder)
+        insights = subject.insights(config, recorder, spent)
         looking = [
             *([] if insights is None else insights.callbacks),
             *subject.looks_while_training(config, recorder, spent),
@@ -171,7 +173,7 @@ def _train(config: Train, overrides: Sequence[str], preemption: "Preemption") ->
         callbacks = subject.looks_at_test(config, recorder, spent)
         if config.callbacks.figures:
             callbacks = [subject.figures(recorder), *callbacks]
-        trainer = stages.test(prepared[-1], callbacks)
+        trainer = stages.test(prepared[-1], [*training.build_bar(config, "test"), *callbacks])
         if insights is not None:
             insights.finish()
         clock["end"] = time.perf_counter()
@@ -246,7 +248,8 @@ def settle_transfer(config: Train, weights: "Weights") -> Train:
         UserError: The transfer needs known weights, and these are random.
     """
     if config.transfer.name == "auto":
-        choice = "gradual" if weights.known else "scratch"
+        trains_vectors = getattr(config.model, "variant", "rand") in ("non_static", "multichannel")
+        choice = "gradual" if weights.known else "vectors" if trains_vectors else "scratch"
         config = compose_again("train", [f"transfer={choice}"], Train)
     if config.transfer.weights == "known" and not weights.known:
         raise UserError(
