@@ -303,7 +303,7 @@ def test_a_space_of_a_file_and_of_words():
         ((*WORDS, "model=lenet5,''"), "an empty choice"),
         ((*WORDS, "sweep.workers=2"), "use launcher=joblib, or start the same command several times"),
         ((*WORDS, "sweep.metric=test/accuracy"), "sweep.metric=test/accuracy: "),
-        ((*WORDS, "launcher=slurm", "launcher.gpus=2"), "launcher=slurm: this machine has no sbatch"),
+        ((*WORDS, "launcher=slurm", "launcher.gpus=2"), "launcher.gpus=2: a trial of a search runs on one device"),
         (("--multirun", "transfer.lr=interval(0,1)"), "has no end of values to choose from; name some of them"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -12,6 +13,8 @@ from convscope.errors import Interrupted
 SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGTERM", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)
 )  # Windows has only the first
+
+TOGETHER = 5.0  # seconds within which signals are one wish: a scheduler may tell all processes, and each its children
 
 
 class Preemption:
@@ -26,6 +29,7 @@ class Preemption:
         self.received: signal.Signals | None = None
         self.before: dict[signal.Signals, Callable[..., Any] | int | None] = {}
         self._held_off = False
+        self._since = 0.0
 
     @contextmanager
     def heeded(self) -> Iterator["Preemption"]:
@@ -66,8 +70,11 @@ class Preemption:
             signal.signal(number, self._on_signal)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        again = self.received is not None
-        self.received = self.received or signal.Signals(number)
-        if again or not self._held_off:  # who asks twice does not want to wait
-            self._held_off = False
+        if self.received is None:
+            self.received, self._since = signal.Signals(number), time.monotonic()
+        elif time.monotonic() - self._since < TOGETHER:
+            return
+        else:
+            self._held_off = False  # who asks twice does not want to wait
+        if not self._held_off:
             raise Interrupted(self.received)

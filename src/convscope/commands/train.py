@@ -11,6 +11,7 @@ from convscope.commands.building import cache_dir
 from convscope.commands.compose import compose_again
 from convscope.commands.console import say, say_facts, set_quiet, warn
 from convscope.commands.naming import run_path, sweep_path
+from convscope.commands.requeued import folder_before, note_folder
 from convscope.commands.resume import Resumed, resume_run
 from convscope.commands.sweeps.reporting import pruning
 from convscope.config.train import Train
@@ -43,6 +44,12 @@ def _train(config: Train, overrides: Sequence[str], preemption: "Preemption") ->
     set_quiet(config.quiet)
     refuse_without_effect(config, overrides)
     resumed: Resumed | None = None
+    sweep = sweep_path()
+    words = overrides
+    before = None if sweep or config.resume else folder_before(config.outputs, words)
+    if before is not None and (before / "config.yaml").is_file():
+        say(f"this job was queued again: {before} goes on")
+        config, overrides = config.model_copy(update={"resume": str(before)}), []
     if config.resume is not None:
         resumed = resume_run(config, overrides)
         if resumed is None:
@@ -85,10 +92,11 @@ def _train(config: Train, overrides: Sequence[str], preemption: "Preemption") ->
     hardware = choose_hardware(config.trainer, accelerator, allocator, network.module, cost, trains_all)
     device = torch.device({"gpu": "cuda"}.get(accelerator, accelerator))
 
-    sweep = sweep_path()
-    folder = RunFolder(run_path(config) if resumed is None else resumed.path).create(
-        resume=resumed is not None or sweep is not None  # a job's folder is its own, whatever a kill left in it
+    folder = RunFolder(resumed.path if resumed else before or run_path(config)).create(
+        resume=bool(resumed or before or sweep)  # a job's folder is its own, whatever a kill left in it
     )
+    if sweep is None:
+        note_folder(config.outputs, words, folder.path)
     plain = config.model_dump()
     if resumed is None:
         folder.write_config(f"# convscope train {shlex.join(overrides)}\n{training.as_yaml(plain)}")

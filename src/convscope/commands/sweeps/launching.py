@@ -22,7 +22,8 @@ from convscope.commands.console import say, warn
 from convscope.commands.sweeps.folder import State, claim, state
 from convscope.commands.sweeps.job import JobRunner, Outcome, other_run
 from convscope.commands.sweeps.jobs import Choice, Job, identity, sweep_name
-from convscope.commands.sweeps.launchers import hydra_launcher
+from convscope.commands.sweeps.launchers import gpus_of_jobs, hydra_launcher
+from convscope.commands.sweeps.stopping import Stoppable, begin_worker, forwarding, workers
 from convscope.config.base import Config
 from convscope.config.train import Train
 from convscope.errors import Interrupted, UserError
@@ -33,10 +34,6 @@ COUNTED: dict[State, str] = {
     "new": "to run",
     "other": "of another configuration",
 }
-
-
-class LauncherDiedError(Exception):
-    """A process that ran jobs ended without a word."""
 
 
 def run_sweep(
@@ -64,7 +61,7 @@ def run_sweep(
     planned = list(zip(jobs, trainings, strict=True))
     first = trainings[0]
     refuse(told, trainings)
-    chosen = hydra_launcher(first.launcher)
+    chosen = hydra_launcher(first.launcher, first.trainer.devices, getattr(first.trainer, "nodes", 1))
     folder = Path(first.outputs).expanduser().absolute() / "sweeps" / (first.sweep.name or sweep_name(told))
     claim(folder, identity(told), ["convscope", name, "--multirun", *(choice.typed for choice in told)])
     states = {job.name: state(folder / job.name, config) for job, config in planned}
@@ -75,14 +72,9 @@ def run_sweep(
         if states[job.name] == "other"
     ]
     pending = [job for job, _ in planned if states[job.name] in ("interrupted", "new")]
-    ended: list[Outcome] = []
+    gpus = gpus_of_jobs(first.launcher)
     try:
-        if pending:
-            ended = launch(JobRunner(command), name, chosen, folder, pending, config_dir)
-    except LauncherDiedError as error:
-        # The process of a job is gone: killed, or out of memory. Folders tell which jobs have ended.
-        lost = [job for job in pending if not (folder / job.name / "summary.json").is_file()]
-        ended = [Outcome(job.name, "failure", f"ended without a word of its own ({error})") for job in lost]
+        ended = launch(JobRunner(command), name, chosen, folder, pending, config_dir, gpus) if pending else []
     except Interrupted as error:
         raise Interrupted(error.signal, f"{error}; the same sweep again goes on, and runs what is not done") from error
     _compare(folder)
@@ -96,8 +88,9 @@ def launch(
     folder: Path,
     jobs: Sequence[Job],
     config_dir: str | None,
+    gpus: Sequence[str] = (),
 ) -> list[Any]:
-    """Run ``task`` for each job, by a launcher of Hydra's; returns what it returned.
+    """Run ``task`` for each job, by a launcher of Hydra's.
 
     Args:
         task: Takes the job's configuration.
@@ -106,9 +99,10 @@ def launch(
         folder: The sweep's.
         jobs: At least one.
         config_dir: A folder of the user's own options.
+        gpus: Of which each job of joblib sees one.
 
-    Raises:
-        LauncherDiedError: Processes of its jobs are gone.
+    Returns:
+        What ``task`` returned; an `Outcome` of a failure for a job whose process is gone.
     """
     hydra_name, settings = chosen
     own = [f"hydra/launcher={hydra_name}", "hydra.mode=MULTIRUN", f"hydra.sweep.dir={quoted(str(folder))}"]
@@ -120,17 +114,36 @@ def launch(
             config.hydra.launcher = OmegaConf.merge(config.hydra.launcher, settings)
         launcher: Launcher = Plugins.instance().instantiate_launcher(
             hydra_context=HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config)),
-            task_function=task,
+            task_function=Stoppable(task) if hydra_name == "joblib" else task,
             config=config,
         )
         words = [[*job.words, f"hydra.sweep.subdir={quoted(job.name)}"] for job in jobs]
+        match hydra_name:
+            case "basic":
+                return [ended.return_value for ended in launcher.launch(words, initial_job_idx=0)]
+            case "joblib":
+                return _launch_in_a_pool(launcher, folder, jobs, words, gpus)
+        from convscope.commands.sweeps.submission import submit
+
+        return submit(launcher, folder, [job.name for job in jobs], words)
+
+
+def _launch_in_a_pool(
+    launcher: Any, folder: Path, pending: Sequence[Job], words: Sequence[Sequence[str]], gpus: Sequence[str]
+) -> list[Outcome]:
+    with workers() as pool, forwarding(pool.stop) as received:
+        first = (str(pool.folder), launcher.joblib["n_jobs"], tuple(gpus))
+        launcher.joblib |= {"initializer": begin_worker, "initargs": first}
         try:
-            returned = launcher.launch(words, initial_job_idx=0)
+            returned = [ended.return_value for ended in launcher.launch(words, initial_job_idx=0)]
         except Exception as error:
-            if hydra_name == "basic":
-                raise
-            raise LauncherDiedError(f"{type(error).__name__}: {str(error).strip().splitlines()[0]}") from error
-    return [outcome.return_value for outcome in returned]
+            # The process of a job is gone: killed, or out of memory. Folders tell which jobs have ended.
+            lost = [job for job in pending if not (folder / job.name / "summary.json").is_file()]
+            why = f"ended without a word of its own ({type(error).__name__}: {str(error).strip().splitlines()[0]})"
+            returned = [Outcome(job.name, "failure", why) for job in lost]
+    if received:
+        raise Interrupted(received[0], "interrupted: the jobs that ran have saved their state")
+    return returned
 
 
 @contextmanager

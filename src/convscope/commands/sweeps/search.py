@@ -3,15 +3,15 @@
 import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from convscope.commands.compose import Command, check_jobs
 from convscope.commands.console import say, say_always, warn
 from convscope.commands.sweeps.folder import claim
 from convscope.commands.sweeps.job import Outcome, full
 from convscope.commands.sweeps.jobs import Choice, Job, folder_name_of_keys, identity
-from convscope.commands.sweeps.launchers import hydra_launcher
-from convscope.commands.sweeps.launching import LauncherDiedError, launch, refuse, tell
+from convscope.commands.sweeps.launchers import gpus_of_jobs, hydra_launcher
+from convscope.commands.sweeps.launching import launch, refuse, tell
 from convscope.commands.sweeps.space import Dimension, space
 from convscope.config.sweep import Joblib, Local, Search, Slurm
 from convscope.config.train import Train
@@ -51,7 +51,8 @@ def run_search(command: Command, name: str, told: Sequence[Choice], config_dir: 
     dimensions = space(told, search.space)
     fixed = [choice.typed for choice in told if not choice.swept]
     _check_all(command, name, fixed, dimensions, config_dir)
-    chosen, count = hydra_launcher(base.launcher), _workers(base, search)
+    count = _workers(base, search)
+    chosen = hydra_launcher(base.launcher, base.trainer.devices, getattr(base.trainer, "nodes", 1))
     words = _identity(told, search, dimensions)
     keys = sorted(dimension.key.lstrip("+~") for dimension in dimensions)
     own = search.name or f"{search.kind}-{folder_name_of_keys(keys, '|'.join(words))}"
@@ -62,7 +63,7 @@ def run_search(command: Command, name: str, told: Sequence[Choice], config_dir: 
         say(f"sweep {folder}\n{_counted(study)}")
         worker = Worker(command, name, folder, fixed, dimensions, search, config_dir)
         ended = worker.work() if count == 1 and isinstance(base.launcher, Local) else _launched(
-            worker, study, chosen, count, fixed
+            worker, study, chosen, count, fixed, gpus_of_jobs(base.launcher)
         )  # fmt: skip
     except Interrupted as error:
         raise Interrupted(error.signal, f"{error}; the same sweep again goes on with its trials") from error
@@ -120,7 +121,12 @@ def _identity(told: Sequence[Choice], search: Search, dimensions: Sequence[Dimen
 
 
 def _launched(
-    worker: "Worker", study: "Study", chosen: tuple[str, dict[str, object]], count: int, fixed: Sequence[str]
+    worker: "Worker",
+    study: "Study",
+    chosen: tuple[str, dict[str, Any]],
+    count: int,
+    fixed: Sequence[str],
+    gpus: Sequence[str],
 ) -> list[Outcome]:
     """Work in processes of a launcher; where they die, in others."""
     first = [dimension.probes[0] for dimension in worker.dimensions]
@@ -129,16 +135,16 @@ def _launched(
     while True:
         processes = range(max(1, min(count, worker.told.trials - finished)))
         jobs = [Job((*fixed, *first), f"{WORKERS}/{number}") for number in processes]
-        try:
-            for outcomes in launch(worker, worker.name, chosen, worker.folder, jobs, worker.config_dir):
-                ended += outcomes
+        returned = launch(worker, worker.name, chosen, worker.folder, jobs, worker.config_dir, gpus)
+        died = [outcome for outcome in returned if isinstance(outcome, Outcome)]
+        ended += [outcome for outcomes in returned if not isinstance(outcomes, Outcome) for outcome in outcomes]
+        starts = 1 if study.finished > finished else starts + 1
+        finished = study.finished
+        if not died or finished == worker.told.trials:
             return ended
-        except LauncherDiedError as error:
-            starts = 1 if study.finished > finished else starts + 1
-            finished = study.finished
-            if starts == MOST_STARTS:
-                return [*ended, Outcome("search", "failure", f"its processes died {starts} times ({error})")]
-            warn(f"a process of the search died ({error}); others go on with its trial")
+        if starts == MOST_STARTS:
+            return [*ended, *died]
+        warn(f"a process of the search is gone ({died[0].message}); others go on with its trial")
 
 
 def _counted(study: "Study") -> str:
