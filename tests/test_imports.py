@@ -62,13 +62,14 @@ OWNED = {
     "mlflow":      "tracking commands",
     "bokeh":       "tracking",
     "starlette":   "commands",
+    "optuna":      "commands",
 }
 
 # What answers at once (`convscope --help`, a mistake in a configuration) must not wait for these.
 QUICK = ["commands.cli", "config", "errors", "preprocessing", "hub"]
 SLOW = {
     "torch", "torchvision", "torchmetrics", "pytorch_lightning", "timm", "datasets", "matplotlib", "wandb",
-    "mlflow", "tensorboard", "sklearn", "scipy", "pandas",
+    "mlflow", "tensorboard", "sklearn", "scipy", "pandas", "optuna",
 }
 # fmt: on
 

@@ -1,4 +1,4 @@
-"""What ends a command early: a mistake that the user can mend, or a signal."""
+"""What ends a command early: a mistake that the user can mend, a signal, or a search that has seen enough."""
 
 
 class UserError(Exception):
@@ -23,3 +23,19 @@ class Interrupted(BaseException):  # no Exception: whoever goes on after a failu
 
     def __str__(self) -> str:
         return self.message
+
+
+class Pruned(Exception):  # noqa: N818 - as with a signal, nothing is wrong
+    """A search ends a trial whose validation curve leaves no hope.
+
+    Args:
+        epoch: Epochs that it was trained for.
+        value: The search's metric then.
+    """
+
+    def __init__(self, epoch: int, value: float) -> None:
+        super().__init__(epoch, value)
+        self.epoch, self.value = epoch, value
+
+    def __str__(self) -> str:
+        return f"pruned after {self.epoch} epochs, at {self.value:.4g}"

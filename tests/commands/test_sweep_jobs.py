@@ -51,7 +51,7 @@ def test_an_empty_choice_is_refused(word):
 
 def test_what_has_no_values_to_try_one_by_one_is_refused():
     with pytest.raises(UserError, match="has no end of values to choose from"):
-        choices(["transfer.lr=interval(0,1)"])
+        jobs(choices(["seed=1,2", "transfer.lr=interval(0,1)"]))
 
 
 def test_the_folder_of_another_sweep_is_refused(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -145,11 +146,12 @@ def test_a_sweep_that_is_killed_again_and_again_ends_with_every_job_once(convsco
     environment = {**os.environ, "CONVSCOPE_CACHE": str(cache)}
     sweep = tmp_path / "outputs/sweeps/launched"
     completed: dict[str, int] = {}
-    for target in (1, 3, 5, 6, 9):  # jobs that are done when the kill comes: in another state of the next each time
+    moments = random.Random(0)
+    for target in (0, 2, 4, 7, 9):  # jobs that are done, at least, when the kill comes at a random moment
         process = subprocess.Popen(words, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL)
         while process.poll() is None and len(list(sweep.glob("*/summary.json"))) < target:
             time.sleep(0.05)
-        time.sleep(0.1 * target)
+        time.sleep(moments.uniform(0.0, 3.0))
         process.send_signal(signal.SIGKILL)
         process.wait()
         for file in sweep.glob("*/summary.json"):

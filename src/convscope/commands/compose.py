@@ -56,9 +56,15 @@ def run_command(name: str, arguments: Sequence[str], command: Command) -> None:
     told = _sweep(arguments)
     jobs = None
     if told is not None:
+        goes_on = getattr(command, "SWEEPS_GO_ON", False) and not _asks_to_show(arguments)
+        if goes_on and _is_search(name, told, _config_dir(arguments)):
+            from convscope.commands.sweeps.search import run_search
+
+            run_search(command, name, told, _config_dir(arguments))
+            return
         jobs = job_words(told)
-        configs = _check_jobs(name, jobs, _config_dir(arguments), command.SCHEMA)
-        if getattr(command, "SWEEPS_GO_ON", False) and not _asks_to_show(arguments):
+        configs = check_jobs(name, jobs, _config_dir(arguments), command.SCHEMA)
+        if goes_on:
             from convscope.commands.sweeps.launching import run_sweep
 
             run_sweep(command, name, told, jobs, configs, _config_dir(arguments))
@@ -155,17 +161,43 @@ def _config_dir(arguments: Sequence[str]) -> str | None:
     return None if folder is None else os.path.abspath(folder)
 
 
-def _check_jobs(name: str, jobs: Sequence[Job], folder: str | None, schema: type[C]) -> list[C]:
-    extra = [] if folder is None else [f"hydra.searchpath=[{folder}]"]
+def check_jobs(name: str, jobs: Sequence[Job], folder: str | None, schema: type[C]) -> list[C]:
+    """The configuration of each job.
+
+    Args:
+        name: Of the command.
+        jobs: With all their words.
+        folder: Of the user's own options.
+        schema: What they must be.
+
+    Raises:
+        UserError: One is not valid.
+    """
     checked = []
     for job in jobs:
         try:
-            with initialize_config_dir(str(CONFIG_DIR), version_base=HYDRA_VERSION_BASE):
-                config = compose(name, [*extra, *job.words])
+            config = _composed(name, job.words, folder)
         except (HydraException, OmegaConfBaseException) as error:
             raise UserError(explain_composition(error, _keys_of(name, job.words))) from error
         checked.append(check(config, schema))
     return checked
+
+
+def _composed(name: str, words: Sequence[str], folder: str | None) -> DictConfig:
+    extra = [] if folder is None else [f"hydra.searchpath=[{folder}]"]
+    with initialize_config_dir(str(CONFIG_DIR), version_base=HYDRA_VERSION_BASE):
+        return compose(name, [*extra, *words])
+
+
+def _is_search(name: str, told: Sequence[Choice], folder: str | None) -> bool:
+    """Whether the sweep is one that chooses its values itself; what cannot be composed is none."""
+    try:
+        config = _composed(name, [choice.words[0] for choice in told], folder)
+    except (HydraException, OmegaConfBaseException):
+        GlobalHydra.instance().clear()
+        return False
+    kind = OmegaConf.select(config, "sweep.kind")
+    return kind is not None and kind != "grid"
 
 
 def _keys_of(name: str, arguments: Sequence[str]) -> Callable[[str], Sequence[str]]:

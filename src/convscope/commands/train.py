@@ -13,9 +13,10 @@ from convscope.commands.console import say, say_facts, set_quiet, warn
 from convscope.commands.naming import run_path, sweep_path
 from convscope.commands.requeued import folder_before, note_folder
 from convscope.commands.resume import Resumed, resume_run
+from convscope.commands.sweeps.reporting import pruning
 from convscope.config.train import Train
 from convscope.config.transfer import StageSettings
-from convscope.errors import Interrupted, UserError
+from convscope.errors import Interrupted, Pruned, UserError
 
 if TYPE_CHECKING:
     from convscope.callbacks.preemption import Preemption
@@ -157,6 +158,7 @@ def _train(config: Train, overrides: Sequence[str], preemption: "Preemption") ->
         looking = [
             *([] if insights is None else insights.callbacks),
             *subject.looks_while_training(config, recorder, spent),
+            *pruning(recorder.position),
         ]
         stages = staging.Stages(
             config,
@@ -209,6 +211,10 @@ def _train(config: Train, overrides: Sequence[str], preemption: "Preemption") ->
         how = f"convscope train resume={readable_path(folder.path)}"
         folder.write_status("interrupted", signal=signal.Signals(error.signal).name, resume=how)
         raise Interrupted(error.signal, f"interrupted: {folder.path}; to go on: {how}") from error
+    except Pruned as error:
+        folder.write_status("pruned", message=str(error))
+        status = "success"
+        raise
     except Exception as error:
         folder.write_status("failed", message=f"{type(error).__name__}: {error}")
         raise

@@ -11,6 +11,7 @@ import yaml
 from pytorch_lightning.callbacks import Callback, EarlyStopping
 from pytorch_lightning.loggers import Logger
 
+from convscope.callbacks.checkpoint_files import WholeFiles
 from convscope.callbacks.checkpoints import BEST
 from convscope.callbacks.epoch_lines import EpochLines
 from convscope.callbacks.learning_rate import LearningRateLog
@@ -75,6 +76,7 @@ def build_trainer(
         enable_checkpointing=not told.fast_dev_run,
         enable_model_summary=False,
         num_sanity_val_steps=0,
+        plugins=[WholeFiles()],
     )
 
 

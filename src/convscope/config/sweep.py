@@ -2,22 +2,51 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt, field_validator
+from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt
 
 from convscope.config.base import Config
 
 
-class Sweep(Config):
+def _is_a_folder(name: str | None) -> str | None:
+    if name is not None and (not name.strip() or "/" in name or "\\" in name or name.startswith(".")):
+        raise ValueError("must be the name of a folder, without slashes and without a dot at its beginning")
+    return name
+
+
+Name = Annotated[str | None, AfterValidator(_is_a_folder)]
+
+
+class Grid(Config):
     """A sweep over all combinations of its choices."""
 
-    name: str | None
+    kind: Literal["grid"]
+    name: Name
 
-    @field_validator("name")
-    @classmethod
-    def _is_a_folder(cls, name: str | None) -> str | None:
-        if name is not None and (not name.strip() or "/" in name or "\\" in name or name.startswith(".")):
-            raise ValueError("must be the name of a folder, without slashes and without a dot at its beginning")
-        return name
+
+class Search(Config):
+    """A sweep that chooses the values of each trial itself, and learns from the trials before."""
+
+    kind: Literal["tpe", "random"]
+    name: Name
+    space: dict[str, str]
+    trials: PositiveInt
+    metric: Annotated[str, Field(pattern=r"^validation/\w+$")]
+    order: Literal["auto", "highest", "lowest"]
+    startup: NonNegativeInt
+    pruning: Literal["median", "halving", "none"]
+    prune_after_trials: NonNegativeInt
+    prune_after_epochs: NonNegativeInt
+    seed: NonNegativeInt
+    storage: Literal["journal", "sqlite"]
+    workers: PositiveInt | None
+
+    @property
+    def lowest(self) -> bool:
+        """Whether a low value of the metric is the better one."""
+        return self.order == "lowest" or (self.order == "auto" and self.metric.endswith("/loss"))
+
+
+Sweep = Annotated[Grid | Search, Field(discriminator="kind")]
 
 
 class Local(Config):

@@ -19,7 +19,7 @@ from convscope.commands.console import say
 from convscope.commands.resume import CHANGEABLE
 from convscope.commands.sweeps.folder import differences, note_asked, state
 from convscope.config.base import Config
-from convscope.errors import UserError
+from convscope.errors import Pruned, UserError
 
 RUNNING_FILE = ".running"  # locked while a process runs the job
 
@@ -30,12 +30,13 @@ class Outcome:
 
     Attributes:
         job: Its folder's name.
-        how: ``busy`` where another process runs it; ``mistake`` for what the user can mend, ``failure`` otherwise.
+        how: ``pruned`` by a search; ``busy`` where another process runs it; ``full`` where the disk is, ``mistake`` for
+            what else the user can mend, ``failure`` otherwise.
         message: What went wrong.
     """
 
     job: str
-    how: Literal["complete", "busy", "mistake", "failure"]
+    how: Literal["complete", "pruned", "busy", "full", "mistake", "failure"]
     message: str = ""
 
 
@@ -70,12 +71,15 @@ def run_job(folder: Path, config: Config, words: Sequence[str], run: Callable[[A
     except Timeout:
         say(f"{folder.name}: another process runs it")
         return Outcome(folder.name, "busy")
+    except Pruned as error:
+        say(f"{folder.name}: {error}")
+        return Outcome(folder.name, "pruned", str(error))
     except UserError as error:
         outcome = Outcome(folder.name, "mistake", str(error))
     except Exception as error:
         if full(error):
             why = f"the disk of {folder} is full; make room, then the same command"
-            outcome = Outcome(folder.name, "mistake", why)
+            outcome = Outcome(folder.name, "full", why)
         else:
             traceback.print_exc(file=sys.stderr)
             outcome = Outcome(folder.name, "failure", f"{type(error).__name__}: {error}")
@@ -128,6 +132,8 @@ def full(error: BaseException | None) -> bool:
     """Whether a full disk is at the bottom of ``error``."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if "disk is full" in str(error):  # SQLite's word
             return True
         error = error.__cause__ or error.__context__
     return False

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import IntervalSweep
 from hydra.errors import HydraException
 
 from convscope.commands.complaints import explain_composition
@@ -18,11 +19,21 @@ FREE = re.compile(r"[^\w.=,+-]")  # what stands for something in a shell or a pa
 
 @dataclass(frozen=True)
 class Choice:
-    """A word of the command line: ``words`` has one for each value, so several where it is swept over."""
+    """A word of the command line.
+
+    Attributes:
+        key: What it is about.
+        words: One for each value, so several where it is swept over; where ``open``, the ends of its interval.
+        swept: Whether it leaves something to choose.
+        typed: The word itself.
+        open: Whether it names an interval, which has no end of values.
+    """
 
     key: str
     words: tuple[str, ...]
     swept: bool
+    typed: str
+    open: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,23 +63,37 @@ def choices(words: Sequence[str]) -> list[Choice]:
     for word, override in parsed:
         key, prefix = override.get_key_element(), word[: len(word) - len(word.lstrip("+~"))]
         if not override.is_sweep_override():
-            made.append(Choice(key.lstrip("+~"), (word,), swept=False))
+            made.append(Choice(key.lstrip("+~"), (word,), swept=False, typed=word))
             continue
-        if not override.is_discrete_sweep():
-            raise UserError(f"{word}: has no end of values to choose from; name some of them: {key}=1,2")
+        key = key if key.startswith(prefix) else f"{prefix}{key}"
+        told = override.value()
+        if isinstance(told, IntervalSweep):
+            ends = tuple(f"{key}={end}" for end in (told.start, told.end))
+            made.append(Choice(key.lstrip("+~"), ends, swept=True, typed=word, open=True))
+            continue
         try:
             values = list(override.sweep_string_iterator())
         except HydraException as error:
             raise UserError(f"{word}: {error}") from error
         if not values or any(value in ("", "''", '""') for value in values):
             raise UserError(f"{word}: an empty choice; name at least one value, and none between two commas")
-        key = key if key.startswith(prefix) else f"{prefix}{key}"
-        made.append(Choice(key.lstrip("+~"), tuple(f"{key}={value}" for value in dict.fromkeys(values)), swept=True))
+        each = tuple(f"{key}={value}" for value in dict.fromkeys(values))
+        made.append(Choice(key.lstrip("+~"), each, swept=True, typed=word))
     return made
 
 
 def jobs(told: Sequence[Choice]) -> list[Job]:
-    """Every combination of the choices."""
+    """Every combination of the choices.
+
+    Raises:
+        UserError: One of them is an interval.
+    """
+    for choice in told:
+        if choice.open:
+            raise UserError(
+                f"{choice.typed}: has no end of values to choose from; name some of them, {choice.key}=1,2, or let a "
+                "search choose: sweep=tpe"
+            )
     made = []
     for words in itertools.product(*(choice.words for choice in told)):
         chosen = [word for word, choice in zip(words, told, strict=True) if choice.swept]

@@ -60,10 +60,10 @@ def run_sweep(
     trainings = [config for config in configs if isinstance(config, Train)]
     planned = list(zip(jobs, trainings, strict=True))
     first = trainings[0]
-    _refuse(told, trainings)
+    refuse(told, trainings)
     chosen = hydra_launcher(first.launcher, first.trainer.devices, getattr(first.trainer, "nodes", 1))
     folder = Path(first.outputs).expanduser().absolute() / "sweeps" / (first.sweep.name or sweep_name(told))
-    claim(folder, identity(told), ["convscope", name, "--multirun", *_typed(told)])
+    claim(folder, identity(told), ["convscope", name, "--multirun", *(choice.typed for choice in told)])
     states = {job.name: state(folder / job.name, config) for job, config in planned}
     say(f"sweep {folder}\n{_counted(states.values())}")
     others = [
@@ -72,32 +72,43 @@ def run_sweep(
         if states[job.name] == "other"
     ]
     pending = [job for job, _ in planned if states[job.name] in ("interrupted", "new")]
-    fixed = [choice.words[0] for choice in told if not choice.swept]
+    gpus = gpus_of_jobs(first.launcher)
     try:
-        gpus = gpus_of_jobs(first.launcher)
-        task = JobRunner(command)
-        ended = _launch(task, name, chosen, folder, fixed, pending, config_dir, gpus) if pending else []
+        ended = launch(JobRunner(command), name, chosen, folder, pending, config_dir, gpus) if pending else []
     except Interrupted as error:
         raise Interrupted(error.signal, f"{error}; the same sweep again goes on, and runs what is not done") from error
     _compare(folder)
-    _tell([*others, *ended])
+    tell([*others, *ended])
 
 
-def _launch(
+def launch(
     task: Callable[[DictConfig], Any],
     name: str,
     chosen: tuple[str, dict[str, Any]],
     folder: Path,
-    fixed: Sequence[str],
-    pending: Sequence[Job],
+    jobs: Sequence[Job],
     config_dir: str | None,
-    gpus: Sequence[str],
-) -> list[Outcome]:
+    gpus: Sequence[str] = (),
+) -> list[Any]:
+    """Run ``task`` for each job, by a launcher of Hydra's.
+
+    Args:
+        task: Takes the job's configuration.
+        name: Of the configuration.
+        chosen: The launcher and its settings.
+        folder: The sweep's.
+        jobs: At least one.
+        config_dir: A folder of the user's own options.
+        gpus: Of which each job of joblib sees one.
+
+    Returns:
+        What ``task`` returned; an `Outcome` of a failure for a job whose process is gone.
+    """
     hydra_name, settings = chosen
     own = [f"hydra/launcher={hydra_name}", "hydra.mode=MULTIRUN", f"hydra.sweep.dir={quoted(str(folder))}"]
     with _hydra(name, config_dir) as hydra:
         config = hydra.compose_config(
-            config_name=name, overrides=[*fixed, *own], run_mode=RunMode.MULTIRUN, with_log_configuration=False
+            config_name=name, overrides=[*jobs[0].words, *own], run_mode=RunMode.MULTIRUN, with_log_configuration=False
         )
         with open_dict(config):
             config.hydra.launcher = OmegaConf.merge(config.hydra.launcher, settings)
@@ -106,15 +117,15 @@ def _launch(
             task_function=Stoppable(task) if hydra_name == "joblib" else task,
             config=config,
         )
-        words = [[*job.words, f"hydra.sweep.subdir={quoted(job.name)}"] for job in pending]
+        words = [[*job.words, f"hydra.sweep.subdir={quoted(job.name)}"] for job in jobs]
         match hydra_name:
             case "basic":
                 return [ended.return_value for ended in launcher.launch(words, initial_job_idx=0)]
             case "joblib":
-                return _launch_in_a_pool(launcher, folder, pending, words, gpus)
+                return _launch_in_a_pool(launcher, folder, jobs, words, gpus)
         from convscope.commands.sweeps.submission import submit
 
-        return submit(launcher, folder, [job.name for job in pending], words)
+        return submit(launcher, folder, [job.name for job in jobs], words)
 
 
 def _launch_in_a_pool(
@@ -149,7 +160,12 @@ def _hydra(name: str, config_dir: str | None) -> Iterator[Hydra]:
         GlobalHydra.instance().clear()
 
 
-def _refuse(told: Sequence[Choice], configs: Sequence[Train]) -> None:
+def refuse(told: Sequence[Choice], configs: Sequence[Train]) -> None:
+    """Refuse what no sweep can be.
+
+    Raises:
+        UserError: The jobs are told to lie in one folder, or choose where they run, or run on several devices here.
+    """
     for choice in told:
         if choice.swept and choice.key.split(".")[0] in ("sweep", "launcher", "outputs", "hydra"):
             raise UserError(f"{choice.key}: a sweep has one, and no choice of it")
@@ -168,15 +184,6 @@ def _refuse(told: Sequence[Choice], configs: Sequence[Train]) -> None:
             )
 
 
-def _typed(told: Sequence[Choice]) -> list[str]:
-    return [
-        f"{choice.words[0].partition('=')[0]}={','.join(word.partition('=')[2] for word in choice.words)}"
-        if choice.swept
-        else choice.words[0]
-        for choice in told
-    ]
-
-
 def _counted(states: Iterable[State]) -> str:
     counts = Counter(states)
     parts = [f"{counts[state]} {words}" for state, words in COUNTED.items() if counts[state]]
@@ -190,11 +197,17 @@ def _compare(folder: Path) -> None:
     compare(folder)
 
 
-def _tell(ended: Sequence[Outcome]) -> None:
+def tell(ended: Sequence[Outcome]) -> None:
+    """Say which jobs went wrong, and end with the status that this makes.
+
+    Raises:
+        UserError: What went wrong is for the user to mend.
+        SystemExit: Something else is among it.
+    """
     busy = [outcome.job for outcome in ended if outcome.how == "busy"]
     if busy:
         warn(f"left to another process that was running them: {', '.join(busy)}")
-    wrong = [outcome for outcome in ended if outcome.how in ("mistake", "failure")]
+    wrong = [outcome for outcome in ended if outcome.how in ("full", "mistake", "failure")]
     told = "\nerror: ".join(f"{outcome.message} (job: {outcome.job})" for outcome in wrong)
     if any(outcome.how == "failure" for outcome in wrong):
         print(f"error: {told}", file=sys.stderr)

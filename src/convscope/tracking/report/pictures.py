@@ -47,7 +47,7 @@ def inline_pictures(paths: Mapping[str, Path]) -> tuple[list[Inlined], int]:
     """
     taken = dict(list(paths.items())[:MOST_PICTURES])
     if sum(path.stat().st_size for path in taken.values()) <= BUDGET:
-        return [_inlined(name, path.read_bytes(), "png") for name, path in taken.items()], len(paths) - len(taken)
+        return [inlined(name, path.read_bytes(), "png") for name, path in taken.items()], len(paths) - len(taken)
     encoded: dict[str, bytes] = {}
     width = float(MOST_WIDTH)
     for _ in range(ROUNDS):
@@ -59,7 +59,7 @@ def inline_pictures(paths: Mapping[str, Path]) -> tuple[list[Inlined], int]:
     fitting = list(encoded)
     while fitting and sum(len(encoded[name]) for name in fitting) > BUDGET:
         fitting.pop()
-    return [_inlined(name, encoded[name], "webp") for name in fitting], len(paths) - len(fitting)
+    return [inlined(name, encoded[name], "webp") for name in fitting], len(paths) - len(fitting)
 
 
 def _webp(path: Path, most_width: int) -> bytes:
@@ -74,7 +74,8 @@ def _webp(path: Path, most_width: int) -> bytes:
     return content.getvalue()
 
 
-def _inlined(name: str, content: bytes, kind: str) -> Inlined:
+def inlined(name: str, content: bytes, kind: str) -> Inlined:
+    """The picture in ``content``, a file of the kind png or webp, as a data address."""
     from PIL import Image
 
     with Image.open(io.BytesIO(content)) as picture:

@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,19 @@ from convscope.tracking import curves
 from convscope.tracking.metrics_file import read_metrics
 from convscope.tracking.report import facts
 from convscope.tracking.report.formats import as_dict, as_list, duration, metric, number
+from convscope.tracking.report.pictures import Inlined, inline_pictures
+from convscope.tracking.report.side_by_side import MAPS, Look, looks
 from convscope.tracking.report.template import render
 from convscope.tracking.run_folder import STATUS_FILE, RunFolder
 
 MOST_CURVES = 40
 COMPARED = ("accuracy", "loss")  # validation curves, laid over each other
+
+RELATIONS: tuple[tuple[str, bool, Callable[[Mapping[str, Any]], Any]], ...] = (  # unit, by factors, where it stands
+    ("parameters", True, lambda summary: as_dict(summary.get("model")).get("parameters")),
+    ("seconds", True, lambda summary: as_dict(summary.get("seconds")).get("total")),
+    ("receptive field in pixels", False, lambda summary: as_dict(summary.get("receptive_field")).get("theoretical")),
+)
 
 
 @dataclass(frozen=True)
@@ -84,6 +92,8 @@ def _content(folder: Path, runs: Sequence[SweptRun]) -> dict[str, Any]:
         "varied": varied,
         "rows": [_row(run, varied) for run in ranked],
         "charts": _charts(ranked, varied),
+        "search": _search(RunFolder(folder)),
+        "looks": _looks(ranked, varied),
         "warnings": [f"{run.folder.path.name} is not complete" for run in runs if not run.complete],
     }
 
@@ -117,7 +127,7 @@ def _row(run: SweptRun, varied: Sequence[str]) -> dict[str, Any]:
 
 def _charts(runs: Sequence[SweptRun], varied: Sequence[str]) -> list[tuple[str, Any]]:
     from convscope.tracking.report.charting import as_item
-    from convscope.tracking.report.sweep_charts import comparison_chart, overlay_chart
+    from convscope.tracking.report.sweep_charts import comparison_chart, overlay_chart, relation_chart
 
     labelled = [(_label(run, varied), run) for run in runs]
     scored = [
@@ -128,6 +138,15 @@ def _charts(runs: Sequence[SweptRun], varied: Sequence[str]) -> list[tuple[str, 
     charts: list[tuple[str, Any]] = []
     if scored:
         charts.append(("Test accuracy", as_item(comparison_chart(scored))))
+    for unit, by_factors, x_of in RELATIONS:
+        points = [
+            (place, label, x, score)
+            for place, (label, run) in enumerate(labelled)
+            if (score := run.score("test", "accuracy")) is not None and (x := _positive(x_of(run.summary))) is not None
+        ]
+        if len({x for _, _, x, _ in points}) > 1:
+            title = f"Test accuracy against {unit}"
+            charts.append((title, as_item(relation_chart(points, unit, by_factors=by_factors))))
     rows = [(label, read_metrics(run.folder.metrics_file)) for label, run in labelled[:MOST_CURVES]]
     for name in COMPARED:
         by_epoch = all(curves.counted_in_epochs(logged, [name]) for _, logged in rows)
@@ -135,6 +154,28 @@ def _charts(runs: Sequence[SweptRun], varied: Sequence[str]) -> list[tuple[str, 
         if any(points for _, points in drawn):
             charts.append((f"Validation {name}", as_item(overlay_chart(drawn, "epoch" if by_epoch else "step"))))
     return charts
+
+
+def _positive(value: Any) -> float | None:
+    """A number that stands on a logarithmic axis too; of a field's height and width, the larger one."""
+    if isinstance(value, (list, tuple)):
+        value = max(value, default=None)
+    return float(value) if isinstance(value, (int, float)) and value > 0 else None
+
+
+def _search(page: RunFolder) -> list[Inlined]:
+    """Figures of a search, where the sweep was one."""
+    files = {name: page.media / "search" / f"{name}.png" for name in ("history", "importance")}
+    return inline_pictures({name: file for name, file in files.items() if file.is_file()})[0]
+
+
+def _looks(runs: Sequence[SweptRun], varied: Sequence[str]) -> list[list[Look]]:
+    sheets = [
+        (_label(run, varied), run.folder.media / MAPS, str(as_dict(run.summary.get("data")).get("name")))
+        for run in runs
+        if run.complete and (run.folder.media / MAPS).is_file()
+    ]
+    return looks(sheets)
 
 
 def _natural(name: str) -> tuple[int, str]:

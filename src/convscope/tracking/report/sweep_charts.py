@@ -33,11 +33,35 @@ def comparison_chart(scored: Sequence[tuple[str, float, int | None]]) -> figure:
     return made
 
 
+def relation_chart(points: Sequence[tuple[int, str, float, float]], unit: str, *, by_factors: bool) -> figure:
+    """A dot a run: its test accuracy over what it costs, or over how far it sees.
+
+    Args:
+        points: Place of the run, which gives its colour, label, x and test accuracy.
+        unit: What x is.
+        by_factors: Whether the x-axis is logarithmic.
+    """
+    made = charting.chart(
+        height=320, x_axis_label=unit, y_axis_label="test accuracy", x_axis_type="log" if by_factors else "linear",
+        tools="box_zoom,reset",
+    )  # fmt: skip
+    source = ColumnDataSource({
+        "x": [x for _, _, x, _ in points],
+        "y": [accuracy for *_, accuracy in points],
+        "run": [charting.plain(label) for _, label, _, _ in points],
+        "colour": [charting.SERIES[place % len(charting.SERIES)] for place, *_ in points],
+    })  # fmt: skip
+    dots = made.scatter("x", "y", source=source, size=10, color="colour")
+    charting.tips(made, [("", "@run"), ("test accuracy", "@y{0.0 %}"), (unit, "@x{0,0.[0]}")], renderers=[dots])
+    return made
+
+
 def overlay_chart(drawn: Sequence[tuple[str, list[tuple[float, float]]]], unit: str) -> figure:
     """A curve a run, each with its label where the pointer stands.
 
     Args:
-        drawn: Label and points of each run; those without points are left out.
+        drawn: Label and points of each run; those without points are left out. A place has the colour that it has in
+            the other charts.
         unit: Of the x-axis: epoch or step.
     """
     made = charting.chart(height=320, x_axis_label=unit)

@@ -1,0 +1,36 @@
+"""A search follows the validation curve of its trial, and may end it."""
+
+from collections.abc import Callable
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Callback
+
+from convscope.errors import Pruned, UserError
+from convscope.tracking.position import Position
+
+
+class Pruning(Callback):
+    """Reports a metric after every epoch, and ends the training where the search has no hope for it.
+
+    Args:
+        metric: Its name, as in ``validation/accuracy``.
+        position: Where the stage begins in its run: epochs are counted through all stages.
+        hopeless: Takes the number of epochs and the metric; says whether to end.
+    """
+
+    def __init__(self, metric: str, position: Position, hopeless: Callable[[int, float], bool]) -> None:
+        self.metric, self.position, self.hopeless = metric, position, hopeless
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Report; validation has run by then.
+
+        Raises:
+            Pruned: The search has no hope for it.
+            UserError: Nothing called ``metric`` is logged.
+        """
+        if self.metric not in trainer.callback_metrics:
+            logged = ", ".join(sorted(name for name in trainer.callback_metrics if name.startswith("validation/")))
+            raise UserError(f"sweep.metric={self.metric}: nothing of that name is logged; there is {logged}")
+        epochs, value = self.position.epochs + trainer.current_epoch + 1, float(trainer.callback_metrics[self.metric])
+        if self.hopeless(epochs, value):
+            raise Pruned(epochs, value)
