@@ -83,6 +83,8 @@ def quieten_lightning() -> None:
         r".*Checkpoint directory .* exists and is not empty.*",
         r".*isinstance\(treespec, LeafSpec\).*",
         r".*Found .* module\(s\) in eval mode at the start of training.*",
+        r".*It is recommended to use `self.log\(.*sync_dist=True\).*",  # what is logged is of all processes already
+        r".*The `srun` command is available on your system but is not used.*",
         r".*`srun` command is available on your system.*",  # as on every login node
     ):
         warnings.filterwarnings("ignore", message)

@@ -1,6 +1,7 @@
 """One job of a sweep, in whatever process it runs: begin it, go on with it, or leave it alone."""
 
 import errno
+import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -61,6 +62,8 @@ def run_job(folder: Path, config: Config, words: Sequence[str], run: Callable[[A
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        if follows():
+            return _run_locked(folder, config, words, run)
         with FileLock(folder / RUNNING_FILE).acquire(timeout=0):
             return _run_locked(folder, config, words, run)
     except Timeout:
@@ -89,9 +92,15 @@ def _run_locked(
             run(config.model_copy(update={"resume": str(folder)}), free)
         case "new":
             say(f"\n{folder.name}")
-            note_asked(folder, config)
+            if not follows():
+                note_asked(folder, config)
             run(config, words)
     return Outcome(folder.name, "complete")
+
+
+def follows() -> bool:
+    """Whether this process is a further one of a job that a cluster gave several, of which the first has the lock."""
+    return int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1 and os.environ.get("SLURM_PROCID", "0") != "0"
 
 
 def other_run(folder: Path, config: Config) -> str:
