@@ -3,8 +3,11 @@
 import argparse
 import dataclasses
 import importlib
+import itertools
 import json
+import operator
 import pkgutil
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -24,6 +27,14 @@ def find_benchmarks() -> list[ModuleType]:
     return [module for module in modules if hasattr(module, "NAMES")]
 
 
+def _measured(module: ModuleType, names: list[str]) -> Iterator[Row]:
+    """Row by row; of a module whose rows share a side, all in one series of turns."""
+    if hasattr(module, "measure_together"):
+        yield from module.measure_together(names)
+    else:
+        yield from map(module.measure, names)
+
+
 def main() -> None:
     """Run what ``--only`` selects, by a part of its name; rows of earlier calls stay in the file."""
     parser = argparse.ArgumentParser(prog="make bench")
@@ -35,10 +46,12 @@ def main() -> None:
         parser.error(f"no benchmark has {only!r} in its name; there are: {', '.join(names)}")
     console = Console()
     rows: list[Row] = []
-    for module, name in chosen:
-        with console.status(name):
-            rows.append(module.measure(name))
-        console.print(f"{name}: {rows[-1].ratio:.3f}", highlight=False)
+    for module, pairs in itertools.groupby(chosen, key=operator.itemgetter(0)):
+        names = [name for _, name in pairs]
+        with console.status(", ".join(names)):
+            for row in _measured(module, names):
+                rows.append(row)
+                console.print(f"{row.benchmark}: {row.ratio:.3f}", highlight=False)
     table = Table("benchmark", "ours", "peer", "unit", "ratio", "goal", "met")
     for row in rows:
         cells = (row.benchmark, f"{row.ours:g}", f"{row.peer:g}", row.unit, f"{row.ratio:.3f}", f"{row.goal:g}")

@@ -1,4 +1,4 @@
-"""Two processes that take turns, so that both sides meet the same moods of the machine.
+"""Processes that take turns, so that all sides meet the same moods of the machine.
 
 A process each, because some of what is compared (the allocator's settings) holds for a whole process.
 """
@@ -9,10 +9,13 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 
-def _serve(pipe: Connection, prepare: Callable[..., Callable[[], float]], arguments: dict[str, Any]) -> None:
+def _serve(
+    pipe: Connection, prepare: Callable[..., Callable[[], float]], arguments: dict[str, Any], warm_up: bool
+) -> None:
     try:
         run = prepare(**arguments)
-        run()  # not counted: caches, first allocations, just-in-time kernels
+        if warm_up:
+            run()  # not counted: caches, first allocations, just-in-time kernels
         pipe.send("ready")
         while pipe.recv():
             pipe.send(run())
@@ -21,32 +24,31 @@ def _serve(pipe: Connection, prepare: Callable[..., Callable[[], float]], argume
 
 
 def take_turns(
-    ours: tuple[Callable[..., Callable[[], float]], dict[str, Any]],
-    peer: tuple[Callable[..., Callable[[], float]], dict[str, Any]],
-    rounds: int = 7,
-) -> tuple[list[float], list[float]]:
-    """Seconds of each round of both sides.
+    *sides: tuple[Callable[..., Callable[[], float]], dict[str, Any]], rounds: int = 7, warm_up: bool = True
+) -> tuple[list[float], ...]:
+    """Seconds of each round of each side.
 
     Args:
-        ours: A function of this module's importers and its arguments: it prepares, and returns a function that
-            runs once and returns its seconds.
-        peer: The same for the other side.
-        rounds: Pairs of runs; the order within a pair alternates.
+        sides: Each a function of a module and its arguments: it prepares, and returns a function that runs once and
+            returns its seconds.
+        rounds: Turns of all sides; every other one in the reverse order.
+        warm_up: Each runs once before it counts; false: ``prepare`` has seen to that.
     """
     context = multiprocessing.get_context("spawn")
     pipes, processes = [], []
-    for prepare, arguments in (ours, peer):
+    for prepare, arguments in sides:
         here, there = context.Pipe()
-        process = context.Process(target=_serve, args=(there, prepare, arguments), daemon=True)
+        process = context.Process(target=_serve, args=(there, prepare, arguments, warm_up), daemon=True)
         process.start()
         there.close()
         if here.recv() != "ready":
             raise RuntimeError("a side of the comparison could not start")
         pipes.append(here)
         processes.append(process)
-    seconds: tuple[list[float], list[float]] = ([], [])
+    seconds: tuple[list[float], ...] = tuple([] for _ in sides)
+    numbers = range(len(sides))
     for turn in range(rounds):
-        for side in (0, 1) if turn % 2 == 0 else (1, 0):
+        for side in numbers if turn % 2 == 0 else reversed(numbers):
             pipes[side].send(True)
             seconds[side].append(pipes[side].recv())
     for pipe, process in zip(pipes, processes, strict=True):

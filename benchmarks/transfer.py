@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,23 +34,23 @@ SWEEP, MEMORY = "transfer/sweep_of_8_over_its_first_job", "transfer/memory_of_40
 NAMES = [*CASES, SWEEP, MEMORY]
 
 
-def measure(name: str) -> Row:
-    """Paired CPU seconds of one case; of the sweep, wall seconds; of the memory, MiB."""
-    if name == SWEEP:
-        eight, one = [], []
-        for _ in range(5):
-            one.append(sweep_seconds(1))
-            eight.append(sweep_seconds(8))
-        return row_of_times(name, eight, one, "s", 2.0)
-    if name == MEMORY:
+def measure_together(names: list[str]) -> Iterator[Row]:
+    """Paired CPU seconds, all sides of all ``names`` taking turns; of the sweep, wall seconds; of the memory, MiB."""
+    cases = {name: CASES[name] for name in names if name in CASES}
+    sides: dict[str, tuple[Any, dict[str, Any]]] = {}
+    for part, settings, peer, _ in cases.values():
+        sides[f"{part} {settings}"] = ours_side, {"part": part, **settings}
+        sides[f"{part} {peer}"] = peer_side, {"part": part, "peer": peer}
+    seconds = dict(zip(sides, take_turns(*sides.values(), rounds=5, warm_up=False), strict=True))
+    for name, (part, settings, peer, goal) in cases.items():
+        speeds = ([1 / s for s in seconds[side]] for side in (f"{part} {settings}", f"{part} {peer}"))
+        yield row_of_speeds(name, *speeds, "stages/CPU s", goal)
+    if SWEEP in names:
+        one, eight = zip(*((sweep_seconds(1), sweep_seconds(8)) for _ in range(5)), strict=True)
+        yield row_of_times(SWEEP, eight, one, "s", 2.0)
+    if MEMORY in names:
         few, many = peak_memory(1000), peak_memory(4000)
-        return Row(name, round(many, 1), round(few, 1), "MiB", round(many - few, 1), 50.0, many - few <= 50.0)
-    part, settings, peer, goal = CASES[name]
-    ours, theirs = take_turns(
-        (ours_side, {"part": part, **settings}), (peer_side, {"part": part, "peer": peer}), rounds=5
-    )
-    speeds = [1 / seconds for seconds in ours], [1 / seconds for seconds in theirs]
-    return row_of_speeds(name, *speeds, "stages/CPU s", goal)
+        yield Row(MEMORY, round(many, 1), round(few, 1), "MiB", round(many - few, 1), 50.0, many - few <= 50.0)
 
 
 def _pictures(train: int) -> Any:
@@ -136,6 +136,7 @@ def ours_side(part: str, warm: bool, precision: str, train: int = TRAIN) -> Call
             shutil.rmtree(root)
         return seconds
 
+    run()
     return run
 
 
@@ -152,10 +153,11 @@ def peer_side(part: str, peer: str) -> Callable[[], float]:
     for module in (network.fc, *((network.layer4[1],) if part == "last_block" else ())):
         module.requires_grad_(True)
     loop = {"usual": _usual, "timm_style": _timm_style, "fastai": _fastai}[peer]
-    return lambda: loop(network, images, labels, part)
+    loop(network, images, labels, part, epochs=1)
+    return lambda: loop(network, images, labels, part, EPOCHS)
 
 
-def _usual(network: Any, images: Any, labels: Any, part: str) -> float:
+def _usual(network: Any, images: Any, labels: Any, part: str, epochs: int) -> float:
     """The prefix runs frozen and under ``no_grad`` in every epoch."""
     import torch
     import torch.nn.functional as F
@@ -171,7 +173,7 @@ def _usual(network: Any, images: Any, labels: Any, part: str) -> float:
     trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trainable, lr=1e-3)
     started = time.process_time()
-    for _ in range(EPOCHS):
+    for _ in range(epochs):
         network.eval()
         network.layer4[1].train(part == "last_block")
         for indices in torch.randperm(TRAIN).split(BATCH):
@@ -188,7 +190,7 @@ def _usual(network: Any, images: Any, labels: Any, part: str) -> float:
     return time.process_time() - started
 
 
-def _timm_style(network: Any, images: Any, labels: Any, part: str) -> float:
+def _timm_style(network: Any, images: Any, labels: Any, part: str, epochs: int) -> float:
     """One forward of the whole network, as timm's training script makes it; frozen parameters need no gradient."""
     import torch
     import torch.nn.functional as F
@@ -196,7 +198,7 @@ def _timm_style(network: Any, images: Any, labels: Any, part: str) -> float:
     trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trainable, lr=1e-3)
     started = time.process_time()
-    for _ in range(EPOCHS):
+    for _ in range(epochs):
         network.train()
         for indices in torch.randperm(TRAIN).split(BATCH):
             loss = F.cross_entropy(network(images[indices]), labels[indices])
@@ -210,7 +212,7 @@ def _timm_style(network: Any, images: Any, labels: Any, part: str) -> float:
     return time.process_time() - started
 
 
-def _fastai(network: Any, images: Any, labels: Any, part: str) -> float:
+def _fastai(network: Any, images: Any, labels: Any, part: str, epochs: int) -> float:
     """``Learner.freeze`` and ``fit``, with the network split where its head begins."""
     from fastai.data.core import DataLoaders
     from fastai.data.load import DataLoader
@@ -234,7 +236,7 @@ def _fastai(network: Any, images: Any, labels: Any, part: str) -> float:
     learner.freeze()
     started = time.process_time()
     with learner.no_bar(), learner.no_logging():
-        learner.fit(EPOCHS, 1e-3)
+        learner.fit(epochs, 1e-3)
     return time.process_time() - started
 
 

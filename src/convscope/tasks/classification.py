@@ -113,6 +113,14 @@ class Classification(pl.LightningModule):
         self._test_batches: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
         self._reset_training_sums()
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """As any module's; but Lightning notes the name of the hook that runs forty times a step, and a module's way
+        of setting asks first whether the value is a parameter, a module or a buffer."""
+        if name == "_current_fx_name":
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
+
     def begin(
         self, plan: StagePlan, seed: int = 0, first_epoch: int = 0, rest: Callable[..., torch.Tensor] | None = None
     ) -> None:

@@ -32,8 +32,8 @@ def plan_stage(network: nn.Module, ordered: Sequence[Block], stage: Stage) -> St
     """What ``stage`` trains of ``network``, whose blocks are ``ordered``.
 
     The rate of a parameter is the last entry of ``stage.rates`` that selects it, else ``lr · layer_decay^d``, where
-    d is the number of blocks between its own and the head. Groups are one a block and rate, each split in what has
-    weight decay and what has none.
+    d is the number of blocks between its own and the head. Groups are one a rate, that of the head first, each split
+    in what has weight decay and what has none: every further group costs a call of the optimizer a step.
 
     Raises:
         UserError: A pattern selects nothing, or nothing is left to train.
@@ -46,13 +46,15 @@ def plan_stage(network: nn.Module, ordered: Sequence[Block], stage: Stage) -> St
     own_rates: dict[str, float] = {}
     for pattern, rate in stage.rates.items():
         own_rates |= dict.fromkeys(select(network, ordered, [pattern], f"{key}.rates"), rate)
-    grouped: dict[tuple[int, float], list[str]] = {}
+    grouped: dict[float, dict[str, int]] = {}
     for name in chosen:
         place = block_of(ordered, name)
         rate = own_rates.get(name, told.lr * stage.layer_decay ** (len(ordered) - 1 - place))
-        grouped.setdefault((place, rate), []).append(name)
+        grouped.setdefault(rate, {})[name] = place
     groups: list[ParameterGroup] = []
-    for (place, rate), names in sorted(grouped.items(), reverse=True):  # the head first
-        groups += decay_apart(network, ordered[place].name, names, rate, told.weight_decay)
+    for rate, places in sorted(grouped.items(), key=lambda group: max(group[1].values()), reverse=True):
+        first, last = (ordered[place].name for place in (min(places.values()), max(places.values())))
+        title = last if first == last else f"{first} to {last}"
+        groups += decay_apart(network, title, list(places), rate, told.weight_decay)
     sizes = {name: parameter.numel() for name, parameter in network.named_parameters()}
     return StagePlan(stage, tuple(chosen), sum(sizes[name] for name in chosen), tuple(groups))
