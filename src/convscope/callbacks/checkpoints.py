@@ -86,10 +86,10 @@ class Checkpoints(Checkpoint):
         Raises:
             Interrupted: One came.
         """
-        if self._preemption is None or self._preemption.received is None:
+        if self._preemption is None:
             return
         within_step = (batch_idx + 1) % trainer.accumulate_grad_batches != 0
-        if not within_step and batch_idx + 1 < trainer.num_training_batches:
+        if not within_step and batch_idx + 1 < trainer.num_training_batches and self._preemption.asked():
             self._write(trainer, pl_module)
             self._preemption.heed()
 
@@ -124,8 +124,9 @@ class Checkpoints(Checkpoint):
         Raises:
             Interrupted: One came.
         """
-        ends = self._preemption is not None and self._preemption.received is not None
-        if ends or time.monotonic() - self._written >= self.every_seconds:
+        ends = self._preemption is not None and self._preemption.asked(now=True)
+        due = time.monotonic() - self._written >= self.every_seconds
+        if ends or trainer.strategy.broadcast(due):  # the clock of the first process is that of all
             self._write(trainer, pl_module)
         if ends and self._preemption is not None:
             self._preemption.heed()
@@ -135,13 +136,14 @@ class Checkpoints(Checkpoint):
         self._write(trainer, pl_module)
 
     def _write(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if self._waiting is not None and trainer.is_global_zero:
+        if self._waiting is not None:
             checkpoint: dict[str, Any] = {"pytorch-lightning_version": pl.__version__, **self._waiting}
             checkpoint["state_dict"] = pl_module.state_dict() | checkpoint["state_dict"]
             pl_module.on_save_checkpoint(checkpoint)
-            content = io.BytesIO()
-            torch.save(checkpoint, content)
-            write_atomically(self.folder / BEST, content.getvalue())
+            if trainer.is_global_zero:
+                content = io.BytesIO()
+                torch.save(checkpoint, content)
+                write_atomically(self.folder / BEST, content.getvalue())
         self._waiting = None
         trainer.save_checkpoint(self.folder / LAST, weights_only=False)
         self._written = time.monotonic()

@@ -1,4 +1,4 @@
-"""Signals that ask for an end: SLURM's time limit and preemption, or a person's ``kill``."""
+"""Signals that ask for an end: SLURM's time limit and preemption, or a person's Ctrl-C or ``kill``."""
 
 import signal
 import threading
@@ -11,25 +11,28 @@ from typing import Any
 from convscope.errors import Interrupted
 
 SIGNALS = tuple(
-    getattr(signal, name) for name in ("SIGTERM", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)
-)  # Windows has only the first
-
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)
+)  # Windows has only the first two
+STEPS_TOGETHER = 8  # steps after which several processes ask each other: each time they wait for the slowest
 TOGETHER = 5.0  # seconds within which signals are one wish: a scheduler may tell all processes, and each its children
 
 
 class Preemption:
-    """Heeds SIGTERM, SIGUSR1 and SIGUSR2: at once, or, where a training holds them off, between two steps.
+    """Heeds SIGINT, SIGTERM, SIGUSR1 and SIGUSR2: at once, or, where a training holds them off, between two steps.
 
     Attributes:
         received: The first signal that came.
         before: What handled each signal before.
+        largest: Where several processes train together: the largest of the numbers that they bring.
     """
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
         self.before: dict[signal.Signals, Callable[..., Any] | int | None] = {}
+        self.largest: Callable[[int], int] | None = None
         self._held_off = False
         self._since = 0.0
+        self._steps = 0
 
     @contextmanager
     def heeded(self) -> Iterator["Preemption"]:
@@ -54,6 +57,21 @@ class Preemption:
         self._held_off = True
         if self.before:
             self._install()
+
+    def asked(self, now: bool = False) -> bool:
+        """Whether a signal came, to any process. Of several processes all must ask, after the same steps.
+
+        They ask each other after every few steps, and ``now``.
+        """
+        if self.largest is not None:
+            self._steps += 1
+            if not now and self._steps % STEPS_TOGETHER:
+                return False
+            number = self.largest(self.received or 0)
+            if number:
+                self.received = signal.Signals(number)
+            return number != 0
+        return self.received is not None
 
     def heed(self) -> None:
         """Heed signals at once again.

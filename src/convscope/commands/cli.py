@@ -5,6 +5,8 @@ import os
 import sys
 
 import convscope
+from convscope.commands.console import is_silent
+from convscope.commands.processes.failures import OtherProcessError, status_of
 from convscope.errors import Interrupted, UserError
 
 COMMANDS = {
@@ -53,12 +55,13 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         if command not in COMMANDS:
             raise UserError(f"{command}: no such command; choose from: {', '.join(COMMANDS)}")
-        from convscope.commands.compose import run_command
-
-        run_command(command, rest, importlib.import_module(f"convscope.commands.{command}"))
+        _run(command, rest)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+    except OtherProcessError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
     except Interrupted as error:
         print(error, file=sys.stderr)
         sys.exit(128 + error.signal)
@@ -67,3 +70,14 @@ def main(arguments: list[str] | None = None) -> None:
         # Libraries leave threads behind (trackers, data loaders) that would keep an interrupted process alive.
         sys.stdout.flush()
         os._exit(130)
+
+
+def _run(command: str, arguments: list[str]) -> None:
+    from convscope.commands.compose import run_command
+
+    try:
+        run_command(command, arguments, importlib.import_module(f"convscope.commands.{command}"))
+    except BaseException as error:
+        if not is_silent():
+            raise
+        os._exit(status_of(error))  # the first of several processes says it; a library's thread could hold this one up

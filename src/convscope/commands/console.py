@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 Thing = TypeVar("Thing")
 
 _quiet = False
+_silent = False
 
 
 @cache
@@ -30,12 +31,23 @@ def _escape(text: str) -> str:
 def set_quiet(quiet: bool) -> None:
     """With ``quiet``, only warnings and what ``say_always`` is given are printed from here on."""
     global _quiet
-    _quiet = quiet
+    _quiet = quiet or _silent
 
 
 def is_quiet() -> bool:
     """Whether only the most needed is printed."""
     return _quiet
+
+
+def set_silent() -> None:
+    """From here on this process prints nothing: another one that trains with it does."""
+    global _quiet, _silent
+    _quiet = _silent = True
+
+
+def is_silent() -> bool:
+    """Whether another process speaks for this one."""
+    return _silent
 
 
 def say(text: str) -> None:
@@ -46,12 +58,14 @@ def say(text: str) -> None:
 
 def say_always(text: str) -> None:
     """A plain line that quiet mode prints too."""
-    the_console().print(_escape(text))
+    if not _silent:
+        the_console().print(_escape(text))
 
 
 def warn(text: str) -> None:
     """A line that a reader must not overlook."""
-    the_console().print(f"[bold yellow]warning:[/] {_escape(text)}")
+    if not _silent:
+        the_console().print(f"[bold yellow]warning:[/] {_escape(text)}")
 
 
 def say_facts(facts: Mapping[str, str]) -> None:

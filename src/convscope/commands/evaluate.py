@@ -61,8 +61,9 @@ def run(config: Evaluate, overrides: Sequence[str]) -> None:
         kinds = ("texts", "pictures") if texts else ("pictures", "texts")
         raise UserError(f"data={config.data.name}: are {kinds[0]}, and the run was trained on {kinds[1]}")
 
-    from convscope.commands.hardware import prepare_process
+    from convscope.commands.hardware import prepare_process, refuse_several
 
+    refuse_several(config.trainer)
     accelerator, allocator = prepare_process(config.trainer)
 
     import pytorch_lightning as pl

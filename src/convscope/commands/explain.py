@@ -69,9 +69,10 @@ def run(config: Explain, overrides: Sequence[str]) -> None:
         found = "no config.yaml" if Path(config.run).expanduser().is_dir() else "no such folder"
         raise UserError(f"run={config.run}: no run lies there ({found})")
 
-    from convscope.commands.hardware import prepare_process
+    from convscope.commands.hardware import prepare_process, refuse_several
     from convscope.commands.trained_text import is_text_run
 
+    refuse_several(config.trainer)
     prepare_process(config.trainer)
     if is_text_run(Path(config.run).expanduser()):
         _explain_text(config)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -10,6 +10,7 @@ from rich.progress import track
 
 from convscope.cache import evict
 from convscope.commands.console import say, the_console, warn
+from convscope.commands.processes.together import Processes
 from convscope.config.train import Cache
 from convscope.data.image_data_module import ImageDataModule
 from convscope.data.text_data_module import TextDataModule
@@ -17,6 +18,7 @@ from convscope.insight.folding import FoldedForward
 from convscope.transfer.cut import Cut
 from convscope.transfer.feature_cache import CacheUnusableError, Features, cached_features, feature_key, prefix_digest
 from convscope.transfer.filling import Filler
+from convscope.transfer.shared_filling import shared_features
 
 FILLING_BATCH = 32
 SHARE_OF_MEMORY = 0.25  # of what is free, that features may take where the cache cannot be written
@@ -31,6 +33,7 @@ class FeatureMaker:
         root: The cache's folder.
         data: The inputs.
         device: Where the network is.
+        processes: Those that train together: each makes its stretch of the features.
         seconds: How long filling has taken, in all.
         unusable: Whether the cache could not be written: said once.
     """
@@ -39,6 +42,7 @@ class FeatureMaker:
     root: Path
     data: ImageDataModule | TextDataModule
     device: torch.device
+    processes: Processes = field(default_factory=Processes)
     seconds: float = 0.0
     unusable: bool = False
 
@@ -50,12 +54,15 @@ class FeatureMaker:
         for split in splits:
             count, kept = len(self.data.store(split)), self.data.views(split, views)
 
-            def compute(split: str = split, count: int = count, kept: int = kept) -> Iterator[tuple[torch.Tensor, ...]]:
+            def compute(
+                rank: int, world_size: int, split: str = split, count: int = count, kept: int = kept
+            ) -> Iterator[tuple[torch.Tensor, ...]]:
                 nonlocal filler
                 if filler is None:
                     filler = self._filler(cut)
-                batches = (batch.to(self.device) for batch in self.data.inputs(split, kept, FILLING_BATCH))
-                total = -(-count // FILLING_BATCH) * kept
+                inputs = self.data.inputs(split, kept, FILLING_BATCH, rank, world_size)
+                batches = (batch.to(self.device) for batch in inputs)
+                total = -(-count // FILLING_BATCH) * kept // world_size
                 yield from self._watched(filler.features(batches), f"features of {count:,} {split} pictures", total)
 
             key = feature_key(
@@ -65,7 +72,7 @@ class FeatureMaker:
             if made is None:
                 return None
             found[split] = made
-        for entry in evict(self.root, int(self.told.limit_gib * 2**30)):
+        for entry in evict(self.root, int(self.told.limit_gib * 2**30)) if self.processes.first else ():
             say(f"cache: {entry.kind}/{entry.path.name} made room ({entry.size / 2**20:,.0f} MiB)")
         return found
 
@@ -90,23 +97,34 @@ class FeatureMaker:
         return filler
 
     def _obtain(
-        self, key: str, count: int, views: int, compute: Callable[[], Iterable[tuple[torch.Tensor, ...]]], what: str
+        self,
+        key: str,
+        count: int,
+        views: int,
+        compute: Callable[[int, int], Iterable[tuple[torch.Tensor, ...]]],
+        what: str,
     ) -> Features | None:
+        together, reason = self.processes, ""
+
+        def everything() -> Iterable[tuple[torch.Tensor, ...]]:
+            return compute(0, 1)
+
         if not self.unusable:
             try:
-                return cached_features(key, self.root, count, views, compute, what)[0]
+                if together.count == 1:
+                    return cached_features(key, self.root, count, views, everything, what)[0]
+                mine = compute(together.rank, together.count)
+                return shared_features(key, self.root, count, views, mine, what, together)
             except CacheUnusableError as error:
                 self.unusable = True
                 reason = f"the cache {self.root} cannot be written ({error})"
-        else:
-            reason = ""
-        one = next(iter(compute()))
+        one = next(iter(everything()))
         size = sum(feature[0].numel() for feature in one) * 4 * count * views
-        fits = size <= SHARE_OF_MEMORY * available_memory()
+        fits = together.from_first(lambda: size <= SHARE_OF_MEMORY * available_memory())
         if reason:
             instead = "are kept in memory for this run" if fits else "are computed anew in every epoch"
             warn(f"{reason}: {size / 2**20:,.0f} MiB of features {instead}")
-        return cached_features(key, None, count, views, compute, what)[0] if fits else None
+        return cached_features(key, None, count, views, everything, what)[0] if fits else None
 
     def _watched(
         self, batches: Iterator[tuple[torch.Tensor, ...]], what: str, total: int

@@ -18,7 +18,7 @@ _LIGHTNING_PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mix
 
 @dataclass(frozen=True)
 class Hardware:
-    """What a run computes on; ``precision`` is fp32, bf16 or fp16."""
+    """What a run computes on; ``precision`` is fp32, bf16 or fp16, ``threads`` those of each of ``processes``."""
 
     accelerator: str
     devices: int | str
@@ -26,14 +26,18 @@ class Hardware:
     channels_last: bool
     allocator: str
     threads: int
+    nodes: int = 1
+    processes: int = 1
 
     @property
     def trainer_arguments(self) -> dict[str, Any]:
         """The keyword arguments of Lightning's Trainer for it."""
+        together = {"strategy": "ddp", "num_nodes": self.nodes, "use_distributed_sampler": False}
         return {
             "accelerator": self.accelerator,
             "devices": self.devices,
             "precision": _LIGHTNING_PRECISION[self.precision],
+            **(together if self.processes > 1 else {}),
         }
 
     def __str__(self) -> str:
@@ -42,6 +46,8 @@ class Hardware:
             words.append("channels last")
         if self.accelerator == "cpu":
             words += [f"{self.threads} threads", f"{self.allocator} allocator"]
+        if self.processes > 1:
+            words.append(f"{self.processes} processes" + (f" on {self.nodes} machines" if self.nodes > 1 else ""))
         return ", ".join(words)
 
 
@@ -61,6 +67,19 @@ def find_accelerator(told: Trainer) -> str:
             f"(there: {there}); use trainer=auto or trainer=cpu"
         )
     return told.accelerator
+
+
+def refuse_several(told: Trainer) -> None:
+    """Refuse several devices, for what one process does.
+
+    Raises:
+        UserError: They are asked for.
+    """
+    if told.devices != 1 or told.nodes != 1:
+        raise UserError(
+            f"trainer.devices={told.devices} trainer.nodes={told.nodes}: only a training is shared by several "
+            "processes; use trainer=auto"
+        )
 
 
 def prepare_process(told: Trainer) -> tuple[str, str]:
@@ -95,7 +114,17 @@ def choose_hardware(
                 precision = "fp32"
     if channels_last == "auto":
         channels_last = has_convolutions(network) and (accelerator == "gpu" or (accelerator == "cpu" and large))
-    return Hardware(accelerator, told.devices, precision, bool(channels_last), allocator, torch.get_num_threads())
+    together = torch.distributed.is_available() and torch.distributed.is_initialized()
+    return Hardware(
+        accelerator,
+        told.devices,
+        precision,
+        bool(channels_last),
+        allocator,
+        torch.get_num_threads(),
+        told.nodes,
+        torch.distributed.get_world_size() if together else 1,
+    )
 
 
 LARGE_MULTIPLY_ADDS = 50_000_000  # a picture; below it, conversions cost more than they save

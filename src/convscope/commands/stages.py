@@ -17,6 +17,7 @@ from convscope.commands import trainer as training
 from convscope.commands.console import say
 from convscope.commands.features import FeatureMaker
 from convscope.commands.hardware import Hardware, choose_hardware
+from convscope.commands.processes.together import Processes
 from convscope.config.train import Train
 from convscope.config.transfer import Stage as Told
 from convscope.data.image_data_module import ImageDataModule
@@ -127,6 +128,7 @@ class Stages:
         callbacks: Beside those of the configuration.
         done: The stages that are finished, by an earlier process too.
         preemption: Signals that ask for an end.
+        processes: Those that train together.
     """
 
     config: Train
@@ -141,6 +143,7 @@ class Stages:
     callbacks: Callable[[], list[Callback]] = list
     done: list[StageResult] = field(default_factory=list)
     preemption: Preemption = field(default_factory=Preemption)
+    processes: Processes = field(default_factory=Processes)
 
     def run(self, prepared: Sequence[Prepared]) -> None:
         """Run the stages that are not done yet; the first of them from ``last.ckpt``, where that belongs to it.
@@ -160,6 +163,7 @@ class Stages:
         self.position.epochs = sum(result.epochs for result in self.done)
         filled = self.maker.seconds
         started = time.perf_counter()
+        self.network.module.to(self.maker.device)  # a trainer that ends leaves it on the CPU
         self.data.begin_stage(told.batch_size, told.augmentation, first_epoch)
         self.task.begin(plan, self.config.seed, first_epoch, None if stage.cut is None else stage.cut.rest)
         features, reason = None, stage.reason
@@ -206,7 +210,8 @@ class Stages:
                 best=None if checkpoints is None else checkpoints.best,
             )
         )
-        write_done(self.folder, self.done)
+        if self.processes.first:
+            write_done(self.folder, self.done)
         self.preemption.heed()
 
     def test(self, last: Prepared, callbacks: Sequence[Callback]) -> pl.Trainer:
@@ -215,6 +220,7 @@ class Stages:
         self.position.epochs = sum(result.epochs for result in self.done)
         self.data.begin_stage(last.told.batch_size, last.told.augmentation, 0)
         hardware = self.hardware
+        self.network.module.to(self.maker.device)
         self.task.begin(last.plan, self.config.seed, 0, None if last.cut is None else last.cut.rest)
         self.task.eval()
         mirrored = self.config.task.flip_averaging  # features cannot be mirrored
@@ -231,6 +237,11 @@ class Stages:
 
     def _begin_with(self, number: int, told: Told) -> str | None:
         """Give the task the weights that the stage begins with; returns the checkpoint to go on from, if any."""
+        resume = self.processes.from_first(lambda: self._load(number, told))
+        self.processes.share(self.task)
+        return resume
+
+    def _load(self, number: int, told: Told) -> str | None:
         last = self.folder.checkpoints / LAST
         checkpoint = read_checkpoint(self.folder, LAST) if last.is_file() else None
         inside = checkpoint is not None and checkpoint["callbacks"]["Checkpoints"]["stage"] == number
@@ -246,7 +257,8 @@ class Stages:
         rest = parts.rest.module
         cost = multiply_adds_of(rest, tuple(feature[:1] for feature in features))
         told, whole = self.config.trainer, self.hardware
-        return choose_hardware(told, whole.accelerator, whole.allocator, rest, cost, trains_all=True)
+        chosen = choose_hardware(told, whole.accelerator, whole.allocator, rest, cost, trains_all=True)
+        return self.processes.from_first(lambda: chosen)
 
 
 def read_checkpoint(folder: RunFolder, name: str) -> dict[str, Any]:

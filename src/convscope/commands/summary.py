@@ -70,6 +70,8 @@ def summarise(
             "channels_last": hardware.channels_last,
             "allocator": hardware.allocator,
             "threads": hardware.threads,
+            "processes": hardware.processes,
+            "nodes": hardware.nodes,
         },
         "seed": config.seed,
         "overrides": list(overrides),

@@ -4,13 +4,14 @@ import os
 import shlex
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from convscope.commands.building import cache_dir
 from convscope.commands.compose import compose_again
 from convscope.commands.console import say, say_facts, set_quiet, warn
 from convscope.commands.naming import run_path, sweep_path
+from convscope.commands.processes.together import Processes
 from convscope.commands.requeued import folder_before, note_folder
 from convscope.commands.resume import Resumed, resume_run
 from convscope.commands.sweeps.reporting import pruning
@@ -35,11 +36,11 @@ def run(config: Train, overrides: Sequence[str]) -> None:
     """
     from convscope.callbacks.preemption import Preemption
 
-    with Preemption().heeded() as preemption:
-        _train(config, overrides, preemption)
+    with Preemption().heeded() as preemption, Processes() as processes:
+        _train(config, overrides, preemption, processes)
 
 
-def _train(config: Train, overrides: Sequence[str], preemption: "Preemption") -> None:
+def _train(config: Train, overrides: Sequence[str], preemption: "Preemption", processes: Processes) -> None:
     clock = {"started": time.perf_counter()}
     set_quiet(config.quiet)
     refuse_without_effect(config, overrides)
@@ -63,6 +64,9 @@ def _train(config: Train, overrides: Sequence[str], preemption: "Preemption") ->
     from convscope.commands.hardware import prepare_process
 
     accelerator, allocator = prepare_process(config.trainer)
+    processes.start(config, accelerator)
+    if processes.count > 1:
+        preemption.largest = processes.largest
 
     import pytorch_lightning as pl
     import torch
@@ -84,23 +88,25 @@ def _train(config: Train, overrides: Sequence[str], preemption: "Preemption") ->
 
     pl.seed_everything(config.seed, workers=True, verbose=False)
     weights = subject.weights(config)
-    config = settle_transfer(config, weights)
+    config = processes.from_first(lambda: settle_transfer(config, weights))
     refuse_without_effect(config, overrides)
     transfer = config.transfer
     network, cost = subject.build(config, weights)
     trains_all = any("all" in stage.train for stage in transfer.stages)
-    hardware = choose_hardware(config.trainer, accelerator, allocator, network.module, cost, trains_all)
+    chosen = choose_hardware(config.trainer, accelerator, allocator, network.module, cost, trains_all)
+    hardware = processes.from_first(lambda: chosen)
     device = torch.device({"gpu": "cuda"}.get(accelerator, accelerator))
 
-    folder = RunFolder(resumed.path if resumed else before or run_path(config)).create(
-        resume=bool(resumed or before or sweep)  # a job's folder is its own, whatever a kill left in it
-    )
-    if sweep is None:
-        note_folder(config.outputs, words, folder.path)
+    folder = RunFolder(processes.from_first(lambda: resumed.path if resumed else before or run_path(config)))
     plain = config.model_dump()
-    if resumed is None:
-        folder.write_config(f"# convscope train {shlex.join(overrides)}\n{training.as_yaml(plain)}")
-    done = staging.read_done(folder)
+    if processes.first:
+        # a job's folder is its own, whatever a kill left in it
+        folder.create(resume=bool(resumed or before or sweep))
+        if sweep is None:
+            note_folder(config.outputs, words, folder.path)
+        if resumed is None:
+            folder.write_config(f"# convscope train {shlex.join(overrides)}\n{training.as_yaml(plain)}")
+    done = processes.from_first(lambda: staging.read_done(folder))
     loggers, notices = build_loggers(
         config.logger.names,
         folder,
@@ -117,7 +123,9 @@ def _train(config: Train, overrides: Sequence[str], preemption: "Preemption") ->
         data = subject.data_module(config)
         data.channels_last = hardware.channels_last
         data.setup()
-        subject.leave(folder)
+        refuse_small_splits(data.sizes, processes.count)
+        if processes.first:
+            subject.leave(folder)
         network.module.to(device)
         if hardware.channels_last:
             network.module.to(memory_format=torch.channels_last)
@@ -132,7 +140,7 @@ def _train(config: Train, overrides: Sequence[str], preemption: "Preemption") ->
             told.flip_averaging,
         )
         task = subject.task(network, objective, plain["model"])
-        maker = FeatureMaker(config.cache, cache_dir(config.data), data, device)
+        maker = FeatureMaker(config.cache, cache_dir(config.data), data, device, processes)
         prepared = staging.prepare_stages(config, network, maker)
         warnings = [*filter(None, [weights.warning]), *data.warnings, *subject.warnings()]
         for warning in warnings:
@@ -151,14 +159,14 @@ def _train(config: Train, overrides: Sequence[str], preemption: "Preemption") ->
         staging.print_plan(prepared, network.parameters)
         for notice in notices:
             say(notice)
-        if config.callbacks.figures:
+        if config.callbacks.figures and processes.first:
             subject.show_samples(recorder)
         spent = TimeSpent()
-        insights = subject.insights(config, recorder, spent)
+        insights = subject.insights(config, recorder, spent) if processes.first else None
         looking = [
             *([] if insights is None else insights.callbacks),
-            *subject.looks_while_training(config, recorder, spent),
-            *pruning(recorder.position),
+            *(subject.looks_while_training(config, recorder, spent) if processes.first else []),
+            *(pruning(recorder.position) if processes.first else []),
         ]
         stages = staging.Stages(
             config,
@@ -173,15 +181,21 @@ def _train(config: Train, overrides: Sequence[str], preemption: "Preemption") ->
             lambda: looking,
             done,
             preemption,
+            processes,
         )
         clock["fit"] = time.perf_counter()
         stages.run(prepared)
         clock["test"] = time.perf_counter()
-        training.load_best(task, folder)
-        callbacks = subject.looks_at_test(config, recorder, spent)
-        if config.callbacks.figures:
+        if processes.first:
+            training.load_best(task, folder)
+        processes.share(task)
+        callbacks = subject.looks_at_test(config, recorder, spent) if processes.first else []
+        if config.callbacks.figures and processes.first:
             callbacks = [subject.figures(recorder), *callbacks]
         trainer = stages.test(prepared[-1], [*training.build_bar(config, "test"), *callbacks])
+        if not processes.first:
+            status = "success"
+            return
         if insights is not None:
             insights.finish()
         clock["end"] = time.perf_counter()
@@ -207,17 +221,22 @@ def _train(config: Train, overrides: Sequence[str], preemption: "Preemption") ->
         if recorder.keeps_models and example is not None:
             recorder.model(standing_alone(network.module), example)
         status = "success"
-    except Interrupted as error:
+    except BaseException as raised:
+        error = processes.cause(raised)
+        if not processes.first or not isinstance(error, Exception | Interrupted):
+            raise
+        if isinstance(error, Pruned):
+            folder.write_status("pruned", message=str(error))
+            status = "success"
+            raise
+        if not isinstance(error, Interrupted):
+            folder.write_status("failed", message=f"{type(error).__name__}: {error}")
+            if error is raised:
+                raise
+            raise error from None
         how = f"convscope train resume={readable_path(folder.path)}"
         folder.write_status("interrupted", signal=signal.Signals(error.signal).name, resume=how)
         raise Interrupted(error.signal, f"interrupted: {folder.path}; to go on: {how}") from error
-    except Pruned as error:
-        folder.write_status("pruned", message=str(error))
-        status = "success"
-        raise
-    except Exception as error:
-        folder.write_status("failed", message=f"{type(error).__name__}: {error}")
-        raise
     finally:
         failures = close(loggers, status)
         for failure in failures:
@@ -228,6 +247,17 @@ def _train(config: Train, overrides: Sequence[str], preemption: "Preemption") ->
     folder.write_summary(summary)
     say(f"\ntest accuracy {summary['metrics']['test']['accuracy']:.4f} on {sizes['test']:,} {subject.things}")
     say_closing(summary, folder)
+
+
+def refuse_small_splits(sizes: Mapping[str, int], processes: int) -> None:
+    """Refuse a split that has not an example for each process.
+
+    Raises:
+        UserError: One has not.
+    """
+    for split, size in sizes.items():
+        if size < processes:
+            raise UserError(f"trainer.devices: {processes} processes cannot share the {size} examples of {split}")
 
 
 def refuse_without_effect(config: Train, overrides: Sequence[str]) -> None:

@@ -16,7 +16,7 @@ from convscope.callbacks.checkpoints import BEST
 from convscope.callbacks.epoch_lines import EpochLines
 from convscope.callbacks.learning_rate import LearningRateLog
 from convscope.callbacks.training_bar import TrainingBar
-from convscope.commands.console import say, the_console
+from convscope.commands.console import is_silent, say, the_console
 from convscope.commands.hardware import Hardware
 from convscope.config.train import Train
 from convscope.config.transfer import Stage
@@ -46,7 +46,7 @@ def build_callbacks(config: Train, stage: Stage) -> list[Callback]:
 def build_bar(config: Train, stage: str) -> list[Callback]:
     """The bar of a stage or of the test, where one is wanted and somebody sees it."""
     told = config.callbacks.progress
-    wanted = told == "bar" or (told == "auto" and not config.quiet)
+    wanted = not is_silent() and (told == "bar" or (told == "auto" and not config.quiet))
     return [TrainingBar(stage, the_console)] if wanted and the_console().is_terminal else []
 
 
@@ -91,6 +91,7 @@ def quieten_lightning() -> None:
         r".*The `srun` command is available on your system but is not used.*",
         r".*isinstance\(treespec, LeafSpec\).*",
         r".*Found .* module\(s\) in eval mode at the start of training.*",
+        r".*It is recommended to use `self.log\(.*sync_dist=True\).*",  # what is logged is of all processes already
     ):
         warnings.filterwarnings("ignore", message)
 

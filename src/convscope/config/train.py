@@ -37,6 +37,7 @@ class Trainer(Config):
 
     accelerator: Literal["auto", "cpu", "gpu", "mps"]
     devices: PositiveInt | Literal["auto"]
+    nodes: PositiveInt
     precision: Literal["auto", "fp32", "bf16", "fp16"]
     channels_last: Literal["auto"] | bool
     compile: bool

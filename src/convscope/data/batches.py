@@ -5,8 +5,8 @@ on what was drawn before, and PyTorch's, NumPy's and Python's global generators 
 run that was interrupted within an epoch continues with the batches that it would have seen.
 """
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, cast
 
 import numpy as np
 import torch
@@ -18,6 +18,8 @@ from convscope.data.random_affine import RandomAffine
 if TYPE_CHECKING:
     from pytorch_lightning import Trainer
 
+T = TypeVar("T")
+
 ORDER, AUGMENTATION = 0, 1  # streams of random numbers
 
 
@@ -25,12 +27,15 @@ class ImageBatch(NamedTuple):
     """``inputs`` (N, C, H, W), uint8 until they are normalised, or what a frozen prefix said of them, a tuple of
     tensors (N, ...); ``labels`` and ``indices`` (N,) int64.
 
-    ``indices`` are those of the `ImageStore` that the pictures are from.
+    ``indices`` are those of the `ImageStore` that the pictures are from. Where several processes share a batch,
+    ``share`` is what the mean over this part weighs in the mean of all parts' means: 1 for parts of one size, 0 where
+    the pictures do not count.
     """
 
     inputs: torch.Tensor | tuple[torch.Tensor, ...]
     labels: torch.Tensor
     indices: torch.Tensor
+    share: float = 1.0
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "ImageBatch":
         """The batch on ``device``; from pinned memory without waiting for the copy."""
@@ -47,7 +52,7 @@ class ImageBatch(NamedTuple):
     def _each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> "ImageBatch":
         inputs = self.inputs
         changed = tuple(map(change, inputs)) if isinstance(inputs, tuple) else change(inputs)
-        return ImageBatch(changed, change(self.labels), change(self.indices))
+        return ImageBatch(changed, change(self.labels), change(self.indices), self.share)
 
 
 class Reader(Protocol):
@@ -60,10 +65,13 @@ class Reader(Protocol):
 class EpochOrder:
     """Which pictures make up which batch of an epoch.
 
-    Shuffled, anew every epoch, for training; in their order for evaluation. Of several processes (``rank``
-    of ``world_size``) each has its share. For training the shares are of equal size, for which up to
-    ``world_size - 1`` pictures are used twice in an epoch; for evaluation every picture is used once. A
-    last batch of one picture is left out of training: BatchNorm cannot normalise it.
+    Shuffled, anew every epoch, for training; in their order for evaluation. A last batch of one picture is left
+    out of training: BatchNorm cannot normalise it.
+
+    ``batch_size`` is that of all processes together. Of several (``rank`` of ``world_size``) each has every
+    ``world_size``-th picture of every batch: the batches, and their number, are those that one process would have,
+    and no picture is used twice. Where the last batch has fewer pictures than there are processes, a process that
+    gets none reads one whose ``share`` is 0, so that all make as many steps.
     """
 
     def __init__(
@@ -81,26 +89,34 @@ class EpochOrder:
         self.epoch = self._first_epoch = first_epoch
         self._pictures, self._batch_size, self._seed = pictures, batch_size, seed
         self._shuffle, self._rank, self._world_size = shuffle, rank, world_size
-        self._equal_shares = training and world_size > 1
-        share = -(-pictures // world_size) if self._equal_shares else len(range(rank, pictures, world_size))
-        self._share = share - 1 if training and share > batch_size > 1 == share % batch_size else share
+        self._used = pictures - 1 if training and pictures > batch_size > 1 == pictures % batch_size else pictures
 
     def set_epoch(self, epoch: int) -> None:
         """Lightning calls this before every epoch, also after a resume; a stage's trainer counts from 0."""
         self.epoch = self._first_epoch + epoch
 
     def __len__(self) -> int:
-        return -(-self._share // self._batch_size)
+        return -(-self._used // self._batch_size)
 
     def batches(self) -> tuple[torch.Tensor, ...]:
-        """Indices (N,) int64 of each batch of this epoch."""
+        """Indices (N,) int64 of this process's part of each batch of this epoch."""
+        return tuple(self.part(whole) for whole in self.whole_batches())
+
+    def part(self, whole: torch.Tensor) -> torch.Tensor:
+        """What this process has of the batch ``whole``; never nothing."""
+        mine = whole[self._rank :: self._world_size] if self._world_size > 1 else whole
+        return mine if len(mine) else whole[:1]
+
+    def whole_batches(self) -> tuple[torch.Tensor, ...]:
+        """Indices (N,) int64 of each batch of this epoch, of all processes together."""
         order = np.arange(self._pictures)
         if self._shuffle:
             order = np.random.default_rng([self._seed, ORDER, self.epoch]).permutation(self._pictures)
-        if self._equal_shares:
-            order = np.resize(order, -(-self._pictures // self._world_size) * self._world_size)
-        mine = np.ascontiguousarray(order[self._rank :: self._world_size][: self._share])
-        return torch.from_numpy(mine).split(self._batch_size)
+        return torch.from_numpy(order[: self._used]).split(self._batch_size)
+
+    def share(self, whole: torch.Tensor) -> float:
+        """What the part of this process weighs: see `ImageBatch`."""
+        return len(range(self._rank, len(whole), self._world_size)) * self._world_size / len(whole)
 
 
 class BatchReader(Dataset[ImageBatch]):
@@ -227,11 +243,13 @@ class BatchLoader:
 
     def __iter__(self) -> Iterator[ImageBatch]:
         epoch = self.order.epoch
-        batches = self.order.batches()
         first = self._first_batch(epoch)
-        for number, batch in enumerate(self._read(epoch, batches[first:]), start=first + 1):
+        wholes = self.order.whole_batches()[first:]
+        read = self._read(epoch, tuple(map(self.order.part, wholes)))
+        for number, (whole, batch) in enumerate(zip(wholes, read, strict=True), start=first + 1):
             self._at = {"epoch": epoch, "batches": number}
-            yield batch
+            share = self.order.share(whole)
+            yield batch if share == 1.0 else batch._replace(share=share)
 
     def _read(self, epoch: int, batches: tuple[torch.Tensor, ...]) -> Iterator[ImageBatch]:
         if self._in_workers is not None:
@@ -272,3 +290,8 @@ class BatchLoader:
 def batches_done(trainer: "Trainer") -> int:
     """Of the epoch that a training begins or resumes; a batch that was under way at the interruption is not done."""
     return trainer.fit_loop.epoch_loop.batch_progress.current.ready if trainer.training else 0
+
+
+def stretch(items: Sequence[T], rank: int, world_size: int) -> Sequence[T]:
+    """The part of ``items`` that process ``rank`` of ``world_size`` has: one after the other they are all."""
+    return items[len(items) * rank // world_size : len(items) * (rank + 1) // world_size]

@@ -11,7 +11,7 @@ from pytorch_lightning import LightningDataModule
 
 from convscope.data.augmentation import Preset
 from convscope.data.augmentation import augmentation as augmentation_preset
-from convscope.data.batches import BatchLoader, BatchReader, EpochOrder, ImageBatch, Reader, batches_done
+from convscope.data.batches import BatchLoader, BatchReader, EpochOrder, ImageBatch, Reader, batches_done, stretch
 from convscope.data.cores import available_cores
 from convscope.data.feature_reader import FeatureReader, FeatureSource
 from convscope.data.image_source import ImageSource
@@ -34,7 +34,7 @@ SPLITS_OF_STAGE = {
 class ImageDataModule(LightningDataModule):
     """Batches of ``source``'s pictures, as a network with ``preprocessing`` expects them.
 
-    ``batch_size`` is that of one process. ``augmentation`` is a preset of `convscope.data.augmentation`,
+    ``batch_size`` is that of all processes together. ``augmentation`` is a preset of `convscope.data.augmentation`,
     for training only. ``seed`` gives the order and the augmentation of every epoch. ``workers`` are
     processes that augment; "auto" takes none without augmentation (a batch is gathered in microseconds) or
     with few cores. ``cache_dir`` keeps the decoded pictures. ``on_bad_image`` "skip" leaves out what cannot
@@ -116,17 +116,20 @@ class ImageDataModule(LightningDataModule):
         """How many versions of a picture of ``split`` are worth keeping, of ``views``: one, where none differs."""
         return views if self._augments(split) else 1
 
-    def inputs(self, split: str, views: int = 1, batch_size: int = 32) -> Iterator[torch.Tensor]:
+    def inputs(
+        self, split: str, views: int = 1, batch_size: int = 32, rank: int = 0, world_size: int = 1
+    ) -> Iterator[torch.Tensor]:
         """All inputs of ``split`` in its order, normalised, (n, C, H, W), view after view.
 
-        View v of a training picture is the picture as it would be augmented in epoch v.
+        View v of a training picture is the picture as it would be augmented in epoch v. Of several processes
+        (``rank`` of ``world_size``) each gets its stretch of the batches.
         """
         reader = self._reader(split)
-        for view in range(views):
-            for indices in torch.arange(len(self.store(split))).split(batch_size):
-                images = reader.read(view, indices).inputs
-                assert isinstance(images, torch.Tensor)
-                yield self.normalise(images, channels_last=self.channels_last, dtype=self.dtype)
+        batches = torch.arange(len(self.store(split))).split(batch_size)
+        for view, indices in stretch([(view, batch) for view in range(views) for batch in batches], rank, world_size):
+            images = reader.read(view, indices).inputs
+            assert isinstance(images, torch.Tensor)
+            yield self.normalise(images, channels_last=self.channels_last, dtype=self.dtype)
 
     def store(self, split: str) -> ImageStore:
         """The stored pictures of ``split``, opened or filled at the first call.
@@ -186,7 +189,7 @@ class ImageDataModule(LightningDataModule):
         if isinstance(batch.inputs, tuple) or batch.inputs.dtype != torch.uint8:
             return batch
         images = self.normalise(batch.inputs, channels_last=self.channels_last, dtype=self.dtype)
-        return ImageBatch(images, batch.labels, batch.indices)
+        return batch._replace(inputs=images)
 
     def teardown(self, stage: str | None = None) -> None:
         """End the worker processes."""

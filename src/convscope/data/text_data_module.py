@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from pytorch_lightning import LightningDataModule
 
-from convscope.data.batches import BatchLoader, batches_done
+from convscope.data.batches import BatchLoader, batches_done, stretch
 from convscope.data.feature_reader import FeatureReader, FeatureSource
 from convscope.data.text_source import TextSource
 from convscope.data.token_batches import LengthOrder, TokenReader
@@ -29,8 +29,8 @@ SPLITS_OF_STAGE = {
 class TextDataModule(LightningDataModule):
     """Batches of ``source``'s texts, as numbers of ``tokens``.
 
-    ``preprocessing`` says how long a text may be and must be. ``batch_size`` is that of one process; ``seed`` gives
-    the order of every epoch; ``cache_dir`` keeps the encoded texts.
+    ``preprocessing`` says how long a text may be and must be. ``batch_size`` is that of all processes together;
+    ``seed`` gives the order of every epoch; ``cache_dir`` keeps the encoded texts.
     """
 
     channels_last = False  # there are none
@@ -94,10 +94,15 @@ class TextDataModule(LightningDataModule):
         """One: texts are not augmented."""
         return 1
 
-    def inputs(self, split: str, views: int = 1, batch_size: int = 32) -> Iterator[torch.Tensor]:
-        """All inputs of ``split`` in its order, (n, L) int64, each batch padded to its longest."""
+    def inputs(
+        self, split: str, views: int = 1, batch_size: int = 32, rank: int = 0, world_size: int = 1
+    ) -> Iterator[torch.Tensor]:
+        """All inputs of ``split`` in its order, (n, L) int64, each batch padded to its longest.
+
+        Of several processes (``rank`` of ``world_size``) each gets its stretch of the batches.
+        """
         reader = TokenReader(self.store(split), self.preprocessing.least)
-        for indices in torch.arange(len(self.store(split))).split(batch_size):
+        for indices in stretch(torch.arange(len(self.store(split))).split(batch_size), rank, world_size):
             tokens = reader.read(0, indices).inputs
             assert isinstance(tokens, torch.Tensor)
             yield tokens

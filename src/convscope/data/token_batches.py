@@ -18,8 +18,8 @@ STRETCH = 50  # batches that are sorted together
 class LengthOrder(EpochOrder):
     """Which texts make up which batch of an epoch, texts of similar length together.
 
-    As `EpochOrder` it has the texts of its process once (for training up to ``world_size - 1`` of them twice), and
-    leaves a batch of one text out of training. In evaluation all texts are sorted by length.
+    As `EpochOrder` it shares each batch among the processes, and leaves a batch of one text out of training. In
+    evaluation all texts are sorted by length.
     """
 
     def __init__(
@@ -46,18 +46,18 @@ class LengthOrder(EpochOrder):
         )
         self._lengths = lengths
 
-    def batches(self) -> tuple[torch.Tensor, ...]:
-        """Indices (N,) int64 of each batch of this epoch."""
-        mine = torch.cat(super().batches()).numpy() if self._share else np.zeros(0, np.int64)
+    def whole_batches(self) -> tuple[torch.Tensor, ...]:
+        """Indices (N,) int64 of each batch of this epoch, of all processes together."""
+        order = torch.cat(super().whole_batches()).numpy() if self._used else np.zeros(0, np.int64)
         size = self._batch_size
-        stretch = size * STRETCH if self._shuffle else max(1, len(mine))
-        for start in range(0, len(mine), stretch):
-            part = mine[start : start + stretch]
-            mine[start : start + stretch] = part[np.argsort(self._lengths[part], kind="stable")]
-        batches = torch.from_numpy(mine).split(size)
+        stretch = size * STRETCH if self._shuffle else max(1, len(order))
+        for start in range(0, len(order), stretch):
+            part = order[start : start + stretch]
+            order[start : start + stretch] = part[np.argsort(self._lengths[part], kind="stable")]
+        batches = torch.from_numpy(order).split(size)
         if not self._shuffle:
             return batches
-        places = np.random.default_rng([self._seed, ORDER, self.epoch, self._rank]).permutation(len(batches))
+        places = np.random.default_rng([self._seed, ORDER, self.epoch, 0]).permutation(len(batches))
         return tuple(batches[place] for place in places.tolist())
 
 

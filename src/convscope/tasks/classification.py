@@ -1,5 +1,6 @@
 """Classification: cross-entropy over classes, for any network that maps inputs to logits, pictures or texts."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -9,8 +10,10 @@ import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torchmetrics import MetricCollection
 
 from convscope.tasks.metrics import classification_metrics
+from convscope.tasks.several_processes import gathered, process, summed
 from convscope.transfer.freezing import train_only
 from convscope.transfer.optimization import build_optimizer, build_schedule
 from convscope.transfer.plan import StagePlan
@@ -27,6 +30,7 @@ class Batch(Protocol):
     inputs: Inputs  # pictures or tokens; or the features of a frozen prefix
     labels: torch.Tensor  # (N,) int64
     indices: torch.Tensor  # (N,) int64: which examples of their split
+    share: float  # of several processes' parts of a batch: what this one's mean weighs; 0: it does not count
 
 
 class OwnRule(Protocol):
@@ -105,6 +109,7 @@ class Classification(pl.LightningModule):
         self.plan: StagePlan | None = None
         self._seed: tuple[int, int] = (0, 0)
         self._resumed: dict[str, Any] | None = None
+        self._evaluated: tuple[torch.Tensor, int] = torch.zeros(()), 0  # sum of the losses, and examples
         self._test_batches: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
         self._reset_training_sums()
 
@@ -161,12 +166,15 @@ class Classification(pl.LightningModule):
             loss = self.criterion(logits, targets)
         else:
             loss, logits = own_rule(inputs, targets, self.criterion)
-        with torch.no_grad():
-            self._loss_sum += loss.detach() * len(batch.labels)
-            self._correct += (logits.argmax(dim=1) == batch.labels).sum()
-        self._seen += len(batch.labels)
+        if batch.share:
+            with torch.no_grad():
+                self._loss_sum += loss.detach() * len(batch.labels)
+                self._correct += (logits.argmax(dim=1) == batch.labels).sum()
+            self._seen += len(batch.labels)
+        if batch.share != 1.0:
+            loss = loss * batch.share  # the mean of all processes' losses is then that over all pictures
         if (self.global_step + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
-            self.log("train/loss_step", loss, on_step=True, on_epoch=False)
+            self.log("train/loss_step", loss, on_step=True, on_epoch=False, sync_dist=process().count > 1)
         return loss
 
     def criterion(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -178,7 +186,9 @@ class Classification(pl.LightningModule):
         self._resumed = None
         self._reset_training_sums()
         seed, first_epoch = self._seed
-        mixed = np.random.SeedSequence([seed, EPOCH, first_epoch + self.current_epoch])
+        rank = process().rank
+        told = [seed, EPOCH, first_epoch + self.current_epoch, *([rank] if rank else [])]
+        mixed = np.random.SeedSequence(told)
         torch.manual_seed(int(mixed.generate_state(1, np.uint64)[0]))
 
     def on_train_epoch_end(self) -> None:
@@ -187,22 +197,36 @@ class Classification(pl.LightningModule):
         Raises:
             FloatingPointError: The loss is no longer finite.
         """
-        loss = float(self._loss_sum) / self._seen
-        if not torch.isfinite(torch.tensor(loss)):
+        loss_sum, correct, seen = summed(self._loss_sum, self._correct, self._seen)
+        loss = loss_sum / seen
+        if not math.isfinite(loss):
             raise FloatingPointError(f"the training loss is {loss} in epoch {self.current_epoch + 1}: it diverged")
-        self.log_dict({"train/loss": loss, "train/accuracy": float(self._correct) / self._seen})
+        self.log_dict({"train/loss": loss, "train/accuracy": correct / seen})
+
+    def on_validation_epoch_start(self) -> None:
+        """Begin the sums of an evaluation."""
+        self._evaluated = torch.zeros((), device=self.device), 0
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         """Score a batch of the validation split."""
-        logits = self._logits(batch.inputs).float()
-        self.validation_metrics.update(logits, batch.labels)
-        loss = F.cross_entropy(logits, batch.labels)
-        self.log("validation/loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.labels))
+        self._score(self.validation_metrics, self._logits(batch.inputs).float(), batch)
 
     def on_validation_epoch_end(self) -> None:
         """Log the metrics of the validation split."""
-        self.log_dict(self.validation_metrics.compute())
-        self.validation_metrics.reset()
+        self._log_scores("validation/", self.validation_metrics)
+
+    def _score(self, metrics: MetricCollection, logits: torch.Tensor, batch: Batch) -> None:
+        if batch.share:
+            metrics.update(logits, batch.labels)
+            loss, seen = self._evaluated
+            count = len(batch.labels)
+            self._evaluated = loss + F.cross_entropy(logits, batch.labels) * count, seen + count
+
+    def _log_scores(self, prefix: str, metrics: MetricCollection) -> None:
+        """Over all processes, which Lightning's own mean would round."""
+        loss, seen = summed(*self._evaluated)
+        self.log_dict({f"{prefix}loss": loss / seen, **metrics.compute()})
+        metrics.reset()
 
     def answers(self, inputs: Inputs) -> torch.Tensor:
         """The logits (N, classes) that are tested."""
@@ -211,21 +235,21 @@ class Classification(pl.LightningModule):
     def on_test_start(self) -> None:
         """Begin a new set of predictions."""
         self._test_batches = []
+        self._evaluated = torch.zeros((), device=self.device), 0
 
     def test_step(self, batch: Batch, batch_index: int) -> None:
         """Score a batch of the test split and keep the answers."""
         logits = self.answers(batch.inputs).float()
-        self.test_metrics.update(logits, batch.labels)
-        loss = F.cross_entropy(logits, batch.labels)
-        self.log("test/loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.labels))
-        self._test_batches.append((logits.cpu(), batch.labels.cpu(), batch.indices.cpu()))
+        self._score(self.test_metrics, logits, batch)
+        if batch.share:
+            self._test_batches.append((logits.cpu(), batch.labels.cpu(), batch.indices.cpu()))
 
     def on_test_epoch_end(self) -> None:
         """Log the metrics of the test split; the answers are in ``predictions`` from now on."""
-        self.log_dict(self.test_metrics.compute())
-        self.test_metrics.reset()
-        logits, labels, indices = (torch.cat(parts) for parts in zip(*self._test_batches, strict=True))
-        order = indices.argsort()  # texts come sorted by length
+        self._log_scores("test/", self.test_metrics)
+        batches = [batch for batches in gathered(self._test_batches) for batch in batches]
+        logits, labels, indices = (torch.cat(parts) for parts in zip(*batches, strict=True))
+        order = indices.argsort()  # texts come sorted by length, and processes have every second one
         self.predictions = Predictions(logits[order], labels[order], indices[order])
         self._test_batches = []
 
@@ -240,18 +264,24 @@ class Classification(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep ``description`` beside the weights: plain values, so that the file loads with weights_only."""
+        """Keep ``description`` beside the weights: plain values, so that the file loads with weights_only.
+
+        All processes must come here, since the checkpoint has what each of them goes on with.
+        """
         checkpoint["convscope"] = self.description
-        checkpoint["within_epoch"] = {
-            "loss": self._loss_sum,
-            "correct": self._correct,
-            "seen": self._seen,
-            "random": torch.get_rng_state(),
-        }
+        checkpoint["within_epoch"] = gathered(
+            {
+                "loss": self._loss_sum.cpu(),
+                "correct": self._correct.cpu(),
+                "seen": self._seen,
+                "random": torch.get_rng_state(),
+            }
+        )
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Remember what an epoch that was interrupted goes on with."""
-        self._resumed = checkpoint.get("within_epoch")
+        each = checkpoint.get("within_epoch")
+        self._resumed = None if each is None else each[process().rank]
 
     def _continue_epoch(self) -> None:
         assert self._resumed is not None

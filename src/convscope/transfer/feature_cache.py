@@ -118,22 +118,27 @@ def cached_features(
     if root is None:
         return _in_memory(compute(), views), False
     entry = root / "features" / key
-    if (found := _read(entry, count, views)) is not None:
+    if (found := read_features(entry, count, views)) is not None:
         used(entry)
         return found, True
     try:
         with locked(entry, what):
-            if (found := _read(entry, count, views)) is not None:  # another process filled it in the meantime
+            if (found := read_features(entry, count, views)) is not None:  # another process filled it in the meantime
                 return found, True
             with beside(entry) as folder:
-                _write(folder, compute(), count, views)
+                write_features(folder, compute(), count * views)
                 put_in_place(folder, entry)
     except (OSError, NotImplementedError) as error:
-        raise CacheUnusableError(getattr(error, "strerror", None) or str(error) or type(error).__name__) from error
-    found = _read(entry, count, views, check=False)
+        raise CacheUnusableError(why(error)) from error
+    found = read_features(entry, count, views, check=False)
     if found is None:
         raise CacheUnusableError(f"{entry} was removed while it was being filled")
     return found, False
+
+
+def why(error: Exception) -> str:
+    """What went wrong, without the path."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def _in_memory(batches: Iterable[tuple[torch.Tensor, ...]], views: int) -> Features:
@@ -141,27 +146,28 @@ def _in_memory(batches: Iterable[tuple[torch.Tensor, ...]], views: int) -> Featu
     layouts: list[Layout] = []
     for batch in batches:
         if not layouts:
-            layouts = [_layout(feature) for feature in batch]
+            layouts = [layout_of(feature) for feature in batch]
             parts = [[] for _ in batch]
         for feature, layout, part in zip(batch, layouts, parts, strict=True):
-            part.append(_rows(feature, layout))
+            part.append(stored_rows(feature, layout))
     return Features([torch.cat(part) for part in parts], layouts, views)
 
 
-def _write(folder: Path, batches: Iterable[tuple[torch.Tensor, ...]], count: int, views: int) -> None:
+def write_features(folder: Path, batches: Iterable[tuple[torch.Tensor, ...]], rows: int) -> None:
+    """Write the files of an entry of so many ``rows``."""
     layouts: list[Layout] = []
     files: list[_Checked] = []
     try:
         for batch in batches:
             if not layouts:
-                layouts = [_layout(feature) for feature in batch]
+                layouts = [layout_of(feature) for feature in batch]
                 row = sum(4 * int(np.prod(layout.shape)) for layout in layouts)
-                _ask_for_room(folder, row * count * views)
+                _ask_for_room(folder, row * rows)
                 files = [_Checked(folder / f"{place}.bin") for place in range(len(batch))]
             for feature, layout, file in zip(batch, layouts, files, strict=True):
-                file.write(_rows(feature, layout).numpy().data.cast("B"))
+                file.write(stored_rows(feature, layout).numpy().data.cast("B"))
         about = {
-            "rows": count * views,
+            "rows": rows,
             "features": [asdict(layout) for layout in layouts],
             "checksums": [file.finish() for file in files],
         }
@@ -204,8 +210,8 @@ class _Checked:
         self._file.close()
 
 
-def _read(entry: Path, count: int, views: int, check: bool = True) -> Features | None:
-    """The entry, mapped; None where it is missing or damaged."""
+def read_features(entry: Path, count: int, views: int, check: bool = True) -> Features | None:
+    """The entry, mapped; None where it is missing or, with ``check``, damaged."""
     try:
         about: dict[str, Any] = json.loads((entry / ABOUT).read_text(encoding="utf-8"))
         layouts = [Layout(tuple(told["shape"]), told["channels_last"]) for told in about["features"]]
@@ -235,14 +241,15 @@ def _intact(file: Path, sums: Sequence[int]) -> bool:
     return True
 
 
-def _layout(feature: torch.Tensor) -> Layout:
+def layout_of(feature: torch.Tensor) -> Layout:
+    """How the rows of ``feature`` lie in memory, and on disk."""
     last = (
         feature.ndim == 4 and feature.is_contiguous(memory_format=torch.channels_last) and not feature.is_contiguous()
     )
     return Layout(tuple(feature.permute(0, 2, 3, 1).shape[1:] if last else feature.shape[1:]), last)
 
 
-def _rows(feature: torch.Tensor, layout: Layout) -> torch.Tensor:
+def stored_rows(feature: torch.Tensor, layout: Layout) -> torch.Tensor:
     """(n, ...) float32 on the CPU, in the order in which it is stored."""
     ordered = feature.permute(0, 2, 3, 1) if layout.channels_last else feature
     return ordered.to("cpu", torch.float32).contiguous()

@@ -64,7 +64,7 @@ def run_job(folder: Path, config: Config, words: Sequence[str], run: Callable[[A
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if _joins_another():
+        if follows():
             return _run(folder, config, words, run)
         with FileLock(folder / RUNNING_FILE).acquire(timeout=0):
             return _run(folder, config, words, run)
@@ -92,13 +92,8 @@ def _note_failure(folder: Path, words: Sequence[str], message: str) -> None:
     from convscope.tracking.run_folder import RunFolder
 
     run = RunFolder(folder)
-    if folder.is_dir() and run.read_config() is None and not _joins_another():
+    if folder.is_dir() and run.read_config() is None and not follows():
         run.write_status("failed", message=message, command=f"# convscope train {shlex.join(words)}")
-
-
-def _joins_another() -> bool:
-    """Whether SLURM has started this process beside the first one of the job, to train together with it."""
-    return int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1 and os.environ.get("SLURM_PROCID", "0") != "0"
 
 
 def _run(folder: Path, config: Config, words: Sequence[str], run: Callable[[Any, Sequence[str]], None]) -> Outcome:
@@ -113,10 +108,15 @@ def _run(folder: Path, config: Config, words: Sequence[str], run: Callable[[Any,
             run(config.model_copy(update={"resume": str(folder)}), free)
         case "new":
             say(f"\n{folder.name}")
-            if not _joins_another():
+            if not follows():
                 note_asked(folder, config)
             run(config, words)
     return Outcome(folder.name, "complete")
+
+
+def follows() -> bool:
+    """Whether this process is a further one of a job that a cluster gave several, of which the first has the lock."""
+    return int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1 and os.environ.get("SLURM_PROCID", "0") != "0"
 
 
 def other_run(folder: Path, config: Config) -> str:

@@ -175,12 +175,13 @@ def refuse(told: Sequence[Choice], configs: Sequence[Train]) -> None:
                 "(the same command again resumes what was interrupted)"
             )
     for config in configs:
-        devices = config.trainer.devices
-        if devices != 1 and config.launcher.name in ("local", "joblib") and config.trainer.accelerator != "mps":
+        devices, nodes = config.trainer.devices, config.trainer.nodes
+        several = devices != 1 or nodes != 1
+        if several and config.launcher.name in ("local", "joblib") and config.trainer.accelerator != "mps":
             raise UserError(
-                f"trainer.devices={devices}: on several devices Lightning starts this command once for each, and each "
-                "would run the whole sweep; use launcher=submitit_local or launcher=slurm with launcher.gpus, "
-                "or trainer.devices=1"
+                f"trainer.devices={devices}: on several devices a process is started for each, and each would run the "
+                "whole sweep; use launcher=submitit_local or launcher=slurm with launcher.gpus, or trainer.devices=1"
+                + (" trainer.nodes=1" if nodes != 1 else "")
             )
 
 

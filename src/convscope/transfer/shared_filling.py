@@ -1,0 +1,175 @@
+"""The feature cache, filled by several processes: each computes a stretch of the rows, the first puts them together."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple, Protocol, TypeVar
+
+import numpy as np
+import torch
+
+from convscope.cache import beside, locked, put_in_place, used
+from convscope.transfer.feature_cache import (
+    CacheUnusableError,
+    Features,
+    Layout,
+    layout_of,
+    read_features,
+    stored_rows,
+    why,
+    write_features,
+)
+
+T = TypeVar("T")
+
+READ = 2**22  # bytes of another process's rows that are copied at a time
+
+
+class Together(Protocol):
+    """Processes that do the same and tell each other of it."""
+
+    rank: int
+    count: int
+
+    def from_first(self, make: Callable[[], T]) -> T:
+        """What ``make`` gives in the first process."""
+
+    def each(self, value: T) -> list[T]:
+        """``value`` of each process."""
+
+
+class Part(NamedTuple):
+    """What one process has written beside the others, or why it could not."""
+
+    layouts: tuple[Layout, ...] = ()
+    error: str | None = None
+
+
+def shared_features(
+    key: str,
+    root: Path,
+    count: int,
+    views: int,
+    mine: Iterable[tuple[torch.Tensor, ...]],
+    what: str,
+    together: Together,
+) -> Features:
+    """``cached_features`` of processes that train together and see the same disk; all must come here.
+
+    An entry that is complete is read by all. Else each process writes its rows to files of its own beside the entry,
+    and the first, whose rows are the first ones, appends them to its own. Where a process dies, what was written is
+    no entry, and is removed by whoever fills it next.
+
+    Args:
+        key, root, count, views, what: As for ``cached_features``.
+        mine: Batches of features of this process's stretch: the stretches in the order of the processes are all.
+        together: The processes.
+
+    Raises:
+        CacheUnusableError: In all processes, where one of them cannot write or read the entry.
+    """
+    entry = root / "features" / key
+    found = read_features(entry, count, views)
+    if all(together.each(found is not None)):
+        assert found is not None
+        used(entry)
+        return found
+    with ExitStack() as stack:
+
+        def begin() -> tuple[Path | None, str | None]:
+            try:
+                stack.enter_context(locked(entry, what))
+                if read_features(entry, count, views) is not None:  # another training filled it in the meantime
+                    return None, None
+                return stack.enter_context(beside(entry)), None
+            except (OSError, NotImplementedError) as error:
+                return None, why(error)
+
+        folder, failure = together.from_first(begin)
+        if failure is None and folder is not None:
+            fill = _fill_first if together.rank == 0 else _fill_part
+            failure = fill(folder, entry, mine, count * views, together)
+    if failure is not None:
+        raise CacheUnusableError(failure)
+    found = read_features(entry, count, views, check=False)
+    if not all(together.each(found is not None)):
+        raise CacheUnusableError("not all processes see it")
+    assert found is not None
+    return found
+
+
+def _fill_first(
+    folder: Path, entry: Path, mine: Iterable[tuple[torch.Tensor, ...]], rows: int, together: Together
+) -> str | None:
+    parts: list[Part] = []
+
+    def batches() -> Iterator[tuple[torch.Tensor, ...]]:
+        yield from mine
+        parts.extend(together.each(Part()))
+        for rank, part in enumerate(parts):
+            if part.error is not None:
+                raise OSError(part.error)
+            if part.layouts:
+                yield from _read_part(folder, rank, part.layouts)
+
+    failure = None
+    try:
+        write_features(folder, batches(), rows)
+        put_in_place(folder, entry)
+    except (OSError, NotImplementedError) as error:
+        failure = why(error)
+    if not parts:
+        together.each(Part(error=failure))
+    return together.from_first(lambda: failure)
+
+
+def _fill_part(
+    folder: Path, entry: Path, mine: Iterable[tuple[torch.Tensor, ...]], rows: int, together: Together
+) -> str | None:
+    try:
+        part = Part(_write_part(folder, together.rank, mine))
+    except OSError as error:
+        part = Part(error=why(error))
+    together.each(part)
+    return together.from_first(lambda: None)
+
+
+def _write_part(folder: Path, rank: int, batches: Iterable[tuple[torch.Tensor, ...]]) -> tuple[Layout, ...]:
+    layouts: tuple[Layout, ...] = ()
+    with ExitStack() as stack:
+        for batch in batches:
+            if not layouts:
+                layouts = tuple(layout_of(feature) for feature in batch)
+                files = [
+                    stack.enter_context(_part(folder, rank, place).open("wb", buffering=0))
+                    for place in range(len(batch))
+                ]
+            for feature, layout, file in zip(batch, layouts, files, strict=True):
+                data = stored_rows(feature, layout).numpy().data.cast("B")
+                while data:
+                    data = data[file.write(data) :]
+    return layouts
+
+
+def _read_part(folder: Path, rank: int, layouts: tuple[Layout, ...]) -> Iterator[tuple[torch.Tensor, ...]]:
+    """The batches that a process wrote, in pieces of another size; its files are removed."""
+    paths = [_part(folder, rank, place) for place in range(len(layouts))]
+    sizes = [int(np.prod(layout.shape)) for layout in layouts]
+    rows = max(1, READ // (4 * sum(sizes)))
+    with ExitStack() as stack:
+        files = [stack.enter_context(path.open("rb")) for path in paths]
+        while True:
+            batch = []
+            for file, size, layout in zip(files, sizes, layouts, strict=True):
+                numbers = np.fromfile(file, np.float32, rows * size)
+                feature = torch.from_numpy(numbers).reshape(-1, *layout.shape)
+                batch.append(feature.permute(0, 3, 1, 2) if layout.channels_last else feature)
+            if not len(batch[0]):
+                break
+            yield tuple(batch)
+    for path in paths:
+        path.unlink()
+
+
+def _part(folder: Path, rank: int, place: int) -> Path:
+    return folder / f"{place}.bin.{rank}"

@@ -1,0 +1,104 @@
+"""Several processes: what is refused, and who learns what went wrong first."""
+
+import threading
+
+import pytest
+import torch.distributed as dist
+
+from convscope.commands.processes.failures import Failures, OtherProcessError, killed, status_of
+from convscope.errors import Interrupted, UserError
+
+DDP = ("model=lenet5", "data=digits", "trainer=ddp", "trainer.accelerator=cpu", "logger=csv")
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "message"),
+    [
+        (
+            ("trainer.devices=2", "transfer.batch_size=1"), {},
+            "transfer.batch_size=1 (of the stage scratch): 2 processes share each batch",
+        ),
+        (("--multirun", "seed=1,2", "trainer.devices=2"), {}, "each would run the whole sweep"),
+        (("--multirun", "seed=1,2", "trainer.devices=1", "trainer.nodes=2"), {}, "each would run the whole sweep"),
+        (
+            ("trainer.devices=1",), {"SLURM_STEP_NUM_TASKS": "4"},
+            "srun started 4 processes, and each would be a training of its own: trainer=ddp with trainer.devices",
+        ),
+        (
+            ("trainer.devices=2",),
+            {"SLURM_NTASKS": "4", "SLURM_STEP_NUM_TASKS": "4", "SLURM_NTASKS_PER_NODE": "2", "SLURM_JOB_NAME": "job",
+             "SLURM_PROCID": "0", "SLURM_LOCALID": "0", "SLURM_NODEID": "0", "SLURM_NNODES": "1"},
+            "trainer.devices and trainer.nodes tell of 2 processes, and srun started 4: in a job of SLURM",
+        ),
+        (
+            ("trainer.devices=2",),
+            {"SLURM_NTASKS": "2", "SLURM_NTASKS_PER_NODE": "2", "SLURM_JOB_NAME": "job", "SLURM_PROCID": "0",
+             "SLURM_LOCALID": "0", "SLURM_NODEID": "0", "SLURM_NNODES": "1"},
+            "srun started 1: in a job of SLURM, srun --ntasks=2 starts them",
+        ),
+        (
+            ("trainer.devices=3",),
+            {"SLURM_NTASKS": "2", "SLURM_NTASKS_PER_NODE": "2", "SLURM_JOB_NAME": "job", "SLURM_PROCID": "0",
+             "SLURM_LOCALID": "0", "SLURM_NODEID": "0", "SLURM_NNODES": "1"},
+            "trainer.devices=3 trainer.nodes=1: You set `devices=3` in Lightning",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_refused(convscope, monkeypatch, words, environment, message):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    ended = convscope("train", *words[:1], *DDP, *words[1:])
+    assert ended.status == 2
+    assert message in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_a_rule_without_gradients_is_refused(convscope):
+    ended = convscope("train", "experiment=neocognitron_digits_without_teacher", *DDP[2:], "trainer.devices=2")
+    assert ended.status == 2
+    assert "model.rule=winner_take_all" in ended.err
+
+
+@pytest.fixture
+def failures():
+    """Those of three processes, in this one."""
+    store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    made = [Failures(store.clone(), rank, lambda: None) for rank in range(3)]
+    yield made
+    for each in made:
+        each.over()
+
+
+def test_the_first_failure_is_everybodys(failures):
+    first, second, third = failures
+    mistake = UserError("data.root: not here")
+    assert second.cause(mistake) is mistake
+    for other in (first, third):
+        cause = other.cause(RuntimeError("Connection closed by peer"))
+        assert (type(cause), str(cause)) == (UserError, "data.root: not here")
+    assert status_of(mistake) == 2
+
+
+def test_a_kill_is_told_by_who_started_the_process(failures):
+    first, _, third = failures
+    threading.Timer(0.3, lambda: first.tell(killed(1, -9))).start()
+    for other in (third, first):  # they meet a broken connection before they hear of it
+        cause = other.cause(RuntimeError("Connection closed by peer"))
+        assert isinstance(cause, OtherProcessError)
+        assert str(cause) == "process 1: was killed by SIGKILL"
+
+
+def test_an_interruption_stays_what_it_is(failures):
+    first, second, _ = failures
+    second.cause(Interrupted(15))
+    own = Interrupted(15, "how to go on")
+    assert first.cause(own) is own
+    assert isinstance(first.cause(RuntimeError("Connection closed")), Interrupted)
+    assert status_of(own) == 143
+
+
+def test_a_failure_of_its_own_is_the_error_itself(failures):
+    error = ValueError("wrong")
+    assert failures[0].cause(error) is error
+    cause = failures[1].cause(RuntimeError("Connection closed"))
+    assert str(cause).startswith("process 0: ValueError: wrong")

