@@ -249,8 +249,10 @@ def test_the_first_command_makes_the_environment(fresh: Checkout) -> None:
 
 def test_developing_installs_its_tools_once(checkout: Checkout) -> None:
     assert checkout.installs("-j4", "lint", "test") == [[*BASE, "-e", ".[dev]"]]
-    for target in ("train", "lint", "test", "bench", "setup"):
+    for target in ("train", "lint", "test", "setup"):
         assert checkout.installs(target) == []
+    assert checkout.installs("bench") == [[*BASE, "-e", ".[bench,dev]"]]
+    assert checkout.installs("bench") == []
 
 
 def test_extras_add_up(checkout: Checkout) -> None:

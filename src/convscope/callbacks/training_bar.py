@@ -100,7 +100,7 @@ class TrainingBar(Callback):
     def _update(self, **changes: Any) -> None:
         if self._shown is not None:
             progress, task = self._shown
-            progress.update(task, **changes)
+            progress.update(task, **changes, refresh="description" in changes)  # a new word is read at once
 
     def _end(self) -> None:
         if self._shown is not None:
