@@ -183,58 +183,49 @@ class TestInsight(Callback):
         masks = {number: mask for number, index in enumerate(chosen) if (mask := self.pictures.mask(index)) is not None}
         device = next(self.network.parameters()).device
         inputs, labels = seen.inputs.to(device), seen.labels.to(device)
-        rows = []
+        maps = {}
         for name in self.methods:
             try:
-                values = faithfulness_row(self.network, inputs, labels, name, masks, self.looks.curve_steps)
+                maps[name] = saliency.find_method(name)(self.network, inputs, labels)
             except UserError as error:
                 self.warn(f"{error} (it is left out of the table of faithfulness)")
-                continue
-            rows.append([name, len(chosen), *values])
-        if rows:
-            self.recorder.table("faithfulness", FAITHFULNESS_COLUMNS, rows, step)
+        if not maps:
+            return
+        curves = faithfulness.deletion_and_insertion(self.network, inputs, maps, labels, steps=self.looks.curve_steps)
+        rows = [
+            [
+                name, len(chosen), *(float(curve.area.mean()) for curve in curves[name]),
+                *similarity_without_weights(self.network, inputs, labels, name, own), len(masks),
+                *agreement_with_masks(own, masks),
+            ]
+            for name, own in maps.items()
+        ]  # fmt: skip
+        rows = [[round(value, 4) if isinstance(value, float) else value for value in row] for row in rows]
+        self.recorder.table("faithfulness", FAITHFULNESS_COLUMNS, rows, step)
 
 
-def faithfulness_row(
-    network: nn.Module,
-    inputs: torch.Tensor,
-    labels: torch.Tensor,
-    name: str,
-    masks: Mapping[int, np.ndarray],
-    steps: int,
-) -> list[float | int | str]:
-    """What the table ``faithfulness`` says of a method, from its column ``deletion`` on; "" where there is no mask.
+def similarity_without_weights(
+    network: nn.Module, inputs: torch.Tensor, labels: torch.Tensor, name: str, maps: torch.Tensor
+) -> list[float]:
+    """Rank correlation of the ``maps`` of the method ``name`` with those of a network whose top layer was randomised,
+    and whose layers all were."""
+    layers = [path for path, _ in reversed(list(layers_with_parameters(network)))]
+    method, steps = saliency.find_method(name), [layers[:1], layers[1:]]
+    changed = cascading_randomisation(network, inputs, labels, method, steps=steps, before=maps)
+    return [float(step.similarity.mean()) for step in changed]
+
+
+def agreement_with_masks(maps: torch.Tensor, masks: Mapping[int, np.ndarray]) -> list[float | str]:
+    """Pointing game, mass inside, area, and mass over area, of the pictures with a mask; "" where there is none.
 
     Args:
-        network: Pictures (N, C, H, W) to logits.
-        inputs: The pictures.
-        labels: (N,) their classes.
-        name: Of the method.
-        masks: (H, W) bool, by the picture's place in ``inputs``.
-        steps: Points of the curves.
+        maps: (N, H, W).
+        masks: (H, W) bool, by the picture's place among the maps.
     """
-    method = saliency.find_method(name)
-    maps = method(network, inputs, labels)
-    curves = [
-        curve(network, inputs, maps, labels, steps=steps) for curve in (faithfulness.deletion, faithfulness.insertion)
-    ]
-    layers = [path for path, _ in reversed(list(layers_with_parameters(network)))]
-    changed = cascading_randomisation(network, inputs, labels, method, steps=[layers[:1], layers[1:]])
-    row: list[float | int | str] = [float(curve.area.mean()) for curve in curves]
-    row += [float(step.similarity.mean()) for step in changed]
-    row.append(len(masks))
     if not masks:
-        return [_rounded(value) for value in [*row, "", "", "", ""]]
-    with_mask = maps[list(masks)].cpu()
-    stacked = torch.from_numpy(np.stack(list(masks.values())))
-    inside = faithfulness.mass_inside(with_mask, stacked)
-    area = faithfulness.area_share(stacked)
-    row += [
-        float(faithfulness.pointing_game(with_mask, stacked).float().mean()), float(inside.mean()), float(area.mean()),
-        float(inside.mean() / area.mean()),
-    ]  # fmt: skip
-    return [_rounded(value) for value in row]
-
-
-def _rounded(value: float | int | str) -> float | int | str:
-    return round(value, 4) if isinstance(value, float) else value
+        return [""] * 4
+    with_mask, stacked = maps[list(masks)].cpu(), torch.from_numpy(np.stack(list(masks.values())))
+    pointing = float(faithfulness.pointing_game(with_mask, stacked).float().mean())
+    inside = float(faithfulness.mass_inside(with_mask, stacked).mean())
+    area = float(faithfulness.area_share(stacked).mean())
+    return [pointing, inside, area, inside / area]
