@@ -8,7 +8,14 @@ from networks import small
 from torch import nn
 
 from convscope.errors import UserError
-from convscope.insight.faithfulness import area_share, deletion, insertion, mass_inside, pointing_game
+from convscope.insight.faithfulness import (
+    area_share,
+    deletion,
+    deletion_and_insertion,
+    insertion,
+    mass_inside,
+    pointing_game,
+)
 
 
 class LooksAt(nn.Module):
@@ -53,6 +60,18 @@ def test_curves_begin_and_end_at_the_pictures():
     torch.testing.assert_close(
         deletion(model, inputs, maps, baseline="blur").probabilities[:, -1], back.probabilities[:, 0]
     )
+
+
+def test_curves_of_several_methods_are_those_of_each():
+    model, inputs = small()
+    torch.manual_seed(1)
+    maps = {"a": torch.rand(4, 16, 16), "b": torch.rand(4, 16, 16)}
+    together = deletion_and_insertion(model, inputs, maps, steps=5, chunk=3)
+    for name, (falling, rising) in together.items():
+        for curve, alone in ((falling, deletion), (rising, insertion)):
+            expected = alone(model, inputs, maps[name], steps=5)
+            assert torch.equal(curve.shares, expected.shares)
+            torch.testing.assert_close(curve.probabilities, expected.probabilities, rtol=1e-4, atol=1e-6)
 
 
 def test_pointing_game_and_mass():

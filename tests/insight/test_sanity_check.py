@@ -32,6 +32,9 @@ def test_steps_are_told_or_one_a_layer():
     assert [step.layer for step in found] == ["dense", "conv1"]
     again = cascading_randomisation(model, inputs, 0, saliency.gradient, steps=[["dense"], ["conv2", "conv1"]])
     assert all(torch.equal(a.similarity, b.similarity) for a, b in zip(found, again, strict=True))
+    known = saliency.gradient(model, inputs, 0)
+    again = cascading_randomisation(model, inputs, 0, saliency.gradient, steps=[["dense"]], before=known)
+    assert torch.equal(again[0].similarity, found[0].similarity)
 
 
 def test_a_randomised_copy_has_other_weights_everywhere():

@@ -3,7 +3,6 @@ import warnings
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from convscope.tracking import figures
 from convscope.tracking.run_folder import RunFolder
@@ -75,20 +74,7 @@ def test_names_are_no_formulas_and_may_be_in_any_script(folder: RunFolder) -> No
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         folder.write_figure("a", figures.confusion_matrix(np.eye(4), names))
-        folder.write_figure("b", figures.picture_grid([picture] * 4, names, heading="$"))
         folder.write_figure("c", figures.class_samples({name: [picture] for name in names}))
-
-
-def test_picture_grid(folder: RunFolder) -> None:
-    pictures = [np.zeros((8, 12, 3), np.uint8), np.zeros((8, 8), np.uint8), np.zeros((8, 8, 1), np.uint8)]
-    figure = figures.picture_grid(
-        pictures, ["a →\nb 98 %", "c", "d"], colors=[figures.RED, figures.GREEN, figures.GREEN], columns=2
-    )
-    assert [axis.get_title() for axis in figure.axes[:3]] == ["a →\nb 98 %", "c", "d"]
-    assert not figure.axes[3].axison
-    with Image.open(folder.write_figure("grid", figure)) as picture:
-        assert picture.width == round(2 * 1.65 * figures.DOTS_PER_INCH)
-    assert "No pictures." in texts(figures.picture_grid([]))
 
 
 def test_class_samples() -> None:

@@ -9,6 +9,7 @@ import torch
 from pytorch_lightning.callbacks import Callback
 
 from convscope.tracking import figures
+from convscope.tracking.contact_sheet import GREEN, RED
 from convscope.tracking.recorder import Recorder
 
 MOST_PICTURES = 12
@@ -59,6 +60,6 @@ class TestFigures(Callback):
                 [self.picture(int(indices[p])) for p in places],
                 titles,
                 step=step,
-                frames=[figures.RED if wrong[p] else figures.GREEN for p in places.tolist()],
+                frames=[RED if wrong[p] else GREEN for p in places.tolist()],
                 heading=heading,
             )

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -30,7 +30,6 @@ FAITHFULNESS_COLUMNS = (
 
 
 Part = Callable[[], None]
-Checked = tuple[LookedAt, Mapping[int, np.ndarray]]  # pictures, and where the object is, by the picture's place
 
 
 def unwatched(parts: Sequence[tuple[str, Part]], what: str) -> Iterator[Part]:
@@ -113,27 +112,20 @@ class TestInsight(Callback):
         places = torch.nonzero(wrong).flatten()
         places = places[sure[places].argsort(descending=True, stable=True)][: self.looks.mistakes]
         right = [int(predictions.indices[place]) for place in torch.nonzero(~wrong).flatten()]
-        parts: list[tuple[str, Part]] = []
+        parts: dict[str, Part] = {}
         if self.looks.mistakes:
             shown = [int(predictions.indices[place]) for place in places]
-            parts.append(
-                ("mistakes", partial(self._counted, "mistakes", partial(self._mistakes, shown, answers[places], step)))
-            )
+            parts["mistakes"] = partial(self._mistakes, shown, answers[places], step)
         if self.looks.units:
-            parts.append(("filters", partial(self._counted, "filters", partial(self._filters, step))))
+            parts["filters"] = partial(self._filters, step)
         if self.looks.layers:
             surest = int(predictions.indices[sure.where(~wrong, -1).argmax()])
-            parts.append(
-                ("feature maps", partial(self._counted, "feature maps", partial(self._feature_maps, surest, step)))
-            )
-        rows: list[list[Any]] = []
+            parts["feature maps"] = partial(self._feature_maps, surest, step)
         if self.looks.faithfulness and right:
-            checked = cache(lambda: self._spread(right))
-            parts += [(f"faithfulness of {name}", partial(self._check, name, checked, rows)) for name in self.methods]
-        for look in self.watched(parts, "looking into the network"):
+            parts["faithfulness"] = partial(self._faithfulness, right, step)
+        looks = [(name, partial(self._counted, name, look)) for name, look in parts.items()]
+        for look in self.watched(looks, "looking into the network"):
             look()
-        if rows:
-            self.recorder.table("faithfulness", FAITHFULNESS_COLUMNS, rows, step)
 
     def _counted(self, name: str, look: Part) -> None:
         with self.spent.on(name):
@@ -199,67 +191,57 @@ class TestInsight(Callback):
             heading = f"{self.classes[int(seen.labels[0])]} on its way through the network: the strongest units"
             self.recorder.image("filters/feature_maps", contact_sheet(rows, heading=heading, side=96), step)
 
-    def _spread(self, indices: Sequence[int]) -> Checked:
-        """Some of the pictures ``indices``, from all over the split, and the masks of those that have one."""
+    def _faithfulness(self, indices: Sequence[int], step: int) -> None:
+        """Of pictures that were classified rightly, spread over the split."""
         spread = np.linspace(0, len(indices) - 1, min(self.looks.faithfulness, len(indices))).astype(int)
         chosen = [indices[place] for place in spread]
         masks = {number: mask for number, index in enumerate(chosen) if (mask := self.pictures.mask(index)) is not None}
-        return self.pictures.look(chosen), masks
-
-    def _check(self, name: str, checked: Callable[[], Checked], rows: list[list[Any]]) -> None:
-        """Add the row of a method, on pictures that were classified rightly."""
-        with self.spent.on("faithfulness"):
-            seen, masks = checked()
-            device = next(self.network.parameters()).device
-            inputs, labels = seen.inputs.to(device), seen.labels.to(device)
+        seen = self.pictures.look(chosen)
+        device = next(self.network.parameters()).device
+        inputs, labels = seen.inputs.to(device), seen.labels.to(device)
+        maps = {}
+        for name in self.methods:
             try:
-                values = faithfulness_row(self.network, inputs, labels, name, masks, self.looks.curve_steps)
+                maps[name] = saliency.find_method(name)(self.network, inputs, labels)
             except UserError as error:
                 self.warn(f"{error} (it is left out of the table of faithfulness)")
-                return
-            rows.append([name, len(seen.pixels), *values])
+        if not maps:
+            return
+        curves = faithfulness.deletion_and_insertion(self.network, inputs, maps, labels, steps=self.looks.curve_steps)
+        rows = [
+            [
+                name, len(chosen), *(float(curve.area.mean()) for curve in curves[name]),
+                *similarity_without_weights(self.network, inputs, labels, name, own), len(masks),
+                *agreement_with_masks(own, masks),
+            ]
+            for name, own in maps.items()
+        ]  # fmt: skip
+        rows = [[round(value, 4) if isinstance(value, float) else value for value in row] for row in rows]
+        self.recorder.table("faithfulness", FAITHFULNESS_COLUMNS, rows, step)
 
 
-def faithfulness_row(
-    network: nn.Module,
-    inputs: torch.Tensor,
-    labels: torch.Tensor,
-    name: str,
-    masks: Mapping[int, np.ndarray],
-    steps: int,
-) -> list[float | int | str]:
-    """What the table ``faithfulness`` says of a method, from its column ``deletion`` on; "" where there is no mask.
+def similarity_without_weights(
+    network: nn.Module, inputs: torch.Tensor, labels: torch.Tensor, name: str, maps: torch.Tensor
+) -> list[float]:
+    """Rank correlation of the ``maps`` of the method ``name`` with those of a network whose top layer was randomised,
+    and whose layers all were."""
+    layers = [path for path, _ in reversed(list(layers_with_parameters(network)))]
+    method, steps = saliency.find_method(name), [layers[:1], layers[1:]]
+    changed = cascading_randomisation(network, inputs, labels, method, steps=steps, before=maps)
+    return [float(step.similarity.mean()) for step in changed]
+
+
+def agreement_with_masks(maps: torch.Tensor, masks: Mapping[int, np.ndarray]) -> list[float | str]:
+    """Pointing game, mass inside, area, and mass over area, of the pictures with a mask; "" where there is none.
 
     Args:
-        network: Pictures (N, C, H, W) to logits.
-        inputs: The pictures.
-        labels: (N,) their classes.
-        name: Of the method.
-        masks: (H, W) bool, by the picture's place in ``inputs``.
-        steps: Points of the curves.
+        maps: (N, H, W).
+        masks: (H, W) bool, by the picture's place among the maps.
     """
-    method = saliency.find_method(name)
-    maps = method(network, inputs, labels)
-    curves = [
-        curve(network, inputs, maps, labels, steps=steps) for curve in (faithfulness.deletion, faithfulness.insertion)
-    ]
-    layers = [path for path, _ in reversed(list(layers_with_parameters(network)))]
-    changed = cascading_randomisation(network, inputs, labels, method, steps=[layers[:1], layers[1:]])
-    row: list[float | int | str] = [float(curve.area.mean()) for curve in curves]
-    row += [float(step.similarity.mean()) for step in changed]
-    row.append(len(masks))
     if not masks:
-        return [_rounded(value) for value in [*row, "", "", "", ""]]
-    with_mask = maps[list(masks)].cpu()
-    stacked = torch.from_numpy(np.stack(list(masks.values())))
-    inside = faithfulness.mass_inside(with_mask, stacked)
-    area = faithfulness.area_share(stacked)
-    row += [
-        float(faithfulness.pointing_game(with_mask, stacked).float().mean()), float(inside.mean()), float(area.mean()),
-        float(inside.mean() / area.mean()),
-    ]  # fmt: skip
-    return [_rounded(value) for value in row]
-
-
-def _rounded(value: float | int | str) -> float | int | str:
-    return round(value, 4) if isinstance(value, float) else value
+        return [""] * 4
+    with_mask, stacked = maps[list(masks)].cpu(), torch.from_numpy(np.stack(list(masks.values())))
+    pointing = float(faithfulness.pointing_game(with_mask, stacked).float().mean())
+    inside = float(faithfulness.mass_inside(with_mask, stacked).mean())
+    area = float(faithfulness.area_share(stacked).mean())
+    return [pointing, inside, area, inside / area]

@@ -1,5 +1,6 @@
 """Are the maps right? Curves of deletion and insertion, the pointing game, the mass inside the object."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -78,6 +79,40 @@ def insertion(
     return _curve(model, _replaced(inputs, baseline), inputs, maps, targets, steps, chunk, of=inputs)
 
 
+def deletion_and_insertion(
+    model: nn.Module,
+    inputs: torch.Tensor,
+    maps: Mapping[str, torch.Tensor],
+    targets: Targets = None,
+    *,
+    steps: int = 20,
+    chunk: int = CHUNK,
+) -> dict[str, tuple[Curve, Curve]]:
+    """Both curves of several methods' maps, by their names: what all of them begin and end with is computed once.
+
+    Arguments and errors are those of `deletion`, whose baselines are used.
+    """
+    grey, blurred = _replaced(inputs, 0.0), _replaced(inputs, "blur")
+    with frozen(model, inputs) as network:
+        classes = network.resolve(inputs, targets)
+        whole, without, dim = (
+            torch.cat(
+                [
+                    network.scores(some, own, "probability")
+                    for some, own in zip(pictures.split(chunk), classes.split(chunk), strict=True)
+                ]
+            )
+            for pictures in (inputs, grey, blurred)
+        )
+    return {
+        name: (
+            _curve(model, inputs, grey, own, classes, steps, chunk, ends=(whole, without)),
+            _curve(model, blurred, inputs, own, classes, steps, chunk, ends=(dim, whole)),
+        )
+        for name, own in maps.items()
+    }
+
+
 def pointing_game(maps: torch.Tensor, masks: torch.Tensor, tolerance: int = 0) -> torch.Tensor:
     """Whether the strongest pixel of each map lies on the object (Zhang et al. 2018, section 4.1).
 
@@ -133,8 +168,12 @@ def _curve(
     steps: int,
     chunk: int,
     of: torch.Tensor | None = None,
+    ends: tuple[torch.Tensor, torch.Tensor] | None = None,
 ) -> Curve:
-    """The probability while the pixels of ``before`` become those of ``after``, the strongest of ``maps`` first."""
+    """The probability while the pixels of ``before`` become those of ``after``, the strongest of ``maps`` first.
+
+    Targets that are None are the classes of ``of``; ``ends`` (N,) are the first and last probability, where known.
+    """
     if maps.shape != (len(before), *before.shape[2:]):
         raise UserError(f"maps: are {tuple(maps.shape)}, and the pictures {tuple(before.shape)}; expected (N, H, W)")
     if steps < 1:
@@ -147,7 +186,10 @@ def _curve(
     with frozen(model, before) as network:
         classes = network.resolve(before if of is None else of, targets)
         columns = []
-        for count in counts:
+        for number, count in enumerate(counts):
+            if ends is not None and number in (0, steps):
+                columns.append(ends[0 if number == 0 else 1])
+                continue
             part = torch.where((ranks < count)[:, None], after, before)
             columns.append(
                 torch.cat(

@@ -38,6 +38,7 @@ def cascading_randomisation(
     *,
     steps: Sequence[Sequence[str]] | None = None,
     seed: int = 0,
+    before: torch.Tensor | None = None,
 ) -> list[Randomised]:
     """Maps of networks whose layers are thrown away one after the other, from the logits down (section 3.1).
 
@@ -52,11 +53,12 @@ def cascading_randomisation(
         steps: Paths of the modules to randomise at each step, the top first; None: a step for each layer that has
             parameters, in the reverse order of registration.
         seed: Of the random weights; PyTorch's own generator is left alone.
+        before: The maps of the network as it is, where they are known.
     """
     with frozen(model, inputs) as network:
         classes = network.resolve(inputs, targets)
         other = copy.deepcopy(model)  # outside of inference mode, whose tensors autograd does not know
-    before = method(model, inputs, classes)
+    before = method(model, inputs, classes) if before is None else before
     layers = [[path] for path, _ in reversed(list(layers_with_parameters(other)))]
     found = []
     with torch.random.fork_rng(devices=_devices(inputs)):

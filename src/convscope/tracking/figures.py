@@ -107,45 +107,6 @@ def confusion_matrix(counts: Any, classes: Sequence[str]) -> "Figure":
     return figure
 
 
-def picture_grid(
-    images: Sequence[Pixels],
-    titles: Sequence[str] = (),
-    *,
-    colors: Sequence[str] = (),
-    columns: int = 5,
-    heading: str | None = None,
-) -> "Figure":
-    """Pictures in rows, each with a title such as ``true → predicted 98 %`` and a frame.
-
-    Args:
-        images: uint8 pictures of any sizes, (height, width, 3) or (height, width).
-        titles: One a picture, at most a few lines; none: no titles.
-        colors: Colour of each frame, such as ``GREEN`` for right and ``RED`` for wrong; none: grey.
-        columns: Pictures in a row at most.
-        heading: Text above all.
-    """
-    columns = max(1, min(columns, len(images)))
-    lines = math.ceil(len(images) / columns)
-    rows_of_text = max((title.count("\n") + 1 for title in titles), default=0)
-    figure = _figure(1.65 * columns, max(1, lines) * (1.6 + 0.17 * rows_of_text) + (0.3 if heading else 0.0))
-    if heading:
-        figure.suptitle(heading, fontsize=11, color=INK, parse_math=False)
-    if not len(images):
-        _note(figure, "No pictures.")
-        return figure
-    axes = figure.subplots(lines, columns, squeeze=False).ravel()
-    for index, axis in enumerate(axes):
-        if index >= len(images):
-            axis.set_axis_off()
-            continue
-        color = colors[index] if colors else None
-        _show(axis, images[index], frame=color or RULE)
-        if titles:
-            title = "\n".join(_shortened(line) for line in titles[index].split("\n"))
-            axis.set_title(title, fontsize=9, color=INK, pad=3, parse_math=False)
-    return figure
-
-
 def class_samples(samples: Mapping[str, Sequence[Pixels]], *, most_classes: int = 12) -> "Figure":
     """A few training pictures of each class as the network sees them, one class a row.
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 TRACKED_PICTURES = 100  # rows of a table that have their picture in a tracker
 BINS = 64
+GRID_COLUMNS = 6
 
 
 class Recorder:
@@ -88,8 +89,8 @@ class Recorder:
         captions: Sequence[str] = (),
         *,
         step: int,
-        frames: Sequence[str] = (),
-        heading: str | None = None,
+        frames: Sequence[tuple[int, int, int]] = (),
+        heading: str = "",
     ) -> Path:
         """Log pictures that belong together: one PNG with all of them, and in wandb a gallery.
 
@@ -98,13 +99,19 @@ class Recorder:
             images: uint8 of shape (height, width, 3), (height, width, 1) or (height, width), of any sizes.
             captions: One a picture, or none.
             step: Of the training.
-            frames: Colour of each picture's frame, or none.
+            frames: Colour of each picture's frame, or none: grey.
             heading: Text above all.
         """
-        from convscope.tracking import figures
+        from PIL import Image
 
-        drawn = figures.picture_grid(images, captions, colors=frames, heading=heading)
-        path = self.folder.write_figure(name, drawn)
+        from convscope.tracking.contact_sheet import RULE, Tile, contact_sheet
+
+        tiles = [
+            Tile(image, captions[number] if captions else "", frames[number] if frames else RULE)
+            for number, image in enumerate(images)
+        ]
+        rows = [tiles[first : first + GRID_COLUMNS] for first in range(0, len(tiles), GRID_COLUMNS)]
+        path = self.folder.write_image(name, Image.fromarray(contact_sheet(rows, heading=heading)))
         shown = [image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image for image in images]
         self._hand_out(name, step, lambda adapter, key, at: adapter.picture_grid(key, path, shown, captions, at))
         return path
