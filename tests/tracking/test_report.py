@@ -16,6 +16,7 @@ from convscope.tracking.metrics_file import MetricsFile
 from convscope.tracking.report import pictures, write_report
 from convscope.tracking.report.formats import duration, number
 from convscope.tracking.run_folder import RunFolder
+from convscope.tracking.token_maps import token_html, token_map
 
 EVIL = "<script>alert('x')</script>"
 
@@ -203,3 +204,18 @@ def test_numbers_and_durations() -> None:
     ]
     shown = [duration(value) for value in (0.42, 41.4, 59.7, 192, 7500, None)]
     assert shown == ["0.4 s", "41 s", "1 min 0 s", "3 min 12 s", "2 h 5 min", "–"]
+
+
+def test_texts_stand_in_the_page_with_their_words_coloured(folder: RunFolder) -> None:
+    maps = [token_map("praise → praise 90%", "a <b>good</b> film", [(0, 1), (2, 13), (14, 18)], [0.1, 1.0, -0.5])]
+    for name in ("mistakes/surest", "mistakes/worst", "saliency/gradient", "saliency/learning"):
+        folder.write_html(name, f"<h3>{name}</h3>{token_html(maps)}")
+        folder.write_image(name, Image.new("RGB", (30, 20)))
+    source = write_report(folder, SUMMARY).read_text(encoding="utf-8")
+    page = Page(source)
+    assert page.text.count("praise → praise 90%") == 4
+    assert page.text.index("mistakes/worst") < page.text.index("mistakes/surest") < page.text.index("saliency/gradient")
+    assert "<b>good" not in source
+    assert "img" not in page.tags  # the figures show the same
+    assert source.count('aria-label="saliency method"') == 1
+    assert re.findall(r'aria-pressed="false">([\w ]+)<', source) == ["gradient", "learning"]

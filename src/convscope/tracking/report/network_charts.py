@@ -46,7 +46,7 @@ def measured_field(summary: Mapping[str, Any]) -> MeasuredField | None:
     return MeasuredField(str(details["layer"]), sides, picture)
 
 
-def field_chart(fields: ShownTable, measured: MeasuredField | None = None) -> figure | None:
+def field_chart(fields: ShownTable, measured: MeasuredField | None = None, unit: str = "px") -> figure | None:
     """Size of the receptive field, layer by layer: what could be seen and, where it was measured, what is.
 
     Args:
@@ -54,6 +54,7 @@ def field_chart(fields: ShownTable, measured: MeasuredField | None = None) -> fi
             ``receptive_field``, of which cells without a number (a layer that sees everything) are left out; and
             perhaps one named ``effective``.
         measured: Of one of the layers.
+        unit: Of the sizes: pixels, or tokens of a text.
     """
     theoretical = _first(fields, ("theoretical", "receptive_field", "size", "field"), but="effective")
     if theoretical is None or not fields.rows:
@@ -67,7 +68,7 @@ def field_chart(fields: ShownTable, measured: MeasuredField | None = None) -> fi
         at = len(labels) - 1 - labels[::-1].index(measured.layer)
         colours = {"before": charting.GREY, "after": charting.ORANGE}
         series += [(f"effective, {moment}", colours[moment], [(at, side)]) for moment, side in measured.sides.items()]
-    made = charting.chart(height=300, x_axis_label="layer", y_axis_label="pixels")
+    made = charting.chart(height=300, x_axis_label="layer", y_axis_label={"px": "pixels"}.get(unit, unit))
     for name, colour, points in series:
         if not points:
             continue
@@ -82,7 +83,7 @@ def field_chart(fields: ShownTable, measured: MeasuredField | None = None) -> fi
             "x", "y", source=source, color=colour, size=11 if alone else 5, legend_label=name,
             marker="diamond" if alone else "circle",
         )  # fmt: skip
-        charting.tips(made, [("", "@layer"), ("@what", "@y{0.#} px")], renderers=[dots])
+        charting.tips(made, [("", "@layer"), ("@what", f"@y{{0.#}} {unit}")], renderers=[dots])
     if not made.renderers:
         return None
     if measured is not None and measured.picture is not None:

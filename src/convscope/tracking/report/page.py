@@ -18,6 +18,7 @@ CURVES = "learning_curves"
 BLOCKS = "parameters_by_block"  # of the first stage; those of the others have its name after it
 MOST_BLOCK_CHARTS = 4
 SHOWN_TABLES = 16
+TEXT_BUDGET = 600_000  # bytes of all coloured texts; what has no room is a figure as any other
 SHOWN_CONFIG = 100_000  # characters
 LEADING_TABLES = (
     "parameters",
@@ -60,7 +61,12 @@ def _content(folder: RunFolder, summary: dict[str, Any], *, complete: bool) -> d
         "metrics": facts.metrics(summary),
         "charts": charts,
         "sections": in_sections(pictures),
-        "texts": list(texts.values()),
+        "texts": [text for name, text in texts.items() if not name.startswith("saliency/")],
+        "saliency_texts": {
+            name.rpartition("/")[2].replace("_", " "): text
+            for name, text in texts.items()
+            if name.startswith("saliency/")
+        },
         "pictures_left_out": left_out,
         "tables": {table.name: table for table in tables if table.name in LEADING_TABLES},
         "block_tables": [table for table in tables if table.name.startswith(BLOCKS)],
@@ -96,7 +102,8 @@ def _charts(folder: RunFolder, summary: dict[str, Any]) -> dict[str, list[tuple[
         made["confusion_matrix"] = [("Confusion matrix", matrix)]
     if "receptive_field" in tables:
         effective = network_charts.measured_field(summary)
-        drawn = network_charts.field_chart(tables["receptive_field"], effective)
+        unit = str(as_dict(summary.get("receptive_field")).get("unit", "px"))
+        drawn = network_charts.field_chart(tables["receptive_field"], effective, unit)
         made["receptive_field"] = [("Receptive field by layer", drawn)]
     blocks = [read_table(file, file.stem, MOST_ROWS) for file in _natural(folder.tables.glob(f"{BLOCKS}*.csv"))]
     names = [stage.get("name") for stage in stages]
@@ -131,10 +138,18 @@ def _pictures(folder: RunFolder, stages: list[str], drawn_anew: list[str]) -> tu
 
 def _texts(folder: RunFolder) -> dict[str, str]:
     """Fragments of HTML, texts whose words are coloured, by the name of the figure that shows the same."""
-    files = sorted((folder.media / "mistakes").glob("[!.]*.html"), reverse=True)  # the worst first
-    return {
-        path.relative_to(folder.media).with_suffix("").as_posix(): path.read_text(encoding="utf-8") for path in files
+    files = {
+        path.relative_to(folder.media).with_suffix("").as_posix(): path for path in folder.media.rglob("[!.]*.html")
     }
+    leading = ("mistakes/worst", "mistakes/surest")
+    found, room = {}, TEXT_BUDGET
+    for name in sorted(
+        files, key=lambda name: (name not in leading, name.endswith("/learning"), name != leading[0], name)
+    ):
+        if files[name].stat().st_size <= room:
+            found[name] = files[name].read_text(encoding="utf-8")
+            room -= len(found[name].encode())
+    return found
 
 
 def _tables(folder: RunFolder) -> list[ShownTable]:
