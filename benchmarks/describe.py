@@ -105,7 +105,7 @@ def _calflops(module: Any, size: int) -> int:
 def _torchscan(module: Any, size: int) -> int:
     from torchscan import crawl_module
 
-    return int(sum(layer["macs"] for layer in crawl_module(module, (3, size, size))["layers"]))
+    return int(crawl_module(module, (3, size, size))["totals"]["macs"]["value"])
 
 
 COUNTERS: dict[str, Callable[[Any, int], int]] = {

@@ -84,9 +84,7 @@ def _measure(paper: Paper) -> ZooRow:
 
 
 def _field(table: ParameterTable) -> int | None:
-    """Along a row, of the last map that does not see all of it; the TDNN sees whole columns."""
-    if table.receptive_field is not None and table.receptive_field.field is not None:
-        return table.receptive_field.field.size[-1]
+    """Along a row, of the last layer that does not see all of it; the TDNN sees whole columns."""
     sizes = [layer.field.size[-1] for layer in table.layers if layer.field is not None]
     return next((size for size in reversed(sizes) if size is not None), None)
 
