@@ -91,7 +91,6 @@ def quieten_lightning() -> None:
         r".*The `srun` command is available on your system but is not used.*",
         r".*isinstance\(treespec, LeafSpec\).*",
         r".*Found .* module\(s\) in eval mode at the start of training.*",
-        r".*`srun` command is available on your system.*",  # as on every login node
     ):
         warnings.filterwarnings("ignore", message)
 
