@@ -62,9 +62,10 @@ def run_search(command: Command, name: str, told: Sequence[Choice], config_dir: 
         study = Study(folder, search, dimensions)
         say(f"sweep {folder}\n{_counted(study)}")
         worker = Worker(command, name, folder, fixed, dimensions, search, config_dir)
-        ended = worker.work() if count == 1 and isinstance(base.launcher, Local) else _launched(
-            worker, study, chosen, count, fixed, gpus_of_jobs(base.launcher)
-        )  # fmt: skip
+        if isinstance(base.launcher, Local):
+            ended = worker.work()
+        else:
+            ended = _launched(worker, study, chosen, count, fixed, gpus_of_jobs(base.launcher))
     except Interrupted as error:
         raise Interrupted(error.signal, f"{error}; the same sweep again goes on with its trials") from error
     except Exception as error:
