@@ -126,7 +126,7 @@ train: $(INSTALLED) ## train: make train model=resnet data=hotdog
 sweep: $(INSTALLED) ## train every combination: make sweep model=resnet,vgg transfer=head,full
 	$(BIN)/convscope train --multirun $(ARGUMENTS)
 
-compare: $(INSTALLED) ## tables and a chart of several runs: make compare sweep=PATH, or runs='[PATH, PATH]'
+compare: $(INSTALLED) ## the runs of a sweep side by side: make compare sweep=PATH
 	$(BIN)/convscope compare $(ARGUMENTS)
 
 evaluate: $(INSTALLED) ## evaluate a finished run: make evaluate run=PATH

@@ -94,6 +94,7 @@ def ours_side(part: str, warm: bool, precision: str, train: int = TRAIN) -> Call
     import torch
 
     from convscope.commands import stages as staging
+    from convscope.commands.console import set_quiet
     from convscope.commands.features import FeatureMaker
     from convscope.data.image_data_module import ImageDataModule
     from convscope.models.network import build_network
@@ -103,6 +104,7 @@ def ours_side(part: str, warm: bool, precision: str, train: int = TRAIN) -> Call
     from convscope.tracking.run_folder import RunFolder
     from convscope.tracking.trackers import build_loggers
 
+    set_quiet(True)
     source = _pictures(train)
     architecture = architecture_of(config.model)
     torch.manual_seed(0)
@@ -214,6 +216,7 @@ def _timm_style(network: Any, images: Any, labels: Any, part: str, epochs: int) 
 
 def _fastai(network: Any, images: Any, labels: Any, part: str, epochs: int) -> float:
     """``Learner.freeze`` and ``fit``, with the network split where its head begins."""
+    import fastai.callback.progress  # noqa: F401  (gives a Learner its no_bar)
     from fastai.data.core import DataLoaders
     from fastai.data.load import DataLoader
     from fastai.learner import Learner

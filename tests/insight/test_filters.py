@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from networks import FewLayers, small
+from networks import FewLayers, build, small
 from torch import nn
 
 from convscope.errors import UserError
 from convscope.insight.filters import feature_maps, first_layer_filters, patch, projections, strongest_patches
+from convscope.insight.layers import layers_along_depth
 
 
 def test_the_first_filters_are_the_weights_of_the_first_convolution():
@@ -32,6 +33,15 @@ def test_feature_maps_layer_by_layer_are_what_the_layers_put_out():
     torch.testing.assert_close(feature_maps(model, inputs, ["conv2"])["conv2"], maps["conv2"])
     with pytest.raises(UserError, match=r"^layer=dense: puts out no feature map"):
         feature_maps(model, inputs, ["dense"])
+
+
+def test_layers_along_the_depth_are_the_last_of_each_resolution():
+    model, inputs = build("resnet18")
+    assert layers_along_depth(model, inputs, 9)[1:] == ["layer1", "layer2", "layer3", "layer4"]
+    assert layers_along_depth(model, inputs, 2) == ["layer1", "layer4"]
+    plain = nn.Sequential(*[nn.Conv2d(3, 3, 3, padding=1) for _ in range(6)], nn.Flatten(), nn.Linear(768, 2))
+    assert layers_along_depth(plain, inputs[..., :16, :16], 3) == ["1", "3", "5"]
+    assert layers_along_depth(plain, inputs[..., :16, :16], 50) == list("012345")
 
 
 def test_strongest_patches_are_the_maxima_over_all_pictures():

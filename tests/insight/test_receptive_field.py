@@ -174,6 +174,65 @@ def test_gates_are_reported_apart(gate):
     assert not field(nn.Sequential(conv(5))).context
 
 
+class SamePadding(nn.Module):
+    """What TensorFlow's networks pad, by hand, before a convolution without padding (Liu 2020's EfficientNet-Lite)."""
+
+    def __init__(self):
+        super().__init__()
+        self.convolutions = nn.ModuleList([conv(5, 2, padding=0) for _ in range(4)])
+
+    def forward(self, x):
+        for convolution in self.convolutions:
+            x = convolution(F.pad(x, (2, 2, 2, 2)))
+        return x
+
+
+class OneGroup(nn.Module):
+    """A channel shuffle that shuffles nothing (Zhang et al. 2017, one group): views with a dimension of 1 in them."""
+
+    def __init__(self):
+        super().__init__()
+        self.convolutions = nn.ModuleList([conv(3, 2), conv(3, 2), conv(), conv()])
+
+    def forward(self, x):
+        for convolution in self.convolutions:
+            x = convolution(x).unflatten(1, (1, -1)).transpose(1, 2).flatten(1, 2)
+        return x
+
+
+def pooled(count):
+    """VGG's way: poolings that halve the map, down to a single place."""
+    return nn.Sequential(*(layer for _ in range(count) for layer in (conv(), nn.MaxPool2d(2))))
+
+
+@pytest.mark.parametrize(
+    ("network", "size"),
+    [
+        (SamePadding(), 1 + 4 * (1 + 2 + 4 + 8)),
+        (OneGroup(), 1 + 2 * (1 + 2 + 4 + 4)),
+        (nn.Sequential(pooled(3), conv()), 38),
+        (nn.Sequential(pooled(3), nn.AdaptiveAvgPool2d(7), nn.Flatten(), nn.Linear(4 * 49, 2)), 22),
+        (nn.Sequential(conv(3, 2, padding=0), nn.MaxPool2d(3, 2), Squeeze(lambda x: x.mean((2, 3), True))), 23),
+    ],
+    ids=["same padding", "one group", "pooling", "resizing", "no padding"],
+)
+@pytest.mark.parametrize("shape", [(8, 8), (8, 40), (40, 8), (33, 64)], ids=str)
+def test_field_does_not_depend_on_how_wide_the_map_is(network, size, shape):
+    assert field(network, (1, 4, *shape)).size == (size, size)
+
+
+@pytest.mark.parametrize("end", [conv(5, padding=0), nn.AvgPool2d(5), nn.AvgPool2d(5, 1)], ids=["conv", "pool", "slow"])
+def test_a_window_over_all_of_the_map_that_nothing_follows_is_a_dense_layer(end):
+    network = nn.Sequential(conv(), end, conv(1), nn.ReLU(), nn.Flatten(), nn.Linear(4, 2))
+    assert sizes(network, (1, 4, 5, 5)) == [(3, 3)] + [(None, None)] * 5
+
+
+def test_a_gate_of_a_window_over_all_of_the_map_is_a_gate():
+    told = field(nn.Sequential(Squeeze(nn.AvgPool2d(8)), conv()), (1, 4, 8, 8))
+    assert told.size == (7, 7)
+    assert told.context
+
+
 def test_statistics_over_places_are_reported_apart():
     assert field(nn.Sequential(conv(), nn.GroupNorm(2, 4))).context
     assert field(nn.Sequential(conv(), nn.InstanceNorm2d(4))).context

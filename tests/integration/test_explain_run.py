@@ -94,6 +94,22 @@ def test_one_file_another_folder_and_a_class_by_its_number(convscope, trained, t
     assert sorted(path.name for path in (tmp_path / "mine").iterdir()) == ["000_0.png", "explanation.json", "maps.npz"]
 
 
+def test_integrated_gradients_come_with_how_far_they_are_from_complete(convscope, trained, tmp_path):
+    from convscope.commands.explained_pictures import normalised
+    from convscope.commands.trained import load_trained_run
+    from convscope.insight import saliency
+
+    ended = convscope("explain", f"run={trained}", "method=integrated_gradients", "pictures=1", "target=0")
+    assert ended.status == 0, ended.err
+    folder = written(ended.out)
+    network, told = load_trained_run(trained), json.loads((folder / "explanation.json").read_text())
+    inputs = normalised(list(np.load(folder / "maps.npz")["pictures"]), network.preprocessing)
+    expected = saliency.complete_integrated_gradients(network.network, inputs, 0).error
+    errors = [entry["integrated_gradients_error"] for entry in told["pictures"]]
+    assert errors == pytest.approx(expected.tolist(), rel=0.05, abs=1e-5)
+    assert "integrated_gradients: the maps add up to the change of the score but for " in ended.out
+
+
 def test_pictures_that_cannot_be_had_are_named(convscope, trained, tmp_path, monkeypatch):
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty/notes.txt").touch()

@@ -17,8 +17,8 @@ def test_a_training_leaves_maps_filters_and_the_table_of_faithfulness(convscope,
     assert ended.status == 0, ended.err
     media = {path.relative_to(tmp_path / "run/media").as_posix() for path in (tmp_path / "run/media").rglob("*.png")}
     assert {
-        "saliency/maps.png", "saliency/learning.png", "mistakes/worst_maps.png", "filters/first_layer.png",
-        "filters/strongest_patches.png",
+        "saliency/maps.png", "saliency/learning/gradient.png", "mistakes/worst_maps.png", "filters/first_layer.png",
+        "filters/strongest_patches.png", "filters/feature_maps.png", "receptive_field/before_and_after.png",
     } <= media  # fmt: skip
     with open(tmp_path / "run/tables/faithfulness.csv", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -30,4 +30,5 @@ def test_a_training_leaves_maps_filters_and_the_table_of_faithfulness(convscope,
         assert 0 < float(row["area"]) < 1
     seconds = json.loads((tmp_path / "run/summary.json").read_text())["seconds"]
     assert 0 < seconds["insight"] < seconds["total"]
+    assert "effective field" in ended.out
     assert f"looking into the network took {seconds['insight']:.1f} s" in ended.out

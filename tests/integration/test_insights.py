@@ -28,7 +28,7 @@ def test_a_run_shows_where_its_parameters_are_and_how_far_it_sees(run):
     blocks = rows(run / "tables/parameters_by_block.csv")
     assert sum(int(row["trainable"]) for row in blocks) == 61_706
     assert {row["layer"]: row["field"] for row in rows(run / "tables/receptive_field.csv")}["c3"] == "14"
-    for moment in ("effective_start", "effective_stage_1", "effective_end", "effective"):
+    for moment in ("effective/start", "effective/stage_1", "effective/end", "before_and_after"):
         assert (run / f"media/receptive_field/{moment}.png").stat().st_size > 5_000
     summary = json.loads((run / "summary.json").read_text())
     told = summary["receptive_field"]

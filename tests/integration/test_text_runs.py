@@ -81,6 +81,34 @@ def test_a_text_run_leaves_a_complete_folder_and_can_be_evaluated_and_explained(
     assert "20 texts" in ended.out
 
 
+def test_a_run_on_generated_sentences_scores_its_maps_and_shows_them_after_each_epoch(convscope, tmp_path):
+    ended = convscope(
+        "train", *SMALL[:3], "data=movie_reviews", "data.source=generated", "data.generated.train=120",
+        "data.generated.validation=20", "data.generated.test=30", "transfer.epochs=2", "logger=csv",
+        "callbacks.saliency.every_epochs=1", "callbacks.saliency.pictures=2", "folder=run",
+    )  # fmt: skip
+    assert ended.status == 0, ended.err
+    run = tmp_path / "run"
+    summary = json.loads((run / "summary.json").read_text())
+    assert summary["receptive_field"] == {"theoretical": 5, "effective": None, "details": {}, "unit": "tokens"}
+    assert "theoretical 5 tokens" in (run / "report.html").read_text(encoding="utf-8")
+    for name in ("input_x_gradient", "gradient", "learning"):
+        assert (run / f"media/saliency/{name}.png").is_file()
+    page = (run / "media/saliency/learning.html").read_text(encoding="utf-8")
+    assert page.count('class="token-map"') == 2 * 2  # two texts at two moments
+    table = {row["method"]: row for row in csv.DictReader((run / "tables/faithfulness.csv").open())}
+    assert list(table) == ["gradient", "input_x_gradient", "integrated_gradients", "smoothgrad"]
+    right = round(summary["metrics"]["test"]["accuracy"] * 30)
+    for row in table.values():
+        assert int(row["texts"]) == right
+        assert 0 <= float(row["pointing_game"]) <= 1
+        assert float(row["mass_over_area"]) == pytest.approx(float(row["mass_inside"]) / float(row["area"]), rel=0.01)
+    assert summary["seconds"]["insight"] > 0
+
+    ended = convscope("train", "model=text_cnn", "data=movie_reviews", "callbacks.saliency.methods=[grad_cam]")
+    assert (ended.status, "callbacks.saliency: method=grad_cam: no such method for texts" in ended.err) == (2, True)
+
+
 def test_pictures_and_texts_are_not_mixed(convscope):
     ended = convscope("train", "model=lenet5", "data=movie_reviews", "data.source=generated")
     assert (ended.status, "choose a model for texts: text_cnn, " in ended.err) == (2, True)
@@ -108,11 +136,12 @@ def test_stages_freeze_the_vectors_first(convscope, tmp_path):
     ended = convscope(
         "train", *(word for word in SMALL if not word.startswith(("transfer", "model.dim"))),
         f"data.root={write(tmp_path / 'r.csv')}", "model.variant=non_static",
-        f"model.vectors={tmp_path / 'vectors.txt'}", "transfer=vectors", "trainer.max_epochs=1", "folder=run",
+        f"model.vectors={tmp_path / 'vectors.txt'}", "trainer.max_epochs=1", "folder=run",
     )  # fmt: skip
     assert ended.status == 0, ended.err
     summary = json.loads((tmp_path / "run/summary.json").read_text())
     stages = summary["transfer"]["stages"]
+    assert summary["transfer"]["name"] == "vectors"  # what transfer=auto is here
     assert [stage["name"] for stage in stages] == ["fixed_vectors", "trained_vectors"]
     assert stages[0]["why_not_cached"] == "what it says of a text is as long as the text"
     assert (

@@ -2,7 +2,6 @@
 
 import copy
 import functools
-from itertools import takewhile
 
 import pytest
 import torch
@@ -196,11 +195,6 @@ def _parameters(module, paths):
 MOST_PLACES = 32 * 2500  # pixels of the oracle's strip
 
 
-def resized(module):
-    """Whether a layer makes maps of one size from any, so that its field grows with the input's size."""
-    return isinstance(module, torch.nn.AdaptiveAvgPool2d) and module.output_size not in (1, (1, 1))
-
-
 @computed_cases
 def test_receptive_field_is_the_support_of_a_gradient(case):
     """A strip of input that holds the field twice, where the network takes one and it fits into memory."""
@@ -210,10 +204,8 @@ def test_receptive_field_is_the_support_of_a_gradient(case):
     network, _ = real(case)
     size = network.preprocessing.size
     shape = (1, network.preprocessing.channels, size, size)
-    named = dict(network.module.named_modules())
-    large = (1, network.preprocessing.channels, max(size, 64), max(size, 64))  # of a map of one place, no axis is told
-    fields = takewhile(lambda one: not resized(named.get(one.path)), receptive_fields(network.module, large))
-    last = network_field([one for one in fields if one.path in named])
+    modules = dict(network.module.named_modules())
+    last = network_field([one for one in receptive_fields(network.module, shape) if one.path in modules])
     assert last is not None
     assert last.field is not None
     stride = int(last.field.stride[-1]) or 1
@@ -222,6 +214,18 @@ def test_receptive_field_is_the_support_of_a_gradient(case):
         pytest.skip(f"a strip of {length} × {size} pixels does not fit")
     first, final, _ = support(randomised(network.module), (*shape[:2], size, length), last.path)
     assert final - first + 1 == last.field.size[-1]
+
+
+@over([case for case in CASES if case.architecture().fixed_size is None], lambda case: case.light)
+def test_field_does_not_depend_on_the_input(case):
+    if case.name == "tdnn":
+        pytest.skip("it sees whole columns")
+    least = case.architecture().least_size
+    fields = set()
+    for size in (least, 2 * least + 1, None):
+        network, shape = on_meta(case, size)
+        fields.add(network_field(receptive_fields(network, (1, *shape))).field.size)
+    assert len(fields) == 1, fields
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
@@ -195,3 +196,25 @@ def test_the_reason_is_the_first_cause(warned: Callable[[], list[str]]) -> None:
     guard = GuardedLogger("TensorBoard", Breaking())
     assert guard.attempt(fail) is None
     assert guard.failure == "OSError: [Errno 28] No space left on device"
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # TensorBoard's own writer dies
+def test_a_run_goes_on_when_the_disk_is_full(folder: RunFolder, warned: Callable[[], list[str]]) -> None:
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    loggers, _ = build_loggers(["tensorboard"], folder, project="p", run_name="r")
+    recorder = Recorder(folder, loggers)
+    noise = np.random.default_rng(0).integers(0, 256, (100, 100, 3), dtype=np.uint8)  # 30 kB as a PNG
+    resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, before[1]))  # no file may grow beyond it
+    try:
+        for step in range(12):
+            recorder.image("saliency/noise", noise, step)
+            recorder.scalar("train/loss", 1 / (step + 1), step)
+            loggers[1].save()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [logger.on for logger in loggers[1:]] == [False]
+    (failure,) = close(loggers, "success")
+    assert failure.startswith("TensorBoard failed: ")
+    assert len([text for text in warned() if "TensorBoard failed" in text]) == 1
+    assert [row["train/loss"] for row in read_metrics(folder.metrics_file)] == [1 / (step + 1) for step in range(12)]

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from convscope.tracking.report import charting, insight_charts, training_charts
-from convscope.tracking.report.tables import ShownTable, read_table
+from convscope.tracking.report import charting, network_charts, training_charts
+from convscope.tracking.report.confusion_chart import confusion_chart
+from convscope.tracking.report.tables import ShownTable, grouped, read_table
 
 
 def table(tmp_path: Path, text: str) -> ShownTable:
@@ -67,7 +68,7 @@ def test_a_long_curve_is_thinned_and_keeps_its_end() -> None:
 
 def test_confusions(tmp_path: Path) -> None:
     shown = table(tmp_path, "label,prediction\ncat,cat\ncat,dog\ncat,cat\ndog,dog\n")
-    (data,) = columns(insight_charts.confusion_chart(shown, ["dog", "cat"]))
+    (data,) = columns(confusion_chart(shown, ["dog", "cat"]))
     cells = dict(zip(zip(data["true"], data["predicted"], strict=True), data["count"], strict=True))
     assert cells == {("dog", "dog"): 1, ("dog", "cat"): 0, ("cat", "dog"): 1, ("cat", "cat"): 2}
     assert data["share"] == ["100.0%", "0.0%", "33.3%", "66.7%"]
@@ -78,23 +79,23 @@ def test_confusions(tmp_path: Path) -> None:
     [("a,b\n1,2\n", ["x", "y"]), ("label,prediction\n", ["x", "y"]), ("label,prediction\nz,x\n", ["x", "y"])],
 )
 def test_no_confusions(tmp_path: Path, text: str, classes: list[str]) -> None:
-    assert insight_charts.confusion_chart(table(tmp_path, text), classes) is None
+    assert confusion_chart(table(tmp_path, text), classes) is None
 
 
 def test_fields(tmp_path: Path) -> None:
     shown = table(tmp_path, "path,type,theoretical,effective\nconv1,Conv2d,3,2.5\nconv2,Conv2d,5,\nhead,Linear,inf,\n")
-    theoretical, effective = columns(insight_charts.field_chart(shown))
+    theoretical, effective = columns(network_charts.field_chart(shown))
     assert (theoretical["layer"], theoretical["y"]) == (["conv1", "conv2"], [3, 5])
     assert (effective["layer"], effective["y"]) == (["conv1"], [2.5])
-    assert insight_charts.field_chart(table(tmp_path, "path,kernel\nconv1,3\n")) is None
+    assert network_charts.field_chart(table(tmp_path, "path,kernel\nconv1,3\n")) is None
 
 
 def test_parameters_by_block(tmp_path: Path) -> None:
     shown = table(tmp_path, "path,block,parameters\na.0,stem,10\na.1,stem,20\nb,head,\nc,head,70\n")
-    (data,) = columns(insight_charts.parameter_chart(shown))
+    (data,) = columns(network_charts.parameter_chart(shown))
     assert (data["block"], data["parameters"]) == (["stem", "head"], [30, 70])
     assert data["share"] == ["30.0%", "70.0%"]
-    (data,) = columns(insight_charts.parameter_chart(table(tmp_path, "path,parameters\na.0,10\na.1,20\nb,5\n")))
+    (data,) = columns(network_charts.parameter_chart(table(tmp_path, "path,parameters\na.0,10\na.1,20\nb,5\n")))
     assert (data["block"], data["parameters"]) == (["a", "b"], [30, 5])
 
 
@@ -113,3 +114,28 @@ def test_cells_are_told_numbers_from_words(tmp_path: Path) -> None:
     shown = table(tmp_path, 'a,b,c\n"1,000",x,\n2,3,\n')
     assert list(shown.numeric) == [True, False, False]
     assert shown.rows[0][0] == "1,000"
+
+
+def test_what_a_stage_trains_of_each_block(tmp_path: Path) -> None:
+    shown = table(tmp_path, "stage,block,parameters,trainable,frozen\n2,stem,30,0,30\n2,head,70,70,0\n")
+    data = columns(network_charts.block_chart(shown))[0]
+    assert (data["block"], data["trained"], data["frozen"]) == (["stem", "head"], [0, 70], [30, 0])
+    assert data["share"] == ["30.0%", "70.0%"]
+    assert network_charts.block_chart(table(tmp_path, "block,parameters\nstem,30\n")) is None
+
+
+def test_the_effective_field_stands_at_the_layer_where_it_was_measured(tmp_path: Path) -> None:
+    shown = table(tmp_path, "layer,field,stride\nc1,3,1\nc2,5×7,1\npool,global,\nc2,9,2\nhead,,\n")
+    details = {"layer": "c2", "before": {"side": 4.0}, "after": {"side": 6.5}}
+    measured = network_charts.measured_field({"receptive_field": {"details": details}, "model": {"input": [3, 32, 32]}})
+    assert measured == network_charts.MeasuredField("c2", {"before": 4.0, "after": 6.5}, 32.0)
+    theoretical, before, after, *_ = columns(network_charts.field_chart(shown, measured))
+    assert (theoretical["x"], theoretical["y"]) == ([0, 1, 3], [3, 7, 9])
+    assert (before["x"], before["y"], after["x"], after["y"]) == ([3], [4.0], [3], [6.5])
+    for summary in ({}, {"receptive_field": {"details": {}}}, {"receptive_field": {"theoretical": 9}}):
+        assert network_charts.measured_field(summary) is None
+
+
+def test_long_numbers_are_grouped() -> None:
+    cells = ["9999", "10838016", "-12345", "0.12345", "32×112×112", "１２３４５", ""]
+    assert [grouped(cell) for cell in cells] == ["9999", "10,838,016", *cells[2:]]

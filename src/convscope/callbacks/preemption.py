@@ -2,6 +2,7 @@
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -13,6 +14,8 @@ SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)
 )  # Windows has only the first two
 STEPS_TOGETHER = 8  # steps after which several processes ask each other: each time they wait for the slowest
+
+TOGETHER = 5.0  # seconds within which signals are one wish: a scheduler may tell all processes, and each its children
 
 
 class Preemption:
@@ -30,6 +33,7 @@ class Preemption:
         self.largest: Callable[[int], int] | None = None
         self._held_off = False
         self._steps = 0
+        self._since = 0.0
 
     @contextmanager
     def heeded(self) -> Iterator["Preemption"]:
@@ -85,8 +89,11 @@ class Preemption:
             signal.signal(number, self._on_signal)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        again = self.received is not None
-        self.received = self.received or signal.Signals(number)
-        if again or not self._held_off:  # who asks twice does not want to wait
-            self._held_off = False
+        if self.received is None:
+            self.received, self._since = signal.Signals(number), time.monotonic()
+        elif time.monotonic() - self._since < TOGETHER:
+            return
+        else:
+            self._held_off = False  # who asks twice does not want to wait
+        if not self._held_off:
             raise Interrupted(self.received)

@@ -9,18 +9,20 @@ import torch
 from pytorch_lightning.callbacks import Callback
 from torch import nn
 
+from convscope.callbacks.time_spent import TimeSpent
 from convscope.errors import UserError
-from convscope.insight.effective_field import EffectiveField, measure_effective_field
+from convscope.insight.effective_field import EffectiveField, find_field_layer, measure_effective_field
 from convscope.insight.parameters import ParameterTable
-from convscope.insight.receptive_field import Field, as_number
+from convscope.insight.receptive_field import Field, LayerField, as_number
 from convscope.tracking import field_figures
+from convscope.tracking.field_sheet import field_sheet
 from convscope.tracking.recorder import Recorder
 
 COLUMNS = ("layer", "type", "output", "field", "stride", "offset", "padding", "gates see all")
 
 
 class ReceptiveFieldLog(Callback):
-    """Logs the table ``receptive_field`` once; figure and scalars ``effective_field`` at each stage's start and end.
+    """Logs the table ``receptive_field`` once; figures ``effective/...`` and scalars at each stage's start and end.
 
     One instance serves all stages of a run. What cannot be measured is a warning, and no end of a training.
 
@@ -30,6 +32,7 @@ class ReceptiveFieldLog(Callback):
         network: The whole network, of which a stage may run a part.
         images: Normalised pictures (N, C, H, W) to measure on; None: no effective field.
         picture: One of them as uint8 (H, W, C), for the figures.
+        spent: Where the time is counted.
     """
 
     def __init__(
@@ -39,14 +42,17 @@ class ReceptiveFieldLog(Callback):
         network: nn.Module,
         images: torch.Tensor | None,
         picture: np.ndarray | None = None,
+        spent: TimeSpent | None = None,
     ) -> None:
         self.recorder = recorder
+        self.spent = spent or TimeSpent()
         self.table = table
         self.network = network
         self.images = images
         self.picture = picture
         self.first: EffectiveField | None = None
         self.last: EffectiveField | None = None
+        self._layer: LayerField | None = None  # the same in every stage
         self._begun = False
         self._stages = 0
 
@@ -67,14 +73,15 @@ class ReceptiveFieldLog(Callback):
             self.last = measured
 
     def draw(self, step: int) -> None:
-        """The first field beside that of the weights as they are now, as ``receptive_field/effective``."""
+        """The first field beside that of the weights as they are now, as ``receptive_field/before_and_after``."""
         final = self._measure(step, "end")
         if final is None or self.first is None or final.gradient.ndim != 2:
             return
         self.last = final
         panels = [self._panel(title, field) for title, field in (("before", self.first), ("after", final))]
-        figure = field_figures.effective_field(panels, f"What the centre of {final.layer} answers to")
-        self.recorder.figure("receptive_field/effective", figure, step)
+        with self.spent.on("effective field"):
+            figure = field_figures.effective_field(panels, f"What the centre of {final.layer} answers to")
+            self.recorder.figure("receptive_field/before_and_after", figure, step)
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -87,11 +94,16 @@ class ReceptiveFieldLog(Callback):
     def _measure(self, step: int, moment: str) -> EffectiveField | None:
         if self.images is None:
             return None
+        with self.spent.on("effective field"):
+            return self._measured(self.images, step, moment)
+
+    def _measured(self, images: torch.Tensor, step: int, moment: str) -> EffectiveField | None:
         device = next(self.network.parameters()).device
-        layer = None if self.first is None else self.first.layer
         try:
+            if self._layer is None:
+                self._layer = find_field_layer(self.network, tuple(images.shape))
             with torch.autocast(device.type, enabled=False):
-                measured = measure_effective_field(self.network, self.images.to(device), layer)
+                measured = measure_effective_field(self.network, images.to(device), self._layer)
         except (UserError, RuntimeError) as error:
             warnings.warn(f"the effective receptive field cannot be measured: {error}", stacklevel=2)
             self.images = None
@@ -106,8 +118,8 @@ class ReceptiveFieldLog(Callback):
             scalars["receptive_field/effective_share"] = measured.share
         self.recorder.scalars(scalars, step)
         if measured.gradient.ndim == 2:
-            figure = field_figures.effective_field([self._panel(moment.replace("_", " "), measured)])
-            self.recorder.figure(f"receptive_field/effective_{moment}", figure, step)
+            sheet = field_sheet(*self._panel(moment.replace("_", " "), measured))
+            self.recorder.image(f"receptive_field/effective/{moment}", sheet, step)
         return measured
 
     def _panel(

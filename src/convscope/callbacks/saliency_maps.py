@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback
 from torch import nn
 
+from convscope.callbacks.moments import AtMoments
 from convscope.callbacks.time_spent import TimeSpent
 from convscope.insight import saliency
 from convscope.tracking.contact_sheet import GREEN, RED, Tile, contact_sheet
@@ -33,11 +33,11 @@ class LookedAt:
     labels: torch.Tensor
 
 
-class SaliencyMaps(Callback):
+class SaliencyMaps(AtMoments):
     """Draws the maps of a few fixed pictures at the end of every stage, and every few epochs.
 
-    ``saliency/maps`` has each picture with the maps of all methods, for its true class; ``saliency/learning`` has the
-    first method's maps of all moments so far, side by side.
+    ``saliency/maps`` has each picture with the maps of all methods, for its true class; ``saliency/learning/<method>``
+    has the maps of all moments so far, side by side.
 
     Args:
         recorder: Takes the figures.
@@ -61,47 +61,36 @@ class SaliencyMaps(Callback):
         spent: TimeSpent,
         warn: Callable[[str], None],
     ) -> None:
-        self.recorder, self.network, self.classes = recorder, network, classes
+        super().__init__(recorder, every_epochs, spent)
+        self.network, self.classes = network, classes
         self.maps = Maps(methods, warn)
-        self.every_epochs, self.spent = every_epochs, spent
         self._read, self._pictures = pictures, None
-        self._moments: list[tuple[str, list[np.ndarray]]] = []
+        self._moments: dict[str, list[tuple[str, list[np.ndarray]]]] = {}
 
     _pictures: LookedAt | None
 
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Look, where it is time to; the last epoch's turn is the end of the stage."""
-        epoch = trainer.current_epoch + 1
-        if self.every_epochs and epoch % self.every_epochs == 0 and epoch < (trainer.max_epochs or epoch):
-            self._look(trainer, f"epoch {self.recorder.position.epochs + epoch}")
-
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Look at the end of a stage."""
-        self._look(trainer, f"after {self.recorder.position.epochs + trainer.current_epoch} epochs")
-
-    def _look(self, trainer: pl.Trainer, moment: str) -> None:
-        if not trainer.is_global_zero:
+    def look(self, trainer: pl.Trainer, moment: str) -> None:
+        """Draw both figures."""
+        if self._pictures is None:
+            self._pictures = self._read()
+        seen = self._pictures
+        maps, probabilities = self.maps(self.network, seen.inputs, seen.labels)
+        if not maps:
             return
-        with self.spent.on("saliency"):
-            if self._pictures is None:
-                self._pictures = self._read()
-            seen = self._pictures
-            maps, probabilities = self.maps(self.network, seen.inputs, seen.labels)
-            if not maps:
-                return
-            rows = map_rows(seen, seen.labels, maps, probabilities, self.classes)
-            self.recorder.image("saliency/maps", contact_sheet(rows, heading=moment), trainer.global_step)
-            first = next(iter(maps.values())).numpy()
-            overlays = [overlay(pixels, values) for pixels, values in zip(seen.pixels, first, strict=True)]
-            self._moments = [*self._moments, (moment, overlays)][-MOST_MOMENTS:]
-            sheet = contact_sheet(
-                [
-                    [Tile(pixels, self.classes[int(label)]), *(Tile(shown[row], name) for name, shown in self._moments)]
-                    for row, (pixels, label) in enumerate(zip(seen.pixels, seen.labels, strict=True))
-                ],
-                heading=f"where the network looks ({next(iter(maps))})",
-            )
-            self.recorder.image("saliency/learning", sheet, trainer.global_step)
+        rows = map_rows(seen, seen.labels, maps, probabilities, self.classes)
+        self.recorder.image("saliency/maps", contact_sheet(rows, heading=moment), trainer.global_step)
+        for method, values in maps.items():
+            self._draw_moments(method, moment, values.numpy(), seen, trainer.global_step)
+
+    def _draw_moments(self, method: str, moment: str, maps: np.ndarray, seen: LookedAt, step: int) -> None:
+        overlays = [overlay(pixels, values) for pixels, values in zip(seen.pixels, maps, strict=True)]
+        moments = self._moments[method] = [*self._moments.get(method, []), (moment, overlays)][-MOST_MOMENTS:]
+        rows = [
+            [Tile(pixels, self.classes[int(label)]), *(Tile(shown[row], name) for name, shown in moments)]
+            for row, (pixels, label) in enumerate(zip(seen.pixels, seen.labels, strict=True))
+        ]
+        sheet = contact_sheet(rows, heading=f"where the network looks ({method})")
+        self.recorder.image(f"saliency/learning/{method}", sheet, step)
 
 
 class Maps:

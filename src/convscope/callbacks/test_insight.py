@@ -1,7 +1,8 @@
 """After the test: where the network looked when it was wrong, what its layers look for, whether its maps are right."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any, cast
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from pytorch_lightning.callbacks import Callback
 from torch import nn
 
+from convscope.callbacks.feature_map_figure import feature_map_rows
 from convscope.callbacks.saliency_maps import LookedAt, Maps, map_rows
 from convscope.callbacks.time_spent import TimeSpent
 from convscope.errors import UserError
@@ -25,6 +27,15 @@ FAITHFULNESS_COLUMNS = (
     "method", "pictures", "deletion", "insertion", "top_layer_randomised", "all_randomised",
     "pictures_with_mask", "pointing_game", "mass_inside", "area", "mass_over_area",
 )  # fmt: skip
+
+
+Part = Callable[[], None]
+Checked = tuple[LookedAt, Mapping[int, np.ndarray]]  # pictures, and where the object is, by the picture's place
+
+
+def unwatched(parts: Sequence[tuple[str, Part]], what: str) -> Iterator[Part]:
+    """The parts, one after the other, by nobody watched."""
+    return (part for _, part in parts)
 
 
 @dataclass(frozen=True)
@@ -52,12 +63,13 @@ class Looks:
     units: int
     patches: int
     searched: int
+    layers: int
     faithfulness: int
     curve_steps: int
 
 
 class TestInsight(Callback):
-    """Draws ``mistakes/worst_maps``, ``filters/...`` and writes the table ``faithfulness``, at the end of a test.
+    """Draws ``mistakes/worst_maps``, ``filters/...``, and writes the table ``faithfulness``, at the end of a test.
 
     Args:
         recorder: Takes figures and tables.
@@ -69,6 +81,7 @@ class TestInsight(Callback):
         field: From the path of a layer to its receptive field, to cut patches by; None shows whole pictures.
         spent: Where the time is counted.
         warn: Takes a sentence about what could not be looked at.
+        watched: Goes through the parts of the work, each with its name, and may show which it is at.
     """
 
     __test__ = False  # for pytest
@@ -84,8 +97,10 @@ class TestInsight(Callback):
         field: Callable[[str], filters.Sees | None],
         spent: TimeSpent,
         warn: Callable[[str], None],
+        watched: Callable[[Sequence[tuple[str, Part]], str], Iterator[Part]] = unwatched,
     ) -> None:
         self.recorder, self.network, self.pictures, self.classes = recorder, network, pictures, classes
+        self.watched = watched
         self.methods, self.looks, self.field, self.spent, self.warn = methods, looks, field, spent, warn
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -95,18 +110,34 @@ class TestInsight(Callback):
         predictions, step = cast(Any, pl_module).predictions, trainer.global_step
         sure, answers = predictions.logits.softmax(dim=1).max(dim=1)
         wrong = answers != predictions.labels
+        places = torch.nonzero(wrong).flatten()
+        places = places[sure[places].argsort(descending=True, stable=True)][: self.looks.mistakes]
+        right = [int(predictions.indices[place]) for place in torch.nonzero(~wrong).flatten()]
+        parts: list[tuple[str, Part]] = []
         if self.looks.mistakes:
-            with self.spent.on("mistakes"):
-                places = torch.nonzero(wrong).flatten()
-                places = places[sure[places].argsort(descending=True, stable=True)][: self.looks.mistakes]
-                self._mistakes([int(predictions.indices[place]) for place in places], answers[places], step)
+            shown = [int(predictions.indices[place]) for place in places]
+            parts.append(
+                ("mistakes", partial(self._counted, "mistakes", partial(self._mistakes, shown, answers[places], step)))
+            )
         if self.looks.units:
-            with self.spent.on("filters"):
-                self._filters(step)
-        if self.looks.faithfulness:
-            with self.spent.on("faithfulness"):
-                right = torch.nonzero(~wrong).flatten()
-                self._faithfulness([int(predictions.indices[place]) for place in right], step)
+            parts.append(("filters", partial(self._counted, "filters", partial(self._filters, step))))
+        if self.looks.layers:
+            surest = int(predictions.indices[sure.where(~wrong, -1).argmax()])
+            parts.append(
+                ("feature maps", partial(self._counted, "feature maps", partial(self._feature_maps, surest, step)))
+            )
+        rows: list[list[Any]] = []
+        if self.looks.faithfulness and right:
+            checked = cache(lambda: self._spread(right))
+            parts += [(f"faithfulness of {name}", partial(self._check, name, checked, rows)) for name in self.methods]
+        for look in self.watched(parts, "looking into the network"):
+            look()
+        if rows:
+            self.recorder.table("faithfulness", FAITHFULNESS_COLUMNS, rows, step)
+
+    def _counted(self, name: str, look: Part) -> None:
+        with self.spent.on(name):
+            look()
 
     def _mistakes(self, indices: Sequence[int], answers: torch.Tensor, step: int) -> None:
         if not indices:
@@ -159,26 +190,34 @@ class TestInsight(Callback):
         heading = f"{found.layer}: the patches that excite its units most"
         self.recorder.image("filters/strongest_patches", contact_sheet(rows, heading=heading, side=112), step)
 
-    def _faithfulness(self, indices: Sequence[int], step: int) -> None:
-        """Of pictures that were classified rightly, spread over the split."""
-        if not indices:
-            return
+    def _feature_maps(self, index: int, step: int) -> None:
+        """Of the picture that it was surest of and right."""
+        seen = self.pictures.look([index])
+        device = next(self.network.parameters()).device
+        rows = feature_map_rows(self.network, seen.inputs.to(device), seen.pixels[0], self.looks.layers)
+        if rows:
+            heading = f"{self.classes[int(seen.labels[0])]} on its way through the network: the strongest units"
+            self.recorder.image("filters/feature_maps", contact_sheet(rows, heading=heading, side=96), step)
+
+    def _spread(self, indices: Sequence[int]) -> Checked:
+        """Some of the pictures ``indices``, from all over the split, and the masks of those that have one."""
         spread = np.linspace(0, len(indices) - 1, min(self.looks.faithfulness, len(indices))).astype(int)
         chosen = [indices[place] for place in spread]
-        seen = self.pictures.look(chosen)
         masks = {number: mask for number, index in enumerate(chosen) if (mask := self.pictures.mask(index)) is not None}
-        device = next(self.network.parameters()).device
-        inputs, labels = seen.inputs.to(device), seen.labels.to(device)
-        rows = []
-        for name in self.methods:
+        return self.pictures.look(chosen), masks
+
+    def _check(self, name: str, checked: Callable[[], Checked], rows: list[list[Any]]) -> None:
+        """Add the row of a method, on pictures that were classified rightly."""
+        with self.spent.on("faithfulness"):
+            seen, masks = checked()
+            device = next(self.network.parameters()).device
+            inputs, labels = seen.inputs.to(device), seen.labels.to(device)
             try:
                 values = faithfulness_row(self.network, inputs, labels, name, masks, self.looks.curve_steps)
             except UserError as error:
                 self.warn(f"{error} (it is left out of the table of faithfulness)")
-                continue
-            rows.append([name, len(chosen), *values])
-        if rows:
-            self.recorder.table("faithfulness", FAITHFULNESS_COLUMNS, rows, step)
+                return
+            rows.append([name, len(seen.pixels), *values])
 
 
 def faithfulness_row(

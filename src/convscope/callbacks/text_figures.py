@@ -96,6 +96,14 @@ class TextFigures(Callback):
             self.recorder.table("ngrams", columns, rows, step)
 
 
+def padded(texts: Sequence[ReadText], least: int) -> torch.Tensor:
+    """Tokens (N, L) int64 of ``texts``, padded with 0, L at least ``least``."""
+    tokens = torch.zeros(len(texts), max(least, *(len(text.ids) for text in texts)), dtype=torch.int64)
+    for row, text in enumerate(texts):
+        tokens[row, : len(text.ids)] = torch.tensor(text.ids)
+    return tokens
+
+
 def explain(
     network: nn.Module,
     texts: Sequence[ReadText],
@@ -107,10 +115,7 @@ def explain(
     score: Score = "logit",
 ) -> list[TokenMap]:
     """How much each token of ``texts`` speaks for the classes ``targets``."""
-    longest = max(least, *(len(text.ids) for text in texts))
-    tokens = torch.zeros(len(texts), longest, dtype=torch.int64)
-    for row, text in enumerate(texts):
-        tokens[row, : len(text.ids)] = torch.tensor(text.ids)
+    tokens = padded(texts, least)
     asked = token_saliency.find_method(method)
     maps = asked(network, tokens.to(device), torch.tensor(targets, device=device), score=score)
     return [

@@ -1,12 +1,14 @@
 """What a person reads while a command works."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+
+Thing = TypeVar("Thing")
 
 _quiet = False
 _silent = False
@@ -82,3 +84,24 @@ def say_table(table: "Table") -> None:
     from rich.console import Console
 
     (the_console() if the_console().is_terminal else Console(width=240)).print(table)
+
+
+def watched(steps: Sequence[tuple[str, Thing]], what: str) -> Iterator[Thing]:
+    """The second of each step, one after the other; on a terminal a bar says which it is, by the first.
+
+    Args:
+        steps: Name and thing.
+        what: What the steps are together.
+    """
+    if _quiet or not the_console().is_terminal:
+        yield from (thing for _, thing in steps)
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=the_console(), transient=True) as progress:
+        task = progress.add_task(what, total=len(steps))
+        for name, thing in steps:
+            progress.update(task, description=f"{what}: {name}")
+            yield thing
+            progress.advance(task)

@@ -14,6 +14,7 @@ from convscope.errors import UserError
 if TYPE_CHECKING:
     import torch
 
+    from convscope.commands.explained_maps import ExplainedMaps
     from convscope.commands.explained_pictures import Pictures
     from convscope.commands.trained import TrainedRun
 
@@ -79,6 +80,7 @@ def run(config: Explain, overrides: Sequence[str]) -> None:
     if config.text is not None:
         raise UserError("text: the run was trained on pictures; give images=FILE, or nothing")
 
+    from convscope.commands.explained_maps import explained_maps
     from convscope.commands.explained_pictures import pictures_of_files, worst_and_best
     from convscope.commands.trained import load_trained_run
     from convscope.insight import saliency
@@ -102,17 +104,9 @@ def run(config: Explain, overrides: Sequence[str]) -> None:
         targets = pictures.labels.clone()
     else:
         targets = probabilities.argmax(dim=1)
-    maps = {}
-    for name, method in methods.items():
-        settings = {"layer": config.layer} if name in saliency.LAYER_METHODS and config.layer is not None else {}
-        maps[name] = torch.cat(
-            [
-                method(trained.network, inputs, classes, score=config.score, **settings)
-                for inputs, classes in zip(pictures.inputs.split(16), targets.split(16), strict=True)
-            ]
-        )
+    explained = explained_maps(config, trained.network, methods, pictures.inputs, targets)
     folder = _new_folder(config, trained.folder.path, None)
-    _write(folder, trained, pictures, maps, targets, probabilities, overrides)
+    _write(folder, trained, pictures, explained, targets, probabilities, overrides)
 
 
 def _explain_text(config: Explain) -> None:
@@ -145,7 +139,7 @@ def _write(
     folder: Path,
     trained: "TrainedRun",
     pictures: "Pictures",
-    maps: dict[str, "torch.Tensor"],
+    explained: "ExplainedMaps",
     targets: "torch.Tensor",
     probabilities: "torch.Tensor",
     overrides: Sequence[str],
@@ -167,7 +161,7 @@ def _write(
         said = f"{classes[answer]} {float(probabilities[number, answer]):.1%}"
         title = said if label is None or label == answer else f"{said}\ntrue: {classes[label]}"
         row = [Tile(pixels, title, frame)]
-        for method, all_maps in maps.items():
+        for method, all_maps in explained.maps.items():
             values = all_maps[number].numpy()
             row += [Tile(map_picture(values), f"{method}\n{score}"), Tile(overlay(pixels, values), f"over it\n{score}")]
         file = folder / f"{number:03}_{_file_name(name)}.png"
@@ -177,21 +171,24 @@ def _write(
                 "picture": name, "figure": file.name, "class": classes[target], "predicted": classes[answer],
                 "label": None if label is None else classes[label],
                 "probability": round(float(probabilities[number, target]), 6),
+                **{f"{method}_error": round(float(own[number]), 6) for method, own in explained.errors.items()},
             }
         )  # fmt: skip
-    arrays: dict[str, Any] = {name.replace(":", "_"): values.numpy() for name, values in maps.items()}
+    arrays: dict[str, Any] = {name.replace(":", "_"): values.numpy() for name, values in explained.maps.items()}
     np.savez_compressed(
         folder / "maps.npz", pictures=np.stack(pictures.pixels), targets=targets.numpy(),
         probabilities=probabilities.numpy(), **arrays,
     )  # fmt: skip
     content = {
-        "run": str(trained.folder.path), "classes": list(classes), "methods": list(maps), "pictures": listed,
+        "run": str(trained.folder.path), "classes": list(classes), "methods": list(explained.maps), "pictures": listed,
         "overrides": list(overrides),
     }  # fmt: skip
     text = json.dumps(content, indent=2, ensure_ascii=False)
     (folder / "explanation.json").write_text(text + "\n", encoding="utf-8")
     for entry in listed:
         say(f"{entry['picture']}: {entry['predicted']}; asked for {entry['class']} {entry['probability']:.1%}")
+    for name, errors in explained.errors.items():
+        say(f"{name}: the maps add up to the change of the score but for {float(errors.median()):.2%} (median)")
     say(f"figures  {folder}\narrays   {folder / 'maps.npz'}")
 
 

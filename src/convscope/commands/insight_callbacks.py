@@ -9,7 +9,7 @@ from pytorch_lightning.callbacks import Callback
 from convscope.callbacks.saliency_maps import LookedAt, SaliencyMaps
 from convscope.callbacks.test_insight import Looks, TestedPictures, TestInsight
 from convscope.callbacks.time_spent import TimeSpent
-from convscope.commands.console import warn
+from convscope.commands.console import warn, watched
 from convscope.config.train import Callbacks
 from convscope.data.hotdog import SceneSplit
 from convscope.data.image_data_module import ImageDataModule
@@ -17,6 +17,8 @@ from convscope.data.resizing import Resizing, centre
 from convscope.insight.receptive_field import Field, receptive_fields
 from convscope.models.network import Network
 from convscope.tracking.recorder import Recorder
+
+METHODS = ("gradient", "grad_cam")  # where none are named
 
 
 def saliency_callbacks(
@@ -28,10 +30,11 @@ def saliency_callbacks(
     most = told.saliency.pictures
 
     def pictures() -> LookedAt:
-        return look(data, "validation", _of_each_class(data.store("validation").labels, most))
+        return look(data, "validation", of_each_class(data.store("validation").labels, most))
 
     own = told.saliency
-    return [SaliencyMaps(recorder, network.module, pictures, data.classes, own.methods, own.every_epochs, spent, warn)]
+    methods = own.methods or METHODS
+    return [SaliencyMaps(recorder, network.module, pictures, data.classes, methods, own.every_epochs, spent, warn)]
 
 
 def test_insight(
@@ -48,7 +51,16 @@ def test_insight(
     looks = Looks(**told.looks.model_dump(exclude={"methods"}))
     return [
         TestInsight(
-            recorder, network.module, split, data.classes, told.looks.methods, looks, _field(network), spent, warn
+            recorder,
+            network.module,
+            split,
+            data.classes,
+            told.looks.methods,
+            looks,
+            _field(network),
+            spent,
+            warn,
+            watched,
         )
     ]
 
@@ -86,7 +98,7 @@ def mask(data: ImageDataModule, split: str, index: int) -> np.ndarray | None:
     return centre(pixels, seen.size)[..., 0] > 127
 
 
-def _of_each_class(labels: np.ndarray, most: int) -> list[int]:
+def of_each_class(labels: np.ndarray, most: int) -> list[int]:
     """``most`` indices, the classes taken in turn."""
     groups = [np.flatnonzero(labels == label).tolist() for label in np.unique(labels)]
     turns = [group[turn] for turn in range(max(map(len, groups))) for group in groups if turn < len(group)]

@@ -8,6 +8,7 @@ from pytorch_lightning.callbacks import Callback
 
 from convscope.callbacks.parameter_table import ParameterTableLog
 from convscope.callbacks.receptive_field import ReceptiveFieldLog
+from convscope.callbacks.time_spent import TimeSpent
 from convscope.config.train import Train
 from convscope.data.image_data_module import ImageDataModule
 from convscope.insight.parameters import ParameterTable
@@ -25,6 +26,7 @@ class Insights:
     table: ParameterTable
     callbacks: list[Callback] = field(default_factory=list)
     fields: ReceptiveFieldLog | None = None
+    unit: str = "px"  # of the fields
 
     def finish(self) -> None:
         """After the test, with the weights that were tested: the field before and after."""
@@ -35,10 +37,10 @@ class Insights:
     def receptive_field(self) -> dict[str, Any]:
         """For ``summary.json``."""
         if self.fields is not None:
-            return self.fields.summary
+            return {**self.fields.summary, "unit": self.unit}
         network = self.table.receptive_field
         size = None if network is None or network.field is None else network.field.size[-1]
-        return {"theoretical": size, "effective": None, "details": {}}
+        return {"theoretical": size, "effective": None, "details": {}, "unit": self.unit}
 
 
 def build_insights(
@@ -47,14 +49,15 @@ def build_insights(
     table: ParameterTable,
     data: ImageDataModule | None,
     recorder: Recorder,
+    spent: TimeSpent,
 ) -> Insights:
     """What ``callbacks=...`` switches on of it.
 
     The effective field is measured on pictures of the validation split of ``data``; None: it is not, as of texts,
-    whose tokens have no gradient.
+    whose tokens have no gradient. ``spent`` counts the time.
     """
     told = config.callbacks
-    insights = Insights(table)
+    insights = Insights(table, unit="px" if isinstance(network, Network) else "tokens")
     if told.parameters:
         parts = {block.name: block.modules for block in blocks(network.module, network.head)}
         insights.callbacks.append(ParameterTableLog(recorder, table, network.module, parts))
@@ -67,6 +70,6 @@ def build_insights(
             mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (seen.mean, seen.std))
             pixels = ((images[0].float() * std + mean).clamp(0, 1) * 255).round().byte()
             picture = pixels.permute(1, 2, 0).numpy()
-        insights.fields = ReceptiveFieldLog(recorder, table, network.module, images, picture)
+        insights.fields = ReceptiveFieldLog(recorder, table, network.module, images, picture, spent)
         insights.callbacks.append(insights.fields)
     return insights

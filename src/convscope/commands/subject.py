@@ -2,7 +2,7 @@
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -85,10 +85,14 @@ class Subject(ABC):
         """Lines for the console about the data; after ``data_module``."""
 
     @abstractmethod
+    def show_samples(self, recorder: "Recorder") -> None:
+        """Log a few training examples; after ``data_module``."""
+
+    @abstractmethod
     def figures(self, recorder: "Recorder") -> "Callback":
         """What draws the test."""
 
-    def insights(self, config: Train, recorder: "Recorder") -> "Insights | None":
+    def insights(self, config: Train, recorder: "Recorder", spent: "TimeSpent") -> "Insights | None":
         """What is told of the network's parameters and fields; after ``data_module``."""
         return None
 
@@ -199,17 +203,23 @@ class PictureSubject(Subject):
             f"{sizes['test']:,} test pictures of {len(source.classes)} classes at {self.network.preprocessing.size} px"
         }
 
+    def show_samples(self, recorder: "Recorder") -> None:
+        """As a figure."""
+        from convscope.commands.samples import show_pictures
+
+        show_pictures(recorder, self.data)
+
     def figures(self, recorder: "Recorder") -> "Callback":
         """Confusion matrix and grids of pictures."""
         from convscope.callbacks.test_figures import TestFigures
 
         return TestFigures(recorder, self.data.store("test").image)
 
-    def insights(self, config: Train, recorder: "Recorder") -> "Insights | None":
+    def insights(self, config: Train, recorder: "Recorder", spent: "TimeSpent") -> "Insights | None":
         """Parameters, theoretical and effective fields."""
         from convscope.commands.insights import build_insights
 
-        return build_insights(config, self.network, self.table, self.data, recorder)
+        return build_insights(config, self.network, self.table, self.data, recorder, spent)
 
     def looks_while_training(self, config: Train, recorder: "Recorder", spent: "TimeSpent") -> "list[Callback]":
         """Saliency maps of the same pictures."""
@@ -244,6 +254,8 @@ class TextSubject(Subject):
         for stage in config.transfer.stages:
             if stage.augmentation != "none":
                 raise UserError(f"transfer.augmentation={stage.augmentation}: texts are not augmented; set it to none")
+        if config.callbacks.saliency is not None and config.callbacks.saliency.methods is not None:
+            refuse_methods_of_pictures(config.callbacks.saliency.methods)
         self.seen = text_preprocessing(text_architecture_of(config.model), self.told)  # type: ignore[arg-type]
         self.source = open_texts(self.told)
         self.vectors: WordVectors | None = None
@@ -307,32 +319,19 @@ class TextSubject(Subject):
         """The texts, their tokens, their vectors."""
         return said_of_tokens(self.source.name, self.source.source, self.facts, self.data.sizes, self.data.classes)
 
+    def show_samples(self, recorder: "Recorder") -> None:
+        """As a table."""
+        from convscope.commands.samples import show_texts
+
+        show_texts(recorder, self.source)
+
     def figures(self, recorder: "Recorder") -> "Callback":
         """Confusion matrix, texts with the words that counted, and n-grams."""
-        import torch
+        from convscope.commands.text_callbacks import text_figures
 
-        from convscope.callbacks.text_figures import ReadText, TextFigures
+        return text_figures(recorder, self.data)
 
-        test, train = self.source.splits["test"], self.source.splits["train"]
-
-        def read(index: int) -> ReadText:
-            encoded = self.tokens.encode(test.texts[index])
-            return ReadText(test.texts[index], encoded.ids, encoded.spans)
-
-        def training() -> "Any":
-            some = min(len(train), NGRAM_TEXTS)
-            batches = self.data.inputs("train", batch_size=64)
-            for first, batch in zip(range(0, some, 64), batches, strict=False):
-                yield batch, torch.arange(first, first + len(batch))
-
-        def ngram(index: int, start: int, stop: int) -> str:
-            text = train.texts[index]
-            spans = self.tokens.encode(text).spans[start:stop]
-            return text[spans[0][0] : spans[-1][1]]
-
-        return TextFigures(recorder, read, self.seen.least, training, ngram)
-
-    def insights(self, config: Train, recorder: "Recorder") -> "Insights | None":
+    def insights(self, config: Train, recorder: "Recorder", spent: "TimeSpent") -> "Insights | None":
         """Parameters and theoretical fields, for a text of the mean length."""
         from convscope.commands.insights import build_insights
         from convscope.insight.parameters import describe_parameters
@@ -341,7 +340,19 @@ class TextSubject(Subject):
             table = describe_parameters(self.network.module, (1, self.length))
         except UserError:  # control flow that asks for tokens
             return None
-        return build_insights(config, self.network, table, None, recorder)
+        return build_insights(config, self.network, table, None, recorder, spent)
+
+    def looks_while_training(self, config: Train, recorder: "Recorder", spent: "TimeSpent") -> "list[Callback]":
+        """Saliency maps of the same texts."""
+        from convscope.commands.text_callbacks import token_saliency_callbacks
+
+        return token_saliency_callbacks(config.callbacks, recorder, self.network.module, self.data, spent)
+
+    def looks_at_test(self, config: Train, recorder: "Recorder", spent: "TimeSpent") -> "list[Callback]":
+        """Scores of saliency, where the decisive words are known."""
+        from convscope.commands.text_callbacks import token_test_callbacks
+
+        return token_test_callbacks(config.callbacks, recorder, self.network.module, self.data, spent)
 
     def summary(self) -> dict[str, dict[str, Any]]:
         """Tokens and vectors."""
@@ -350,4 +361,16 @@ class TextSubject(Subject):
         return {"model": {"input": [self.length], "vectors": vectors}, "data": {"tokens": facts}}
 
 
-NGRAM_TEXTS = 2048  # training texts in which n-grams are looked for
+def refuse_methods_of_pictures(methods: Sequence[str]) -> None:
+    """Before anything slow.
+
+    Raises:
+        UserError: A method of ``callbacks.saliency`` is none for texts.
+    """
+    from convscope.insight.token_saliency import find_method
+
+    try:
+        for method in methods:
+            find_method(method)
+    except UserError as error:
+        raise UserError(f"callbacks.saliency: {error}") from error

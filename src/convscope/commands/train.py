@@ -12,6 +12,7 @@ from convscope.commands.compose import compose_again
 from convscope.commands.console import say, say_facts, set_quiet, warn
 from convscope.commands.naming import run_path, sweep_path
 from convscope.commands.processes.together import Processes
+from convscope.commands.requeued import folder_before, note_folder
 from convscope.commands.resume import Resumed, resume_run
 from convscope.config.train import Train
 from convscope.config.transfer import StageSettings
@@ -43,6 +44,12 @@ def _train(config: Train, overrides: Sequence[str], preemption: "Preemption", pr
     set_quiet(config.quiet)
     refuse_without_effect(config, overrides)
     resumed: Resumed | None = None
+    sweep = sweep_path()
+    words = overrides
+    before = None if sweep or config.resume else folder_before(config.outputs, words)
+    if before is not None and (before / "config.yaml").is_file():
+        say(f"this job was queued again: {before} goes on")
+        config, overrides = config.model_copy(update={"resume": str(before)}), []
     if config.resume is not None:
         resumed = resume_run(config, overrides)
         if resumed is None:
@@ -89,12 +96,13 @@ def _train(config: Train, overrides: Sequence[str], preemption: "Preemption", pr
     hardware = processes.from_first(lambda: chosen)
     device = torch.device({"gpu": "cuda"}.get(accelerator, accelerator))
 
-    sweep = sweep_path()
-    folder = RunFolder(processes.from_first(lambda: run_path(config) if resumed is None else resumed.path))
+    folder = RunFolder(processes.from_first(lambda: resumed.path if resumed else before or run_path(config)))
     plain = config.model_dump()
     if processes.first:
         # a job's folder is its own, whatever a kill left in it
-        folder.create(resume=resumed is not None or sweep is not None)
+        folder.create(resume=bool(resumed or before or sweep))
+        if sweep is None:
+            note_folder(config.outputs, words, folder.path)
         if resumed is None:
             folder.write_config(f"# convscope train {shlex.join(overrides)}\n{training.as_yaml(plain)}")
     done = processes.from_first(lambda: staging.read_done(folder))
@@ -150,8 +158,10 @@ def _train(config: Train, overrides: Sequence[str], preemption: "Preemption", pr
         staging.print_plan(prepared, network.parameters)
         for notice in notices:
             say(notice)
+        if config.callbacks.figures and processes.first:
+            subject.show_samples(recorder)
         spent = TimeSpent()
-        insights = subject.insights(config, recorder) if processes.first else None
+        insights = subject.insights(config, recorder, spent) if processes.first else None
         looking = [
             *([] if insights is None else insights.callbacks),
             *(subject.looks_while_training(config, recorder, spent) if processes.first else []),
@@ -180,7 +190,8 @@ def _train(config: Train, overrides: Sequence[str], preemption: "Preemption", pr
         callbacks = subject.looks_at_test(config, recorder, spent) if processes.first else []
         if config.callbacks.figures and processes.first:
             callbacks = [subject.figures(recorder), *callbacks]
-        trainer = stages.test(prepared[-1], callbacks)
+        bar = training.build_bar(config, "test") if processes.first else []
+        trainer = stages.test(prepared[-1], [*bar, *callbacks])
         if not processes.first:
             status = "success"
             return
@@ -270,7 +281,8 @@ def settle_transfer(config: Train, weights: "Weights") -> Train:
         UserError: The transfer needs known weights, and these are random.
     """
     if config.transfer.name == "auto":
-        choice = "gradual" if weights.known else "scratch"
+        trains_vectors = getattr(config.model, "variant", "rand") in ("non_static", "multichannel")
+        choice = "gradual" if weights.known else "vectors" if trains_vectors else "scratch"
         config = compose_again("train", [f"transfer={choice}"], Train)
     if config.transfer.weights == "known" and not weights.known:
         raise UserError(

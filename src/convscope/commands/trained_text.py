@@ -10,7 +10,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 from torch import nn
 
-from convscope.callbacks.text_figures import ReadText
+from convscope.callbacks.text_figures import ReadText, padded
 from convscope.commands.texts import text_architecture_of
 from convscope.config.text_model import TextModel
 from convscope.data.tokens import Tokens, tokens_from_file
@@ -40,14 +40,6 @@ class TrainedText:
         with torch.no_grad():
             logits: torch.Tensor = self.network(padded(texts, self.preprocessing.least))
         return logits
-
-
-def padded(texts: Sequence[ReadText], least: int) -> torch.Tensor:
-    """Tokens (N, L) int64 of ``texts``, padded with 0."""
-    tokens = torch.zeros(len(texts), max(least, *(len(text.ids) for text in texts)), dtype=torch.int64)
-    for row, text in enumerate(texts):
-        tokens[row, : len(text.ids)] = torch.tensor(text.ids)
-    return tokens
 
 
 def is_text_run(path: Path) -> bool:

@@ -1,7 +1,6 @@
 """Lightning's Trainer and its callbacks, as the configuration tells."""
 
 import logging
-import sys
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -9,13 +8,14 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 import yaml
-from pytorch_lightning.callbacks import Callback, EarlyStopping, RichProgressBar
+from pytorch_lightning.callbacks import Callback, EarlyStopping
 from pytorch_lightning.loggers import Logger
 
 from convscope.callbacks.checkpoints import BEST
 from convscope.callbacks.epoch_lines import EpochLines
 from convscope.callbacks.learning_rate import LearningRateLog
-from convscope.commands.console import say
+from convscope.callbacks.training_bar import TrainingBar
+from convscope.commands.console import is_silent, say, the_console
 from convscope.commands.hardware import Hardware
 from convscope.config.train import Train
 from convscope.config.transfer import Stage
@@ -39,9 +39,14 @@ def build_callbacks(config: Train, stage: Stage) -> list[Callback]:
         callbacks.append(EarlyStopping(**settings, check_finite=False))
     if told.progress != "none":
         callbacks.append(EpochLines(say))
-    if told.progress == "bar" or (told.progress == "auto" and sys.stdout.isatty() and not config.quiet):
-        callbacks.append(RichProgressBar(refresh_rate=10))
-    return callbacks
+    return [*callbacks, *build_bar(config, stage.name)]
+
+
+def build_bar(config: Train, stage: str) -> list[Callback]:
+    """The bar of a stage or of the test, where one is wanted and somebody sees it."""
+    told = config.callbacks.progress
+    wanted = told == "bar" or (told == "auto" and not config.quiet)
+    return [TrainingBar(stage, the_console)] if wanted and the_console().is_terminal and not is_silent() else []
 
 
 def build_trainer(
@@ -66,7 +71,7 @@ def build_trainer(
         fast_dev_run=told.fast_dev_run or False,
         overfit_batches=told.overfit_batches,
         profiler=told.profiler,
-        enable_progress_bar=any(isinstance(callback, RichProgressBar) for callback in callbacks),
+        enable_progress_bar=False,
         enable_checkpointing=not told.fast_dev_run,
         enable_model_summary=False,
         num_sanity_val_steps=0,
@@ -81,11 +86,10 @@ def quieten_lightning() -> None:
         r".*does not have many workers.*",
         r".*number of training batches.*smaller than the logging interval.*",
         r".*Checkpoint directory .* exists and is not empty.*",
+        r".*The `srun` command is available on your system but is not used.*",
         r".*isinstance\(treespec, LeafSpec\).*",
         r".*Found .* module\(s\) in eval mode at the start of training.*",
         r".*It is recommended to use `self.log\(.*sync_dist=True\).*",  # what is logged is of all processes already
-        r".*The `srun` command is available on your system but is not used.*",
-        r".*`srun` command is available on your system.*",  # as on every login node
     ):
         warnings.filterwarnings("ignore", message)
 

@@ -31,6 +31,7 @@ class Joblib(Config):
 
     name: Literal["joblib"]
     jobs: PositiveInt
+    gpus: NonNegativeInt
 
 
 class SubmititLocal(Config):

@@ -72,9 +72,9 @@ Names = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)
 
 
 class Saliency(Config):
-    """Maps of fixed pictures at the end of every stage, and every few epochs."""
+    """Maps of fixed pictures or texts at the end of every stage, and every few epochs."""
 
-    methods: Names
+    methods: Names | None
     pictures: Annotated[int, Field(ge=1, le=100)]
     every_epochs: PositiveInt | None
 
@@ -87,6 +87,7 @@ class Looks(Config):
     units: Annotated[int, Field(ge=0, le=100)]
     patches: Annotated[int, Field(ge=1, le=25)]
     searched: PositiveInt
+    layers: Annotated[int, Field(ge=0, le=50)]
     faithfulness: NonNegativeInt
     curve_steps: PositiveInt
 

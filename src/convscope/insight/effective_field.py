@@ -56,7 +56,7 @@ class EffectiveField:
 
 
 def measure_effective_field(
-    network: nn.Module, images: torch.Tensor, layer: str | None = None, batch_size: int = 8
+    network: nn.Module, images: torch.Tensor, layer: str | LayerField | None = None, batch_size: int = 8
 ) -> EffectiveField:
     """The effective receptive field of a layer's central unit, in evaluation mode, over some inputs.
 
@@ -66,13 +66,14 @@ def measure_effective_field(
     Args:
         network: Any module of one tensor.
         images: (N, C, H, W) or (N, C, L), normalised, or noise: ``torch.randn``.
-        layer: Path of a module that makes a feature map; None: the last that does.
+        layer: Path of a module that makes a feature map, or what `find_field_layer` knows of it, which saves
+            tracing the network anew; None: the last that does.
         batch_size: Inputs at once, which bounds the memory.
 
     Raises:
         UserError: No layer has that path, or its output is no feature map.
     """
-    theoretical = _layer_field(network, tuple(images.shape), layer)
+    theoretical = layer if isinstance(layer, LayerField) else find_field_layer(network, tuple(images.shape), layer)
     with (
         torch.inference_mode(False),
         torch.enable_grad(),
@@ -89,7 +90,12 @@ def measure_effective_field(
     return _measured(gradient, theoretical)
 
 
-def _layer_field(network: nn.Module, shape: tuple[int, ...], layer: str | None) -> LayerField:
+def find_field_layer(network: nn.Module, shape: tuple[int, ...], layer: str | None = None) -> LayerField:
+    """The layer whose effective field is measured for inputs of ``shape``: that of a path, or the last feature map.
+
+    Raises:
+        UserError: No layer has that path, or its output is no feature map.
+    """
     modules = dict(network.named_modules())
     fields = [field for field in receptive_fields(network, (1, *shape[1:])) if field.path in modules]
     maps = [field for field in fields if len(field.places) == len(shape) - 2 and None not in field.places]

@@ -75,6 +75,21 @@ def find_spatial_layer(model: nn.Module, inputs: torch.Tensor, layer: str | nn.M
     return path, modules[path]
 
 
+def layers_along_depth(model: nn.Module, inputs: torch.Tensor, most: int) -> list[str]:
+    """At most ``most`` paths of layers with a feature map, from the input up.
+
+    The last of each resolution; in a network of fewer than three, layers that contain no other, evenly spaced.
+    """
+    spatial = spatial_layers(model, inputs)
+    by_resolution = {shape[1:]: path for path, shape in spatial.items()}  # the last one stays
+    paths = sorted(by_resolution.values(), key=list(spatial).index)
+    if len(paths) < 3:
+        paths = [path for path in spatial if not any(other.startswith(f"{path}.") for other in spatial)]
+    count = min(most, len(paths))
+    # the last one is always among them
+    return [paths[len(paths) * number // count - 1] for number in range(1, count + 1)]
+
+
 def _listed(spatial: dict[str, tuple[int, ...]]) -> str:
     # A container and the last layer in it put out the same: of equal shapes in a row, the outermost names will do.
     paths = list(spatial)

@@ -66,8 +66,14 @@ def derivative_by_inputs(
     """
     phases, first, last = _phases(weight, stride, padding)
     rows, columns = (-(-length // stride) for length in size)
-    around = (last, columns - first - gradient.shape[3], last, rows - first - gradient.shape[2])
-    shuffled = F.conv2d(F.pad(gradient, around), phases)
+    below, right = rows - first - gradient.shape[2], columns - first - gradient.shape[3]
+    if min(last, below, right) < 0:
+        shuffled = F.conv2d(F.pad(gradient, (last, right, last, below)), phases)
+    else:
+        # The convolution's own padding is the same on both sides: a line too much costs less than a padded copy.
+        margins = max(last, below), max(last, right)
+        top, left = margins[0] - last, margins[1] - last
+        shuffled = F.conv2d(gradient, phases, padding=margins)[..., top : top + rows, left : left + columns]
     return F.pixel_shuffle(shuffled, stride)[..., : size[0], : size[1]]
 
 

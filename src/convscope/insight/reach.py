@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from convscope.insight.endings import NO_ENDINGS, Endings, along_others, ended
 from convscope.insight.interval_maps import IDENTITY, IntervalMap, joined, listed, window
 
 Factor = tuple[int, int, int]
@@ -18,21 +19,38 @@ Layout = tuple[Dimension, ...]
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """``maps`` has, for each input axis, what the units along it see; None: each sees all of the axis.
+    """Where the dimensions of a tensor run, and what its units see.
 
-    ``context``: beside that, all of the input through gates (squeeze-and-excitation) or statistics (group norm).
+    Attributes:
+        layout: The dimensions.
+        maps: For each input axis, what the units along it see; None: each sees all of the axis.
+        context: Beside that, all of the input through gates (squeeze-and-excitation) or statistics (group norm).
+        resized: Adaptive pooling made these places of a map of another size: their field depends on the input's.
+        padded: Axes that were padded since the last window.
+        endings: Windows that covered all of an axis: those that none follows see everything.
     """
 
     layout: Layout
     maps: tuple[IntervalMap | None, ...]
     context: bool = False
+    resized: bool = False
+    padded: frozenset[int] = frozenset()
+    endings: Endings = NO_ENDINGS
 
     @property
     def spatial(self) -> bool:
-        """Whether it is a feature map: each unit sees a part of the input, and places are not mixed with channels."""
-        return None not in self.maps and not any(
-            axes_in([dimension]) and any(axis < 0 and size > 1 for axis, size, _ in dimension)
-            for dimension in self.layout
+        """Whether it is a feature map: each unit sees a part of the input, and places are not mixed with channels.
+
+        What adaptive pooling made of a map of another size is none: its field would be the input's as much as the
+        network's.
+        """
+        return (
+            not self.resized
+            and None not in self.maps
+            and not any(
+                axes_in([dimension]) and any(axis < 0 and size > 1 for axis, size, _ in dimension)
+                for dimension in self.layout
+            )
         )
 
 
@@ -88,7 +106,7 @@ def reduced(reach: Reach, dimensions: Iterable[int], keep: bool) -> Reach:
         for d, dimension in enumerate(layout)
         if keep or d not in chosen
     )
-    return Reach(tuple(kept), tuple(maps), reach.context)
+    return replace(reach, layout=tuple(kept), maps=tuple(maps))
 
 
 def _without(
@@ -152,14 +170,18 @@ def permuted(reach: Reach, order: Sequence[int]) -> Reach:
 
 def viewed(reach: Reach, shape: Sequence[int]) -> Reach:
     """``reshape``: factors are merged, or split where a dimension falls apart."""
-    queue = [factor for dimension in reach.layout for factor in dimension]
+    # A single place along no axis is nothing: were it counted, a map of one row would lose its axis to it.
+    queue = [(axis, size, weight) for dimension in reach.layout for axis, size, weight in dimension
+             if axis >= 0 or size > 1]  # fmt: skip
     layout: list[Dimension] = []
     lost: set[int] = set()
     for d, wanted in enumerate(shape):
         taken: list[Factor] = []
         have = 1
         if wanted == 1:
-            if queue and queue[0][1] == 1:
+            ones = _leading_ones(shape[d:])
+            spare = _leading_ones([size for _, size, _ in queue]) - ones + 1
+            for _ in range(spare if ones == 1 else min(spare, 1)):  # places come last, behind batch and channels
                 taken.append(queue.pop(0))
             layout.append(tuple(taken) or plain(1))
             continue
@@ -181,6 +203,10 @@ def viewed(reach: Reach, shape: Sequence[int]) -> Reach:
             taken.append(queue.pop(0))
         layout.append(merged(taken))
     return replace(reach, layout=tuple(layout))
+
+
+def _leading_ones(sizes: Sequence[int]) -> int:
+    return next((count for count, size in enumerate(sizes) if size != 1), len(sizes))
 
 
 def _laid_over(reach: Reach, shape: Sequence[int], done: Sequence[Dimension], lost: set[int]) -> Reach:
@@ -213,8 +239,9 @@ def combined(reaches: Sequence[Reach], shape: Sequence[int], gates: bool = True)
         result = _padded(result, shape)
     for other in reaches[1:]:
         if other.layout == result.layout and other.maps == result.maps:
-            if other.context and not result.context:
-                result = replace(result, context=True)
+            if other.context or other.endings:
+                endings = result.endings | other.endings
+                result = replace(result, context=result.context or other.context, endings=endings)
             continue
         result = _combined(result, _padded(other, shape), gates)
     return result
@@ -238,9 +265,15 @@ def _combined(one: Reach, other: Reach, gates: bool) -> Reach:
             torn |= axes_in([a, b])
             layout.append(a)
     context = one.context or other.context
+    endings = one.endings | other.endings
     maps: list[IntervalMap | None] = []
     for axis, (m, n) in enumerate(zip(one.maps, other.maps, strict=True)):
         here, there = digits(one.layout, axis), digits(other.layout, axis)
+        if endings and here != there and (not here or not there):
+            whole = one if not here else other  # beside more places, what covered all of a map is no small map
+            if axis in ended(whole.endings):
+                m, n = (None, n) if whole is one else (m, None)
+                endings = along_others(endings, [axis])
         if axis in torn:
             maps.append(None)
         elif m == n:
@@ -255,4 +288,4 @@ def _combined(one: Reach, other: Reach, gates: bool) -> Reach:
             maps.append(None)
         else:
             maps.append(joined(m, n, math.prod(size for size, _ in here)))
-    return Reach(tuple(layout), tuple(maps), context)
+    return Reach(tuple(layout), tuple(maps), context, endings=endings)

@@ -50,6 +50,7 @@ class LayerField:
         output: Shape with the batch.
         field: What a unit of the output sees; None where the input does not reach it.
         places: The dimension of the output that runs along each input axis; None: no dimension, or several.
+        spatial: Whether it is a feature map, whose units each see a part of the input.
     """
 
     path: str
@@ -57,6 +58,7 @@ class LayerField:
     output: tuple[int, ...]
     field: Field | None
     places: tuple[int | None, ...] = ()
+    spatial: bool = False
 
 
 def field_of(reach: Reach | None) -> Field | None:
@@ -97,14 +99,17 @@ def receptive_fields(
     """
     traced = follow(network, input_shape, axes)
     return tuple(
-        LayerField(one.path, one.kind, one.output, field_of(one.reach), _places(one.reach)) for one in traced.layers
-    )
+        LayerField(
+            one.path, one.kind, one.output, field_of(one.reach), _places(one.reach),
+            one.reach is not None and one.reach.spatial,
+        )
+        for one in traced.layers
+    )  # fmt: skip
 
 
 def network_field(fields: Sequence[LayerField]) -> LayerField | None:
     """That of the last spatial feature map; None where no layer makes one."""
-    spatial = [one for one in fields if one.field is not None and not one.field.everything]
-    return spatial[-1] if spatial else None
+    return next((one for one in reversed(fields) if one.spatial), None)
 
 
 def _places(reach: Reach | None) -> tuple[int | None, ...]:

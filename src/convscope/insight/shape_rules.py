@@ -85,12 +85,12 @@ def _cut(reach: Reach, dimension: int, start: int, step: int, size: int) -> Reac
         axis = min(axes)
         below = maps[axis]
         made = ((axis, size, 1),)
-        if len(was) == 1 and digits(reach.layout, axis) == ((was[0][1], 1),):
+        if len(was) == 1 and digits(reach.layout, axis) in ((), ((was[0][1], 1),)):  # () is a single place
             maps[axis] = None if below is None else window(below, 1, step, -start)
         else:
             maps = [None if a in axes else m for a, m in enumerate(maps)]
     layout = (*reach.layout[:dimension], made, *reach.layout[dimension + 1 :])
-    return Reach(layout, tuple(maps), reach.context)
+    return replace(reach, layout=layout, maps=tuple(maps))
 
 
 def slice_(
@@ -150,7 +150,7 @@ def concatenate(out: torch.Tensor, tensors: Sequence[torch.Tensor], dimension: i
     dimension %= out.ndim
     if not axes_in(reach.layout[dimension] for _, reach in present):
         channels = [
-            Reach((*r.layout[:dimension], plain(out.shape[dimension]), *r.layout[dimension + 1 :]), r.maps, r.context)
+            replace(r, layout=(*r.layout[:dimension], plain(out.shape[dimension]), *r.layout[dimension + 1 :]))
             for _, r in present
         ]
         return combined(channels, out.shape, gates=False)
@@ -202,7 +202,9 @@ def pad(out: torch.Tensor, x: torch.Tensor, amounts: Sequence[int], *_: Any, **_
     for place in range(len(amounts) // 2):
         before, dimension = amounts[2 * place], -1 - place
         if reach is not None and (amounts[2 * place] or amounts[2 * place + 1]):
-            reach = _cut(reach, dimension, -before, 1, out.shape[dimension])
+            axes = axes_in([reach.layout[dimension]])
+            cut = _cut(reach, dimension, -before, 1, out.shape[dimension])
+            reach = replace(cut, padded=cut.padded | axes) if amounts[2 * place] + amounts[2 * place + 1] > 0 else cut
     return reach
 
 

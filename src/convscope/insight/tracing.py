@@ -14,10 +14,11 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from convscope.insight import window_rules
+from convscope.insight.endings import ended
 from convscope.insight.meta_twins import evaluating, replaced, twin_of
 from convscope.insight.operation_costs import COSTS
 from convscope.insight.operations import IDLE, JOINING, LAYERS, OWN, VIEWS_OF_PARTS, Operation, known
-from convscope.insight.reach import Reach, axes_in, combined, extent, reach_of_input
+from convscope.insight.reach import Reach, axes_in, combined, extent, reach_of_input, seeing_all
 from convscope.insight.shape_rules import meshed
 from convscope.insight.window_rules import REACH, Geometry, seen
 
@@ -318,4 +319,7 @@ def trace(network: nn.Module, x: torch.Tensor, axes: Sequence[int], *others: tor
         torch.backends.mha.set_fastpath_enabled(fast)
         for hook in hooks:
             hook.remove()
+    for layer in tracing.layers:
+        if layer.reach is not None and layer.reach.endings:
+            layer.reach = seeing_all(layer.reach, ended(layer.reach.endings))
     return tracing

@@ -5,12 +5,13 @@ reach of the result. All of them run on shapes alone.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
 import torch
 
+from convscope.insight.endings import Ending, ended, passing
 from convscope.insight.interval_maps import (
     IntervalMap,
     Resampling,
@@ -125,7 +126,7 @@ def average_pool_geometry(
 
 def moved_window(reach: Reach, geometry: Geometry, shape: Sequence[int]) -> Reach:
     """The window moved along the last dimensions of ``reach``, to a result of ``shape``."""
-    layout, maps = list(reach.layout), list(reach.maps)
+    layout, maps, endings = list(reach.layout), list(reach.maps), reach.endings
     start = len(layout) - len(geometry.kernel)
     for at, k, s, p, d in zip(
         range(start, len(layout)), geometry.kernel, geometry.stride, geometry.padding, geometry.dilation, strict=True
@@ -143,13 +144,15 @@ def moved_window(reach: Reach, geometry: Geometry, shape: Sequence[int]) -> Reac
             length = dimension[0][1]
             if below is None:
                 continue
+            if (k, s) != (1, 1):
+                endings = passing(endings, axis)
             if geometry.transposed:
                 maps[axis] = transposed_window(below, k, s, p, d)
-            elif size == 1 and length == d * (k - 1) + 1 and length > 1 and p == 0:
-                maps[axis] = None  # a dense layer in disguise
-            else:
-                maps[axis] = window(below, k, s, p, d)
-    return Reach(tuple(layout), tuple(maps), reach.context)
+                continue
+            maps[axis] = window(below, k, s, p, d)
+            if size == 1 and length == d * (k - 1) + 1 and length > 1 and p == 0 and axis not in reach.padded:
+                endings |= {(axis, Ending())}
+    return Reach(tuple(layout), tuple(maps), reach.context, endings=endings)
 
 
 def _axis_of(reach: Reach, dimension: Dimension) -> tuple[int | None, bool]:
@@ -178,7 +181,7 @@ def contracted(reach: Reach, dimension: int, size: int) -> Reach:
     lost = [axis for axis in axes if mixed.maps[axis] is None and digits(reach.layout, axis)]
     made: Dimension = ((min(lost), size, 1),) if lost else plain(size)
     layout = (*mixed.layout[:dimension], made, *mixed.layout[dimension + 1 :])
-    return Reach(layout, mixed.maps, mixed.context)
+    return replace(mixed, layout=layout)
 
 
 def convolution(geometry: Callable[..., Geometry]) -> Callable[..., Reach | None]:
@@ -215,7 +218,7 @@ def along_last(out: Any, x: torch.Tensor, kind: Resampling, ratios: Sequence[Fra
     if reach is None:
         return None
     first = out[0] if isinstance(out, tuple) else out
-    layout, maps = list(reach.layout), list(reach.maps)
+    layout, maps, endings, resized = list(reach.layout), list(reach.maps), reach.endings, reach.resized
     for at, ratio in zip(range(x.ndim - len(ratios), x.ndim), ratios, strict=True):
         size = first.shape[at]
         axis, whole = _axis_of(reach, layout[at])
@@ -229,8 +232,12 @@ def along_last(out: Any, x: torch.Tensor, kind: Resampling, ratios: Sequence[Fra
             if kind == "adaptive" and size == 1:
                 maps[axis] = None
             elif below is not None and ratio != 1:
-                maps[axis] = resampled(below, ratio, kind, aligned)
-    result = Reach(tuple(layout), tuple(maps), reach.context)
+                if kind == "adaptive":
+                    endings, resized = passing(endings, axis), True
+                elif axis in ended(endings):
+                    below = None  # a global mean, laid over a map
+                maps[axis] = None if below is None else resampled(below, ratio, kind, aligned)
+    result = Reach(tuple(layout), tuple(maps), reach.context, resized, endings=endings)
     return (result, result) if isinstance(out, tuple) else result
 
 
@@ -270,7 +277,7 @@ def pixel_shuffle(out: torch.Tensor, x: torch.Tensor, factor: int) -> Reach | No
     if reach is None or axes_in(reach.layout[-3:-2]):
         return None if reach is None else seeing_all(reach, range(len(reach.maps)))
     result: Reach = along_last(out, x, "nearest", [Fraction(1, factor)] * 2)
-    return Reach((*result.layout[:-3], plain(out.shape[-3]), *result.layout[-2:]), result.maps, result.context)
+    return replace(result, layout=(*result.layout[:-3], plain(out.shape[-3]), *result.layout[-2:]))
 
 
 def pixel_unshuffle(out: torch.Tensor, x: torch.Tensor, factor: int) -> Reach | None:
@@ -280,7 +287,7 @@ def pixel_unshuffle(out: torch.Tensor, x: torch.Tensor, factor: int) -> Reach | 
         return None
     sides = (factor, factor)
     moved = moved_window(reach, Geometry(sides, sides, (0, 0), (1, 1)), out.shape)
-    return Reach((*moved.layout[:-3], plain(out.shape[-3]), *moved.layout[-2:]), moved.maps, moved.context)
+    return replace(moved, layout=(*moved.layout[:-3], plain(out.shape[-3]), *moved.layout[-2:]))
 
 
 def unfold(
@@ -297,7 +304,7 @@ def unfold(
     ]
     moved = moved_window(reach, told, (*x.shape[:2], *sizes))
     layout = (moved.layout[0], plain(out.shape[1]), moved.layout[2] + moved.layout[3])
-    return Reach(layout, moved.maps, moved.context)
+    return replace(moved, layout=layout)
 
 
 RULES: dict[str, Callable[..., Any]] = {

@@ -14,6 +14,7 @@ SIDE = 160  # pixels of a tile
 GAP = 8
 TEXT = 13  # pixels of the letters
 LINE = 17
+BELOW_TITLE = 4  # or the frame cuts the letters
 INK, GREY, RULE = (31, 41, 55), (107, 114, 128), (229, 231, 235)
 RED, GREEN = (213, 94, 0), (0, 158, 115)
 
@@ -35,20 +36,21 @@ def contact_sheet(rows: Sequence[Sequence[Tile]], *, heading: str = "", side: in
     lines = [max((tile.title.count("\n") + 1 if tile.title else 0 for tile in row), default=0) for row in rows]
     top = LINE + GAP if heading else 0
     width = max(GAP + columns * (side + GAP), GAP * 2 + round(_font().getlength(heading)))
-    height = GAP + top + sum(side + GAP + LINE * count for count in lines)
+    above = [LINE * count + BELOW_TITLE * bool(count) for count in lines]
+    height = GAP + top + sum(side + GAP + titled for titled in above)
     sheet = Image.new("RGB", (width, height), "white")
     draw = ImageDraw.Draw(sheet)
     draw.text((GAP, GAP), heading, INK, _font())
     y = GAP + top
-    for row, count in zip(rows, lines, strict=True):
+    for row, titled in zip(rows, above, strict=True):
         for number, tile in enumerate(row):
             x = GAP + number * (side + GAP)
             for line, text in enumerate(tile.title.split("\n")):
                 draw.text((x, y + line * LINE), _fitting(text, side), INK if line == 0 else GREY, _font())
-            below = y + count * LINE
+            below = y + titled
             draw.rectangle((x - 2, below - 2, x + side + 1, below + side + 1), outline=tile.frame, width=2)
             sheet.paste(_scaled(tile.pixels, side), (x, below))
-        y += side + GAP + LINE * count
+        y += side + GAP + titled
     return np.asarray(sheet)
 
 

@@ -13,6 +13,7 @@ from convscope.tracking.wandb_run import STEP
 NAME = "convscope"
 SWEPT = ("model.name", "data.name", "transfer.name", "seed")  # columns by which the runs of a sweep differ
 SCORE = "metrics/test/accuracy"  # of a run's summary, as `Recorder.summary` writes it
+METHODS = ("gradient", "grad_cam")  # of `callbacks.saliency`, unless others are asked for
 WIDE, HIGH = 12, 8  # a report's grid is 24 wide
 
 
@@ -84,12 +85,12 @@ def _sections() -> list[tuple[str, str, list[Any]]]:
         ]),
         ("Saliency over time", "The same pictures at the end of every stage: the network learns where to look.", [
             _media("what it looks at", ["saliency/maps"]),
-            _media("the same pictures, stage after stage", ["saliency/learning"]),
+            _media("the same pictures, stage after stage", [f"saliency/learning/{method}" for method in METHODS]),
             wr.WeavePanelSummaryTable(table_name="saliency/faithfulness"),
         ]),
         ("Receptive field", "How far the network could see, and how far it does.", [
             _line("effective field", ["receptive_field/effective"]),
-            _media("receptive field", ["receptive_field/effective"]),
+            _media("receptive field", ["receptive_field/before_and_after"]),
         ]),
         ("Parameter budget", "Where the parameters are, and which of them are trained.", [
             wr.WeavePanelSummaryTable(table_name="parameters/parameters"),
@@ -102,6 +103,7 @@ def _sections() -> list[tuple[str, str, list[Any]]]:
         ("Mistakes", "What the networks got most wrong.", [
             _media("worst mistakes", ["mistakes/worst", "mistakes/worst_maps"]),
             _media("what its layers look for", ["filters/first_layer", "filters/strongest_patches"]),
+            _media("a picture on its way through", ["filters/feature_maps"]),
             wr.WeavePanelSummaryTable(table_name="mistakes/predictions"),
         ]),
         ("Sweep", "The runs side by side.", [

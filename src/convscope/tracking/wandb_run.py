@@ -22,6 +22,8 @@ SERVICE_HOSTS = (
 )  # the public service, under its old and its new address
 START_SECONDS = 15.0  # wandb's own limits: 90 s to start, none to finish
 FINISH_SECONDS = 60.0
+DATA_DIR = "WANDB_DATA_DIR"
+DATA = os.path.join("wandb", "data")  # in the run's folder
 STEP = "trainer/global_step"  # the x-axis that Lightning logs beside every scalar
 BEST = {"loss": "min", "accuracy": "max", "f1": "max", "auroc": "max"}  # what a run's summary has of a curve
 
@@ -74,6 +76,7 @@ def start(
     # Set before wandb starts its service, which else reports on itself to the server, complains on the
     # console where that fails, and waits for it at the end.
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+    _keep_files_with(folder)
     import wandb
 
     setup: Any = wandb.setup(settings=wandb.Settings(silent=True))
@@ -111,7 +114,18 @@ def start(
     logger = WandbLogger(experiment=run, project=project, save_dir=str(folder.path))
     if offline is None:
         return logger, [f"wandb: {run.url}"]
-    return logger, [f"wandb is offline ({offline}). To upload the run later: {_sync_command(Path(run.dir).parent)}"]
+    sync = _sync_command(Path(run.dir).parent)
+    return logger, [f"wandb is offline ({offline}). To upload the run later, before its folder is moved: {sync}"]
+
+
+def _keep_files_with(folder: RunFolder) -> None:
+    """Have tables and their pictures wait for their upload in the run's folder, unless the user named another place.
+
+    An offline run names them by their absolute paths, and by default they lie in the home directory, which another
+    machine may not have.
+    """
+    if os.environ.get(DATA_DIR, "").endswith(DATA) or DATA_DIR not in os.environ:
+        os.environ[DATA_DIR] = str(folder.path / DATA)
 
 
 def finish(logger: WandbLogger, status: str) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shlex
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -62,25 +63,41 @@ def run_job(folder: Path, config: Config, words: Sequence[str], run: Callable[[A
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if follows():
-            return _run_locked(folder, config, words, run)
+        if _joins_another():
+            return _run(folder, config, words, run)
         with FileLock(folder / RUNNING_FILE).acquire(timeout=0):
-            return _run_locked(folder, config, words, run)
+            return _run(folder, config, words, run)
     except Timeout:
         say(f"{folder.name}: another process runs it")
         return Outcome(folder.name, "busy")
     except UserError as error:
-        return Outcome(folder.name, "mistake", str(error))
+        outcome = Outcome(folder.name, "mistake", str(error))
     except Exception as error:
         if full(error):
-            return Outcome(folder.name, "mistake", f"the disk of {folder} is full; make room, then the same command")
-        traceback.print_exc(file=sys.stderr)
-        return Outcome(folder.name, "failure", f"{type(error).__name__}: {error}")
+            why = f"the disk of {folder} is full; make room, then the same command"
+            outcome = Outcome(folder.name, "mistake", why)
+        else:
+            traceback.print_exc(file=sys.stderr)
+            outcome = Outcome(folder.name, "failure", f"{type(error).__name__}: {error}")
+    _note_failure(folder, words, outcome.message)
+    return outcome
 
 
-def _run_locked(
-    folder: Path, config: Config, words: Sequence[str], run: Callable[[Any, Sequence[str]], None]
-) -> Outcome:
+def _note_failure(folder: Path, words: Sequence[str], message: str) -> None:
+    """Let the comparison of the sweep name the job, though it failed before there was a run."""
+    from convscope.tracking.run_folder import RunFolder
+
+    run = RunFolder(folder)
+    if folder.is_dir() and run.read_config() is None and not _joins_another():
+        run.write_status("failed", message=message, command=f"# convscope train {shlex.join(words)}")
+
+
+def _joins_another() -> bool:
+    """Whether SLURM has started this process beside the first one of the job, to train together with it."""
+    return int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1 and os.environ.get("SLURM_PROCID", "0") != "0"
+
+
+def _run(folder: Path, config: Config, words: Sequence[str], run: Callable[[Any, Sequence[str]], None]) -> Outcome:
     match state(folder, config):
         case "complete":  # by another process, since the jobs were counted
             return Outcome(folder.name, "complete")
@@ -92,15 +109,10 @@ def _run_locked(
             run(config.model_copy(update={"resume": str(folder)}), free)
         case "new":
             say(f"\n{folder.name}")
-            if not follows():
+            if not _joins_another():
                 note_asked(folder, config)
             run(config, words)
     return Outcome(folder.name, "complete")
-
-
-def follows() -> bool:
-    """Whether this process is a further one of a job that a cluster gave several, of which the first has the lock."""
-    return int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1 and os.environ.get("SLURM_PROCID", "0") != "0"
 
 
 def other_run(folder: Path, config: Config) -> str:

@@ -1,8 +1,9 @@
 """Hydra's launchers, as ``launcher=...`` tells."""
 
 import importlib.util
+import os
 import shutil
-from typing import Any
+from typing import Any, Literal
 
 from convscope.config.sweep import Joblib, Launcher, Local, Slurm, SubmititLocal
 from convscope.errors import UserError
@@ -14,12 +15,20 @@ PACKAGES = {
     "slurm": ("submitit_slurm", "hydra_submitit_launcher", "submitit"),
 }
 
+# Since 22.05 srun has forgotten what sbatch was told of processors: a job would be bound to one.
+CPUS_OF_SRUN = "export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK"
 
-def hydra_launcher(told: Launcher) -> tuple[str, dict[str, Any]]:
+
+def hydra_launcher(told: Launcher, devices: int | Literal["auto"] = 1, nodes: int = 1) -> tuple[str, dict[str, Any]]:
     """Name and settings of the Hydra launcher for ``told``.
 
+    Args:
+        told: The configuration.
+        devices: On which a job trains, of each of its nodes.
+        nodes: On which a job trains.
+
     Raises:
-        UserError: It is not installed, or the machine has no SLURM.
+        UserError: It is not installed, or the machine has no SLURM, or a job gets other devices than it trains on.
     """
     if isinstance(told, Local):
         return "basic", {}
@@ -28,16 +37,46 @@ def hydra_launcher(told: Launcher) -> tuple[str, dict[str, Any]]:
         raise UserError(
             f"launcher={told.name}: is not installed; make setup extras={extra}, or pip install 'convscope[{extra}]'"
         )
-    if isinstance(told, Slurm) and shutil.which("sbatch") is None:
-        raise UserError(
-            "launcher=slurm: this machine has no sbatch; run it where jobs of the cluster are submitted, or use "
-            "launcher=submitit_local or launcher=joblib here"
-        )
-    return name, settings(told)
+    if isinstance(told, Slurm):
+        missing = [program for program in ("sbatch", "srun", "squeue") if shutil.which(program) is None]
+        if missing:
+            raise UserError(
+                f"launcher=slurm: this machine has no {missing[0]}; run it where jobs of the cluster are submitted, or "
+                "use launcher=submitit_local or launcher=joblib here"
+            )
+        _refuse_idle_devices(told, devices, nodes)
+    return name, settings(told, devices)
 
 
-def settings(told: Launcher) -> dict[str, Any]:
-    """The keys of Hydra's launcher for ``told``."""
+def _refuse_idle_devices(told: Slurm, devices: int | Literal["auto"], nodes: int) -> None:
+    for key, given, of_trainer, used in (
+        ("gpus", told.gpus, "devices", told.gpus if devices == "auto" else devices),
+        ("nodes", told.nodes, "nodes", nodes),
+    ):
+        if given != used and (given > 1 or used > 1) and not (key == "gpus" and given == 0):
+            raise UserError(
+                f"launcher.{key}={given} and trainer.{of_trainer}={used}: a job trains on all that it gets; "
+                f"trainer=ddp trainer.{of_trainer}={given} does so, and launcher.{key}=1 gives each job its own"
+            )
+
+
+def gpus_of_jobs(told: Launcher) -> list[str]:
+    """Names of the GPUs, of which each job of joblib sees one; none where each sees all.
+
+    Raises:
+        UserError: The environment lets this process see fewer.
+    """
+    if not isinstance(told, Joblib) or not told.gpus:
+        return []
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = list(map(str, range(told.gpus))) if visible is None else [name for name in visible.split(",") if name]
+    if len(names) < told.gpus:
+        raise UserError(f"launcher.gpus={told.gpus}: CUDA_VISIBLE_DEVICES={visible} has {len(names)}")
+    return names[: told.gpus]
+
+
+def settings(told: Launcher, devices: int | Literal["auto"] = 1) -> dict[str, Any]:
+    """The keys of Hydra's launcher for ``told``, whose jobs train on ``devices`` of each node."""
     match told:
         case Joblib():
             return {"n_jobs": told.jobs, "batch_size": 1}
@@ -51,15 +90,17 @@ def settings(told: Launcher) -> dict[str, Any]:
                 "constraint": told.constraint,
                 "nodes": told.nodes,
                 "gpus_per_node": told.gpus or None,
-                "tasks_per_node": max(told.gpus, 1),  # Lightning counts on a process for each device
+                # Lightning counts on a process for each device.
+                "tasks_per_node": max(told.gpus, 1) if devices == "auto" else devices,
                 "cpus_per_task": told.cpus,
                 "mem_gb": told.memory_gb,
                 "timeout_min": told.minutes,
                 "array_parallelism": told.at_once,
                 "max_num_timeout": told.requeues,
                 "signal_delay_s": told.notice_seconds,
-                "setup": told.setup or None,
-                "additional_parameters": dict(told.more),
+                "setup": [CPUS_OF_SRUN, *told.setup],
+                # A cluster may have it that no job is queued again, unless the job wants to be.
+                "additional_parameters": {"requeue": True, **told.more},
             }
     return {}
 

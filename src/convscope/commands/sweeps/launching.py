@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,15 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, RunMode
 from hydra.version import setbase
-from omegaconf import OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from convscope.commands.compose import CONFIG_DIR, HYDRA_VERSION_BASE, Command, quoted
 from convscope.commands.console import say, warn
 from convscope.commands.sweeps.folder import State, claim, state
 from convscope.commands.sweeps.job import JobRunner, Outcome, other_run
 from convscope.commands.sweeps.jobs import Choice, Job, identity, sweep_name
-from convscope.commands.sweeps.launchers import hydra_launcher
+from convscope.commands.sweeps.launchers import gpus_of_jobs, hydra_launcher
+from convscope.commands.sweeps.stopping import Stoppable, begin_worker, forwarding, workers
 from convscope.config.base import Config
 from convscope.config.train import Train
 from convscope.errors import Interrupted, UserError
@@ -60,7 +61,7 @@ def run_sweep(
     planned = list(zip(jobs, trainings, strict=True))
     first = trainings[0]
     _refuse(told, trainings)
-    chosen = hydra_launcher(first.launcher)
+    chosen = hydra_launcher(first.launcher, first.trainer.devices, getattr(first.trainer, "nodes", 1))
     folder = Path(first.outputs).expanduser().absolute() / "sweeps" / (first.sweep.name or sweep_name(told))
     claim(folder, identity(told), ["convscope", name, "--multirun", *_typed(told)])
     states = {job.name: state(folder / job.name, config) for job, config in planned}
@@ -73,7 +74,9 @@ def run_sweep(
     pending = [job for job, _ in planned if states[job.name] in ("interrupted", "new")]
     fixed = [choice.words[0] for choice in told if not choice.swept]
     try:
-        ended = _launch(command, name, chosen, folder, fixed, pending, config_dir) if pending else []
+        gpus = gpus_of_jobs(first.launcher)
+        task = JobRunner(command)
+        ended = _launch(task, name, chosen, folder, fixed, pending, config_dir, gpus) if pending else []
     except Interrupted as error:
         raise Interrupted(error.signal, f"{error}; the same sweep again goes on, and runs what is not done") from error
     _compare(folder)
@@ -81,13 +84,14 @@ def run_sweep(
 
 
 def _launch(
-    command: Command,
+    task: Callable[[DictConfig], Any],
     name: str,
     chosen: tuple[str, dict[str, Any]],
     folder: Path,
     fixed: Sequence[str],
     pending: Sequence[Job],
     config_dir: str | None,
+    gpus: Sequence[str],
 ) -> list[Outcome]:
     hydra_name, settings = chosen
     own = [f"hydra/launcher={hydra_name}", "hydra.mode=MULTIRUN", f"hydra.sweep.dir={quoted(str(folder))}"]
@@ -99,20 +103,36 @@ def _launch(
             config.hydra.launcher = OmegaConf.merge(config.hydra.launcher, settings)
         launcher: Launcher = Plugins.instance().instantiate_launcher(
             hydra_context=HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config)),
-            task_function=JobRunner(command),
+            task_function=Stoppable(task) if hydra_name == "joblib" else task,
             config=config,
         )
         words = [[*job.words, f"hydra.sweep.subdir={quoted(job.name)}"] for job in pending]
+        match hydra_name:
+            case "basic":
+                return [ended.return_value for ended in launcher.launch(words, initial_job_idx=0)]
+            case "joblib":
+                return _launch_in_a_pool(launcher, folder, pending, words, gpus)
+        from convscope.commands.sweeps.submission import submit
+
+        return submit(launcher, folder, [job.name for job in pending], words)
+
+
+def _launch_in_a_pool(
+    launcher: Any, folder: Path, pending: Sequence[Job], words: Sequence[Sequence[str]], gpus: Sequence[str]
+) -> list[Outcome]:
+    with workers() as pool, forwarding(pool.stop) as received:
+        first = (str(pool.folder), launcher.joblib["n_jobs"], tuple(gpus))
+        launcher.joblib |= {"initializer": begin_worker, "initargs": first}
         try:
-            returned = launcher.launch(words, initial_job_idx=0)
+            returned = [ended.return_value for ended in launcher.launch(words, initial_job_idx=0)]
         except Exception as error:
-            if hydra_name == "basic":
-                raise
             # The process of a job is gone: killed, or out of memory. Folders tell which jobs have ended.
             lost = [job for job in pending if not (folder / job.name / "summary.json").is_file()]
             why = f"ended without a word of its own ({type(error).__name__}: {str(error).strip().splitlines()[0]})"
-            return [Outcome(job.name, "failure", why) for job in lost]
-    return [outcome.return_value for outcome in returned]
+            returned = [Outcome(job.name, "failure", why) for job in lost]
+    if received:
+        raise Interrupted(received[0], "interrupted: the jobs that ran have saved their state")
+    return returned
 
 
 @contextmanager

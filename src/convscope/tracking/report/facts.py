@@ -46,7 +46,9 @@ def facts(summary: dict[str, Any]) -> list[tuple[str, str]]:
         "parameters": number(model.get("parameters")),
         "multiply-adds": number(model.get("multiply_adds")),
         "receptive field": ", ".join(
-            f"{kind} {number(fields[kind])} px" for kind in ("theoretical", "effective") if fields.get(kind) is not None
+            f"{kind} {number(fields[kind])} {fields.get('unit', 'px')}"
+            for kind in ("theoretical", "effective")
+            if fields.get(kind) is not None
         ),
         "data": " · ".join(str(part) for part in (data.get("name"), data.get("source")) if part),
         "examples": sizes,

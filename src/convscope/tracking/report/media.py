@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from convscope.tracking.report.pictures import Inlined
 
 SECTIONS: Mapping[str, str] = {
+    "data": "What it learned from",
     "mistakes": "Worst mistakes, surest answers",
     "saliency": "What it looks at",
     "receptive_field": "How far it sees",
@@ -14,6 +15,18 @@ SECTIONS: Mapping[str, str] = {
     "parameters": "Where its parameters are",
     "stages": "Through the stages",
 }
+CAPTIONS: Mapping[str, str] = {
+    "data/samples": "Training pictures",
+    "mistakes/worst": "Most wrong: true class → answer",
+    "mistakes/worst_maps": "What spoke for the wrong answers",
+    "mistakes/surest": "Most right",
+    "saliency/maps": "Validation pictures, with what spoke for their class at the end of the training",
+    "saliency/learning": "Through the stages: where the network looks",
+    "receptive_field/before_and_after": "What the centre answers to, before and after",
+    "receptive_field/effective": "Stage by stage",
+    "filters/first_layer": "Filters of the first layer",
+    "filters/strongest_patches": "Patches that excite the last feature maps most",
+}  # of figures and sets that a reader of the run's folder knows by these names
 LEADING = ("mistakes/worst", "mistakes/worst_maps", "saliency/maps")  # of their folders
 REDRAWN = ("learning_curves", "confusion_matrix")  # the page has a chart of it instead
 
@@ -66,11 +79,12 @@ def in_sections(pictures: Iterable[Inlined]) -> list[MediaSection]:
         section, _, rest = picture.name.rpartition("/")[0].partition("/")
         made = sections.setdefault(section, MediaSection(section, SECTIONS.get(section, _readable(section))))
         if (section, rest) not in sets:
-            sets[section, rest] = PictureSet(_readable(rest), bool(rest))
+            kind = f"{section}/{rest}"
+            sets[section, rest] = PictureSet(CAPTIONS.get(kind, _readable(rest)), bool(rest))
             made.sets.append(sets[section, rest])
         sets[section, rest].pictures.append(picture)
-    for kind in sets.values():
-        kind.switched = kind.switched and len(kind.pictures) > 1
+    for made_set in sets.values():
+        made_set.switched = made_set.switched and len(made_set.pictures) > 1
     rank = {name: at for at, name in enumerate(SECTIONS)}
     return sorted(sections.values(), key=lambda section: rank.get(section.name, len(rank)))
 

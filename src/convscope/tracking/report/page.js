@@ -104,5 +104,21 @@
     choose(0);
   }
 
+  // A figure by itself, as large as it is.
+  const dialog = document.createElement("dialog");
+  dialog.addEventListener("click", () => dialog.close());
+  document.body.append(dialog);
+  for (const picture of document.querySelectorAll("figure img")) {
+    const enlarge = () => {
+      const large = picture.cloneNode();
+      large.className = "";
+      large.removeAttribute("tabindex");
+      dialog.replaceChildren(large);
+      dialog.showModal();
+    };
+    picture.addEventListener("click", enlarge);
+    picture.addEventListener("keydown", (event) => { if (event.key === "Enter") enlarge(); });
+  }
+
   draw().catch((error) => console.error(error));
 })();

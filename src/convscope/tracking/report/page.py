@@ -1,6 +1,6 @@
 """``report.html``: one page about a run, made from the run's folder alone."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,16 +8,23 @@ from convscope.tracking import figures
 from convscope.tracking.metrics_file import read_metrics
 from convscope.tracking.report import facts
 from convscope.tracking.report.formats import as_dict, as_list, duration, number
-from convscope.tracking.report.media import REDRAWN, in_sections, ordered
+from convscope.tracking.report.media import CAPTIONS, REDRAWN, in_sections, ordered
 from convscope.tracking.report.pictures import Inlined, inline_pictures
 from convscope.tracking.report.tables import MOST_ROWS, ShownTable, read_table
 from convscope.tracking.report.template import render
 from convscope.tracking.run_folder import RunFolder, json_ready
 
 CURVES = "learning_curves"
+BLOCKS = "parameters_by_block"  # of the first stage; those of the others have its name after it
+MOST_BLOCK_CHARTS = 4
 SHOWN_TABLES = 16
 SHOWN_CONFIG = 100_000  # characters
-LEADING_TABLES = ("parameters", "receptive_field", "faithfulness")  # in sections of their own; no other opens itself
+LEADING_TABLES = (
+    "parameters",
+    "receptive_field",
+    "faithfulness",
+    "data/samples",
+)  # in sections of their own; no other opens itself
 
 
 def write_report(folder: RunFolder, summary: Mapping[str, Any] | None = None) -> Path:
@@ -56,7 +63,11 @@ def _content(folder: RunFolder, summary: dict[str, Any], *, complete: bool) -> d
         "texts": list(texts.values()),
         "pictures_left_out": left_out,
         "tables": {table.name: table for table in tables if table.name in LEADING_TABLES},
-        "other_tables": [table for table in tables if table.name not in LEADING_TABLES],
+        "block_tables": [table for table in tables if table.name.startswith(BLOCKS)],
+        "other_tables": [
+            table for table in tables if table.name not in LEADING_TABLES and not table.name.startswith(BLOCKS)
+        ],
+        "captions": CAPTIONS,
         "environment": {key: value for key, value in as_dict(summary.get("environment")).items() if value is not None},
         "config": (folder.read_config() or "")[:SHOWN_CONFIG],
         "number": number,
@@ -66,25 +77,45 @@ def _content(folder: RunFolder, summary: dict[str, Any], *, complete: bool) -> d
 
 def _charts(folder: RunFolder, summary: dict[str, Any]) -> dict[str, list[tuple[str, Any]]]:
     """Charts (title, Bokeh's item) by what they show; only those for which the folder has the data."""
-    from convscope.tracking.report import insight_charts, training_charts
+    from convscope.tracking.report import network_charts, training_charts
     from convscope.tracking.report.charting import as_item
+    from convscope.tracking.report.confusion_chart import confusion_chart
 
     rows, stages = read_metrics(folder.metrics_file), facts.stages(summary)
     classes = [str(name) for name in as_list(as_dict(summary.get("data")).get("classes"))]
     made: dict[str, list[tuple[str, Any]]] = {CURVES: training_charts.curve_charts(rows, stages)}
     took = training_charts.time_chart(summary, stages)
     made["time"] = [("Where the time went", took)]
-    for name, title, draw in (
-        ("predictions", "Confusion matrix", lambda table: insight_charts.confusion_chart(table, classes)),
-        ("receptive_field", "Receptive field by layer", insight_charts.field_chart),
-        ("parameters", "Parameters by block", insight_charts.parameter_chart),
-    ):
-        file = folder.tables / f"{name}.csv"
-        if file.is_file():
-            chart = draw(read_table(file, name, MOST_ROWS, characters=None))
-            made["confusion_matrix" if name == "predictions" else name] = [(title, chart)]
+    tables = {
+        name: read_table(file, name, MOST_ROWS, characters=None)
+        for name in ("predictions", "receptive_field", "parameters")
+        if (file := folder.tables / f"{name}.csv").is_file()
+    }
+    if "predictions" in tables:
+        matrix = confusion_chart(tables["predictions"], classes)
+        made["confusion_matrix"] = [("Confusion matrix", matrix)]
+    if "receptive_field" in tables:
+        effective = network_charts.measured_field(summary)
+        drawn = network_charts.field_chart(tables["receptive_field"], effective)
+        made["receptive_field"] = [("Receptive field by layer", drawn)]
+    blocks = [read_table(file, file.stem, MOST_ROWS) for file in _natural(folder.tables.glob(f"{BLOCKS}*.csv"))]
+    names = [stage.get("name") for stage in stages]
+    made["parameters"] = [
+        (
+            f"Trained in the stage {names[number]}" if number < len(names) > 1 else "Parameters by block",
+            network_charts.block_chart(table),
+        )
+        for number, table in enumerate(blocks[:MOST_BLOCK_CHARTS])
+    ]
+    if not blocks and "parameters" in tables:
+        made["parameters"] = [("Parameters by block", network_charts.parameter_chart(tables["parameters"]))]
     items = {name: [(title, as_item(chart)) for title, chart in charts if chart] for name, charts in made.items()}
     return {name: charts for name, charts in items.items() if charts}
+
+
+def _natural(files: Iterable[Path]) -> list[Path]:
+    """By length first, so that stage 10 comes after stage 9."""
+    return sorted(files, key=lambda file: (len(file.name), file.name))
 
 
 def _pictures(folder: RunFolder, stages: list[str], drawn_anew: list[str]) -> tuple[list[Inlined], int]:

@@ -10,6 +10,7 @@ from pathlib import Path
 BUDGET = 1_500_000  # bytes of all pictures; a third more as text
 MOST_PICTURES = 60
 MOST_WIDTH = 1400  # pixels, where the files do not fit as they are
+MOST_OF_A_COLUMN = 520  # pixels
 ROUNDS = 3  # each narrower by what the one before was too large
 
 
@@ -31,6 +32,11 @@ class Inlined:
     def short(self) -> str:
         """The last part of the title."""
         return self.name.rpartition("/")[2].replace("_", " ")
+
+    @property
+    def broad(self) -> bool:
+        """Whether it needs more than a column of the page."""
+        return self.width > MOST_OF_A_COLUMN
 
 
 def inline_pictures(paths: Mapping[str, Path]) -> tuple[list[Inlined], int]:

@@ -13,7 +13,7 @@ from convscope.tracking.metrics_file import read_metrics
 from convscope.tracking.report import facts
 from convscope.tracking.report.formats import as_dict, as_list, duration, metric, number
 from convscope.tracking.report.template import render
-from convscope.tracking.run_folder import RunFolder
+from convscope.tracking.run_folder import STATUS_FILE, RunFolder
 
 MOST_CURVES = 40
 COMPARED = ("accuracy", "loss")  # validation curves, laid over each other
@@ -49,10 +49,11 @@ def write_sweep_report(folder: str | os.PathLike[str]) -> Path:
 
 
 def swept_runs(folder: Path) -> list[SweptRun]:
-    """The runs below ``folder``, complete or not, in the order of their names."""
+    """The runs below ``folder``, complete or not, in the order of their names; those too that failed at once."""
     found = []
-    for config in sorted(folder.glob("*/config.yaml"), key=lambda file: _natural(file.parent.name)):
-        run = RunFolder(config.parent)
+    told = {file.parent for name in ("config.yaml", STATUS_FILE) for file in folder.glob(f"*/{name}")}
+    for path in sorted(told, key=lambda path: _natural(path.name)):
+        run = RunFolder(path)
         summary = run.read_summary() or {}
         words = [str(word) for word in as_list(summary.get("overrides"))] or _typed(run)
         found.append(SweptRun(run, summary, dict(word.split("=", 1) for word in words if "=" in word)))
@@ -60,8 +61,8 @@ def swept_runs(folder: Path) -> list[SweptRun]:
 
 
 def _typed(run: RunFolder) -> list[str]:
-    """The overrides of a run without a summary: its configuration opens with the command."""
-    first, *_ = (run.read_config() or "").splitlines() or [""]
+    """The overrides of a run without a summary: its configuration opens with the command, or its status has it."""
+    first, *_ = (run.read_config() or str((run.read_status() or {}).get("command", ""))).splitlines() or [""]
     if not first.startswith("# convscope train "):
         return []
     try:

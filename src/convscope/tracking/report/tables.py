@@ -61,5 +61,10 @@ def _is_number(cell: str) -> bool:
     return not cell or number_in(cell) is not None
 
 
+def grouped(cell: str) -> str:
+    """Whole numbers of five digits or more with separators, anything else as it is."""
+    return f"{int(cell):,}" if len(cell) > 4 and cell.isascii() and cell.isdigit() else cell
+
+
 def _shortened(cell: str, most: int) -> str:
     return cell if len(cell) <= most else cell[: most - 1] + "…"

@@ -17,6 +17,7 @@ def _environment() -> Any:
     from markupsafe import Markup
 
     from convscope.tracking.report.charting import inlined_bokeh
+    from convscope.tracking.report.tables import grouped
 
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, loader=FunctionLoader(_source))
     environment.policies["json.dumps_kwargs"] = {}  # no sorting: Bokeh refers to what stands above
@@ -24,6 +25,7 @@ def _environment() -> Any:
         "style": Markup(_source("page.css")),
         "script": Markup(_source("page.js")),
         "bokeh": inlined_bokeh,
+        "grouped": grouped,
     }
     return environment
 

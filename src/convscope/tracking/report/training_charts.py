@@ -13,6 +13,7 @@ from convscope.tracking.report.formats import as_dict, duration
 COLOURS = {"train": charting.BLUE, "validation": charting.ORANGE}
 MOST_POINTS = 1500  # a curve; a screen has no more
 RATE = "learning_rate"
+NAMES = {"auroc": "AUROC"}  # that are no words
 
 
 def curve_charts(rows: Sequence[curves.Row], stages: Sequence[Mapping[str, Any]]) -> list[tuple[str, figure]]:
@@ -33,7 +34,7 @@ def curve_charts(rows: Sequence[curves.Row], stages: Sequence[Mapping[str, Any]]
 def _titled(rows: Sequence[curves.Row], metric: str, *, by_epoch: bool) -> str:
     values = [y for _, y in curves.points(rows, f"validation/{metric}", by_epoch=by_epoch)]
     best = f": best {values[curves.best(metric, values)]:.4g}" if values else ""
-    return f"{metric.replace('_', ' ')}{best}"
+    return f"{NAMES.get(metric, metric.replace('_', ' '))}{best}"
 
 
 def _curve_chart(rows: Sequence[curves.Row], metric: str, by_epoch: bool, spans: Sequence[curves.Span]) -> figure:

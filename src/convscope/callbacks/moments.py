@@ -1,0 +1,41 @@
+"""When to look into a network that is being trained: at the end of every stage, and every few epochs."""
+
+from abc import ABC, abstractmethod
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Callback
+
+from convscope.callbacks.time_spent import TimeSpent
+from convscope.tracking.recorder import Recorder
+
+
+class AtMoments(Callback, ABC):
+    """Calls ``look`` at the end of every stage, and every few epochs within one; only in the first process.
+
+    Args:
+        recorder: Knows how many epochs came before the stage.
+        every_epochs: Epochs between two moments within a stage; None: only its end.
+        spent: Where the time is counted, as ``saliency``.
+    """
+
+    def __init__(self, recorder: Recorder, every_epochs: int | None, spent: TimeSpent) -> None:
+        self.recorder, self.every_epochs, self.spent = recorder, every_epochs, spent
+
+    @abstractmethod
+    def look(self, trainer: pl.Trainer, moment: str) -> None:
+        """Draw what is seen now; ``moment`` says when that is."""
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Look, where it is time to; the last epoch's turn is the end of the stage."""
+        epoch = trainer.current_epoch + 1
+        if self.every_epochs and epoch % self.every_epochs == 0 and epoch < (trainer.max_epochs or epoch):
+            self._look(trainer, f"epoch {self.recorder.position.epochs + epoch}")
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Look at the end of a stage."""
+        self._look(trainer, f"after {self.recorder.position.epochs + trainer.current_epoch} epochs")
+
+    def _look(self, trainer: pl.Trainer, moment: str) -> None:
+        if trainer.is_global_zero:
+            with self.spent.on("saliency"):
+                self.look(trainer, moment)

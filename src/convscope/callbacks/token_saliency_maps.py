@@ -1,0 +1,167 @@
+"""What a text network goes by, token by token: while it is trained, and, where the decisive words are known, scored."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback
+from torch import nn
+
+from convscope.callbacks.moments import AtMoments
+from convscope.callbacks.text_figures import ReadText, explain, padded
+from convscope.callbacks.time_spent import TimeSpent
+from convscope.insight import faithfulness, token_saliency
+from convscope.insight.undisturbed import undisturbed
+from convscope.tracking.recorder import Recorder
+from convscope.tracking.token_maps import TokenMap, token_figure, token_html
+
+MOST_MOMENTS, MOST_MAPS = 12, 24  # in the figure that shows them below each other
+CHUNK = 50  # texts that are asked about at once
+COLUMNS = ("method", "texts", "pointing_game", "mass_inside", "area", "mass_over_area")
+Span = tuple[int, int]
+
+
+class TokenSaliencyMaps(AtMoments):
+    """Draws the maps of a few fixed texts at the end of every stage, and every few epochs.
+
+    ``saliency/<method>`` has every text, for its true class; ``saliency/learning`` the first of them at all
+    moments so far, by the first method.
+
+    Args:
+        recorder: Takes the figures.
+        network: Tokens (N, L) to logits: the whole of it, whatever part a stage trains.
+        texts: What it is asked about, and the classes (N,).
+        least: Tokens that a text is padded to.
+        classes: Names, in the order of the logits.
+        methods: Names, of ``insight.token_saliency``.
+        every_epochs: Epochs between two moments within a stage; None: only its end.
+        spent: Where the time is counted.
+
+    Raises:
+        UserError: There is no such method for texts.
+    """
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        network: nn.Module,
+        texts: tuple[Sequence[ReadText], torch.Tensor],
+        least: int,
+        classes: Sequence[str],
+        methods: Sequence[str],
+        every_epochs: int | None,
+        spent: TimeSpent,
+    ) -> None:
+        super().__init__(recorder, every_epochs, spent)
+        for method in methods:
+            token_saliency.find_method(method)
+        self.network, self.classes, self.methods = network, classes, methods
+        self.texts, self.labels = texts
+        self.tokens = padded(self.texts, least)
+        self.least = least
+        self._moments: list[tuple[str, list[TokenMap]]] = []
+
+    def look(self, trainer: pl.Trainer, moment: str) -> None:
+        """Draw all figures."""
+        device, labels = next(self.network.parameters()).device, self.labels.tolist()
+        with undisturbed(self.network), torch.no_grad():
+            sure, answers = self.network(self.tokens.to(device)).softmax(dim=1).cpu().max(dim=1)
+        said = [
+            f"{self.classes[label]} → {self.classes[answer]} {share:.0%}"
+            for label, answer, share in zip(labels, answers.tolist(), sure.tolist(), strict=True)
+        ]
+        step = trainer.global_step
+        for number, method in enumerate(self.methods):
+            maps = explain(self.network, self.texts, labels, said, self.least, device, method)
+            self._draw(f"saliency/{method}", f"{method.replace('_', ' ')}, {moment}", maps, step)
+            if number == 0:
+                self._moments = [*self._moments, (moment, maps)][-MOST_MOMENTS:]
+        if len(self._moments) > 1:
+            shown = min(len(self.texts), max(1, MOST_MAPS // len(self._moments)))
+            history = [
+                TokenMap(f"{at}: {maps[row].title}", maps[row].tokens, maps[row].values, maps[row].gaps)
+                for row in range(shown)
+                for at, maps in self._moments
+            ]
+            self._draw("saliency/learning", f"what the network goes by ({self.methods[0]})", history, step)
+
+    def _draw(self, name: str, heading: str, maps: Sequence[TokenMap], step: int) -> None:
+        self.recorder.folder.write_html(name, f"<h3>{heading}</h3>\n{token_html(maps)}")
+        self.recorder.figure(name, token_figure(maps, heading), step)
+
+
+class TokenFaithfulness(Callback):
+    """Scores token saliency where the decisive words are known: the table ``faithfulness``, at the end of a test.
+
+    The maps of the answer that the network gives; of the texts that it gets right.
+
+    Args:
+        recorder: Takes the table.
+        network: Tokens (N, L) to logits.
+        read: From an index in the test split to the text as the network reads it.
+        marks: From an index to the characters that decide.
+        least: Tokens that a text is padded to.
+        most: Texts that are asked about.
+        spent: Where the time is counted.
+    """
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        network: nn.Module,
+        read: Callable[[int], ReadText],
+        marks: Callable[[int], Sequence[Span]],
+        least: int,
+        most: int,
+        spent: TimeSpent,
+    ) -> None:
+        self.recorder, self.network, self.read, self.marks = recorder, network, read, marks
+        self.least, self.most, self.spent = least, most, spent
+
+    def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Ask, and write the table."""
+        answers = cast(Any, pl_module).predictions
+        with self.spent.on("faithfulness"):
+            right = torch.nonzero(answers.logits.argmax(dim=1) == answers.labels).flatten()[: self.most]
+            chosen = [self.read(int(answers.indices[place])) for place in right.tolist()]
+            decisive = [self.marks(int(answers.indices[place])) for place in right.tolist()]
+            rows = faithfulness_rows(self.network, chosen, answers.labels[right], decisive, self.least)
+            if rows:
+                self.recorder.table("faithfulness", COLUMNS, rows, trainer.global_step)
+
+
+def faithfulness_rows(
+    network: nn.Module,
+    texts: Sequence[ReadText],
+    targets: torch.Tensor,
+    decisive: Sequence[Sequence[Span]],
+    least: int,
+) -> list[list[str | int | float]]:
+    """A row for each method of ``insight.token_saliency``, as `COLUMNS` has it; none where there is no text.
+
+    Args:
+        network: Tokens (N, L) to logits.
+        texts: What it is asked about.
+        targets: The class that is asked for of each, (N,).
+        decisive: The characters of each that decide.
+        least: Tokens that a text is padded to.
+    """
+    if not texts:
+        return []
+    tokens, device = padded(texts, least), next(network.parameters()).device
+    marked = torch.zeros_like(tokens, dtype=torch.bool)
+    for row, (text, spans) in enumerate(zip(texts, decisive, strict=True)):
+        for place, (start, end) in enumerate(text.spans):
+            marked[row, place] = any(start < stop and end > first for first, stop in spans)
+    area = float((marked.sum(dim=1) / tokens.ne(0).sum(dim=1)).mean())
+    rows: list[list[str | int | float]] = []
+    for name, method in token_saliency.METHODS.items():
+        parts = zip(tokens.split(CHUNK), targets.split(CHUNK), strict=True)
+        maps = torch.cat([method(network, part.to(device), asked.to(device)).cpu() for part, asked in parts])
+        flat, decides = maps[:, None], marked[:, None]  # a text is a picture of one row
+        hits = float(faithfulness.pointing_game(flat, decides).float().mean())
+        inside = float(faithfulness.mass_inside(flat.clamp(min=0), decides).mean())
+        figures = (round(value, 4) for value in (hits, inside, area, inside / area))
+        rows.append([name, len(texts), *figures])
+    return rows

@@ -1,0 +1,143 @@
+"""Who ends a sweep whose jobs are processes of this machine ends them with their state saved; nothing is lost by it."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+EPOCHS = 60  # of 20 steps: long enough for a signal to come in the middle
+QUICK = (
+    "model=lenet5", "data=digits", "data.augmentation=shift", "logger=csv", "callbacks=none", "trainer.threads=1",
+    f"transfer.epochs={EPOCHS}",
+)  # fmt: skip
+LONG = 900.0  # seconds, on a machine that is busy with other things
+
+
+@pytest.fixture
+def start(tmp_path, cache):
+    """Start ``convscope`` in a session of its own, as in a terminal of its own; what is left of it is killed."""
+    started: list[subprocess.Popen[str]] = []
+
+    def begin(*words: str) -> "subprocess.Popen[str]":
+        environment = {**os.environ, "CONVSCOPE_CACHE": str(cache), "OMP_NUM_THREADS": "1", "NETRC": "/nowhere"}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "convscope", *words],
+            cwd=tmp_path, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )  # fmt: skip
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        if alive(process.pid):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def alive(group: int) -> bool:
+    """Whether a process group has a process that is more than an entry of the table."""
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, its_group = entry.read_text().rpartition(")")[2].split()[:3]
+        except OSError:
+            continue
+        if int(its_group) == group and state != "Z":
+            return True
+    return False
+
+
+def in_the_middle(process: "subprocess.Popen[str]", *runs: Path) -> None:
+    """Wait until each run has done a third of its epochs."""
+    end = time.monotonic() + LONG
+    while min(map(epochs, runs)) < EPOCHS // 3:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    assert max(map(epochs, runs)) < EPOCHS
+
+
+def epochs(run: Path) -> int:
+    """Epochs that the run has logged: rows of ``metrics.csv`` with a validation."""
+    file = run / "metrics.csv"
+    if not file.is_file():
+        return 0
+    with file.open() as rows:
+        return sum(bool(row.get("validation/accuracy")) for row in csv.DictReader(rows))
+
+
+def same_weights(one: Path, other: Path) -> bool:
+    return all(
+        torch.equal(value, weights(other, name)[key])
+        for name in ("best", "last")
+        for key, value in weights(one, name).items()
+    )
+
+
+def weights(run: Path, name: str) -> dict[str, torch.Tensor]:
+    return torch.load(run / f"checkpoints/{name}.ckpt", weights_only=True)["state_dict"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("launcher", "number"),
+    [("joblib", signal.SIGINT), ("joblib", signal.SIGTERM), ("submitit_local", signal.SIGINT)],
+    ids=["joblib and Ctrl-C", "joblib and SIGTERM", "submitit and Ctrl-C"],
+)
+def test_the_end_of_a_sweep_saves_its_jobs(start, convscope, tmp_path, launcher, number):
+    pytest.importorskip(f"hydra_plugins.hydra_{launcher.removesuffix('_local')}_launcher")
+    seeds = (1, 2, 3) if launcher == "joblib" else (1, 2)  # of joblib's three jobs two run
+    words = (
+        "train", "--multirun", *QUICK, "sweep.name=ended", f"seed={','.join(map(str, seeds))}", f"launcher={launcher}",
+    )  # fmt: skip
+    process = start(*words)
+    sweep = tmp_path / "outputs/sweeps/ended"
+    in_the_middle(process, sweep / "seed=1", sweep / "seed=2")
+    if number == signal.SIGINT:
+        os.killpg(process.pid, number)  # a terminal tells all of them
+    else:
+        process.send_signal(number)
+    out, err = process.communicate(timeout=LONG)
+    assert process.returncode == 128 + number, (out, err)
+    assert err.strip().endswith("the same sweep again goes on, and runs what is not done")
+    for seed in (1, 2):
+        assert json.loads((sweep / f"seed={seed}/status.json").read_text())["signal"] == "SIGTERM"
+        kept = torch.load(sweep / f"seed={seed}/checkpoints/last.ckpt", weights_only=True)
+        assert 20 * (EPOCHS // 3) <= kept["global_step"] < 20 * EPOCHS
+    assert not (sweep / "seed=3/config.yaml").exists()
+    end = time.monotonic() + 60
+    while alive(process.pid):
+        assert time.monotonic() < end, "a process of the sweep is left"
+        time.sleep(0.1)
+    process = start(*words)
+    out, err = process.communicate(timeout=LONG)
+    assert process.returncode == 0, (out, err)
+    assert f"{len(seeds)} jobs: 2 to resume" in out
+    assert convscope("train", *QUICK, "seed=1", "folder=undisturbed").status == 0
+    assert same_weights(sweep / "seed=1", tmp_path / "undisturbed")
+
+
+@pytest.mark.slow
+def test_a_job_whose_time_is_nearly_up_begins_again_where_it_was(start, convscope, tmp_path):
+    """submitit tells of a time limit by SIGUSR2: on this machine as on a cluster."""
+    pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
+    words = ("train", "--multirun", *QUICK, "sweep.name=again", "seed=1", "launcher=submitit_local")
+    process = start(*words)
+    run = tmp_path / "outputs/sweeps/again/seed=1"
+    in_the_middle(process, run)
+    (logs,) = (tmp_path / "outputs/sweeps/again/.submitit").glob("[0-9]*")
+    (worker,) = Path(f"/proc/{logs.name}/task/{logs.name}/children").read_text().split()
+    os.kill(int(worker), signal.SIGUSR2)
+    out, err = process.communicate(timeout=LONG)
+    assert process.returncode == 0, (out, err)
+    told = (logs / f"{logs.name}_0_log.out").read_text()
+    assert told.count("seed=1: goes on") == 1
+    assert convscope("train", *QUICK, "seed=1", "folder=undisturbed").status == 0
+    assert same_weights(run, tmp_path / "undisturbed")
