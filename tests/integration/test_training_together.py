@@ -196,7 +196,10 @@ def test_a_process_that_dies_while_the_cache_is_filled_leaves_no_half_of_it(tmp_
 def test_the_command_starts_and_ends_the_other_process(tmp_path, cache):
     words = [sys.executable, "-m", "convscope", "train", *TWO, *QUICK, "transfer.epochs=100000"]
     environment = {**os.environ, "CONVSCOPE_CACHE": str(cache)}
-    process = subprocess.Popen(words, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        words, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
     assert process.stdout is not None
     printed = b""
     for line in process.stdout:

@@ -40,7 +40,9 @@ class Preemption:
         if threading.current_thread() is not threading.main_thread():
             yield self
             return
-        self.before = {number: signal.getsignal(number) for number in SIGNALS}
+        before = {number: signal.getsignal(number) for number in SIGNALS}
+        # Whoever started this process to ignore a terminal's Ctrl-C tells it otherwise.
+        self.before = {number: handler for number, handler in before.items() if handler != signal.SIG_IGN}
         self._install()
         try:
             yield self
@@ -84,7 +86,7 @@ class Preemption:
             raise Interrupted(self.received)
 
     def _install(self) -> None:
-        for number in SIGNALS:
+        for number in self.before:
             signal.signal(number, self._on_signal)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
