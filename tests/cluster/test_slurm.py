@@ -167,22 +167,24 @@ def test_a_job_that_is_cancelled_takes_no_other_with_it(cluster, start, tmp_path
     assert_same_run(sweep / "seed=1", undisturbed)
 
 
-def test_jobs_go_on_without_the_command_and_the_next_one_finds_them(cluster, start, tmp_path, undisturbed):
-    words = ("train", "--multirun", *QUICK[:-1], *JOBS, "sweep.name=left", "seed=1,2", "transfer.lr=0.05")
+def test_jobs_go_on_without_the_command_and_the_next_one_finds_them(cluster, start, tmp_path):
+    longer = (*QUICK[:-1], f"transfer.epochs={4 * EPOCHS}")  # so that they are at it when the next one comes; not quiet
+    words = ("train", "--multirun", *longer, *JOBS, "sweep.name=left", "seed=1,2", "transfer.lr=0.05")
     process = start(*words)
     sweep = tmp_path / "outputs/sweeps/left"
-    in_the_middle(sweep / "seed=1", process)
+    wait(lambda: epochs(sweep / "seed=1") or process.poll() is not None, LONG, "the first epoch")
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, (out, err)
-    numbers = {seed: number_of(sweep / f"seed={seed}") for seed in (1, 2)}
-    assert f"`scancel {numbers[1].split('_')[0]}` ends them" in out
+    array = number_of(sweep / "seed=1").split("_")[0]
+    assert f"`scancel {array}` ends them" in out
     process = start(*words)
     out, err = process.communicate(timeout=LONG)
     assert process.returncode == 0, (out, err)
-    assert "in the queue already, and waited for: seed=1" in out
-    assert "SLURM has the jobs as " + numbers[1].split("_")[0] in out
-    assert_same_run(sweep / "seed=1", undisturbed)
+    assert "in the queue already, and waited for: seed=1, seed=2" in out
+    assert f"SLURM has the jobs as {array};" in out
+    for seed in (1, 2):
+        assert epochs(sweep / f"seed={seed}") == 4 * EPOCHS
 
 
 @pytest.mark.skipif(not (SCRIPT.parents[1] / "conf/trainer/ddp.yaml").is_file(), reason="there is no trainer=ddp")
