@@ -289,7 +289,7 @@ def test_a_space_of_a_file_and_of_words():
     rate = made[0]
     assert rate.override(0.123456789) == "transfer.lr=0.123457"
     assert rate.override(0.29999999999) == "transfer.lr=0.3"
-    assert space(choices(["x=interval(0.1,0.33333333)"]), {})[0].override(0.33333333) == "x=0.33333333"
+    assert space(choices(["x=interval(0.33333333,0.5)"]), {})[0].override(0.33333333) == "x=0.33333333"
 
 
 @pytest.mark.parametrize(

@@ -151,7 +151,7 @@ class Recorder(pl.LightningModule):
             (self.current_epoch, batch_idx, batch.indices.tolist(), float(batch.inputs.double().mean()))
         )
         loss = nn.functional.cross_entropy(self.network(batch.inputs), batch.labels)
-        self.log("loss", loss, on_epoch=True)
+        self.log("loss", loss, on_epoch=True, batch_size=len(batch.labels))
         return loss
 
     def validation_step(self, batch: ImageBatch, batch_idx: int) -> None:

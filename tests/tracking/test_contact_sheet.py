@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convscope.tracking.contact_sheet import GAP, GREEN, LINE, RED, SIDE, Tile, contact_sheet
+from convscope.tracking.contact_sheet import BELOW_TITLE, GAP, GREEN, LINE, RED, SIDE, Tile, contact_sheet
 from convscope.tracking.recorder import GRID_COLUMNS, Recorder
 from convscope.tracking.run_folder import RunFolder
 
@@ -18,10 +18,12 @@ def test_a_grid_has_every_picture_in_its_frame(folder: RunFolder) -> None:
     path = Recorder(folder).image_grid("mistakes/worst", pictures, titles, step=0, frames=frames, heading="Most wrong")
     with Image.open(path) as opened:
         sheet = np.asarray(opened.convert("RGB"))
-    assert sheet.shape == (GAP + LINE + GAP + 2 * (SIDE + GAP + 2 * LINE), GAP + GRID_COLUMNS * (SIDE + GAP), 3)
+    title = 2 * LINE + BELOW_TITLE
+    row = SIDE + GAP + title
+    assert sheet.shape == (GAP + LINE + GAP + 2 * row, GAP + GRID_COLUMNS * (SIDE + GAP), 3)
     for number, (shade, frame) in enumerate(zip(shades, frames, strict=True)):
         left = GAP + number % GRID_COLUMNS * (SIDE + GAP)
-        top = GAP + LINE + GAP + number // GRID_COLUMNS * (SIDE + GAP + 2 * LINE) + 2 * LINE
+        top = GAP + LINE + GAP + number // GRID_COLUMNS * row + title
         assert (sheet[top : top + SIDE, left : left + SIDE] == shade).all()
         assert tuple(sheet[top - 1, left - 1]) == frame
 

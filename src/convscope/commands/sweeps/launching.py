@@ -10,6 +10,7 @@ from typing import Any
 from hydra._internal.callbacks import Callbacks
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
+from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
@@ -152,7 +153,7 @@ def _hydra(name: str, config_dir: str | None) -> Iterator[Hydra]:
     setbase(HYDRA_VERSION_BASE)
     search_path = create_config_search_path(str(CONFIG_DIR))
     if config_dir is not None:
-        search_path.append("command-line", f"file://{config_dir}")
+        search_path.prepend("command-line", f"file://{config_dir}", anchor=SearchPathQuery("schema"))
     GlobalHydra.instance().clear()
     try:
         yield Hydra.create_main_hydra2(task_name=name, config_search_path=search_path)

@@ -8,7 +8,7 @@ with that same trial, so that a study has as many trials as were asked for, each
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -177,13 +177,14 @@ class Study:
             trial = Trial(self.study, found._trial_id)
             if set(found.params) != set(self._distributions):  # its process died while it chose, and ran nothing
                 self._choose(trial)
-            claimed = self._claim(trial)
-            if claimed is None:
+            found_free = self._claim(trial)
+            if found_free is None:
                 continue
-            status = RunFolder(self.folder / claimed[0].name).read_status() or {}
-            if not status:  # it had no time for a word
-                trial.set_user_attr(DEATHS, claimed[0].deaths + 1)
-            return claimed
+            claimed, lock = found_free
+            if not RunFolder(self.folder / claimed.name).read_status():  # its process had no time for a word
+                claimed = replace(claimed, deaths=claimed.deaths + 1)
+                trial.set_user_attr(DEATHS, claimed.deaths)
+            return claimed, lock
         return None
 
     def _new(self) -> tuple[Claimed, FileLock] | None:

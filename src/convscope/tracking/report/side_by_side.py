@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convscope.tracking.contact_sheet import GAP, LINE, SIDE
+from convscope.tracking.contact_sheet import BELOW_TITLE, GAP, LINE, SIDE
 from convscope.tracking.report.pictures import Inlined, inlined
 
 if TYPE_CHECKING:
@@ -17,7 +17,8 @@ LINES = 2  # of text above a tile
 OVERLAY = 2  # its column, of the first method
 MOST_RUNS = 8
 STEP = SIDE + GAP
-ROW = STEP + LINES * LINE
+TITLE = LINES * LINE + BELOW_TITLE
+ROW = STEP + TITLE
 TOP = LINE + GAP  # of the heading
 
 
@@ -71,7 +72,7 @@ def _answers(sheet: "Image", rows: int) -> "Image":
     """The first column, with the overlays in the place of the pictures."""
     column = sheet.crop((GAP // 2, TOP, GAP // 2 + STEP, sheet.height))
     for row in range(rows):
-        top = TOP + GAP + row * ROW + LINES * LINE
+        top = TOP + GAP + row * ROW + TITLE
         left = GAP + OVERLAY * STEP
         column.paste(sheet.crop((left, top, left + SIDE, top + SIDE)), (GAP - GAP // 2, top - TOP))
     return column
