@@ -131,7 +131,7 @@ def test_workers_are_taken_where_they_help(
 ) -> None:
     monkeypatch.setattr("convscope.data.image_data_module.available_cores", lambda: cores)
     data = module(source, tmp_path, augmentation=augmentation, workers=asked)
-    assert data._number_of_workers() == workers
+    assert data._workers("train") == workers
 
 
 class Recorder(pl.LightningModule):

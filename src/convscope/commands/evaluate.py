@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from convscope.data.image_data_module import ImageDataModule
     from convscope.data.image_source import ImageSource
     from convscope.data.text_data_module import TextDataModule
+    from convscope.data.text_source import TextSource
     from convscope.tasks.classification import Classification
+
+S = TypeVar("S", "ImageSource", "TextSource")
 
 SCHEMA = Evaluate
 
@@ -175,10 +178,19 @@ def _test_source(told: ImageData, classes: Sequence[str], trained_on: Mapping[st
 
         return evaluation_folder(required(told.root, "data.root"), classes)
     source = open_source(told)
+    return matched(source, classes, told.name)
+
+
+def matched(source: S, classes: Sequence[str], data: str) -> S:
+    """``source`` with its labels as places in ``classes``, by name.
+
+    Raises:
+        UserError: It has others.
+    """
     unknown = [name for name in source.classes if name not in classes]
     if unknown:
         raise UserError(
-            f"data={told.name}: has classes that the run does not know ({', '.join(unknown)}); "
+            f"data={data}: has classes that the run does not know ({', '.join(unknown)}); "
             f"the run knows {', '.join(classes)}"
         )
     return source.with_classes(tuple(classes), {name: name for name in source.classes})

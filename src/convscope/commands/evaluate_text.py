@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from convscope.commands.building import cache_dir, required
-from convscope.commands.evaluate import Scored
+from convscope.commands.evaluate import Scored, matched
 from convscope.commands.hardware import choose_hardware
 from convscope.commands.texts import find_texts
 from convscope.commands.trained_text import load_trained_text
@@ -16,7 +16,6 @@ from convscope.config.text_data import TextData, TextFiles
 from convscope.data.text_data_module import TextDataModule
 from convscope.data.text_leaks import refuse_trained_on
 from convscope.data.text_source import TextSource
-from convscope.errors import UserError
 from convscope.insight.parameters import multiply_adds_of
 from convscope.tasks.text_classification import TextClassification
 
@@ -52,10 +51,4 @@ def _test_texts(told: TextData, classes: Sequence[str], trained_on: Mapping[str,
         source = evaluation_texts(root, told.text_column, told.label_column, told.encoding)
     else:
         source = find_texts(told)
-    unknown = [name for name in source.classes if name not in classes]
-    if unknown:
-        raise UserError(
-            f"data={told.name}: has classes that the run does not know ({', '.join(unknown)}); "
-            f"the run knows {', '.join(classes)}"
-        )
-    return source.with_classes(tuple(classes), {name: name for name in source.classes})
+    return matched(source, classes, told.name)

@@ -2,15 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
-import torch
 import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from torch import nn
 
 from convscope.commands.building import architecture_of
+from convscope.commands.checkpoint import read_checkpoint
 from convscope.config.model import Model
 from convscope.errors import UserError
 from convscope.preprocessing import Preprocessing
@@ -71,18 +70,9 @@ def load_trained_run(path: str | Path, checkpoint: str = "best") -> TrainedRun:
     config = yaml.safe_load(told)
     if not isinstance(config, dict) or not {"model", "data"} <= set(config):
         raise UserError(f"{folder.config_file}: is no configuration of a run")
-    file = folder.checkpoints / f"{checkpoint}.ckpt"
-    if not file.is_file():
-        raise UserError(f"run={path}: has no checkpoint (checkpoints/{checkpoint}.ckpt); did its training end?")
-    try:
-        kept = torch.load(file, map_location="cpu", weights_only=True)
-        known, state = kept["convscope"], kept["state_dict"]
-        model = TypeAdapter(Model).validate_python(known["model"])
-        classes, seen = tuple(known["classes"]), Preprocessing(**known["preprocessing"])
-    except (KeyError, TypeError, ValidationError, RuntimeError, EOFError, OSError, UnpicklingError) as error:
-        reason = type(error).__name__
-        raise UserError(f"{file}: is no checkpoint of this version of convscope, or damaged ({reason})") from error
-    network = architecture_of(model).build(len(classes), seen.channels, seen.size)
-    task = ImageClassification(network, classes)
-    task.load_state_dict(state)
-    return TrainedRun(folder, config, network.eval(), classes, seen)
+    kept = read_checkpoint(folder, path, checkpoint, TypeAdapter(Model), Preprocessing)
+    seen = kept.preprocessing
+    network = architecture_of(kept.model).build(len(kept.classes), seen.channels, seen.size)
+    task = ImageClassification(network, kept.classes)
+    task.load_state_dict(kept.state)
+    return TrainedRun(folder, config, network.eval(), kept.classes, seen)

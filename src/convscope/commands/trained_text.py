@@ -3,18 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 
 import torch
 import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from torch import nn
 
 from convscope.callbacks.text_figures import ReadText, padded
+from convscope.commands.checkpoint import read_checkpoint
 from convscope.commands.texts import text_architecture_of
 from convscope.config.text_model import TextModel
 from convscope.data.tokens import Tokens, tokens_from_file
-from convscope.errors import UserError
 from convscope.preprocessing import TextPreprocessing
 from convscope.tasks.text_classification import TextClassification
 from convscope.tracking.run_folder import RunFolder
@@ -56,22 +55,14 @@ def load_trained_text(path: Path, checkpoint: str = "best") -> TrainedText:
         UserError: It has no checkpoint, or no vocabulary, or one of them is damaged.
     """
     folder = RunFolder(path)
-    file = folder.checkpoints / f"{checkpoint}.ckpt"
-    if not file.is_file():
-        raise UserError(f"run={path}: has no checkpoint (checkpoints/{checkpoint}.ckpt); did its training end?")
-    try:
-        kept = torch.load(file, map_location="cpu", weights_only=True)
-        known, state = kept["convscope"], kept["state_dict"]
-        model = TypeAdapter(TextModel).validate_python(known["model"])
-        classes, seen = tuple(known["classes"]), TextPreprocessing(**known["preprocessing"])
-    except (KeyError, TypeError, ValidationError, RuntimeError, EOFError, OSError, UnpicklingError) as error:
-        reason = type(error).__name__
-        raise UserError(f"{file}: is no checkpoint of this version of convscope, or damaged ({reason})") from error
+    kept = read_checkpoint(folder, path, checkpoint, TypeAdapter(TextModel), TextPreprocessing)
+    seen = kept.preprocessing
     tokens = tokens_from_file(folder.tokens_file, seen.most)
-    network = text_architecture_of(model).build(len(classes), len(tokens), _place_for_vectors(state))
-    task = TextClassification(network, classes)
-    task.load_state_dict(state)
-    return TrainedText(folder, network.eval(), tokens, classes, seen)
+    vectors = _place_for_vectors(kept.state)
+    network = text_architecture_of(kept.model).build(len(kept.classes), len(tokens), vectors)
+    task = TextClassification(network, kept.classes)
+    task.load_state_dict(kept.state)
+    return TrainedText(folder, network.eval(), tokens, kept.classes, seen)
 
 
 def _place_for_vectors(state: dict[str, torch.Tensor]) -> torch.Tensor | None:

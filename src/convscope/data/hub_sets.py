@@ -119,7 +119,30 @@ def named_splits(loaded: Mapping[str, "Dataset"], path: str) -> tuple[dict[str, 
     return found, [f"{path}: passed over the splits {', '.join(passed_over)}"] if passed_over else []
 
 
-def find_label_column(dataset: "Dataset", path: str) -> str:
+def labels_of(
+    found: Mapping[str, "Dataset"], inputs: str, column: str | None, path: str
+) -> tuple[tuple[str, ...], dict[str, np.ndarray], list[str]]:
+    """The classes, the labels (N,) int64 of each split that has some, and sentences about those that have not.
+
+    ``inputs`` is the column of what is to be classified, ``column`` that of the labels, which is found where it is
+    not named.
+
+    Raises ``UserError`` where one of the columns is not there, or the train split is not labelled.
+    """
+    column = column or _label_column(found["train"], path)
+    for name in (inputs, column):
+        if name not in found["train"].column_names:
+            columns = ", ".join(found["train"].column_names)
+            raise UserError(f"{path} has no column '{name}': it has {columns}")
+    classes, labels = _class_labels(found, column, path)
+    without = [split for split in labels if labels[split].min(initial=0) < 0]
+    if "train" in without:
+        raise UserError(f"the train split of {path} is not labelled: choose another data.label_column")
+    labelled = {split: values for split, values in labels.items() if split not in without}
+    return classes, labelled, [f"the {split} split of {path} is not labelled, and is not used" for split in without]
+
+
+def _label_column(dataset: "Dataset", path: str) -> str:
     """The one column of class labels; by its feature, else by its name.
 
     Raises ``UserError`` where there is none, or several.
@@ -136,7 +159,7 @@ def find_label_column(dataset: "Dataset", path: str) -> str:
     return columns[0]
 
 
-def class_labels(
+def _class_labels(
     found: Mapping[str, "Dataset"], column: str, path: str
 ) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
     """The classes, and the labels (N,) int64 of each split; -1 where there is none.

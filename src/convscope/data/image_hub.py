@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from convscope.data.decoding import DECODER_VERSION, decode_image
-from convscope.data.hub_sets import class_labels, find_label_column, load_hub_set, named_splits
+from convscope.data.hub_sets import labels_of, load_hub_set, named_splits
 from convscope.data.image_source import SPLITS, BadImage, ImageSource, ImageSplit, content_key
 from convscope.data.stratification import cut_missing_splits
 from convscope.errors import UserError
@@ -62,17 +62,8 @@ def image_hub(
     loaded, source = load_hub_set(path, config, instead)
     found, warnings = named_splits(loaded, path)
     image = image_column or _image_column(found["train"], path)
-    label = label_column or find_label_column(found["train"], path)
-    for column in (image, label):
-        if column not in found["train"].column_names:
-            columns = ", ".join(found["train"].column_names)
-            raise UserError(f"{path} has no column '{column}': it has {columns}")
-    classes, labels = class_labels(found, label, path)
-    for split in [split for split in labels if labels[split].min(initial=0) < 0]:
-        warnings.append(f"the {split} split of {path} is not labelled, and is not used")
-        del labels[split]
-    if "train" not in labels:
-        raise UserError(f"the train split of {path} is not labelled: choose another data.label_column")
+    classes, labels, unlabelled = labels_of(found, image, label_column, path)
+    warnings += unlabelled
     missing = {split: part for split, part in (("validation", validation), ("test", test)) if split not in labels}
     if missing:
         warnings.append(f"{path} has no {' and no '.join(missing)} split: cut from train")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from convscope.data.hub_sets import class_labels, find_label_column, load_hub_set, named_splits
+from convscope.data.hub_sets import labels_of, load_hub_set, named_splits
 from convscope.data.text_cutting import Cutting, cut_source
 from convscope.data.text_source import TextSource, TextSplit, numbered
 from convscope.data.texts import Texts
@@ -49,17 +49,8 @@ def text_hub(
     loaded, source = load_hub_set(path, config, instead)
     found, warnings = named_splits(loaded, path)
     text = text_column or _text_column(found["train"], path)
-    label = label_column or find_label_column(found["train"], path)
-    for column in (text, label):
-        if column not in found["train"].column_names:
-            columns = ", ".join(found["train"].column_names)
-            raise UserError(f"{path} has no column '{column}': it has {columns}")
-    classes, labels = class_labels(found, label, path)
-    for split in [split for split in labels if labels[split].min(initial=0) < 0]:
-        warnings.append(f"the {split} split of {path} is not labelled, and is not used")
-        del labels[split]
-    if "train" not in labels:
-        raise UserError(f"the train split of {path} is not labelled: choose another data.label_column")
+    classes, labels, unlabelled = labels_of(found, text, label_column, path)
+    warnings += unlabelled
     if pool:
         texts = Texts(each for split in labels for each in _texts(found[split], text))
         splits = {"train": numbered(texts, np.concatenate([labels[split] for split in labels]), name)}

@@ -1,0 +1,176 @@
+"""A training on texts."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from convscope.commands.building import cache_dir
+from convscope.commands.subject import Subject
+from convscope.commands.texts import (
+    build_text,
+    open_texts,
+    said_of_tokens,
+    text_architecture_of,
+    text_preprocessing,
+    text_warnings,
+    token_facts,
+    tokens_of,
+)
+from convscope.config.text_data import Texts
+from convscope.config.train import Train
+from convscope.data.sentence_keys import sentence_keys
+from convscope.errors import UserError
+
+if TYPE_CHECKING:
+    from pytorch_lightning.callbacks import Callback
+
+    from convscope.callbacks.time_spent import TimeSpent
+    from convscope.commands.insights import Insights
+    from convscope.data.text_data_module import TextDataModule
+    from convscope.data.text_source import TextSource
+    from convscope.data.word_vectors import WordVectors
+    from convscope.models.network import Network
+    from convscope.models.text_network import TextNetwork
+    from convscope.models.weights import Weights
+    from convscope.tasks.classification import Classification, Objective
+    from convscope.tracking.recorder import Recorder
+    from convscope.tracking.run_folder import RunFolder
+
+
+class TextSubject(Subject):
+    """Texts."""
+
+    things = "texts"
+    task_name = "text_classification"
+    source: "TextSource"
+
+    def __init__(self, config: Train) -> None:
+        assert isinstance(config.data, Texts)
+        self.told: Any = config.data
+        if config.task.mixup or config.task.cutmix:
+            raise UserError("task.mixup and task.cutmix mix pictures: set them to 0 for texts")
+        for stage in config.transfer.stages:
+            if stage.augmentation != "none":
+                raise UserError(f"transfer.augmentation={stage.augmentation}: texts are not augmented; set it to none")
+        if config.callbacks.saliency is not None and config.callbacks.saliency.methods is not None:
+            refuse_methods_of_pictures(config.callbacks.saliency.methods)
+        self.seen = text_preprocessing(text_architecture_of(config.model), self.told)  # type: ignore[arg-type]
+        self.source = open_texts(self.told)
+        self.vectors: WordVectors | None = None
+
+    def weights(self, config: Train) -> "Weights":
+        """Of a file, or random ones."""
+        from convscope.models.text_network import find_text_weights
+
+        return find_text_weights(config.model.weights)
+
+    def build(self, config: Train, weights: "Weights") -> "tuple[TextNetwork, int]":
+        """The network for the vocabulary of the training split; its cost for a text of the mean length."""
+        import torch
+
+        from convscope.insight.parameters import multiply_adds_of
+
+        self.tokens = tokens_of(self.told, self.seen, self.source)
+        built = build_text(config.model, weights, self.seen, self.tokens, len(self.source.classes), config.seed)  # type: ignore[arg-type]
+        self.network, self.vectors = built.network, built.vectors
+        some = self.source.splits["train"].texts
+        lengths = [len(ids) for ids in self.tokens.encode_all(some[place] for place in range(min(len(some), 1000)))]
+        self.length = max(self.seen.least, round(float(np.mean(lengths))))
+        example = torch.ones(1, self.length, dtype=torch.int64)
+        return self.network, multiply_adds_of(self.network.module, (example,))
+
+    def data_module(self, config: Train) -> "TextDataModule":
+        """Encoded texts in batches of similar length."""
+        from convscope.data.text_data_module import TextDataModule
+
+        self.data = TextDataModule(
+            self.source,
+            self.tokens,
+            self.seen,
+            batch_size=config.transfer.stages[0].batch_size,
+            cache_dir=cache_dir(self.told),
+            seed=config.seed,
+        )
+        self.data.setup()
+        self.facts = token_facts(self.data, self.vectors)
+        return self.data
+
+    def task(self, network: "Network | TextNetwork", objective: "Objective", model: dict[str, Any]) -> "Classification":
+        """Text classification."""
+        from convscope.tasks.text_classification import TextClassification
+
+        seen = dataclasses.asdict(network.preprocessing)
+        known = {"model": model, "classes": list(self.source.classes), "preprocessing": seen}
+        return TextClassification(network.module, self.source.classes, objective, known)
+
+    def leave(self, folder: "RunFolder") -> None:
+        """The vocabulary, and the keys of the texts that are trained on or chosen by."""
+        folder.write_tokens(self.tokens.to_json())
+        seen = [sentence_keys(self.source.splits[split].texts) for split in ("train", "validation")]
+        folder.write_trained_on(np.concatenate(seen))
+
+    def warnings(self) -> list[str]:
+        """Of empty texts, and of those that are cut off."""
+        return text_warnings(self.data)
+
+    def said(self) -> dict[str, str]:
+        """The texts, their tokens, their vectors."""
+        return said_of_tokens(self.source.name, self.source.source, self.facts, self.data.sizes, self.data.classes)
+
+    def show_samples(self, recorder: "Recorder") -> None:
+        """As a table."""
+        from convscope.commands.samples import show_texts
+
+        show_texts(recorder, self.source)
+
+    def figures(self, recorder: "Recorder") -> "Callback":
+        """Confusion matrix, texts with the words that counted, and n-grams."""
+        from convscope.commands.text_callbacks import text_figures
+
+        return text_figures(recorder, self.data)
+
+    def insights(self, config: Train, recorder: "Recorder", spent: "TimeSpent") -> "Insights | None":
+        """Parameters and theoretical fields, for a text of the mean length."""
+        from convscope.commands.insights import build_insights
+        from convscope.insight.parameters import describe_parameters
+
+        try:
+            table = describe_parameters(self.network.module, (1, self.length))
+        except UserError:  # control flow that asks for tokens
+            return None
+        return build_insights(config, self.network, table, None, recorder, spent)
+
+    def looks_while_training(self, config: Train, recorder: "Recorder", spent: "TimeSpent") -> "list[Callback]":
+        """Saliency maps of the same texts."""
+        from convscope.commands.text_callbacks import token_saliency_callbacks
+
+        return token_saliency_callbacks(config.callbacks, recorder, self.network.module, self.data, spent)
+
+    def looks_at_test(self, config: Train, recorder: "Recorder", spent: "TimeSpent") -> "list[Callback]":
+        """Scores of saliency, where the decisive words are known."""
+        from convscope.commands.text_callbacks import token_test_callbacks
+
+        return token_test_callbacks(config.callbacks, recorder, self.network.module, self.data, spent)
+
+    def summary(self) -> dict[str, dict[str, Any]]:
+        """Tokens and vectors."""
+        facts = dict(self.facts)
+        vectors = facts.pop("vectors", None)
+        return {"model": {"input": [self.length], "vectors": vectors}, "data": {"tokens": facts}}
+
+
+def refuse_methods_of_pictures(methods: Sequence[str]) -> None:
+    """Before anything slow.
+
+    Raises:
+        UserError: A method of ``callbacks.saliency`` is none for texts.
+    """
+    from convscope.insight.token_saliency import find_method
+
+    try:
+        for method in methods:
+            find_method(method)
+    except UserError as error:
+        raise UserError(f"callbacks.saliency: {error}") from error
