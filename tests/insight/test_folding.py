@@ -18,11 +18,20 @@ def folds(model, inputs):
     return sum(pair is not None for pair in folding._plans.get(model, ()))
 
 
-def test_every_batch_norm_behind_a_convolution_is_folded():
+def test_every_batch_norm_behind_a_convolution_is_folded(monkeypatch):
+    monkeypatch.setattr(folding, "MOST_WEIGHTS", float("inf"))
     assert folds(*small()) == 1
     assert folds(*build("resnet18")) == 20
     assert folds(*build("regnetx_002")) == sum(isinstance(m, nn.BatchNorm2d) for m in build("regnetx_002")[0].modules())
     assert folds(*build("squeezenet1_1")) == 0
+
+
+def test_what_has_more_weights_than_places_is_left_as_it_is():
+    model, inputs = build("resnet18")
+    assert 0 < folds(model, inputs) < 20
+    folded = {id(pair.convolution.weight) for pair in folding._plans[model] if pair is not None}
+    assert id(model.conv1.weight) in folded
+    assert id(model.layer4[1].conv2.weight) not in folded
 
 
 class Twice(nn.Module):

@@ -17,6 +17,7 @@ from torch.overrides import TorchFunctionMode
 from convscope.insight.narrow_convolution import convolve, suits
 
 CONVOLUTIONS = {torch.conv1d, torch.conv2d, torch.conv3d}
+MOST_WEIGHTS = 16  # for each output of one input: to fold more would take longer than the BatchNorm does
 
 
 @dataclass(frozen=True)
@@ -200,7 +201,7 @@ class _Uses(TorchFunctionMode):
 
 
 def _pair(output: torch.Tensor, convolution: _Convolution, uses: list[tuple[Any, Any, Any]]) -> _Pair | None:
-    if len(uses) != 1 or uses[0][0] is not F.batch_norm:
+    if len(uses) != 1 or uses[0][0] is not F.batch_norm or convolution.weight.numel() > MOST_WEIGHTS * output.numel():
         return None
     return _folds(output, convolution, *uses[0][1], **uses[0][2])
 
