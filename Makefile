@@ -157,8 +157,8 @@ $(DELETIONS): ; @:
 
 MARKER := $(if $(filter only,$(slow)),-m slow,$(if $(slow),-m ''))
 
-# A worker a core. The slow tests are many in few files.
-WORKERS := --numprocesses auto --dist $(if $(filter only,$(slow)),load,loadfile)
+# A worker a core. The slow tests are many in few files, and some take as long as a hundred others.
+WORKERS := --numprocesses auto --dist $(if $(filter only,$(slow)),worksteal,loadfile)
 
 test: $(INSTALLED) ## run the fast tests; slow=1 all of them, slow=only the others, only=PATTERN some
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(WORKERS) $(MARKER) $(if $(only),-k $(call QUOTE,$(value only)))

@@ -1,10 +1,10 @@
 """What the tuned allocator gives in time and costs in memory: the same training steps with and without it."""
 
-import resource
 import time
 from collections.abc import Callable
 from typing import Any
 
+from benchmarks.memory import peak_mib
 from benchmarks.paired import take_turns
 from benchmarks.row import Row, row_of_times
 
@@ -43,6 +43,6 @@ def side(tuned: bool, memory: bool) -> Callable[[], float]:
             F.cross_entropy(network(images), labels).backward()
             optimizer.step()
         seconds = (time.perf_counter() - started) / STEPS
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20 if memory else seconds
+        return peak_mib() / 1024 if memory else seconds
 
     return run

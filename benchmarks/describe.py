@@ -5,11 +5,11 @@ above the import, in MiB. ``describe/PEER/...``: other tools' time for the part 
 prints what each tool answers, and which of them is wrong.
 """
 
-import resource
 import time
 from collections.abc import Callable
 from typing import Any
 
+from benchmarks.memory import peak_mib
 from benchmarks.paired import take_turns
 from benchmarks.row import Row, row_of_times
 
@@ -113,10 +113,6 @@ COUNTERS: dict[str, Callable[[Any, int], int]] = {
 }  # fmt: skip
 
 
-def _peak_mib() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
 def memory_of_ours(network: str) -> Callable[[], float]:
     """MiB that building without weights and describing take above the import."""
     import timm
@@ -124,13 +120,13 @@ def memory_of_ours(network: str) -> Callable[[], float]:
     from convscope.insight.meta_building import weightless
     from convscope.insight.parameters import describe_parameters
 
-    before = _peak_mib()
+    before = peak_mib()
 
     def run() -> float:
         with weightless():
             module = timm.create_model(network)
         describe_parameters(module, (1, 3, SIZES[network], SIZES[network]))
-        return _peak_mib() - before
+        return peak_mib() - before
 
     return run
 
@@ -140,10 +136,10 @@ def memory_of_peer(network: str) -> Callable[[], float]:
     import timm
     import torchinfo  # noqa: F401
 
-    before = _peak_mib()
+    before = peak_mib()
 
     def run() -> float:
         _torchinfo(timm.create_model(network), SIZES[network])
-        return _peak_mib() - before
+        return peak_mib() - before
 
     return run

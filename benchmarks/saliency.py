@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from benchmarks.memory import peak_mib
 from benchmarks.paired import take_turns
 from benchmarks.row import Row, row_of_speeds
 
@@ -33,7 +34,7 @@ def measure(name: str) -> Row:
     if name == MEMORY:
         few, many = peak_memory(32), peak_memory(256)
         ratio = many / few
-        return Row(name, round(many, 1), round(few, 1), "MB", round(ratio, 4), 1.1, ratio <= 1.1)
+        return Row(name, round(many, 1), round(few, 1), "MiB", round(ratio, 4), 1.1, ratio <= 1.1)
     method, settings, peer, goal = CASES[name]
     ours, theirs = take_turns((ours_side, {"method": method, "settings": settings}), (peer_side, {"peer": peer}))
     return row_of_speeds(name, [BATCH / s for s in ours], [BATCH / s for s in theirs], "pictures/s", goal)
@@ -134,19 +135,16 @@ PEERS = {
 
 
 def _integrate_and_look(steps: int, pipe: Any) -> None:
-    import resource
-
     from convscope.insight import saliency
 
     model, inputs, targets = _network()
     saliency.gradient(model, inputs, targets)  # what any question needs
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     saliency.integrated_gradients(model, inputs, targets, steps=steps)
-    pipe.send((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, before))
+    pipe.send(peak_mib())
 
 
 def peak_memory(steps: int) -> float:
-    """Peak resident memory in MB of a process that integrates gradients in ``steps`` steps."""
+    """Peak resident memory in MiB of a process that integrates gradients in ``steps`` steps."""
     import multiprocessing
 
     context = multiprocessing.get_context("spawn")
@@ -154,6 +152,6 @@ def peak_memory(steps: int) -> float:
     process = context.Process(target=_integrate_and_look, args=(steps, there))
     process.start()
     there.close()
-    peak, _ = here.recv()
+    peak: float = here.recv()
     process.join()
-    return peak / 1024
+    return peak

@@ -260,11 +260,11 @@ def sweep_seconds(jobs: int) -> float:
 def peak_memory(pictures: int) -> float:
     """MiB of a process at its peak, which fills the cache for a last-block stage and trains two epochs of it."""
     code = f"""
-import resource
 from benchmarks import transfer
+from benchmarks.memory import peak_mib
 transfer.EPOCHS = 2
 transfer.ours_side("last_block", False, "fp32", {pictures})()
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(peak_mib())
 """
     ended = subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True)
-    return int(ended.stdout.split()[-1]) / 1024
+    return float(ended.stdout.split()[-1])

@@ -321,7 +321,7 @@ WORKERS = ["--numprocesses", "auto", "--dist", "loadfile"]
     [
         (["test"], ["python", "-m", "pytest", *WORKERS]),
         (["test", "slow=1"], ["python", "-m", "pytest", *WORKERS, "-m", ""]),
-        (["test", "slow=only"], ["python", "-m", "pytest", *WORKERS[:-1], "load", "-m", "slow"]),
+        (["test", "slow=only"], ["python", "-m", "pytest", *WORKERS[:-1], "worksteal", "-m", "slow"]),
         (["test", "only=a or $b"], ["python", "-m", "pytest", *WORKERS, "-k", "a or $b"]),
         (["bench"], ["python", "-m", "benchmarks"]),
         (["bench", "only=it's *"], ["python", "-m", "benchmarks", "--only", "it's *"]),

@@ -192,11 +192,11 @@ def test_two_nodes_train_together(cluster, start, tmp_path, undisturbed):
     words = (
         "train", "--multirun", *QUICK, *JOBS, "sweep.name=nodes", "seed=1", "transfer.lr=0.05", "trainer=ddp",
         "trainer.accelerator=cpu", "trainer.devices=1", "trainer.nodes=2", "launcher.nodes=2",
-        "launcher.setup=[export MASTER_ADDR=127.0.0.1]",
+        "launcher.setup=['export MASTER_ADDR=127.0.0.1']",
     )  # fmt: skip
     process = start(*words)
     sweep = tmp_path / "outputs/sweeps/nodes"
-    run = sweep / "seed=1"
+    (run,) = wait(lambda: list(sweep.glob("*=*")), LONG, "the run's folder")
     in_the_middle(run, process)
     job = number_of(run)
     cluster.ask("scancel", "--signal=USR2", job)

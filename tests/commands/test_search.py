@@ -102,7 +102,7 @@ def told(folder, storage="journal"):
     return [(trial.number, trial.state.name, trial.params, trial.value) for trial in trials(folder, storage)]
 
 
-@pytest.mark.parametrize("storage", ["journal", "sqlite"])
+@pytest.mark.parametrize("storage", ["journal", pytest.param("sqlite", marks=pytest.mark.slow)])
 def test_a_search_ends_with_all_its_trials_and_a_best_one(drawn, tmp_path, capfd, storage):
     pretended, words = drawn, [*WORDS, f"sweep.storage={storage}"]
     run_command("train", words, pretended)
@@ -130,7 +130,7 @@ def test_a_search_ends_with_all_its_trials_and_a_best_one(drawn, tmp_path, capfd
     assert len(pretended.ran) == ran
 
 
-@pytest.mark.parametrize("kind", ["tpe", "random"])
+@pytest.mark.parametrize("kind", ["tpe", pytest.param("random", marks=pytest.mark.slow)])
 def test_what_is_chosen_depends_on_no_interruption(pretended, tmp_path, capfd, kind):
     words = [*WORDS, f"sweep={kind}", "sweep.startup=2"]
     run_command("train", [*words, "sweep.name=whole"], pretended)
@@ -214,6 +214,7 @@ def test_a_trial_that_kills_its_processes_is_given_up(pretended, tmp_path, capfd
     assert [state for _, state, *_ in told(tmp_path / "outputs/sweeps/mine")] == ["FAIL", *["COMPLETE"] * 7]
 
 
+@pytest.mark.slow
 def test_of_two_workers_one_is_killed_and_the_other_does_its_trial(tmp_path):
     program = textwrap.dedent("""
         import sys, time

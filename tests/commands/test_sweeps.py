@@ -143,6 +143,7 @@ def test_a_job_of_another_configuration_is_left_as_it_is(pretended, tmp_path):
     assert len(pretended.ran) == 3
 
 
+@pytest.mark.slow
 def test_two_sweeps_at_the_same_time_run_no_job_twice(tmp_path):
     """Each of two processes takes the jobs that the other is not running; a job is run once."""
     program = textwrap.dedent("""

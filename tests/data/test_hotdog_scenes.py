@@ -21,6 +21,7 @@ TRAIN, TEST = 600, 300
 
 @pytest.fixture(scope="module")
 def scenes() -> list[Scene]:
+    """Enough for statistics; the tests that draw them all are slow."""
     return [scene(0, index) for index in range(TRAIN + TEST)]
 
 
@@ -52,11 +53,13 @@ def test_shapes_types_and_range(size: int) -> None:
         assert drawn.image.std() > 5, "a scene is not a flat surface"
 
 
+@pytest.mark.slow
 def test_label_needs_no_drawing(scenes: list[Scene], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hotdog_scenes, "Canvas", None)
     assert [label(0, index) for index in range(len(scenes))] == [drawn.label for drawn in scenes]
 
 
+@pytest.mark.slow
 def test_label_and_kind_say_the_same(scenes: list[Scene]) -> None:
     assert all((drawn.kind == "hot_dog") == (CLASSES[drawn.label] == "hot_dog") for drawn in scenes)
 
@@ -76,6 +79,7 @@ def test_labels_differ_between_seeds() -> None:
     assert 0.44 < same < 0.56
 
 
+@pytest.mark.slow
 def test_every_kind_occurs_about_as_often_as_it_should(scenes: list[Scene]) -> None:
     assert sum(kind.share for kind in DECOYS) == pytest.approx(1.0)
     counts = Counter(drawn.kind for drawn in scenes)
@@ -86,6 +90,7 @@ def test_every_kind_occurs_about_as_often_as_it_should(scenes: list[Scene]) -> N
         assert abs(counts[kind.name] - decoys * kind.share) < spread, kind.name
 
 
+@pytest.mark.slow
 def test_the_mask_covers_a_plausible_share(scenes: list[Scene]) -> None:
     shares = {kind: [drawn.mask.mean() for drawn in scenes if drawn.kind == kind] for kind in KINDS}
     for kind, found in shares.items():
@@ -153,6 +158,7 @@ FEATURES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("feature", FEATURES)
 def test_colour_does_not_give_the_class_away(
     scenes: list[Scene], labels: np.ndarray, feature: Callable[[np.ndarray], np.ndarray]
@@ -164,6 +170,7 @@ def test_colour_does_not_give_the_class_away(
         assert model.score(features[TRAIN:], labels[TRAIN:]) < 0.7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["png", "jpeg"])
 def test_the_length_of_a_file_does_not_give_the_class_away(scenes: list[Scene], labels: np.ndarray, form: str) -> None:
     lengths = []

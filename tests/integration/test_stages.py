@@ -16,7 +16,8 @@ STAGES = (
     "{name: all, train: [all], epochs: 1, lr: 0.001}]"
 )
 QUICK = ("model=lenet5", "data=digits", "data.augmentation=none", "logger=csv", "callbacks=none")
-EVERY_EPOCH = "callbacks.checkpoint.every_seconds=0"
+AVERAGED = ("last", "task.ema=0.9", "callbacks.checkpoint.every_seconds=0")
+SLOW = pytest.mark.slow
 
 
 def staged(start_from: str = "best") -> tuple[str, ...]:
@@ -56,7 +57,7 @@ def test_a_run_in_stages_tells_of_each(convscope, tmp_path):
         assert name in ended.out
 
 
-@pytest.mark.parametrize("model", ["model=lenet5", "model=lecture_cnn"])
+@pytest.mark.parametrize("model", ["model=lenet5", pytest.param("model=lecture_cnn", marks=SLOW)])
 def test_a_cached_stage_learns_what_an_uncached_one_does(convscope, tmp_path, model):
     told = (*QUICK[1:], model, "transfer=head", "transfer.weights=any", "transfer.epochs=3", "trainer.precision=fp32")
     for cached in ("true", "false"):
@@ -106,8 +107,15 @@ def uninterrupted(tmp_path_factory):
 
 # 20 steps an epoch: within the first epoch; at the end of an epoch; the first and second step of the second stage;
 # within it; the first step of the third; near the end
-@pytest.mark.parametrize("steps", [0, 7, 20, 40, 41, 70, 80, 95])
-@pytest.mark.parametrize("options", [("best",), ("last", "task.ema=0.9", EVERY_EPOCH)], ids=["best", "last"])
+@pytest.mark.parametrize(
+    ("options", "steps"),
+    [
+        *(pytest.param(("best",), steps, id=f"best-{steps}") for steps in (7, 40)),
+        *(pytest.param(("best",), steps, id=f"best-{steps}", marks=SLOW) for steps in (0, 20, 41, 70, 80, 95)),
+        *(pytest.param(AVERAGED, steps, id=f"last-{steps}") for steps in (41,)),
+        *(pytest.param(AVERAGED, steps, id=f"last-{steps}", marks=SLOW) for steps in (0, 7, 20, 40, 70, 80, 95)),
+    ],
+)
 def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(
     convscope, tmp_path, monkeypatch, uninterrupted, steps, options
 ):

@@ -21,6 +21,7 @@ STAGES = (
     "transfer.stages=[{name: head, train: [head, f6], epochs: 1, lr: 0.003},"
     "{name: all, train: [all], epochs: 2, lr: 0.001}]",
 )
+AVERAGED = ("task.ema=0.9", "trainer.accumulate=3")
 
 
 def weights(run, name: str = "last") -> dict[str, torch.Tensor]:
@@ -57,8 +58,18 @@ def uninterrupted(tmp_path_factory):
 
 
 # 20 steps an epoch: the first step, within an epoch, its last step, the first of the second stage, within that
-@pytest.mark.parametrize("steps", [1, 7, 20, 21, 33, 60])
-@pytest.mark.parametrize("options", [(), ("task.ema=0.9", "trainer.accumulate=3")], ids=["plain", "averaged"])
+@pytest.mark.parametrize(
+    ("options", "steps"),
+    [
+        *(pytest.param((), steps, id=f"plain-{steps}") for steps in (7, 21)),
+        *(pytest.param((), steps, id=f"plain-{steps}", marks=pytest.mark.slow) for steps in (1, 20, 33, 60)),
+        *(pytest.param(AVERAGED, steps, id=f"averaged-{steps}") for steps in (33,)),
+        *(
+            pytest.param(AVERAGED, steps, id=f"averaged-{steps}", marks=pytest.mark.slow)
+            for steps in (1, 7, 20, 21, 60)
+        ),
+    ],
+)
 def test_a_signal_costs_no_step(convscope, tmp_path, monkeypatch, uninterrupted, steps, options):
     kept, known = uninterrupted
     told = (*QUICK, *STAGES, *options)

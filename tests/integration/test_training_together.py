@@ -60,6 +60,7 @@ def alone(cwd: Path, cache: Path, *words: str) -> None:
     assert ended[0].status == 0, ended
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one(tmp_path, cache):
     # 1257 pictures in batches of 100: the parts of the last batch are of 29 and 28 pictures; 270 are scored
     alone(tmp_path, cache, "transfer.epochs=2")
