@@ -8,6 +8,7 @@ import pytest
 
 from convscope.commands import compose
 from convscope.commands.compose import run_command
+from convscope.commands.train import prepare_arguments
 from convscope.config.train import Train
 from convscope.errors import UserError
 
@@ -16,6 +17,7 @@ class Recorded:
     """Stands for a command: keeps the configurations that it is run with."""
 
     SCHEMA = Train
+    prepare_arguments = staticmethod(prepare_arguments)
 
     def __init__(self) -> None:
         self.configs: list[Train] = []
@@ -43,6 +45,14 @@ def refusal(train, *arguments: str) -> str:
     with pytest.raises(UserError) as caught:
         train(*arguments)
     return str(caught.value)
+
+
+def test_a_stage_is_given_what_its_file_leaves_to_all_stages(train):
+    (config,) = train("transfer=head", "transfer.stages.0.epochs=3").configs
+    assert config.transfer.stages[0].epochs == 3
+    assert config.transfer.stages[0].lr == config.transfer.lr
+    swept = train("--multirun", "transfer=head", "transfer.stages.0.lr=0.01,0.001").configs
+    assert [config.transfer.stages[0].lr for config in swept] == [0.01, 0.001]
 
 
 def test_defaults_are_valid(train):
@@ -81,6 +91,9 @@ def test_every_option_is_valid(train, group, option):
             "transfer=sratch: no such option; did you mean scratch?; choose from: auto, full, gradual, gradual_full, "
             "head, scratch, vectors",
         ),
+        ("transfer.stages.7.lr=1e-3", "transfer.stages.7: there are not as many; the first is transfer.stages.0"),
+        ("transfer.stages.0.epoch=3", "transfer.stages.0.epoch: no such key; choose from: name, train"),
+        ("transfer.stages.0.lr=-1", "transfer.stages.0.lr=-1: must be greater than 0"),
         ("model.dept=3", "model.dept: no such key; choose from: name, variant, weights"),
         ("+model.dept=3", "model.dept=3: no such key"),
         ("transfer.lr=abc", "transfer.lr=abc: must be a number"),

@@ -152,6 +152,7 @@ def test_a_disk_that_is_full_in_the_middle_of_a_sweep(tmp_path, cache):
     full = [line for line in left("first_errors").splitlines() if "is full; make room, then the same command" in line]
     assert full
     assert all("(job: seed=" in line for line in full)
+    assert ("is full: the runs are not compared" in left("first")) == ("report.html" not in left("first_left"))
     assert "Traceback" not in left("first_errors")
     assert "4 jobs: 4 to run" in left("first")
     assert left("second_status").strip() == "0", left("second")

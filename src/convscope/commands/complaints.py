@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from hydra.errors import MissingConfigException, OverrideParseException
-from omegaconf.errors import MissingMandatoryValue
+from omegaconf.errors import ConfigIndexError, MissingMandatoryValue
 from pydantic import ValidationError
 
 from convscope.config.base import Config
@@ -19,6 +19,8 @@ def explain_composition(error: Exception, keys_of: Callable[[str], Sequence[str]
         return f"{group}={option}: no such option{_choices(option, error.options or ())}"
     if isinstance(error, OverrideParseException):
         return f"{error.override}: not of the form key=value"
+    if isinstance(error.__cause__, ConfigIndexError) and (place := re.search(r"override \+*(\S+?)\.(\d+)\b", text)):
+        return f"{place[1]}.{place[2]}: there are not as many; the first is {place[1]}.0"
     if unknown := re.search(r"Could not override '([^']+)'", text):
         return _unknown_key(unknown[1], keys_of)
     if unknown := re.search(r"Could not (?:delete from config|find)\D*'([^']+)'", text):

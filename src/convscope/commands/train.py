@@ -1,6 +1,7 @@
 """``convscope train``: train a network, and keep what happened."""
 
 import os
+import re
 import shlex
 import signal
 import time
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
 
 SCHEMA = Train
 SWEEPS_GO_ON = True  # a multirun again runs what is not done
+OF_A_STAGE = re.compile(rf"transfer\.stages\.\d+\.({'|'.join(StageSettings.model_fields)})\b")
+
+
+def prepare_arguments(arguments: list[str]) -> list[str]:
+    """A stage may be given a key that its file leaves to what all stages share, which Hydra would call unknown."""
+    return [f"++{argument}" if OF_A_STAGE.match(argument) else argument for argument in arguments]
 
 
 def run(config: Train, overrides: Sequence[str]) -> None:

@@ -103,7 +103,8 @@ def jobs(told: Sequence[Choice]) -> list[Job]:
 
 def folder_name(words: Sequence[str]) -> str:
     """A folder's name for ``words``, whatever their order: readable, and different for different words."""
-    last = {word.lstrip("+~").partition("=")[0]: word for word in words}  # of a key given twice the last one counts
+    # of a key given twice the last one counts
+    last = {word.lstrip("+~").partition("=")[0]: word.removeprefix("++") for word in words}
     exact = ",".join(last[key] for key in sorted(last))
     readable = FREE.sub("_", exact)
     if readable == exact and 0 < len(exact) <= LONGEST_NAME:

@@ -21,7 +21,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from convscope.commands.compose import CONFIG_DIR, HYDRA_VERSION_BASE, Command, quoted
 from convscope.commands.console import say, warn
 from convscope.commands.sweeps.folder import State, claim, state
-from convscope.commands.sweeps.job import JobRunner, Outcome, other_run
+from convscope.commands.sweeps.job import JobRunner, Outcome, full, other_run
 from convscope.commands.sweeps.jobs import Choice, Job, identity, sweep_name
 from convscope.commands.sweeps.launchers import gpus_of_jobs, hydra_launcher
 from convscope.commands.sweeps.stopping import Stoppable, begin_worker, forwarding, workers
@@ -196,7 +196,12 @@ def _counted(states: Iterable[State]) -> str:
 def _compare(folder: Path) -> None:
     from convscope.commands.sweeps.comparison import compare
 
-    compare(folder)
+    try:
+        compare(folder)
+    except OSError as error:
+        if not full(error):
+            raise
+        warn(f"the disk of {folder} is full: the runs are not compared")
 
 
 def tell(ended: Sequence[Outcome]) -> None:
