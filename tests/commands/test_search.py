@@ -130,7 +130,8 @@ def test_a_search_ends_with_all_its_trials_and_a_best_one(drawn, tmp_path, capfd
     assert len(pretended.ran) == ran
 
 
-@pytest.mark.parametrize("kind", ["tpe", pytest.param("random", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["tpe", "random"])
 def test_what_is_chosen_depends_on_no_interruption(pretended, tmp_path, capfd, kind):
     words = [*WORDS, f"sweep={kind}", "sweep.startup=2"]
     run_command("train", [*words, "sweep.name=whole"], pretended)
@@ -203,6 +204,7 @@ def test_a_journal_that_was_cut_off_goes_on(pretended, tmp_path):
     assert b"cut o" not in journal.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_trial_that_kills_its_processes_is_given_up(pretended, tmp_path, capfd):
     pretended.ends = {run: KeyboardInterrupt() for run in range(1, 7)}  # without a word in its folder, as a kill
     for _ in range(5):

@@ -73,6 +73,7 @@ def test_a_cached_stage_learns_what_an_uncached_one_does(convscope, tmp_path, mo
     assert other["transfer"]["stages"][0]["why_not_cached"] == "cache.features=false"
 
 
+@SLOW
 def test_views_of_augmented_pictures_are_kept(convscope, tmp_path):
     told = (*QUICK, "transfer=head", "transfer.weights=any", "transfer.augmentation=light", "transfer.epochs=2")
     assert convscope("train", *told, "transfer.views=2", "folder=two").status == 0

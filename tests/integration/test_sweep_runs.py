@@ -101,6 +101,7 @@ def test_a_signal_costs_no_step(convscope, tmp_path, monkeypatch, uninterrupted,
     assert not (run / "status.json").exists()
 
 
+@pytest.mark.slow
 def test_a_sweep_that_is_stopped_goes_on(convscope, tmp_path, monkeypatch):
     words = ("--multirun", *QUICK, "transfer.epochs=1", "seed=1,2,3")
     with monkeypatch.context() as patched:

@@ -84,16 +84,20 @@ def test_head_trains_the_head_alone(convscope, tmp_path):
     assert changed == {"network.output.weight", "network.output.bias"}
 
 
+def slow(*words: str):
+    return pytest.param(words, marks=pytest.mark.slow)
+
+
 @pytest.mark.parametrize(
     "extra",
     [
         ("task.label_smoothing=0.1", "task.cutmix=1.0", "task.mixup=0.2"),
-        ("task.ema=0.99",),
         ("transfer.optimizer=sgd", "transfer.schedule=step", "trainer.gradient_clip=1.0", "transfer.lr=0.05"),
-        ("trainer.precision=bf16", "trainer.channels_last=true", "trainer.accumulate=2"),
         ("data.class_weights=balanced", "callbacks=early_stopping", "data.augmentation=shift", "data.workers=1"),
-        ("logger=[tensorboard,wandb]",),
-        ("model=lecture_cnn", "data.augmentation=light", "callbacks=none"),
+        slow("task.ema=0.99"),
+        slow("trainer.precision=bf16", "trainer.channels_last=true", "trainer.accumulate=2"),
+        slow("logger=[tensorboard,wandb]"),
+        slow("model=lecture_cnn", "data.augmentation=light", "callbacks=none"),
     ],
     ids=lambda extra: extra[0],
 )
@@ -118,7 +122,9 @@ def test_averaged_weights_are_the_ones_that_are_kept(convscope, tmp_path):
     assert any(not torch.equal(kept["0.0"][0][name], kept["0.9"][0][name]) for name in kept["0.0"][0])
 
 
-@pytest.mark.parametrize("debug", ["one_batch", "overfit", "profiler"])
+@pytest.mark.parametrize(
+    "debug", ["one_batch", *(pytest.param(name, marks=pytest.mark.slow) for name in ("overfit", "profiler"))]
+)
 def test_debugging(convscope, tmp_path, debug):
     ended = convscope("train", "model=lenet5", "data=digits", "logger=csv", "folder=run", f"debug={debug}")
     assert ended.status == 0, ended.err

@@ -141,6 +141,7 @@ def test_mlflow_serves_what_was_logged_and_may_die(
     assert [row["step"] for row in read_metrics(folder.metrics_file)] == [7, 8, 9, 10, 11]
 
 
+@pytest.mark.slow
 def test_a_model_in_mlflow_has_a_signature_and_loads_without_pickle(folder: RunFolder) -> None:
     import mlflow
     from mlflow.tracking import MlflowClient
