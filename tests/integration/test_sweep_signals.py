@@ -130,7 +130,11 @@ def test_a_job_whose_time_is_nearly_up_begins_again_where_it_was(start, convscop
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
     words = ("train", "--multirun", *QUICK, "sweep.name=again", "seed=1", "launcher=submitit_local")
     process = start(*words)
-    run = tmp_path / "outputs/sweeps/again/seed=1"
+    # one job alone is called by all its words
+    while not (found := list((tmp_path / "outputs/sweeps/again").glob("*=*"))):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+    (run,) = found
     in_the_middle(process, run)
     (logs,) = (tmp_path / "outputs/sweeps/again/.submitit").glob("[0-9]*")
     (worker,) = Path(f"/proc/{logs.name}/task/{logs.name}/children").read_text().split()
@@ -138,6 +142,6 @@ def test_a_job_whose_time_is_nearly_up_begins_again_where_it_was(start, convscop
     out, err = process.communicate(timeout=LONG)
     assert process.returncode == 0, (out, err)
     told = (logs / f"{logs.name}_0_log.out").read_text()
-    assert told.count("seed=1: goes on") == 1
+    assert told.count(f"{run.name}: goes on") == 1
     assert convscope("train", *QUICK, "seed=1", "folder=undisturbed").status == 0
     assert same_weights(run, tmp_path / "undisturbed")

@@ -187,8 +187,9 @@ class Stages:
             )
             callbacks.append(checkpoints)
         trainer = training.build_trainer(self.config, told.epochs, hardware, self.folder, self.loggers, callbacks)
-        for logger in self.loggers:
-            logger.log_metrics({"stage": number, "epoch": 0}, step=0)
+        if resume is None:  # else it was told when the stage began
+            for logger in self.loggers:
+                logger.log_metrics({"stage": number, "epoch": 0}, step=0)
         try:
             trainer.fit(self.task, datamodule=self.data, ckpt_path=resume, weights_only=True)
         except FloatingPointError as error:
