@@ -187,7 +187,6 @@ def test_jobs_go_on_without_the_command_and_the_next_one_finds_them(cluster, sta
         assert epochs(sweep / f"seed={seed}") == 4 * EPOCHS
 
 
-@pytest.mark.skipif(not (SCRIPT.parents[1] / "conf/trainer/ddp.yaml").is_file(), reason="there is no trainer=ddp")
 def test_two_nodes_train_together(cluster, start, tmp_path, undisturbed):
     words = (
         "train", "--multirun", *QUICK, *JOBS, "sweep.name=nodes", "seed=1", "transfer.lr=0.05", "trainer=ddp",
