@@ -68,7 +68,7 @@ class Looks:
 
 
 class TestInsight(Callback):
-    """Draws ``mistakes/worst_maps``, ``filters/...``, and writes the table ``faithfulness``, at the end of a test.
+    """Draws ``mistakes/worst_maps`` and ``filters/...``, and writes the table ``faithfulness``, at the end of a test.
 
     Args:
         recorder: Takes figures and tables.
