@@ -101,8 +101,13 @@ class SlurmCluster:
         )
 
     def begin_again(self, job: str) -> None:
-        """Let a job that was queued again start now: SLURM would hold it for about two minutes."""
+        """Let a job that was queued again start soon: SLURM would hold it for about two minutes.
+
+        Not at once: a node revokes the credential of the job that it ended by the second, so that one of the same
+        second is refused ("Job credential revoked"), and the job has failed.
+        """
         self.wait_for(job, "PENDING")
+        time.sleep(2.0)
         self.ask("scontrol", "update", f"jobid={job}", "starttime=now")
 
     def cancel_all(self) -> None:
