@@ -396,11 +396,12 @@ def test_the_batch_script_queues_what_its_time_limit_ended(programs, tmp_path, s
     """128 + SIGUSR1 or SIGUSR2; what somebody cancelled (SIGTERM), or what failed, is not begun again."""
     programs("srun", f'echo "srun $@ $SRUN_CPUS_PER_TASK" >>told; exit {status}')
     programs("scontrol", 'echo "scontrol $@" >>told')
+    programs("sleep", 'echo "sleep $@" >>told')  # in which SLURM ends the script
     environment = {**os.environ, "SLURM_JOB_ID": "7", "SLURM_CPUS_PER_TASK": "4"}
     script = Path(__file__).parents[2] / "docs/train.sbatch"
     ended = subprocess.run(["bash", script, "data.root=a b", "seed=1"], cwd=tmp_path, env=environment)
     assert ended.returncode == status
-    expected = ["srun convscope train data.root=a b seed=1 4", *(["scontrol requeue 7"] if again else [])]
+    expected = ["srun convscope train data.root=a b seed=1 4", *(["scontrol requeue 7", "sleep 60"] if again else [])]
     assert (tmp_path / "told").read_text().splitlines() == expected
 
 
