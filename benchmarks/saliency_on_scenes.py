@@ -52,7 +52,7 @@ def _figures() -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]]
     from convscope.insight import faithfulness, saliency
     from convscope.insight.sanity_check import randomised
 
-    run = Path(tempfile.mkdtemp(prefix="convscope-bench-")) / "run"
+    run = Path(tempfile.mkdtemp()) / "run"
     with contextlib.suppress(SystemExit):
         main(["train", "data=hotdog", "data.source=generated", "callbacks=none", "logger=csv", f"folder={run}"])
     trained = load_trained_run(run)

@@ -48,7 +48,7 @@ def _built() -> tuple[Any, Any]:
     tokens = train_tokens(source.splits["train"].texts, "word", most=architecture.preprocessing().most)
     torch.manual_seed(0)
     network = build_text_network(architecture, find_text_weights("random"), len(source.classes), len(tokens))
-    cache = Path(tempfile.mkdtemp(prefix="convscope-bench-"))
+    cache = Path(tempfile.mkdtemp())
     data = TextDataModule(source, tokens, network.preprocessing, batch_size=BATCH, cache_dir=cache)
     data.setup("fit")
     return data, network

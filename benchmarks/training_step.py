@@ -102,7 +102,7 @@ def ours_side(model: list[str], size: int, channels: int, batch: int, batches: i
     if hardware.channels_last:
         network.module.to(memory_format=torch.channels_last)
     source = _pictures(size, channels, batch * batches)
-    cache = Path(tempfile.mkdtemp(prefix="convscope-bench-"))
+    cache = Path(tempfile.mkdtemp())
     data = ImageDataModule(source, network.preprocessing, batch_size=batch, cache_dir=cache / "cache")
     data.channels_last = hardware.channels_last
     data.setup("fit")

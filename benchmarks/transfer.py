@@ -111,7 +111,7 @@ def ours_side(part: str, warm: bool, precision: str, train: int = TRAIN) -> Call
     network = build_network(architecture, find_weights(architecture, "random"), CLASSES, 3, image_size=SIZE)
     network.module.to(memory_format=torch.channels_last)
     hardware = choose_hardware(config.trainer, accelerator, allocator, network.module, 10**9, trains_all=False)
-    scratch = Path(tempfile.mkdtemp(prefix="convscope-bench-"))
+    scratch = Path(tempfile.mkdtemp())
 
     def run() -> float:
         folder = RunFolder(tempfile.mkdtemp(dir=scratch)).create()
@@ -245,7 +245,7 @@ def _fastai(network: Any, images: Any, labels: Any, part: str, epochs: int) -> f
 
 def sweep_seconds(jobs: int) -> float:
     """Wall seconds of a cold sweep over rates and decays of the head, as a user types it."""
-    with tempfile.TemporaryDirectory(prefix="convscope-bench-") as scratch:
+    with tempfile.TemporaryDirectory() as scratch:
         rates, decays = ("1e-3,2e-3,4e-3,8e-3", "0.01,0.1") if jobs == 8 else ("1e-3", "0.01")
         command = [
             sys.executable, "-m", "convscope", "train", "--multirun", "transfer=head", f"transfer.lr={rates}",

@@ -18,6 +18,8 @@ import pytest
 import torch
 from slurm_cluster import SlurmCluster, running, wait, why_not
 
+from run_progress import epochs
+
 pytestmark = pytest.mark.slow
 
 EPOCHS = 60  # of 20 steps: long enough for a signal to come in the middle
@@ -77,15 +79,6 @@ def undisturbed(tmp_path_factory, cache):
     environment = {**os.environ, "CONVSCOPE_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
     subprocess.run(words, env=environment, check=True, cwd=folder, timeout=LONG)
     return folder / "run"
-
-
-def epochs(run: Path) -> int:
-    """Epochs that the run has logged: rows of ``metrics.csv`` with a validation."""
-    file = run / "metrics.csv"
-    if not file.is_file():
-        return 0
-    with file.open() as rows:
-        return sum(bool(row.get("validation/accuracy")) for row in csv.DictReader(rows))
 
 
 def in_the_middle(run: Path, process: "subprocess.Popen[str] | None" = None) -> None:

@@ -374,21 +374,21 @@ def test_a_job_that_is_queued_again_finds_its_folder(monkeypatch, tmp_path):
 
 
 def test_a_training_in_a_job_that_is_queued_again_is_resumed(monkeypatch, tmp_path):
-    from convscope.commands import train
+    from convscope.commands import asked, train
 
     words = [f"outputs={tmp_path}/outputs", "seed=1"]
     run = tmp_path / "outputs/2026-01-01/12-00-00_lenet5"
     run.mkdir(parents=True)
     (run / "config.yaml").touch()
-    asked: list[tuple[str | None, list[str]]] = []
-    monkeypatch.setattr(train, "resume_run", lambda config, words: asked.append((config.resume, list(words))))
+    resumed: list[tuple[str | None, list[str]]] = []
+    monkeypatch.setattr(asked, "resume_run", lambda config, words: resumed.append((config.resume, list(words))))
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     monkeypatch.delenv("SLURM_PROCID", raising=False)
     requeued.note_folder(f"{tmp_path}/outputs", words, run)
     monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
     train.run(composed(*words), words)
     train.run(composed(*words, "resume=another"), [*words, "resume=another"])  # as it was told
-    assert asked == [(str(run), []), ("another", [*words, "resume=another"])]
+    assert resumed == [(str(run), []), ("another", [*words, "resume=another"])]
 
 
 @pytest.mark.parametrize(("status", "again"), [(0, False), (1, False), (138, True), (140, True), (143, False)])

@@ -97,6 +97,7 @@ def test_an_interruption_stays_what_it_is(failures):
     assert status_of(own) == 143
 
 
+@pytest.mark.slow  # it waits for what others might tell
 def test_a_failure_of_its_own_is_the_error_itself(failures):
     error = ValueError("wrong")
     assert failures[0].cause(error) is error

@@ -150,6 +150,7 @@ def test_what_is_chosen_depends_on_no_interruption(pretended, tmp_path, capfd, k
     assert len({str(trial[2]) for trial in told(sweeps / "whole")}) == 8
 
 
+@pytest.mark.slow
 def test_hopeless_trials_are_pruned(pretended, tmp_path, capfd):
     words = [*WORDS, "sweep.pruning=median", "sweep.prune_after_trials=3", "sweep.trials=14", "sweep=random"]
     run_command("train", words, pretended)
@@ -181,6 +182,7 @@ def test_the_same_choice_is_not_trained_twice(pretended, tmp_path):
     assert all(trial.value == pytest.approx(found[0].value, abs=0.0101) for trial in found)
 
 
+@pytest.mark.slow
 def test_a_trial_that_fails_is_named_and_the_others_go_on(pretended, tmp_path, capfd):
     pretended.ends = {2: UserError("the loss is nan"), 3: OSError(errno.ENOSPC, "No space left on device")}
     with pytest.raises(UserError, match=r"the disk of .*002_.* is full; make room, then the same command"):

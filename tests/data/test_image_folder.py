@@ -206,6 +206,7 @@ def test_a_folder_to_evaluate_on(make_folder: MakeFolder) -> None:
         evaluation_folder(make_folder({"train/a": 1, "train/b": 1}, "testless"))
 
 
+@pytest.mark.slow
 def test_the_real_photos(photos: Path) -> None:
     source = image_folder(photos)
     assert source.classes == ("hot_dog", "not_hot_dog")

@@ -211,6 +211,7 @@ print(describe_parameters(network, (1, 3, 224, 224)).parameters, peak() - before
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="only Linux tells the peak of a process's memory")
+@pytest.mark.slow
 def test_describing_takes_no_memory_for_weights_or_activations():
     """VGG-16 on a picture: 528 MiB of weights, 100 MiB of activations, neither of which is made."""
     done = subprocess.run([sys.executable, "-c", VGG], capture_output=True, text=True, check=True)

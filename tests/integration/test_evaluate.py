@@ -2,18 +2,26 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from class_folders import SMALL, draw
 
 
+@pytest.fixture(scope="module")
+def once(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("once")
+
+
 @pytest.fixture
-def run(convscope, tmp_path) -> Path:
-    root = draw(tmp_path / "my photos ä", {"dark": 20, "light": 20})
-    ended = convscope("train", *SMALL, "data=image_folder", f"data.root={root}", "folder=run")
-    assert ended.status == 0, ended.err
-    return tmp_path / "run"
+def run(convscope, once, tmp_path) -> Path:
+    """A copy, for each test to damage, of what was trained for the first."""
+    if not (once / "run").exists():
+        root = draw(once / "my photos ä", {"dark": 20, "light": 20})
+        ended = convscope("train", *SMALL, "data=image_folder", f"data.root={root}", f"folder={once / 'run'}")
+        assert ended.status == 0, ended.err
+    return shutil.copytree(once / "run", tmp_path / "run")
 
 
 def printed_paths(out: str) -> tuple[dict, list[dict[str, str]]]:

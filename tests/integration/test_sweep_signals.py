@@ -1,6 +1,5 @@
 """Who ends a sweep whose jobs are processes of this machine ends them with their state saved; nothing is lost by it."""
 
-import csv
 import json
 import os
 import signal
@@ -11,6 +10,8 @@ from pathlib import Path
 
 import pytest
 import torch
+
+from run_progress import epochs
 
 EPOCHS = 60  # of 20 steps: long enough for a signal to come in the middle
 QUICK = (
@@ -62,15 +63,6 @@ def in_the_middle(process: "subprocess.Popen[str]", *runs: Path) -> None:
         assert time.monotonic() < end
         time.sleep(0.05)
     assert max(map(epochs, runs)) < EPOCHS
-
-
-def epochs(run: Path) -> int:
-    """Epochs that the run has logged: rows of ``metrics.csv`` with a validation."""
-    file = run / "metrics.csv"
-    if not file.is_file():
-        return 0
-    with file.open() as rows:
-        return sum(bool(row.get("validation/accuracy")) for row in csv.DictReader(rows))
 
 
 def same_weights(one: Path, other: Path) -> bool:

@@ -81,6 +81,7 @@ def test_a_text_run_leaves_a_complete_folder_and_can_be_evaluated_and_explained(
     assert "20 texts" in ended.out
 
 
+@pytest.mark.slow
 def test_a_run_on_generated_sentences_scores_its_maps_and_shows_them_after_each_epoch(convscope, tmp_path):
     ended = convscope(
         "train", *SMALL[:3], "data=movie_reviews", "data.source=generated", "data.generated.train=120",

@@ -51,6 +51,7 @@ def test_a_run_leaves_a_complete_folder(convscope, tmp_path):
     assert "epoch 2/2" in ended.out
 
 
+@pytest.mark.slow
 def test_the_same_command_and_seed_give_the_same_metrics_to_the_last_digit(convscope, tmp_path):
     metrics = []
     for name in ("a", "b"):
@@ -69,6 +70,7 @@ def test_random_weights_are_said_and_a_head_on_them_is_refused(convscope):
     assert convscope("train", *SMALL, "transfer=head", "transfer.weights=any", "folder=insisted").status == 0
 
 
+@pytest.mark.slow
 def test_head_trains_the_head_alone(convscope, tmp_path):
     assert convscope("train", *SMALL, "folder=first").status == 0
     first = tmp_path / "first/checkpoints/last.ckpt"
@@ -91,9 +93,9 @@ def slow(*words: str):
 @pytest.mark.parametrize(
     "extra",
     [
-        ("task.label_smoothing=0.1", "task.cutmix=1.0", "task.mixup=0.2"),
+        slow("task.label_smoothing=0.1", "task.cutmix=1.0", "task.mixup=0.2"),
         ("transfer.optimizer=sgd", "transfer.schedule=step", "trainer.gradient_clip=1.0", "transfer.lr=0.05"),
-        ("data.class_weights=balanced", "callbacks=early_stopping", "data.augmentation=shift", "data.workers=1"),
+        slow("data.class_weights=balanced", "callbacks=early_stopping", "data.augmentation=shift", "data.workers=1"),
         slow("task.ema=0.99"),
         slow("trainer.precision=bf16", "trainer.channels_last=true", "trainer.accumulate=2"),
         slow("logger=[tensorboard,wandb]"),
@@ -108,6 +110,7 @@ def test_options_of_a_training(convscope, tmp_path, extra):
     torch.load(tmp_path / "run/checkpoints/best.ckpt", weights_only=True)
 
 
+@pytest.mark.slow
 def test_averaged_weights_are_the_ones_that_are_kept(convscope, tmp_path):
     kept = {}
     for ema in ("0.0", "0.9"):

@@ -126,7 +126,7 @@ def _first_map(network, picture) -> int:
     return sizes[0]
 
 
-@every_case
+@over(CASES, lambda case: case.light and not case.deeper)
 def test_every_parameter_receives_a_gradient(case):
     if case.variant.get("rule") == "winner_take_all":
         pytest.skip("its cells learn without gradients: test_neocognitron.py")

@@ -70,19 +70,9 @@ def test_confusion_matrix_of_many_classes(k: int, cells: int, labels: int) -> No
 
 def test_names_are_no_formulas_and_may_be_in_any_script(folder: RunFolder) -> None:
     names = ["a $x", "$\\bad$", "日本", "x" * 80]
-    picture = np.zeros((4, 4, 3), np.uint8)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         folder.write_figure("a", figures.confusion_matrix(np.eye(4), names))
-        folder.write_figure("c", figures.class_samples({name: [picture] for name in names}))
-
-
-def test_class_samples() -> None:
-    picture = np.zeros((8, 8, 3), np.uint8)
-    figure = figures.class_samples({f"c{index}": [picture] * (index + 1) for index in range(5)}, most_classes=3)
-    assert sum(len(axis.images) for axis in figure.axes) == 1 + 2 + 3
-    assert figure.get_supxlabel() == "and 2 more classes"
-    assert "No pictures." in texts(figures.class_samples({"a": []}))
 
 
 def test_pyplot_knows_nothing_of_them() -> None:

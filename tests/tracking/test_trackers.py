@@ -199,6 +199,7 @@ def test_mlflow_leaves_no_traces_in_the_process(everything: tuple[RunFolder, lis
     assert not Path("mlflow.db").exists()
 
 
+@pytest.mark.slow
 def test_a_resumed_run_goes_on_in_its_trackers(tmp_path: Path) -> None:
     from mlflow.tracking import MlflowClient
 

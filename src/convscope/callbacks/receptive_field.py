@@ -1,6 +1,7 @@
 """How far a run's network sees, in theory and in effect: before training, after each stage, at the end."""
 
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,7 @@ class ReceptiveFieldLog(Callback):
         self.first: EffectiveField | None = None
         self.last: EffectiveField | None = None
         self._layer: LayerField | None = None  # the same in every stage
+        self._measured_on: dict[str, torch.Tensor] = {}  # the weights that `last` depends on
         self._begun = False
         self._stages = 0
 
@@ -102,8 +104,13 @@ class ReceptiveFieldLog(Callback):
         try:
             if self._layer is None:
                 self._layer = find_field_layer(self.network, tuple(images.shape))
-            with torch.autocast(device.type, enabled=False):
-                measured = measure_effective_field(self.network, images.to(device), self._layer)
+            weights = self._weights(self._layer)
+            if self.last is not None and _same(weights, self._measured_on):
+                measured = self.last  # what was frozen sees what it saw
+            else:
+                with torch.autocast(device.type, enabled=False):
+                    measured = measure_effective_field(self.network, images.to(device), self._layer)
+                self._measured_on = {name: value.clone() for name, value in weights.items()}
         except (UserError, RuntimeError) as error:
             warnings.warn(f"the effective receptive field cannot be measured: {error}", stacklevel=2)
             self.images = None
@@ -122,6 +129,14 @@ class ReceptiveFieldLog(Callback):
             self.recorder.image(f"receptive_field/effective/{moment}", sheet, step)
         return measured
 
+    def _weights(self, layer: LayerField) -> dict[str, torch.Tensor]:
+        """Weights and buffers but those of modules that run after ``layer`` alone."""
+        paths = [one.path for one in self.table.layers]
+        end = len(paths) - paths[::-1].index(layer.path) if layer.path in paths else len(paths)
+        after = {*paths[end:]} - {*paths[:end]}
+        state = self.network.state_dict()
+        return {name: value for name, value in state.items() if name.rpartition(".")[0] not in after}
+
     def _panel(
         self, title: str, measured: EffectiveField
     ) -> tuple[str, np.ndarray, np.ndarray | None, field_figures.Box | None]:
@@ -132,6 +147,10 @@ class ReceptiveFieldLog(Callback):
             told += f" of {measured.field}"
             box = (measured.centre[0] - height / 2, measured.centre[1] - width / 2, height, width)
         return told, measured.gradient.numpy(), self.picture, box
+
+
+def _same(one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(value, other[name]) for name, value in one.items())
 
 
 def _row(path: str, kind: str, output: tuple[int, ...], field: Field | None) -> list[Any]:

@@ -12,6 +12,7 @@ from convscope.tracking.recorder import Recorder
 NAME = "data/samples"
 MOST_CLASSES = 10
 OF_A_CLASS = 6
+LARGEST_SIDE, HEIGHT = 128, 768  # pixels of a picture, and of all rows together: a sheet that fits a screen
 TEXTS_OF_A_CLASS = 4
 
 
@@ -23,7 +24,8 @@ def show_pictures(recorder: Recorder, data: ImageDataModule) -> None:
         rows.append([Tile(store.image(index), data.classes[label] if not place else "") for place, index in indices])
     more = len(data.classes) - len(rows)
     heading = f"training pictures{f'; {more} more classes' if more > 0 else ''}"
-    recorder.image(NAME, contact_sheet(rows, heading=heading, side=128), 0)
+    side = min(LARGEST_SIDE, HEIGHT // len(rows))
+    recorder.image(NAME, contact_sheet(rows, heading=heading, side=side), 0)
 
 
 def show_texts(recorder: Recorder, source: TextSource) -> None:

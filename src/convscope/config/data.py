@@ -8,7 +8,7 @@ from convscope.config.base import Config
 from convscope.config.text_data import TextData
 
 Fraction = Annotated[float, Field(gt=0.0, lt=0.5)]
-Augmentation = Literal["none", "shift", "light", "colour", "strong"]
+Augmentation = Literal["none", "shift", "crop", "light", "colour", "strong"]
 
 
 class FromScratch(Config):

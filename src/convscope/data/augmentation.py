@@ -1,22 +1,32 @@
 """Random changes that a picture may undergo without becoming another class, drawn anew at every epoch."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal, Protocol, get_args, runtime_checkable
 
 from convscope.errors import UserError
 
 if TYPE_CHECKING:
     import torch
 
-    from convscope.data.random_affine import RandomAffine
-
     PictureAugmentation = Callable[[torch.Tensor], torch.Tensor]
 
-Preset = Literal["none", "light", "colour", "strong", "shift"]
+Preset = Literal["none", "light", "colour", "strong", "shift", "crop"]
 GREY = 128  # what a picture is erased with
 
 
-def augmentation(preset: Preset, size: int, interpolation: str = "bilinear") -> "PictureAugmentation | RandomAffine":
+@runtime_checkable
+class BatchAugmentation(Protocol):
+    """A function of a batch and of uniform numbers of [0, 1), ``draws`` for each picture; it draws nothing itself."""
+
+    draws: int
+
+    def __call__(self, images: "torch.Tensor", uniforms: "torch.Tensor") -> "torch.Tensor":
+        """Pictures (N, C, H, W) uint8, with ``uniforms`` (N, ``draws``), to pictures of the same shape."""
+
+
+def augmentation(
+    preset: Preset, size: int, interpolation: str = "bilinear"
+) -> "PictureAugmentation | BatchAugmentation":
     """A function of one picture, (C, H, W) uint8 of any size with C 1 or 3, to (C, ``size``, ``size``) uint8.
 
     - ``none``: the centre.
@@ -25,15 +35,21 @@ def augmentation(preset: Preset, size: int, interpolation: str = "bilinear") -> 
     - ``strong``: a part of a quarter or more, mirrored, one of TrivialAugment's operations (Müller and
       Hutter 2021, wide space) at a random strength, and a rectangle erased in a quarter of the pictures.
     - ``shift``: the centre turned by up to 10°, shifted by up to a tenth, scaled by up to a tenth, not
-      mirrored, with black around it: digits and the like. It is a `RandomAffine`, a function of a whole batch.
+      mirrored, with black around it: digits and the like.
+    - ``crop``: the centre shifted by up to an eighth, with black around it, and mirrored half of the time: CIFAR
+      and the like.
 
-    The others draw from PyTorch's global generator: the caller seeds that and puts it back. Raises ``UserError``
-    for any other ``preset``.
+    The last two are functions of a whole batch. The others draw from PyTorch's global generator: the caller seeds that
+    and puts it back. Raises ``UserError`` for any other ``preset``.
     """
     if preset == "shift":
         from convscope.data.random_affine import RandomAffine
 
         return RandomAffine(degrees=10, shift=0.1, scale=0.1)
+    if preset == "crop":
+        from convscope.data.random_crop import RandomCrop
+
+        return RandomCrop(margin=1 / 8)
     from torchvision.transforms import InterpolationMode, v2
 
     mode = InterpolationMode(interpolation)

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler, SequentialSampler
 
+from convscope.data.augmentation import BatchAugmentation
 from convscope.data.image_store import ImageStore
-from convscope.data.random_affine import RandomAffine
 
 if TYPE_CHECKING:
     from pytorch_lightning import Trainer
@@ -120,27 +120,30 @@ class EpochOrder:
 
 
 class BatchReader(Dataset[ImageBatch]):
-    """Reads a batch of an `ImageStore`: centres in one go or, with ``augment``, picture by picture."""
+    """Reads a batch of an `ImageStore`: in one go or, where ``augment`` is of one picture, picture by picture."""
 
     def __init__(
         self,
         store: ImageStore,
         size: int,
         seed: int = 0,
-        augment: Callable[[torch.Tensor], torch.Tensor] | RandomAffine | None = None,
+        augment: Callable[[torch.Tensor], torch.Tensor] | BatchAugmentation | None = None,
     ) -> None:
-        self._store, self._size, self._seed, self._augment = store, size, seed, augment
+        self._store, self._size, self._seed = store, size, seed
+        self._change_batch = augment if isinstance(augment, BatchAugmentation) else None
+        self._change_picture = None if isinstance(augment, BatchAugmentation) else augment
         self._uniforms: tuple[int, torch.Tensor] | None = None  # of an epoch, a row for each picture
         self._labels = torch.from_numpy(store.labels)
 
     def read(self, epoch: int, indices: torch.Tensor) -> ImageBatch:
         """The pictures ``indices`` (N,) as they are in ``epoch``."""
-        if self._augment is None or isinstance(self._augment, RandomAffine):
-            images = self._store.centre_crops(indices, self._size)
-            if self._augment is not None:
-                images = self._augment(images, self._drawn(epoch, self._augment.draws).index_select(0, indices))
+        if self._change_picture is not None:
+            images = self._augmented(self._change_picture, epoch, indices)
         else:
-            images = self._augmented(self._augment, epoch, indices)
+            images = self._store.centre_crops(indices, self._size)
+            if self._change_batch is not None:
+                drawn = self._drawn(epoch, self._change_batch.draws)
+                images = self._change_batch(images, drawn.index_select(0, indices))
         return ImageBatch(images, self._labels.index_select(0, indices), indices)
 
     def _drawn(self, epoch: int, draws: int) -> torch.Tensor:

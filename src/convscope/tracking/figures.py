@@ -1,4 +1,4 @@
-"""Figures of a classification run: curves, confusion matrix, pictures. Drawn without pyplot's global state.
+"""Figures of a classification run: curves, confusion matrix. Drawn without pyplot's global state.
 
 Colours are those of Okabe and Ito, which people with any colour vision tell apart.
 """
@@ -107,36 +107,6 @@ def confusion_matrix(counts: Any, classes: Sequence[str]) -> "Figure":
     return figure
 
 
-def class_samples(samples: Mapping[str, Sequence[Pixels]], *, most_classes: int = 12) -> "Figure":
-    """A few training pictures of each class as the network sees them, one class a row.
-
-    Args:
-        samples: uint8 pictures by class name.
-        most_classes: Rows at most; how many classes are left out is written below.
-    """
-    shown = list(samples.items())[:most_classes]
-    columns = max((len(pictures) for _, pictures in shown), default=0)
-    if columns == 0:
-        figure = _figure(4.0, 1.5)
-        _note(figure, "No pictures.")
-        return figure
-    figure = _figure(1.3 * columns + 1.2, 1.3 * len(shown) + 0.2)
-    axes = figure.subplots(len(shown), columns, squeeze=False)
-    for line, (name, pictures) in zip(axes, shown, strict=True):
-        for index, axis in enumerate(line):
-            if index < len(pictures):
-                _show(axis, pictures[index], frame=RULE)
-            else:
-                axis.set_axis_off()
-        line[0].set_axis_on()
-        line[0].set_ylabel(
-            _shortened(name), fontsize=9, color=INK, rotation=0, ha="right", va="center", parse_math=False
-        )
-    if len(samples) > len(shown):
-        figure.supxlabel(f"and {len(samples) - len(shown)} more classes", fontsize=8, color=GREY)
-    return figure
-
-
 def _figure(width: float, height: float, layout: Literal["constrained", "compressed"] = "constrained") -> "Figure":
     """A white figure of inches that arranges itself; ``compressed`` is for axes of fixed aspect."""
     from matplotlib.figure import Figure
@@ -166,18 +136,6 @@ def _curve_panel(axis: "Axes", rows: Sequence[Mapping[str, float]], metric: str,
     axis.spines[["left", "bottom"]].set_color(RULE)
     axis.tick_params(colors=GREY, labelsize=8, length=0)
     axis.legend(frameon=False, fontsize=8, labelcolor=INK)
-
-
-def _show(axis: "Axes", pixels: Pixels, *, frame: str) -> None:
-    pixels = np.asarray(pixels)
-    if pixels.ndim == 3 and pixels.shape[2] == 1:
-        pixels = pixels[:, :, 0]
-    smoothing = "nearest" if max(pixels.shape) < 64 else None  # small pictures keep their pixels
-    axis.imshow(pixels, cmap="gray", vmin=0, vmax=255, interpolation=smoothing)
-    axis.set_xticks([])
-    axis.set_yticks([])
-    axis.spines[:].set_color(frame)
-    axis.spines[:].set_linewidth(2.0)
 
 
 def _note(figure: "Figure", text: str) -> None:

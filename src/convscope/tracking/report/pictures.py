@@ -70,7 +70,7 @@ def _webp(path: Path, most_width: int) -> bytes:
     if small.width > most_width:
         small = small.resize((most_width, round(small.height * most_width / small.width)), Image.Resampling.LANCZOS)
     content = io.BytesIO()
-    small.save(content, format="WEBP", quality=82)
+    small.save(content, format="WEBP", quality=82, method=2)  # 0.6 of the time of Pillow's 4, and 4 % larger
     return content.getvalue()
 
 

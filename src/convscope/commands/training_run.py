@@ -1,0 +1,292 @@
+"""One training from its parts to a complete folder: build, open the folder, fit the stages, test, tell."""
+
+import os
+import shlex
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback
+
+from convscope.callbacks.preemption import Preemption
+from convscope.callbacks.time_spent import TimeSpent
+from convscope.commands import stages as staging
+from convscope.commands import trainer as training
+from convscope.commands.asked import Asked
+from convscope.commands.building import cache_dir
+from convscope.commands.closing import say_closing
+from convscope.commands.console import say, say_facts, warn
+from convscope.commands.features import FeatureMaker
+from convscope.commands.hardware import choose_hardware
+from convscope.commands.naming import run_path, sweep_path
+from convscope.commands.predictions import prediction_table, standing_alone, surest_mistakes
+from convscope.commands.processes.together import Processes
+from convscope.commands.requeued import note_folder
+from convscope.commands.subject import Subject
+from convscope.commands.summary import summarise
+from convscope.commands.sweeps.reporting import pruning
+from convscope.commands.transfer_choice import refuse_without_effect, settle_transfer
+from convscope.errors import Interrupted, Pruned, UserError
+from convscope.tasks.classification import Objective
+from convscope.tracking.environment import environment
+from convscope.tracking.recorder import Recorder
+from convscope.tracking.report import write_report
+from convscope.tracking.run_folder import RunFolder, readable_path
+from convscope.tracking.trackers import build_loggers, close
+
+
+class TrainingRun:
+    """A training of which each process has one; only the first writes and prints.
+
+    Args:
+        asked: What is to be done.
+        subject: The pictures or texts.
+        accelerator, allocator: What this process computes on.
+        preemption: Signals that ask for an end.
+        processes: Those that train together, started.
+        started: When the command began, by ``time.perf_counter``.
+
+    Raises:
+        UserError: The weights, or what the transfer needs of them, cannot be had; a key has no effect.
+    """
+
+    def __init__(
+        self,
+        asked: Asked,
+        subject: Subject,
+        accelerator: str,
+        allocator: str,
+        preemption: Preemption,
+        processes: Processes,
+        started: float,
+    ) -> None:
+        self.asked, self.subject, self.preemption, self.processes = asked, subject, preemption, processes
+        self.clock = {"started": started}
+        pl.seed_everything(asked.config.seed, workers=True, verbose=False)
+        self.weights = subject.weights(asked.config)
+        self.config = processes.from_first(lambda: settle_transfer(asked.config, self.weights))
+        refuse_without_effect(self.config, asked.overrides)
+        self.network, self.cost = subject.build(self.config, self.weights)
+        trains_all = any("all" in stage.train for stage in self.config.transfer.stages)
+        told = self.config.trainer
+        chosen = choose_hardware(told, accelerator, allocator, self.network.module, self.cost, trains_all)
+        self.hardware = processes.from_first(lambda: chosen)
+        self.device = torch.device({"gpu": "cuda"}.get(accelerator, accelerator))
+        self.plain = self.config.model_dump()
+        self.spent = TimeSpent()
+
+    def run(self) -> None:
+        """Train, test the best weights, and leave a complete folder behind.
+
+        Raises:
+            UserError: The data cannot be used, or the training diverged.
+            Interrupted: A signal asked for an end; the folder has what a resume needs.
+        """
+        self._open_folder()
+        status, summary = "failed", None
+        try:
+            with end_noted(self.folder, self.processes):
+                summary = self._train()
+            status = "success"
+        except Pruned:
+            status = "success"
+            raise
+        finally:
+            failures = close(self.loggers, status)
+            for failure in failures:
+                warn(failure)
+        if summary is None:
+            return
+        if failures:
+            summary["warnings"] += failures
+            write_report(self.folder, summary)
+        self.folder.write_summary(summary)
+        tested = f"{summary['data']['sizes']['test']:,} {self.subject.things}"
+        say(f"\ntest accuracy {summary['metrics']['test']['accuracy']:.4f} on {tested}")
+        say_closing(summary, self.folder)
+
+    def _open_folder(self) -> None:
+        asked, config, sweep = self.asked, self.config, sweep_path()
+        resumed = asked.resumed
+        self.folder = RunFolder(
+            self.processes.from_first(lambda: resumed.path if resumed else asked.before or run_path(config))
+        )
+        if self.processes.first:
+            # a job's folder is its own, whatever a kill left in it
+            self.folder.create(resume=bool(resumed or asked.before or sweep))
+            if sweep is None:
+                note_folder(config.outputs, asked.words, self.folder.path)
+            if resumed is None:
+                words = shlex.join(asked.overrides)
+                self.folder.write_config(f"# convscope train {words}\n{training.as_yaml(self.plain)}")
+        self.done = self.processes.from_first(lambda: staging.read_done(self.folder))
+        self.loggers, self.notices = build_loggers(
+            config.logger.names,
+            self.folder,
+            run_name=self.folder.path.name,
+            group=config.group or (sweep.name if sweep else None),
+            tags=config.tags,
+            config=self.plain,
+            resume_step=None if resumed is None else staging.next_step(self.folder, self.done),
+            **config.logger.settings(os.path.abspath(config.outputs)),
+        )
+        self.recorder = Recorder(self.folder, self.loggers)
+
+    def _train(self) -> dict[str, Any] | None:
+        """All stages and the test; returns the summary, and None in the other processes than the first."""
+        self._prepare()
+        first = self.processes.first
+        insights = self.subject.insights(self.config, self.recorder, self.spent) if first else None
+        stages = self._stages([] if insights is None else insights.callbacks)
+        self.clock["fit"] = time.perf_counter()
+        stages.run(self.prepared)
+        self.clock["test"] = time.perf_counter()
+        trainer = self._test(stages)
+        if not first:
+            return None
+        if insights is not None:
+            insights.finish()
+        self.clock["end"] = time.perf_counter()
+        summary = summarise(
+            self.config, self.asked.overrides, self.subject, self.network, self.cost, stages, trainer, self.folder,
+            self.hardware, self.clock, self.warnings,
+        )  # fmt: skip
+        if insights is not None:
+            summary["receptive_field"] = insights.receptive_field
+        summary["environment"] = environment() | summary["environment"]
+        if self.spent.seconds:
+            summary["seconds"]["insight"] = self.spent.total
+            say(self.spent.said(summary["seconds"]["total"]))
+        self._tell(summary)
+        return summary
+
+    def _prepare(self) -> None:
+        """Open the data, plan and cut the stages, and say what is going to happen."""
+        config, network, subject, processes = self.config, self.network, self.subject, self.processes
+        self.data = subject.data_module(config)
+        self.data.channels_last = self.hardware.channels_last
+        self.data.setup()
+        refuse_small_splits(self.data.sizes, processes.count)
+        if processes.first:
+            subject.leave(self.folder)
+        network.module.to(self.device)
+        if self.hardware.channels_last:
+            network.module.to(memory_format=torch.channels_last)
+        if config.trainer.compile:
+            network.module.compile()
+        told = config.task
+        objective = Objective(
+            told.label_smoothing,
+            self.data.class_weights() if config.data.class_weights == "balanced" else None,
+            told.mixup,
+            told.cutmix,
+            told.flip_averaging,
+        )
+        self.task = subject.task(network, objective, self.plain["model"])
+        self.maker = FeatureMaker(config.cache, cache_dir(config.data), self.data, self.device, processes)
+        self.prepared = staging.prepare_stages(config, network, self.maker)
+        self.warnings = [*filter(None, [self.weights.warning]), *self.data.warnings, *subject.warnings()]
+        self._announce()
+        if config.callbacks.figures and processes.first:
+            subject.show_samples(self.recorder)
+
+    def _announce(self) -> None:
+        for warning in self.warnings:
+            warn(warning)
+        weights = self.weights
+        say_facts(
+            {
+                "model": f"{self.network.name}: {self.network.parameters:,} parameters, "
+                f"{self.cost / 1e6:,.1f} M multiply-adds, "
+                f"{weights.source} weights{f' ({weights.name})' if weights.name else ''}",
+                **self.subject.said(),
+                "transfer": self.config.transfer.name,
+                "hardware": str(self.hardware),
+                "folder": str(self.folder.path),
+            }
+        )
+        staging.print_plan(self.prepared, self.network.parameters)
+        for notice in self.notices:
+            say(notice)
+
+    def _stages(self, callbacks: list[Callback]) -> staging.Stages:
+        looking = list(callbacks)
+        if self.processes.first:
+            looking += self.subject.looks_while_training(self.config, self.recorder, self.spent)
+            looking += pruning(self.recorder.position)
+        return staging.Stages(
+            self.config, self.network, self.task, self.data, self.maker, self.folder, self.loggers,
+            self.recorder.position, self.hardware, lambda: looking, self.done, self.preemption, self.processes,
+        )  # fmt: skip
+
+    def _test(self, stages: staging.Stages) -> pl.Trainer:
+        """Test the best weights."""
+        callbacks: list[Callback] = []
+        if self.processes.first:
+            training.load_best(self.task, self.folder)
+            if self.config.callbacks.figures:
+                callbacks.append(self.subject.figures(self.recorder))
+            callbacks += self.subject.looks_at_test(self.config, self.recorder, self.spent)
+        self.processes.share(self.task)
+        return stages.test(self.prepared[-1], [*training.build_bar(self.config, "test"), *callbacks])
+
+    def _tell(self, summary: Mapping[str, Any]) -> None:
+        """Log predictions, summary, report and model."""
+        subject, recorder = self.subject, self.recorder
+        answers = self.task.predictions
+        assert answers is not None
+        columns, rows = prediction_table(
+            answers, self.data.names("test"), subject.source.classes, subject.things.removesuffix("s")
+        )
+        picture = subject.test_picture()
+        recorder.table(
+            "predictions", columns, rows, 0, pictured=surest_mistakes(answers),
+            picture=None if picture is None else lambda row: picture(int(answers.indices[row])),
+        )  # fmt: skip
+        recorder.summary(summary, 0)
+        recorder.file(write_report(self.folder, summary), 0)
+        example = subject.example()
+        if recorder.keeps_models and example is not None:
+            recorder.model(standing_alone(self.network.module), example)
+
+
+@contextmanager
+def end_noted(folder: RunFolder, processes: Processes) -> Iterator[None]:
+    """``status.json`` for a training that ends before its time: pruned, interrupted or failed, and why.
+
+    Raises:
+        Exception: What the body raised, or, where that is a consequence of it, what went wrong in another process.
+        Interrupted: The body was; says how to go on.
+    """
+    try:
+        yield
+    except BaseException as raised:
+        error = processes.cause(raised)
+        if not processes.first or not isinstance(error, Exception | Interrupted):
+            raise
+        if isinstance(error, Pruned):
+            folder.write_status("pruned", message=str(error))
+            raise
+        if not isinstance(error, Interrupted):
+            folder.write_status("failed", message=f"{type(error).__name__}: {error}")
+            if error is raised:
+                raise
+            raise error from None
+        how = f"convscope train resume={readable_path(folder.path)}"
+        folder.write_status("interrupted", signal=signal.Signals(error.signal).name, resume=how)
+        raise Interrupted(error.signal, f"interrupted: {folder.path}; to go on: {how}") from error
+
+
+def refuse_small_splits(sizes: Mapping[str, int], processes: int) -> None:
+    """Refuse a split that has not an example for each process.
+
+    Raises:
+        UserError: One has not.
+    """
+    for split, size in sizes.items():
+        if size < processes:
+            raise UserError(f"trainer.devices: {processes} processes cannot share the {size} examples of {split}")
