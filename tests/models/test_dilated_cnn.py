@@ -24,7 +24,7 @@ def test_the_field_grows_exponentially_at_the_parameters_of_a_plain_network(dept
 
 
 def test_growth_as_a_figure(tmp_path):
-    from convscope.tracking.field_figures import field_growth
+    from convscope.tracking.field_growth_figure import field_growth
 
     networks = {preset: DilatedCNN(dilations(preset, 7), 8, 2) for preset in ("plain", "exponential")}
     figure = field_growth({name: after_each_convolution(network) for name, network in networks.items()})

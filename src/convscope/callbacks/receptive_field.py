@@ -15,8 +15,7 @@ from convscope.errors import UserError
 from convscope.insight.effective_field import EffectiveField, find_field_layer, measure_effective_field
 from convscope.insight.parameters import ParameterTable
 from convscope.insight.receptive_field import Field, LayerField, as_number
-from convscope.tracking import field_figures
-from convscope.tracking.field_sheet import field_sheet
+from convscope.tracking.field_sheet import Panel, field_sheet
 from convscope.tracking.recorder import Recorder
 
 COLUMNS = ("layer", "type", "output", "field", "stride", "offset", "padding", "gates see all")
@@ -82,8 +81,8 @@ class ReceptiveFieldLog(Callback):
         self.last = final
         panels = [self._panel(title, field) for title, field in (("before", self.first), ("after", final))]
         with self.spent.on("effective field"):
-            figure = field_figures.effective_field(panels, f"What the centre of {final.layer} answers to")
-            self.recorder.figure("receptive_field/before_and_after", figure, step)
+            sheet = field_sheet(panels, f"What the centre of {final.layer} answers to")
+            self.recorder.image("receptive_field/before_and_after", sheet, step)
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -125,7 +124,7 @@ class ReceptiveFieldLog(Callback):
             scalars["receptive_field/effective_share"] = measured.share
         self.recorder.scalars(scalars, step)
         if measured.gradient.ndim == 2:
-            sheet = field_sheet(*self._panel(moment.replace("_", " "), measured))
+            sheet = field_sheet([self._panel(moment.replace("_", " "), measured)])
             self.recorder.image(f"receptive_field/effective/{moment}", sheet, step)
         return measured
 
@@ -137,16 +136,14 @@ class ReceptiveFieldLog(Callback):
         state = self.network.state_dict()
         return {name: value for name, value in state.items() if name.rpartition(".")[0] not in after}
 
-    def _panel(
-        self, title: str, measured: EffectiveField
-    ) -> tuple[str, np.ndarray, np.ndarray | None, field_figures.Box | None]:
+    def _panel(self, title: str, measured: EffectiveField) -> Panel:
         told = f"{title}: {measured.side:.0f} px"
         box = None
         if measured.field is not None and not measured.field.everything:
             height, width = (float(size or 0) for size in measured.field.size)
             told += f" of {measured.field}"
             box = (measured.centre[0] - height / 2, measured.centre[1] - width / 2, height, width)
-        return told, measured.gradient.numpy(), self.picture, box
+        return Panel(told, measured.gradient.numpy(), self.picture, box)
 
 
 def _same(one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]) -> bool:

@@ -30,7 +30,7 @@ def sides(description: Description) -> list[int]:
 
 def growth_figure(names: Sequence[str], described: Sequence[Description]) -> "Figure":
     """A line a network: the side of its field over its convolutions, with its parameters beside its name."""
-    from convscope.tracking.field_figures import field_growth
+    from convscope.tracking.field_growth_figure import field_growth
 
     titles = [name or one.model for name, one in zip(names, described, strict=True)]
     networks = dict(zip(titles, map(sides, described), strict=True))

@@ -38,10 +38,15 @@ def learning_curves(rows: Sequence[Mapping[str, float]]) -> "Figure":
     metrics = curves.panels(rows)
     width = 3.6 * max(1, min(len(metrics), 2))
     lines = max(1, math.ceil(len(metrics) / 2))
-    figure = _figure(width, 2.8 * lines)
+    figure = _figure(width, 2.8 * lines, layout=None)
     if not metrics:
         _note(figure, "No training or validation scalars were logged.")
         return figure
+    # Margins in inches that the labels fit into: to have them measured takes as long as to draw the figure.
+    figure.subplots_adjust(
+        left=0.6 / width, right=1 - 0.15 / width, bottom=0.5 / (2.8 * lines), top=1 - 0.35 / (2.8 * lines),
+        wspace=0.25, hspace=0.4,
+    )  # fmt: skip
     axes = figure.subplots(lines, min(len(metrics), 2), squeeze=False).ravel()
     by_epoch = curves.counted_in_epochs(rows, metrics)
     for axis, metric in zip(axes, metrics, strict=False):
@@ -107,8 +112,10 @@ def confusion_matrix(counts: Any, classes: Sequence[str]) -> "Figure":
     return figure
 
 
-def _figure(width: float, height: float, layout: Literal["constrained", "compressed"] = "constrained") -> "Figure":
-    """A white figure of inches that arranges itself; ``compressed`` is for axes of fixed aspect."""
+def _figure(
+    width: float, height: float, layout: Literal["constrained", "compressed"] | None = "constrained"
+) -> "Figure":
+    """A white figure of inches that arranges itself; ``compressed`` is for axes of fixed aspect, None not at all."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), dpi=DOTS_PER_INCH, layout=layout, facecolor="white")
