@@ -8,8 +8,10 @@ import json
 import operator
 import os
 import pkgutil
+import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -29,14 +31,6 @@ def find_benchmarks() -> list[ModuleType]:
     return [module for module in modules if hasattr(module, "NAMES")]
 
 
-def _measured(module: ModuleType, names: list[str]) -> Iterator[Row]:
-    """Row by row; of a module whose rows share a side, all in one series of turns."""
-    if hasattr(module, "measure_together"):
-        yield from module.measure_together(names)
-    else:
-        yield from map(module.measure, names)
-
-
 def main() -> None:
     """Run what ``--only`` selects, by a part of its name; rows of earlier calls stay in the file."""
     parser = argparse.ArgumentParser(prog="make bench")
@@ -50,29 +44,44 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="convscope-bench-") as scratch:
         # Where the processes that are started from here leave their stores and runs; tempfile looks once.
         os.environ["TMPDIR"] = tempfile.tempdir = scratch
-        rows = _all_measured(chosen, console)
+        rows, failed = _all_measured(chosen, console)
     table = Table("benchmark", "ours", "peer", "unit", "ratio", "goal", "met")
     for row in rows:
         cells = (row.benchmark, f"{row.ours:g}", f"{row.peer:g}", row.unit, f"{row.ratio:.3f}", f"{row.goal:g}")
         table.add_row(*cells, "yes" if row.met else "[red]no[/]")
     console.print(table)
-    measured = {row.benchmark for row in rows}
-    kept = json.loads(RESULTS.read_text()) if RESULTS.is_file() else []
-    kept = [row for row in kept if row["benchmark"] not in measured]
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps([*kept, *map(dataclasses.asdict, rows)], indent=2) + "\n")
     console.print(f"written to {RESULTS}", highlight=False)
+    if failed:
+        sys.exit(f"not measured: {', '.join(failed)}")
 
 
-def _all_measured(chosen: Sequence[tuple[ModuleType, str]], console: Console) -> list[Row]:
+def _all_measured(chosen: Sequence[tuple[ModuleType, str]], console: Console) -> tuple[list[Row], list[str]]:
+    """All rows, each written as soon as it is there; and the names of those that failed."""
     rows: list[Row] = []
+    failed: list[str] = []
     for module, pairs in itertools.groupby(chosen, key=operator.itemgetter(0)):
         names = [name for _, name in pairs]
-        with console.status(", ".join(names)):
-            for row in _measured(module, names):
-                rows.append(row)
-                console.print(f"{row.benchmark}: {row.ratio:.3f}", highlight=False)
-    return rows
+        together = hasattr(module, "measure_together")
+        for some in [names] if together else [[name] for name in names]:
+            with console.status(", ".join(some)):
+                try:
+                    for row in module.measure_together(some) if together else map(module.measure, some):
+                        rows.append(row)
+                        _write(row)
+                        console.print(f"{row.benchmark}: {row.ratio:.3f}", highlight=False)
+                except Exception:  # a peer that cannot be imported, say; the other rows are wanted all the same
+                    traceback.print_exc()
+                    measured = {row.benchmark for row in rows}
+                    failed += [name for name in some if name not in measured]
+    return rows, failed
+
+
+def _write(row: Row) -> None:
+    """Put a row into the file, in the place of an earlier one of its name."""
+    kept = json.loads(RESULTS.read_text()) if RESULTS.is_file() else []
+    kept = [one for one in kept if one["benchmark"] != row.benchmark]
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps([*kept, dataclasses.asdict(row)], indent=2) + "\n")
 
 
 if __name__ == "__main__":
