@@ -61,6 +61,7 @@ CASES = [
     Case("resnet", {"depth": 101}, 44_549_160, "torchvision's documentation", deeper=True),
     Case("resnet", {"depth": 152}, 60_192_808, "torchvision's documentation", deeper=True),
     Case("resnet", {"depth": 10, "widths": [8, 16, 24, 32], **SMALL}, light=True),
+    Case("resnet", {"depth": 50, "widths": [16, 32, 48, 64], **SMALL}, light=True),
     Case("wide_resnet", {}, 68_883_240, "torchvision's documentation; Zagoruyko & Komodakis 2016, table 8: 68.9 M"),
     Case("wide_resnet", {"depth": 101}, 126_886_696, "torchvision's documentation", deeper=True),
     Case("wide_resnet", {"form": "cifar", "depth": 28, "width": 10}, 36_479_194, "table 4: 36.5 M", 10, deeper=True),
