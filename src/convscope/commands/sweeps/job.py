@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from convscope.commands.allocator import give_back_freed
 from convscope.commands.compose import Command, check, words_of_job
 from convscope.commands.console import say
 from convscope.commands.resume import CHANGEABLE
@@ -111,6 +112,7 @@ def _run(folder: Path, config: Config, words: Sequence[str], run: Callable[[Any,
             if not follows():
                 note_asked(folder, config)
             run(config, words)
+    give_back_freed()
     return Outcome(folder.name, "complete")
 
 
