@@ -1,6 +1,7 @@
 """glibc's allocator, told to keep what a network will ask for again at the next step."""
 
 import ctypes
+import gc
 import sys
 from contextlib import suppress
 
@@ -34,10 +35,11 @@ def tune_allocator() -> bool:
 
 
 def give_back_freed() -> None:
-    """Give what lies free between the process's memory back to the kernel; nothing where the C library is not glibc.
+    """Collect garbage, and give what lies free within the process's memory back to the kernel, where that is glibc's.
 
-    Between the jobs of a sweep, whose holes would otherwise add up.
+    Between the jobs of a sweep, whose networks (which refer to themselves) and holes would otherwise add up.
     """
+    gc.collect()
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):
             ctypes.CDLL("libc.so.6").malloc_trim(0)
