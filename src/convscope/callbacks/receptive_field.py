@@ -109,7 +109,8 @@ class ReceptiveFieldLog(Callback):
             else:
                 with torch.autocast(device.type, enabled=False):
                     measured = measure_effective_field(self.network, images.to(device), self._layer)
-                self._measured_on = {name: value.clone() for name, value in weights.items()}
+                # not on a GPU, whose memory a training may need to the last
+                self._measured_on = {name: value.to("cpu", copy=True) for name, value in weights.items()}
         except (UserError, RuntimeError) as error:
             warnings.warn(f"the effective receptive field cannot be measured: {error}", stacklevel=2)
             self.images = None
@@ -147,7 +148,7 @@ class ReceptiveFieldLog(Callback):
 
 
 def _same(one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]) -> bool:
-    return one.keys() == other.keys() and all(torch.equal(value, other[name]) for name, value in one.items())
+    return one.keys() == other.keys() and all(torch.equal(value.cpu(), other[name]) for name, value in one.items())
 
 
 def _row(path: str, kind: str, output: tuple[int, ...], field: Field | None) -> list[Any]:
