@@ -97,6 +97,7 @@ def slow(*words: str):
         ("transfer.optimizer=sgd", "transfer.schedule=step", "trainer.gradient_clip=1.0", "transfer.lr=0.05"),
         slow("data.class_weights=balanced", "callbacks=early_stopping", "data.augmentation=shift", "data.workers=1"),
         slow("task.ema=0.99"),
+        slow("transfer.optimizer=muon", "transfer.lr=4e-3"),
         slow("trainer.precision=bf16", "trainer.channels_last=true", "trainer.accumulate=2"),
         slow("logger=[tensorboard,wandb]"),
         slow("model=lecture_cnn", "data.augmentation=light", "callbacks=none"),

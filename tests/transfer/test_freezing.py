@@ -29,7 +29,7 @@ def train(network: nn.Module, stage: Stage, head: str, batch: torch.Tensor, step
 
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("part", ["head", "last_block"])
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "muon"])
 def test_what_is_frozen_does_not_move_and_what_trains_does(name, part, optimizer):
     network, head, batch = build(name)
     network, batch = network.double(), batch.double()  # a small step from 1.0 is lost in single precision

@@ -16,7 +16,7 @@ class StageSettings(Config):
     lr: PositiveFloat
     rates: dict[str, PositiveFloat]
     layer_decay: Annotated[float, Field(gt=0.0, le=1.0)]
-    optimizer: Literal["adamw", "sgd"]
+    optimizer: Literal["adamw", "sgd", "muon"]
     momentum: Annotated[float, Field(ge=0.0, lt=1.0)]
     weight_decay: NonNegativeFloat
     schedule: Literal["cosine", "step", "constant"]

@@ -18,7 +18,7 @@ class Optimization:
     """
 
     lr: float
-    optimizer: Literal["adamw", "sgd"] = "adamw"
+    optimizer: Literal["adamw", "sgd", "muon"] = "adamw"
     momentum: float = 0.9
     weight_decay: float = 0.01
     schedule: Literal["cosine", "step", "constant"] = "cosine"
@@ -42,7 +42,14 @@ def build_optimizer(
 ) -> torch.optim.Optimizer:
     """An optimizer over ``groups``, or over all parameters that require gradients, at one rate.
 
-    ``fused`` is one kernel for all tensors, on a CPU too.
+    - ``adamw``: Loshchilov & Hutter 2019, algorithm 2.
+    - ``sgd``: with Nesterov's momentum.
+    - ``muon``: Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks": the momentum of a
+      weight, as a matrix of a row for each output, is replaced by the nearest matrix with orthogonal rows or columns.
+      Scaled as by Liu et al. 2025, "Muon is scalable for LLM training", eq. 4, so that the rates of AdamW suit it.
+      Vectors, and matrices too thin for it, go by AdamW.
+
+    ``fused`` is one kernel for all tensors, on a CPU too; ``muon`` has none.
 
     Raises:
         ValueError: Nothing in ``network`` is trainable.
@@ -62,6 +69,10 @@ def build_optimizer(
         }
         for group in groups
     ]
+    if told.optimizer == "muon":
+        from timm.optim import Muon
+
+        return Muon(described, lr=told.lr, momentum=told.momentum, nesterov=True)
     options: dict[str, Any] = {"lr": told.lr, "fused": fused}
     if told.optimizer == "sgd":
         return torch.optim.SGD(described, momentum=told.momentum, nesterov=told.momentum > 0, **options)
