@@ -129,6 +129,13 @@ def test_a_text_network_sees_tokens():
     assert fields[-1].field.everything
 
 
+def test_a_view_of_the_input_is_no_feature_map():
+    columns = nn.Sequential(nn.Flatten(1, 2), nn.Conv1d(16, 8, 3))  # sees all rows
+    assert network_field(receptive_fields(columns, (1, 1, 16, 16))) is None
+    points = nn.Sequential(nn.Conv2d(1, 8, 1), nn.ReLU())
+    assert network_field(receptive_fields(points, (1, 1, 16, 16))).field.size == (1, 1)
+
+
 @pytest.mark.parametrize(
     ("n", "kernel", "stride", "padding", "outputs"), [(5, 3, 2, 1, [3, 2]), (32, 5, 2, 2, [16, 8]), (28, 5, 1, 0, [24])]
 )

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from torch import nn
 
+from convscope.insight.interval_maps import IDENTITY
 from convscope.insight.reach import Reach
 from convscope.insight.tracing import TracedLayer
 from convscope.insight.tracing_inputs import follow
@@ -77,10 +78,14 @@ def field_of(reach: Reach | None) -> Field | None:
 
 def last_spatial(layers: Sequence[TracedLayer]) -> TracedLayer | None:
     """The last layer that makes a feature map: each unit sees a part of the input; None where no layer does."""
-    for layer in reversed(layers):
-        if layer.reach is not None and layer.reach.spatial:
-            return layer
-    return None
+    return next((layer for layer in reversed(layers) if _makes_feature_map(layer)), None)
+
+
+def _makes_feature_map(layer: TracedLayer) -> bool:
+    """Whether its units each see a part of the input, and are more than the input itself in another shape."""
+    if layer.reach is None or not layer.reach.spatial:
+        return False
+    return bool(layer.parameters) or any(seen != IDENTITY for seen in layer.reach.maps)
 
 
 def receptive_fields(
@@ -101,7 +106,7 @@ def receptive_fields(
     return tuple(
         LayerField(
             one.path, one.kind, one.output, field_of(one.reach), _places(one.reach),
-            one.reach is not None and one.reach.spatial,
+            _makes_feature_map(one),
         )
         for one in traced.layers
     )  # fmt: skip
