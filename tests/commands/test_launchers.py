@@ -1,7 +1,9 @@
 """Launchers without a cluster: what SLURM is asked for, what its answers mean, and what a signal to a sweep does."""
 
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,8 +15,8 @@ from convscope.callbacks import preemption
 from convscope.callbacks.preemption import Preemption
 from convscope.commands import requeued
 from convscope.commands.compose import CONFIG_DIR, check, run_command
+from convscope.commands.sweeps import launchers, submission
 from convscope.commands.sweeps import queue as queue_module
-from convscope.commands.sweeps import submission
 from convscope.commands.sweeps.job import Outcome
 from convscope.commands.sweeps.launchers import gpus_of_jobs, hydra_launcher
 from convscope.commands.sweeps.queue import queue, still_queued
@@ -99,6 +101,56 @@ def test_a_machine_without_slurm_is_told_so(monkeypatch, tmp_path):
         (tmp_path / program).write_text("#!/bin/sh\n")
         (tmp_path / program).chmod(0o755)
     assert hydra_launcher(told)[0] == "submitit_slurm"
+
+
+# ---------------------------------------------------------------------------------------------------------------- Ray
+
+
+def test_a_job_of_ray_is_told_what_it_counts_for(monkeypatch):
+    monkeypatch.setattr(launchers, "_installed", lambda package: package == "ray")
+    name, told = hydra_launcher(composed("launcher=ray", "launcher.gpus=0.5", "launcher.memory_gb=8").launcher)
+    assert name == "ray"
+    assert told == {"address": None, "cpus": 1, "gpus": 0.5, "memory_gb": 8, "retries": 3}
+    for address in ("auto", "head:6379", "10.0.0.7:6379"):
+        assert hydra_launcher(composed("launcher=ray", f"launcher.address={address}").launcher)[1]["address"] == address
+
+
+@pytest.mark.parametrize("word", ["launcher.gpus=2", "launcher.cpus=0", "launcher.address=head"])
+def test_what_ray_cannot_be_told(word):
+    with pytest.raises(UserError, match=f"^{re.escape(word)}: "):
+        composed("launcher=ray", word)
+
+
+def test_a_folder_called_ray_is_not_taken_for_the_package(monkeypatch, tmp_path):
+    (tmp_path / "ray_of_light").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    assert not launchers._installed("ray_of_light")
+    assert not launchers._installed("hydra_plugins.none")
+    assert launchers._installed("hydra")
+
+
+def test_what_no_machine_has_is_refused_here_and_waited_for_on_a_cluster(capfd):
+    from convscope.commands.sweeps.on_ray import _refuse_what_never_runs
+
+    here = {"CPU": 2.0, "GPU": 1.0, "memory": 4 * 2.0**30}
+    ray = SimpleNamespace(nodes=lambda: [{"Alive": True, "Resources": here}])
+    told = {"address": None, "cpus": 2, "gpus": 0.5, "memory_gb": 4}
+    _refuse_what_never_runs(ray, told)
+    for key, amount in (("cpus", 3), ("memory_gb", 5)):
+        with pytest.raises(UserError, match=rf"launcher\.{key}={amount}.*: this machine has 2 CPUs, 1 GPUs and 4"):
+            _refuse_what_never_runs(ray, told | {key: amount})
+    _refuse_what_never_runs(ray, told | {"address": "auto", "cpus": 3})
+    assert "launcher.cpus=3, launcher.gpus=0.5" in capfd.readouterr().out
+
+
+def test_a_cluster_that_does_not_answer_is_told_at_once():
+    from convscope.commands.sweeps.on_ray import _refuse_silent
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        _refuse_silent(address)
+    with pytest.raises(UserError, match=rf"^launcher\.address={address}: no cluster answers there"):
+        _refuse_silent(address)
 
 
 # ------------------------------------------------------------------------------------------------ what SLURM answers

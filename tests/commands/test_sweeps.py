@@ -122,7 +122,8 @@ def test_a_signal_ends_the_whole_sweep_and_the_same_command_goes_on(pretended, c
         (("seed=1,2", "trainer.devices=2"), "each would run the whole sweep; use launcher=submitit_local"),
         (("seed=1,2", "trainer.devices=auto", "launcher=joblib"), "trainer.devices=auto: on several devices"),
         (("seed=1,2", "sweep.name=a/b"), "sweep.name=a/b: must be the name of a folder"),
-        (("seed=1,2", "launcher=ray"), "launcher=ray: no such option"),
+        (("seed=1,2", "trainer.devices=2", "launcher=ray"), "trainer.devices=2: on several devices"),
+        (("seed=1,2", "launcher=lsf"), "launcher=lsf: no such option"),
     ],
 )
 def test_what_no_sweep_can_be(pretended, words, message):
@@ -178,7 +179,8 @@ def test_a_launcher_that_is_not_there_says_which_extra_has_it(monkeypatch, prete
     from convscope.commands.sweeps import launchers
 
     monkeypatch.setattr(launchers, "_installed", lambda package: False)
-    for launcher, extra in (("joblib", "joblib"), ("submitit_local", "submitit"), ("slurm", "submitit")):
+    extras = {"joblib": "joblib", "submitit_local": "submitit", "ray": "ray", "slurm": "submitit"}
+    for launcher, extra in extras.items():
         with pytest.raises(UserError) as caught:
             run_command("train", [*WORDS, f"launcher={launcher}"], pretended)
         assert str(caught.value).startswith(f"launcher={launcher}: is not installed; make setup extras={extra}, or ")

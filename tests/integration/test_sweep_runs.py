@@ -137,9 +137,10 @@ LAUNCHED = ("--multirun", *QUICK, "transfer.epochs=1", "sweep.name=launched", "q
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("launcher", ["launcher=joblib", "launcher=submitit_local"])
+@pytest.mark.parametrize("launcher", ["launcher=joblib", "launcher=submitit_local", "launcher=ray"])
 def test_jobs_in_processes_of_their_own(convscope, tmp_path, launcher):
-    pytest.importorskip("hydra_plugins.hydra_joblib_launcher" if "joblib" in launcher else "submitit")
+    package = {"joblib": "hydra_plugins.hydra_joblib_launcher", "submitit_local": "submitit", "ray": "ray"}
+    pytest.importorskip(package[launcher.partition("=")[2]])
     ended = convscope("train", *LAUNCHED, "seed=1,2", "transfer.optimizer=sgd", "transfer.lr=0.1,1e30", launcher)
     sweep = tmp_path / "outputs/sweeps/launched"
     assert ended.status == 2

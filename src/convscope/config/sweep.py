@@ -72,6 +72,17 @@ class SubmititLocal(Config):
     minutes: PositiveInt
 
 
+class Ray(Config):
+    """Jobs of Ray, on a cluster or on this machine."""
+
+    name: Literal["ray"]
+    address: Annotated[str, Field(pattern=r"^(auto|[^/]+:\d+)$")] | None
+    cpus: PositiveInt
+    gpus: Annotated[float, Field(ge=0, le=1)]
+    memory_gb: PositiveInt | None
+    retries: NonNegativeInt
+
+
 class Slurm(Config):
     """Jobs of a SLURM cluster, as one array."""
 
@@ -92,4 +103,4 @@ class Slurm(Config):
     more: dict[str, str | int | float | bool]
 
 
-Launcher = Annotated[Local | Joblib | SubmititLocal | Slurm, Field(discriminator="name")]
+Launcher = Annotated[Local | Joblib | SubmititLocal | Ray | Slurm, Field(discriminator="name")]

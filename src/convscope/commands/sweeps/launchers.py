@@ -5,14 +5,15 @@ import os
 import shutil
 from typing import Any, Literal
 
-from convscope.config.sweep import Joblib, Launcher, Local, Slurm, SubmititLocal
+from convscope.config.sweep import Joblib, Launcher, Local, Ray, Slurm, SubmititLocal
 from convscope.errors import UserError
 
-# Name of an option: Hydra's launcher, the package that has it, the extra that installs it.
+# Name of an option: the launcher, the package that it needs, the extra that installs it.
 PACKAGES = {
-    "joblib": ("joblib", "hydra_joblib_launcher", "joblib"),
-    "submitit_local": ("submitit_local", "hydra_submitit_launcher", "submitit"),
-    "slurm": ("submitit_slurm", "hydra_submitit_launcher", "submitit"),
+    "joblib": ("joblib", "hydra_plugins.hydra_joblib_launcher", "joblib"),
+    "submitit_local": ("submitit_local", "hydra_plugins.hydra_submitit_launcher", "submitit"),
+    "ray": ("ray", "ray", "ray"),
+    "slurm": ("submitit_slurm", "hydra_plugins.hydra_submitit_launcher", "submitit"),
 }
 
 # Since 22.05 srun has forgotten what sbatch was told of processors: a job would be bound to one.
@@ -20,7 +21,7 @@ CPUS_OF_SRUN = "export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK"
 
 
 def hydra_launcher(told: Launcher, devices: int | Literal["auto"] = 1, nodes: int = 1) -> tuple[str, dict[str, Any]]:
-    """Name and settings of the Hydra launcher for ``told``.
+    """Name and settings of the launcher for ``told``: Hydra's, or ``ray``, which is no plugin of Hydra's.
 
     Args:
         told: The configuration.
@@ -76,12 +77,14 @@ def gpus_of_jobs(told: Launcher) -> list[str]:
 
 
 def settings(told: Launcher, devices: int | Literal["auto"] = 1) -> dict[str, Any]:
-    """The keys of Hydra's launcher for ``told``, whose jobs train on ``devices`` of each node."""
+    """The keys of the launcher for ``told``, whose jobs train on ``devices`` of each node."""
     match told:
         case Joblib():
             return {"n_jobs": told.jobs, "batch_size": 1}
         case SubmititLocal():
             return {"gpus_per_node": told.gpus, "cpus_per_task": told.cpus, "timeout_min": told.minutes}
+        case Ray():
+            return told.model_dump(exclude={"name"})
         case Slurm():
             return {
                 "partition": told.partition,
@@ -107,6 +110,7 @@ def settings(told: Launcher, devices: int | Literal["auto"] = 1) -> dict[str, An
 
 def _installed(package: str) -> bool:
     try:
-        return importlib.util.find_spec(f"hydra_plugins.{package}") is not None
+        found = importlib.util.find_spec(package)
     except ModuleNotFoundError:
         return False
+    return found is not None and found.origin is not None  # a folder of that name is no package

@@ -13,6 +13,7 @@ from hydra._internal.utils import create_config_search_path
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.plugins import Plugins
+from hydra.core.singleton import Singleton
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, RunMode
 from hydra.version import setbase
@@ -91,7 +92,7 @@ def launch(
     config_dir: str | None,
     gpus: Sequence[str] = (),
 ) -> list[Any]:
-    """Run ``task`` for each job, by a launcher of Hydra's.
+    """Run ``task`` for each job, by a launcher of Hydra's or by Ray.
 
     Args:
         task: Takes the job's configuration.
@@ -106,19 +107,31 @@ def launch(
         What ``task`` returned; an `Outcome` of a failure for a job whose process is gone.
     """
     hydra_name, settings = chosen
-    own = [f"hydra/launcher={hydra_name}", "hydra.mode=MULTIRUN", f"hydra.sweep.dir={quoted(str(folder))}"]
+    plugin = "basic" if hydra_name == "ray" else hydra_name
+    own = [f"hydra/launcher={plugin}", "hydra.mode=MULTIRUN", f"hydra.sweep.dir={quoted(str(folder))}"]
     with _hydra(name, config_dir) as hydra:
         config = hydra.compose_config(
             config_name=name, overrides=[*jobs[0].words, *own], run_mode=RunMode.MULTIRUN, with_log_configuration=False
         )
+        context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config))
+        words = [[*job.words, f"hydra.sweep.subdir={quoted(job.name)}"] for job in jobs]
+        if hydra_name == "ray":
+            from convscope.commands.sweeps.on_ray import run_on_ray
+            from convscope.commands.sweeps.ray_job import RayJob
+
+            cwd, state = str(Path.cwd()), Singleton.get_state()
+            told = [
+                RayJob(task, context, config, job.name, tuple(own), number, cwd, state)
+                for number, (job, own) in enumerate(zip(jobs, words, strict=True))
+            ]
+            return run_on_ray(settings, folder, told)
         with open_dict(config):
             config.hydra.launcher = OmegaConf.merge(config.hydra.launcher, settings)
         launcher: Launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config)),
+            hydra_context=context,
             task_function=Stoppable(task) if hydra_name == "joblib" else task,
             config=config,
         )
-        words = [[*job.words, f"hydra.sweep.subdir={quoted(job.name)}"] for job in jobs]
         match hydra_name:
             case "basic":
                 return [ended.return_value for ended in launcher.launch(words, initial_job_idx=0)]
@@ -178,7 +191,7 @@ def refuse(told: Sequence[Choice], configs: Sequence[Train]) -> None:
     for config in configs:
         devices, nodes = config.trainer.devices, config.trainer.nodes
         several = devices != 1 or nodes != 1
-        if several and config.launcher.name in ("local", "joblib") and config.trainer.accelerator != "mps":
+        if several and config.launcher.name in ("local", "joblib", "ray") and config.trainer.accelerator != "mps":
             raise UserError(
                 f"trainer.devices={devices}: on several devices a process is started for each, and each would run the "
                 "whole sweep; use launcher=submitit_local or launcher=slurm with launcher.gpus, or trainer.devices=1"
