@@ -6,13 +6,15 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from run_progress import epochs
 
-pytest.importorskip("ray", reason="the extra ray is not installed")
+# Not imported: it would read its settings before a sweep of this process has told them.
+pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="the extra ray is not installed")
 
 EPOCHS = 40
 QUICK = (
