@@ -14,7 +14,8 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src"
 
-LEAVES = "errors preprocessing hub cache mapped lean_timm"  # modules that know no part, and that every part may know
+# Modules that know no part, and that every part may know.
+LEAVES = "errors preprocessing hub cache mapped lean_timm lean_torchmetrics"
 
 # fmt: off
 ARROWS = {
@@ -33,6 +34,7 @@ ARROWS = {
     "cache":         "",
     "mapped":        "",
     "lean_timm":     "",
+    "lean_torchmetrics": "",
     "__init__":      "",
     "__main__":      "commands",
 }
@@ -52,6 +54,7 @@ LIBRARIES = {
     "cache":         "filelock",
     "mapped":        "numpy",
     "lean_timm":     "timm",
+    "lean_torchmetrics": "torchmetrics",
     "__init__":      "",
     "__main__":      "",
 }
@@ -215,3 +218,16 @@ def test_no_network_takes_a_tracker_along_and_leaves_it_to_be_imported() -> None
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
     assert not {"wandb", "mlflow", "tensorboard"} & set(done.stdout.split())
+
+
+def test_metrics_of_sound_are_not_waited_for_and_can_be_had_later() -> None:
+    program = (
+        "import sys\n"
+        "from convscope import lean_torchmetrics\n"
+        "import pytorch_lightning, torchmetrics.classification\n"
+        "assert 'scipy.signal' not in sys.modules\n"
+        "import scipy.signal\n"
+        "print(len(scipy.signal.windows.hamming(8)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert done.stdout.strip() == "8", done.stderr

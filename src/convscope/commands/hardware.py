@@ -83,7 +83,10 @@ def refuse_several(told: Trainer) -> None:
 
 
 def prepare_process(told: Trainer) -> tuple[str, str]:
-    """Set allocator and threads, once, before anything large is allocated; returns accelerator and allocator."""
+    """Set allocator and threads, once, before anything large is allocated; returns accelerator and allocator.
+
+    To be called before Lightning is imported.
+    """
     accelerator = find_accelerator(told)
     tuned = told.allocator == "tuned" and accelerator == "cpu" and tune_allocator()
     if not torch.cuda.is_available():
@@ -91,6 +94,8 @@ def prepare_process(told: Trainer) -> tuple[str, str]:
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
     if told.threads is not None:
         torch.set_num_threads(told.threads)
+    from convscope import lean_torchmetrics  # noqa: F401  (what is imported first, Lightning takes)
+
     return accelerator, "tuned" if tuned else "system"
 
 
