@@ -108,8 +108,9 @@ class MLflowRun(MLFlowLogger):
         self._pending += [
             Metric(_REFUSED.sub("_", name), float(value), now, step or 0) for name, value in metrics.items()
         ]
-        evaluated = any(name.startswith(EVALUATION_PREFIXES) for name in metrics)
-        if evaluated or time.monotonic() - self._flushed >= FLUSH_SECONDS:
+        if any(name.startswith(EVALUATION_PREFIXES) for name in metrics):
+            self._write()
+        else:
             self.save()
 
     @rank_zero_only
@@ -130,7 +131,11 @@ class MLflowRun(MLFlowLogger):
 
     @rank_zero_only
     def save(self) -> None:
-        """Write the scalars that wait."""
+        """Write the scalars that wait, where that is due: Lightning asks for it after each of them."""
+        if time.monotonic() - self._flushed >= FLUSH_SECONDS:
+            self._write()
+
+    def _write(self) -> None:
         self._flushed = time.monotonic()
         while self._pending:
             batch = self._pending[: BATCH["metrics"]]
@@ -142,7 +147,7 @@ class MLflowRun(MLFlowLogger):
         """Write what waits and end the run."""
         if self._initialized:
             try:
-                self.save()
+                self._write()
             finally:
                 self.experiment.set_terminated(self.run_id, STATUS.get(status, "FAILED"))
 
