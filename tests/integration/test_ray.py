@@ -27,7 +27,7 @@ LONG = 900.0  # seconds, on a machine that is busy with other things
 @pytest.fixture
 def environment(cache):
     # as many cores as jobs, wherever this runs
-    resources = json.dumps({"CPU": 2, "GPU": 2})
+    resources = json.dumps({"CPU": 2})
     return {**os.environ, "CONVSCOPE_CACHE": str(cache), "NETRC": "/nowhere", "RAY_OVERRIDE_RESOURCES": resources}
 
 
@@ -162,6 +162,7 @@ print(sorted(launch(sees, "train", ("ray", told), here / "s", jobs, None)))
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_each_job_sees_the_gpu_that_it_is_given(environment, tmp_path):
+    environment |= {"RAY_OVERRIDE_RESOURCES": json.dumps({"CPU": 2, "GPU": 2}), "CUDA_VISIBLE_DEVICES": "0,1"}
     words = [sys.executable, "-c", SEES]
     done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stdout.splitlines()[-1:]) == (0, ["['0', '1']"]), (done.stdout, done.stderr)
