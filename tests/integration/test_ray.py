@@ -135,6 +135,8 @@ def test_the_end_of_a_sweep_saves_its_jobs(start, tmp_path, number):
     status, out, err = ended(start(*words))
     assert status == 0, (out, err)
     assert "3 jobs: 2 to resume, 1 to run" in out
+    # each line of a job, with no colour where it is no terminal
+    assert ("deduplicates" in out, "\033" in out) == (False, False), out
     assert (sweep / "comparison.csv").read_text().count(",completed,") == 3
 
 

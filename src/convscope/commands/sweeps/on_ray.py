@@ -9,6 +9,7 @@ import os
 import secrets
 import signal
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -33,6 +34,8 @@ ALONE = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_worker_niceness": "0",  # of 15, beside whatever else runs here, a training is ten times as slow
 }
+# What the jobs print is shown line by line; Ray would leave out what two of them say alike.
+EACH_LINE = {"RAY_DEDUP_LOGS": "0"}
 KINDS = {"cpus": "CPU", "gpus": "GPU", "memory_gb": "memory"}  # keys of the launcher: names of Ray's resources
 
 
@@ -103,10 +106,10 @@ def _connected(told: dict[str, Any]) -> Iterator[Any]:
     if address is None:
         # A key of this process's own: Ray would leave one in the home folder, for all to read who may read there.
         own = {"RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_task_oom_retries": str(told["retries"])}
-        for key, value in (ALONE | own).items():
-            os.environ.setdefault(key, value)
+        _set(ALONE | own)
     else:
         _refuse_silent(address)
+    _set(EACH_LINE if sys.stdout.isatty() else EACH_LINE | {"RAY_COLOR_PREFIX": "0"})
     import ray
 
     before = signal.getsignal(signal.SIGTERM)  # Ray puts a handler of its own there
@@ -118,6 +121,11 @@ def _connected(told: dict[str, Any]) -> Iterator[Any]:
         finally:
             ray.shutdown()
             signal.signal(signal.SIGTERM, before)
+
+
+def _set(settings: dict[str, str]) -> None:
+    for key, value in settings.items():
+        os.environ.setdefault(key, value)
 
 
 @contextmanager
