@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import pickle
 
 import pytest
 import torch
@@ -162,6 +163,14 @@ def test_saved_weights_give_the_same_logits(case, tmp_path):
         assert not torch.equal(other(pictures), logits)
         other.load_state_dict(torch.load(tmp_path / "weights.pth", weights_only=True))
         assert torch.equal(other(pictures), logits)
+
+
+@computed_cases
+def test_another_process_can_be_given_the_network(case):
+    network, pictures = real(case)
+    given = pickle.loads(pickle.dumps(network.module.eval()))
+    with torch.no_grad():
+        assert torch.equal(given(pictures), network.module(pictures))
 
 
 @computed_cases

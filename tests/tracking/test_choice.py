@@ -200,3 +200,20 @@ def test_wandb_is_not_imported_where_it_is_off(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert not {"wandb", "mlflow", "bokeh"} & set(done.stdout.split())
     assert RunFolder(tmp_path / "run").metrics_file.is_file()
+
+
+@pytest.mark.slow
+def test_wandb_starts_without_its_launch_agents_and_leaves_them_to_be_imported(tmp_path: Path) -> None:
+    program = (
+        "import sys; from convscope.tracking.trackers import build_loggers, close;"
+        "from convscope.tracking.run_folder import RunFolder;"
+        f"folder = RunFolder({str(tmp_path / 'run')!r}).create();"
+        "loggers, _ = build_loggers(['wandb'], folder, project='p', run_name='r', wandb_mode='offline');"
+        "print(*(name for name in sys.modules if name.startswith('wandb.sdk.launch')));"
+        "from wandb.sdk.launch.inputs.internal import StagedLaunchInputs;"
+        "print(StagedLaunchInputs().add_staged_input.__name__);"
+        "print(close(loggers, 'success'))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["", "add_staged_input", "[]"]

@@ -1,9 +1,8 @@
 """Every tracker for real: what goes in is read back from what it wrote."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +17,6 @@ from read_back import (
     wandb_records,
 )
 
-from convscope.tracking import mlflow_run
 from convscope.tracking.metrics_file import read_metrics
 from convscope.tracking.recorder import Recorder
 from convscope.tracking.run_folder import RunFolder
@@ -191,40 +189,6 @@ def test_mlflow(everything: tuple[RunFolder, list[str]]) -> None:
     assert table.read_bytes() == (folder.tables / "predictions.csv").read_bytes()
     (summary,) = folder.path.parent.glob("mlflow_artifacts/*/artifacts/summary.json")
     assert json.loads(summary.read_text()) == {"status": "completed", "metrics/test/accuracy": 0.75}
-
-
-def test_mlflow_gathers_what_is_logged(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mlflow.tracking import MlflowClient
-
-    written: list[int] = []
-    log_batch = MlflowClient.log_batch
-
-    def counted(client: MlflowClient, run_id: str, metrics: Sequence[Any] = (), **options: Any) -> Any:
-        written.append(len(metrics))
-        return log_batch(client, run_id, metrics=metrics, **options)
-
-    monkeypatch.setattr(MlflowClient, "log_batch", counted)
-    loggers, _ = build_loggers(
-        ["mlflow"], folder, project="p", run_name="r", mlflow_uri=f"sqlite:///{folder.path.parent / 'mlflow.db'}"
-    )
-    monkeypatch.setattr(mlflow_run, "FLUSH_SECONDS", 600.0)
-    for step in range(50):
-        loggers[1].log_metrics({"train/loss": 1.0}, step)
-        loggers[1].save()  # as Lightning does
-    assert written == []
-    loggers[1].log_metrics({"validation/loss": 1.0}, 50)
-    assert written == [51]
-    loggers[1].log_metrics({"train/loss": 1.0}, 51)
-    close(loggers, "success")
-    assert written == [51, 1]
-
-
-def test_mlflow_leaves_no_traces_in_the_process(everything: tuple[RunFolder, list[str]]) -> None:
-    import os
-
-    assert "MLFLOW_TRACKING_URI" not in os.environ
-    assert not Path("mlruns").exists()
-    assert not Path("mlflow.db").exists()
 
 
 @pytest.mark.slow

@@ -29,6 +29,7 @@ class PictureSubject(Subject):
     """Pictures."""
 
     things = "pictures"
+    fixed_shape = True
     task_name = "image_classification"
     source: "ImageSource"
 

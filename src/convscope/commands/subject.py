@@ -28,9 +28,15 @@ if TYPE_CHECKING:
 
 
 class Subject(ABC):
-    """Pictures or texts, with their labels in ``source``."""
+    """Pictures or texts, with their labels in ``source``.
+
+    Attributes:
+        things: What they are called.
+        fixed_shape: Whether all inputs of a network have one shape.
+    """
 
     things: str
+    fixed_shape: bool
     task_name: str
     source: "ImageSource | TextSource"
 
@@ -62,7 +68,7 @@ class Subject(ABC):
         return None
 
     def example(self) -> "np.ndarray | None":
-        """Two inputs as another program would give them to the network; None where their shape is not fixed."""
+        """Two inputs as another program would give them to the network; None without a fixed shape."""
         return None
 
     @abstractmethod

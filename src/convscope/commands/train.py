@@ -1,5 +1,6 @@
 """``convscope train``: train a network, and keep what happened."""
 
+import importlib.util
 import re
 import time
 from collections.abc import Sequence
@@ -43,6 +44,7 @@ def run(config: Train, overrides: Sequence[str]) -> None:
         from convscope.commands.subject import subject_of
 
         subject = subject_of(asked.config)  # before anything slow: most mistakes are about the data
+        prepare_trackers(asked.config, subject.fixed_shape)
         from convscope.commands.hardware import prepare_process
 
         accelerator, allocator = prepare_process(asked.config.trainer)
@@ -52,6 +54,15 @@ def run(config: Train, overrides: Sequence[str]) -> None:
         from convscope.commands.training_run import TrainingRun
 
         TrainingRun(asked, subject, accelerator, allocator, preemption, processes, started).run()
+
+
+def prepare_trackers(config: Train, keeps_network: bool) -> None:
+    """Let MLflow's process begin with its imports while this one has those of torch to do."""
+    told, alone = config.logger.settings(config.outputs), config.trainer.devices == config.trainer.nodes == 1
+    if config.logger.mlflow is not None and alone and importlib.util.find_spec("mlflow") is not None:
+        from convscope.tracking.mlflow_process import prepare
+
+        prepare(told["mlflow_uri"], keeps_network)
 
 
 def refuse_launcher(config: Train) -> None:

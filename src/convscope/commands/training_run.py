@@ -228,6 +228,7 @@ class TrainingRun:
         callbacks: list[Callback] = []
         if self.processes.first:
             training.load_best(self.task, self.folder)
+            self._keep_network()
             if self.config.callbacks.figures:
                 callbacks.append(self.subject.figures(self.recorder))
             callbacks += self.subject.looks_at_test(self.config, self.recorder, self.spent)
@@ -235,7 +236,7 @@ class TrainingRun:
         return stages.test(self.prepared[-1], [*training.build_bar(self.config, "test"), *callbacks])
 
     def _tell(self, summary: Mapping[str, Any]) -> None:
-        """Log predictions, summary, report and model."""
+        """Log predictions, summary and report."""
         subject, recorder = self.subject, self.recorder
         answers = self.task.predictions
         assert answers is not None
@@ -249,9 +250,12 @@ class TrainingRun:
         )  # fmt: skip
         recorder.summary(summary, 0)
         recorder.file(write_report(self.folder, summary), 0)
-        example = subject.example()
-        if recorder.keeps_models and example is not None:
-            recorder.model(standing_alone(self.network.module), example)
+
+    def _keep_network(self) -> None:
+        """Hand the network to a tracker that keeps networks, which takes its time while this process goes on."""
+        example = self.subject.example()
+        if self.recorder.keeps_models and example is not None:
+            self.recorder.model(standing_alone(self.network.module), example)
 
 
 @contextmanager

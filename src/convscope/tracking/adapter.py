@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from pytorch_lightning.loggers import Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
+from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
+
+from convscope.tracking.mlflow_run import MLflowRun
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,8 @@ def adapter_of(logger: Logger) -> Adapter | None:
         from convscope.tracking.tensorboard_panels import TensorBoardPanels
 
         return TensorBoardPanels(logger)
-    if isinstance(logger, MLFlowLogger):
+    if isinstance(logger, MLflowRun):
         from convscope.tracking.mlflow_artifacts import MLflowArtifacts
 
-        return MLflowArtifacts(logger)
+        return MLflowArtifacts(logger.process)
     return None

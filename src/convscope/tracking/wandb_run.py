@@ -4,7 +4,9 @@ import configparser
 import contextlib
 import netrc
 import os
-from collections.abc import Sequence
+import sys
+import types
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -99,12 +101,14 @@ def start(
     run: Any = None
     if offline is None:
         try:
-            run = wandb.init(mode="online", **arguments)
+            with _without_launch():
+                run = wandb.init(mode="online", **arguments)
         except Exception as error:
             reason = " ".join(str(error).split())[:200]
             offline = f"{base_url} did not take it: {reason or 'is the API key right?'}"
     if run is None:
-        run = wandb.init(mode="offline", **arguments)
+        with _without_launch():
+            run = wandb.init(mode="offline", **arguments)
     run.define_metric(STEP)
     run.define_metric("*", step_metric=STEP, step_sync=True)
     for metric, best in BEST.items():
@@ -116,6 +120,28 @@ def start(
         return logger, [f"wandb: {run.url}"]
     sync = _sync_command(Path(run.dir).parent)
     return logger, [f"wandb is offline ({offline}). To upload the run later, before its folder is moved: {sync}"]
+
+
+@contextlib.contextmanager
+def _without_launch() -> Iterator[None]:
+    """Have wandb start without its launch agents, which it imports, for 0.7 s, to ask whether they have inputs for
+    the run; only a program that has imported them can have given some.
+    """
+    name = "wandb.sdk.launch.inputs.internal"
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = stand_in = types.ModuleType(name)
+    stand_in.StagedLaunchInputs = _NoInputs  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        del sys.modules[name]
+
+
+class _NoInputs:
+    def apply(self, run: Any) -> None:
+        """Give the run none."""
 
 
 def _keep_files_with(folder: RunFolder) -> None:

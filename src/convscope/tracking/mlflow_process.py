@@ -1,0 +1,148 @@
+"""MLflow in a process of its own: no training waits for its imports, for a database or for a server.
+
+Messages are pairs of a method of :class:`convscope.tracking.mlflow_child.Writer` and its arguments, pickled, each
+after its length, in the order in which they are told; what comes back are pairs of a kind and a value.
+"""
+
+import atexit
+import os
+import pickle
+import queue
+import subprocess
+import sys
+import threading
+import warnings
+from typing import Any, Literal
+
+from convscope.tracking.mlflow_child import LENGTH
+
+COMMAND = (sys.executable, "-m", "convscope.tracking.mlflow_child")
+# One core, and none of the GPUs: those are the training's.
+ENVIRONMENT = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+LAST_SECONDS = 10.0  # for the process to end, once nothing more comes
+
+Kind = Literal["done", "warned", "failed", "gone"]
+
+
+class MLflowError(Exception):
+    """What went wrong with MLflow, in its words."""
+
+
+class MLflowProcess:
+    """Takes what is told at once and hands it on, in order; what fails there is raised by a later call here."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            COMMAND,
+            env=os.environ | ENVIRONMENT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,  # a Ctrl-C is for this process, which ends the other
+        )
+        self._told: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[tuple[Kind, Any]] = queue.SimpleQueue()
+        self._writer = threading.Thread(target=self._write, daemon=True)
+        self._writer.start()
+        threading.Thread(target=self._read, daemon=True).start()
+        atexit.register(self.end)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can be told something."""
+        return self._process.poll() is None
+
+    def tell(self, method: str, *arguments: Any) -> None:
+        """Have a method called; returns at once.
+
+        Raises:
+            MLflowError: Something failed that was told before.
+            Exception: The arguments cannot be pickled.
+        """
+        while not self._answers.empty():
+            self._hear()
+        message = pickle.dumps((method, arguments), protocol=pickle.HIGHEST_PROTOCOL)
+        self._told.put(len(message).to_bytes(LENGTH, "big"))
+        self._told.put(message)
+
+    def ask(self, method: str, *arguments: Any) -> Any:
+        """Have a method called that answers, and wait until it has, after all that was told before.
+
+        Raises:
+            MLflowError: It failed, or something that was told before.
+        """
+        self.tell(method, *arguments)
+        while True:
+            kind, value = self._hear()
+            if kind == "done":
+                return value
+
+    def _hear(self) -> tuple[Kind, Any]:
+        kind, value = self._answers.get()
+        if kind == "failed":
+            raise MLflowError(value)
+        if kind == "gone":
+            self._answers.put((kind, value))  # for whoever asks next
+            raise MLflowError(f"its process ended with status {self._process.wait()}")
+        if kind == "warned":
+            warnings.warn(value, stacklevel=4)
+        return kind, value
+
+    def _write(self) -> None:
+        pipe = self._process.stdin
+        assert pipe is not None
+        try:
+            while (message := self._told.get()) is not None:
+                pipe.write(message)
+                if self._told.empty():
+                    pipe.flush()
+            pipe.close()
+        except OSError:
+            return  # it is gone, as its closed output tells
+
+    def _read(self) -> None:
+        pipe = self._process.stdout
+        assert pipe is not None
+        try:
+            while True:
+                self._answers.put(pickle.load(pipe))
+        except (EOFError, OSError, pickle.UnpicklingError):
+            self._answers.put(("gone", None))
+
+    def end(self) -> None:
+        """Let it end when it has done what it was told; after ``LAST_SECONDS``, or where it has no run, it has to."""
+        atexit.unregister(self.end)
+        self._told.put(None)
+        try:
+            self._process.wait(0 if self in _waiting else LAST_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+_waiting: list[MLflowProcess] = []
+
+
+def prepare(uri: str, networks: bool) -> None:
+    """Begin with the imports while this process has others to do; the next `take` gets that process.
+
+    Args:
+        uri: Of the store.
+        networks: Whether the run is going to have a network kept.
+    """
+    process = take()
+    process.tell("prepare", uri, networks)
+    _waiting.append(process)
+
+
+def take() -> MLflowProcess:
+    """A process with no run: one that was given back or prepared, or else a new one."""
+    while _waiting:
+        process = _waiting.pop()
+        if process.alive:
+            return process
+    return MLflowProcess()
+
+
+def give_back(process: MLflowProcess) -> None:
+    """Keep a process whose run has ended for the next run: its imports took seconds."""
+    _waiting.append(process)
