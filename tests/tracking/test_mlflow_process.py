@@ -52,7 +52,7 @@ def start(folder: RunFolder) -> Callable[[], tuple[GuardedLogger, list[Any]]]:
 
 def number(logger: Any) -> int:
     """Of the process."""
-    return int(logger.inner.process._process.pid)
+    return int(logger.inner.experiment._process.pid)
 
 
 def values(folder: RunFolder, name: str) -> list[float]:
@@ -122,7 +122,7 @@ def test_a_process_that_is_gone_costs_a_warning(folder: RunFolder, start: Any, w
     recorder = Recorder(folder, loggers)
     recorder.scalars({"train/loss": 0.5}, 0)
     os.kill(number(mlflow), signal.SIGKILL)
-    mlflow.inner.process._process.wait()
+    mlflow.inner.experiment._process.wait()
     end = time.monotonic() + 20
     while mlflow.on and time.monotonic() < end:
         recorder.scalars({"train/loss": 0.5}, 1)
@@ -205,7 +205,7 @@ from convscope.tracking.trackers import build_loggers, close
 folder = RunFolder(Path("run").absolute()).create()
 loggers, _ = build_loggers(["mlflow"], folder, project="p", run_name="r", mlflow_uri="sqlite:///mlflow.db")
 loggers[1].log_metrics({"train/loss": 0.5}, 0)
-print(loggers[1].inner.process._process.pid, *{"mlflow", "sqlalchemy"} & set(sys.modules), flush=True)
+print(loggers[1].inner.experiment._process.pid, *{"mlflow", "sqlalchemy"} & set(sys.modules), flush=True)
 time.sleep(600)
 """
 

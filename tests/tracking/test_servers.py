@@ -121,7 +121,7 @@ def test_mlflow_serves_what_was_logged_and_may_die(
     recorder.model(network, np.zeros((2, 3, 8, 8), dtype=np.float32))
     recorder.scalars({"validation/accuracy": 0.75}, 7)
 
-    loggers[1].inner.process.ask("end", "success")  # waits for all that was told; the run itself goes on below
+    loggers[1].inner.experiment.ask("end", "success")  # waits for all that was told; the run itself goes on below
 
     run_id = folder.read_trackers()["mlflow"]["run_id"]
     assert get(f"{address}/get-artifact", run_id=run_id, path="saliency/dog.png") == png

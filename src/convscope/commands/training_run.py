@@ -148,6 +148,7 @@ class TrainingRun:
         trainer = self._test(stages)
         if not first:
             return None
+        self._keep_network()
         if insights is not None:
             insights.finish()
         self.clock["end"] = time.perf_counter()
@@ -228,7 +229,6 @@ class TrainingRun:
         callbacks: list[Callback] = []
         if self.processes.first:
             training.load_best(self.task, self.folder)
-            self._keep_network()
             if self.config.callbacks.figures:
                 callbacks.append(self.subject.figures(self.recorder))
             callbacks += self.subject.looks_at_test(self.config, self.recorder, self.spent)
@@ -252,7 +252,7 @@ class TrainingRun:
         recorder.file(write_report(self.folder, summary), 0)
 
     def _keep_network(self) -> None:
-        """Hand the network to a tracker that keeps networks, which takes its time while this process goes on."""
+        """Hand the network to a tracker that keeps networks: its export takes as long as what is left here."""
         example = self.subject.example()
         if self.recorder.keeps_models and example is not None:
             self.recorder.model(standing_alone(self.network.module), example)

@@ -76,5 +76,5 @@ def adapter_of(logger: Logger) -> Adapter | None:
     if isinstance(logger, MLflowRun):
         from convscope.tracking.mlflow_artifacts import MLflowArtifacts
 
-        return MLflowArtifacts(logger.process)
+        return MLflowArtifacts(logger.experiment)
     return None

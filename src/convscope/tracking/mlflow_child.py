@@ -27,7 +27,7 @@ BATCH = {"metrics": 1000, "params": 100}  # what MLflow takes in one call
 STATUS = {"success": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
 MODEL_NAME = "network"
 LENGTH = 8  # bytes before each message that say how long it is, the highest first
-FOR_NETWORKS = ("torch", "mlflow.pytorch", "torch._dynamo")
+FOR_NETWORKS = ("torch", "mlflow.pytorch", "torch._dynamo", "convscope.lean_timm")  # most are timm's
 REQUIRED = ("torch", "numpy")  # what an exported program runs on
 # MLflow imports them, for five seconds, to log what Lightning trains, which is not done here.
 ABSENT = ("lightning", "pytorch_lightning")

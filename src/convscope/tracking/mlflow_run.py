@@ -26,8 +26,13 @@ class MLflowRun(Logger):
 
     def __init__(self, process: MLflowProcess, experiment: str, run_id: str) -> None:
         super().__init__()
-        self.process = process
+        self._process = process
         self._experiment, self._run_id = experiment, run_id
+
+    @property
+    def experiment(self) -> MLflowProcess:
+        """What writes the run."""
+        return self._process
 
     @property
     def name(self) -> str:
@@ -43,22 +48,22 @@ class MLflowRun(Logger):
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
         """Log scalars; they are written within seconds."""
         now = int(time.time() * 1000)
-        self.process.tell("metrics", [(name, float(value), now, step or 0) for name, value in metrics.items()])
+        self._process.tell("metrics", [(name, float(value), now, step or 0) for name, value in metrics.items()])
 
     @rank_zero_only
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
         """Log a nested dict as parameters named ``group.option``; those that a resumed run has are left."""
-        self.process.tell("params", flatten(params if isinstance(params, Mapping) else vars(params)))
+        self._process.tell("params", flatten(params if isinstance(params, Mapping) else vars(params)))
 
     @rank_zero_only
     def finalize(self, status: str = "success") -> None:
         """Wait until everything is written, and end the run."""
         try:
-            self.process.ask("end", status)
+            self._process.ask("end", status)
         except BaseException:
-            self.process.end()
+            self._process.end()
             raise
-        give_back(self.process)
+        give_back(self._process)
 
 
 def start(
