@@ -61,7 +61,8 @@ class Writer:
 
     def import_next(self) -> None:
         """Import one of the modules that are going to be wanted."""
-        _import(self.wanted.pop(0))
+        with contextlib.suppress(ImportError):  # who wants it will say so
+            _import(self.wanted.pop(0))
 
     def start(
         self,
@@ -73,9 +74,6 @@ class Writer:
         run_id: str | None,
     ) -> str:
         """Create a run, or go on with ``run_id``, where that is there. Returns the run's id."""
-        # MLflow's own limits let a server that died hold a run's end for many minutes.
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
         import mlflow  # noqa: F401  (sets up its logging, which is told to be quiet below)
 
         # Else a page of migrations where the database is new, and hints that are not for the user of this program.

@@ -17,6 +17,8 @@ from typing import Any, Literal
 from convscope.tracking.mlflow_child import LENGTH
 
 COMMAND = (sys.executable, "-m", "convscope.tracking.mlflow_child")
+# MLflow's own limits let a server that died hold a run's end for many minutes.
+DEFAULTS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
 # One core, and none of the GPUs: those are the training's.
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 LAST_SECONDS = 10.0  # for the process to end, once nothing more comes
@@ -34,16 +36,15 @@ class MLflowProcess:
     def __init__(self) -> None:
         self._process = subprocess.Popen(
             COMMAND,
-            env=os.environ | ENVIRONMENT,
+            env=DEFAULTS | os.environ | ENVIRONMENT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,  # a Ctrl-C is for this process, which ends the other
         )
         self._told: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[tuple[Kind, Any]] = queue.SimpleQueue()
-        self._writer = threading.Thread(target=self._write, daemon=True)
-        self._writer.start()
-        threading.Thread(target=self._read, daemon=True).start()
+        for work in (self._write, self._read):
+            threading.Thread(target=work, daemon=True).start()
         atexit.register(self.end)
 
     @property
@@ -61,8 +62,7 @@ class MLflowProcess:
         while not self._answers.empty():
             self._hear()
         message = pickle.dumps((method, arguments), protocol=pickle.HIGHEST_PROTOCOL)
-        self._told.put(len(message).to_bytes(LENGTH, "big"))
-        self._told.put(message)
+        self._told.put(len(message).to_bytes(LENGTH, "big") + message)
 
     def ask(self, method: str, *arguments: Any) -> Any:
         """Have a method called that answers, and wait until it has, after all that was told before.
