@@ -135,12 +135,16 @@ def test_a_process_that_is_gone_costs_a_warning(folder: RunFolder, start: Any, w
 
 @pytest.mark.slow
 def test_signals_are_for_the_training(folder: RunFolder, start: Any) -> None:
+    from mlflow.tracking import MlflowClient
+
     mlflow, loggers = start()
     for name in mlflow_child.IGNORED:
         os.kill(number(mlflow), getattr(signal, name))
     mlflow.log_metrics({"train/loss": 0.5}, 0)
     assert close(loggers, "interrupted") == []
     assert values(folder, "train/loss") == [0.5]
+    known = folder.read_trackers()["mlflow"]
+    assert MlflowClient(known["uri"]).get_run(known["run_id"]).info.status == "KILLED"
 
 
 @pytest.mark.slow

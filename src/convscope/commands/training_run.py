@@ -95,6 +95,9 @@ class TrainingRun:
         except Pruned:
             status = "success"
             raise
+        except Interrupted:
+            status = "interrupted"
+            raise
         finally:
             failures = close(self.loggers, status)
             for failure in failures:
