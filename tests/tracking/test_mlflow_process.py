@@ -1,6 +1,7 @@
 """MLflow's process: what it holds back, what it outlives, and what it never holds up."""
 
 import os
+import pickle
 import queue
 import signal
 import subprocess
@@ -74,7 +75,7 @@ class Client:
 
 def test_scalars_are_gathered(monkeypatch: pytest.MonkeyPatch) -> None:
     writer, client = Writer(), Client()
-    writer._client = client  # type: ignore[assignment]
+    monkeypatch.setattr(writer, "_client", client, raising=False)
     assert writer.due is None
     for step in range(2500):
         writer.metrics([("train/loss", 1.0, 0, step)])
@@ -93,12 +94,34 @@ def test_a_failure_ends_what_a_run_is_told_but_not_the_process() -> None:
     told = [("start", ("x://",)), ("metrics", ([],)), ("nonsense", ()), ("end", ("failed",))]
     inbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
     for message in told:
-        inbox.put(mlflow_child.pickle.dumps(message))
+        inbox.put(pickle.dumps(message))
     inbox.put(None)
     answers: list[tuple[str, Any]] = []
     mlflow_child.serve(inbox, lambda kind, value: answers.append((kind, value)))
-    assert [kind for kind, _ in answers] == ["failed", "failed"]
+    assert [kind for kind, _ in answers] == ["refused", "refused"]
     assert answers[0][1].startswith("TypeError: Writer.start() missing")
+
+
+@pytest.mark.timeout(60)
+def test_scalars_that_cannot_be_written_do_not_keep_a_run_from_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Away(Client):
+        def log_batch(self, run_id: str, metrics: Sequence[Any], synchronous: bool) -> None:
+            raise ConnectionError("no server")
+
+        def set_terminated(self, run_id: str, status: str) -> None:
+            self.ended = status
+
+    client = Away()
+    monkeypatch.setattr(Writer, "_client", client, raising=False)
+    monkeypatch.setattr(mlflow_child, "FLUSH_SECONDS", 0.0)
+    inbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+    for message in (("metrics", ([("train/loss", 1.0, 0, 0)],)), ("end", ("failed",))):
+        inbox.put(pickle.dumps(message))
+    inbox.put(None)
+    answers: list[tuple[str, Any]] = []
+    mlflow_child.serve(inbox, lambda kind, value: answers.append((kind, value)))
+    assert answers == [("failed", "ConnectionError: no server"), ("done", None)]
+    assert client.ended == "FAILED"
 
 
 @pytest.mark.slow
@@ -131,6 +154,18 @@ def test_a_process_that_is_gone_costs_a_warning(folder: RunFolder, start: Any, w
     assert len([text for text in warned() if text.startswith("MLflow failed and is off")]) == 1
     assert read_metrics(folder.metrics_file)[-1]["step"] == 1
     assert mlflow_process._waiting == []
+
+
+@pytest.mark.slow
+def test_a_run_is_ended_whatever_failed_in_it(folder: RunFolder, start: Any) -> None:
+    from mlflow.tracking import MlflowClient
+
+    _, loggers = start()
+    Recorder(folder, loggers).file(folder.path / "gone.txt", 0)
+    (failure,) = close(loggers, "success")
+    assert "gone.txt" in failure
+    known = folder.read_trackers()["mlflow"]
+    assert MlflowClient(known["uri"]).get_run(known["run_id"]).info.status == "FINISHED"
 
 
 @pytest.mark.slow

@@ -191,6 +191,14 @@ def test_mlflow(everything: tuple[RunFolder, list[str]]) -> None:
     assert json.loads(summary.read_text()) == {"status": "completed", "metrics/test/accuracy": 0.75}
 
 
+def test_mlflow_leaves_no_traces_in_the_process(everything: tuple[RunFolder, list[str]]) -> None:
+    import os
+
+    assert "MLFLOW_TRACKING_URI" not in os.environ
+    assert not Path("mlruns").exists()
+    assert not Path("mlflow.db").exists()
+
+
 @pytest.mark.slow
 def test_a_resumed_run_goes_on_in_its_trackers(tmp_path: Path) -> None:
     from mlflow.tracking import MlflowClient

@@ -58,11 +58,12 @@ def run(config: Train, overrides: Sequence[str]) -> None:
 
 def prepare_trackers(config: Train, keeps_network: bool) -> None:
     """Let MLflow's process begin with its imports while this one has those of torch to do."""
-    told, alone = config.logger.settings(config.outputs), config.trainer.devices == config.trainer.nodes == 1
+    # of several processes only the first logs, and which that is they do not know yet
+    alone = config.trainer.devices == config.trainer.nodes == 1
     if config.logger.mlflow is not None and alone and importlib.util.find_spec("mlflow") is not None:
         from convscope.tracking.mlflow_process import prepare
 
-        prepare(told["mlflow_uri"], keeps_network)
+        prepare(config.logger.settings(config.outputs)["mlflow_uri"], keeps_network)
 
 
 def refuse_launcher(config: Train) -> None:

@@ -74,12 +74,11 @@ class Writer:
         run_id: str | None,
     ) -> str:
         """Create a run, or go on with ``run_id``, where that is there. Returns the run's id."""
-        import mlflow  # noqa: F401  (sets up its logging, which is told to be quiet below)
+        from mlflow.tracking import MlflowClient  # sets its logging up
 
         # Else a page of migrations where the database is new, and hints that are not for the user of this program.
         for chatter in ("mlflow", "mlflow.store.db", "alembic"):
             logging.getLogger(chatter).setLevel(logging.ERROR)
-        from mlflow.tracking import MlflowClient
 
         self._client, self._pending = MlflowClient(uri), []
         self._run_id = self._resumed(run_id) or self._created(experiment, run_name, tags, artifacts)
@@ -143,6 +142,10 @@ class Writer:
             ]
             self._client.log_batch(self._run_id, metrics=batch, synchronous=True)
             del self._pending[: len(batch)]
+
+    def discard(self) -> None:
+        """Forget the scalars that wait: of a store that failed nothing is due any more."""
+        self._pending = []
 
     def artifact(self, file: str, section: str | None) -> None:
         """Keep a copy of a file, in the folder ``section``."""
@@ -243,11 +246,12 @@ def serve(inbox: "queue.SimpleQueue[bytes | None]", answer: Callable[[str, Any],
 
     Args:
         inbox: Pickled pairs of a method and its arguments.
-        answer: Called with ``done`` and the result of a method that is asked for it, with ``warned`` or ``failed``
-            and a text. After a failure a run is told no more than its end.
+        answer: Called with ``done`` and the result of a method that is asked for it, or ``refused`` and why; for the
+            others with ``warned`` or ``failed`` and a text. After a failure a run is told no more than its end.
     """
     writer, failed = Writer(), False
     while (message := _next(inbox, writer)) is not None:
+        method = ""
         try:
             method, arguments = pickle.loads(message)
             failed = failed and method != "start"
@@ -256,7 +260,8 @@ def serve(inbox: "queue.SimpleQueue[bytes | None]", answer: Callable[[str, Any],
             result = getattr(writer, method)(*arguments)
         except Exception as error:
             failed = True
-            answer("failed", str(error) if type(error).__name__ == "MlflowException" else _said(error))
+            writer.discard()
+            answer("refused" if method in ANSWERED else "failed", _said(error))
             continue
         if method in ANSWERED:
             answer("done", result)
@@ -280,7 +285,8 @@ def _next(inbox: "queue.SimpleQueue[bytes | None]", writer: Writer) -> bytes | N
 
 
 def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+    name = type(error).__name__
+    return str(error) if name == "MlflowException" else f"{name}: {error}"
 
 
 def _read(pipe: BinaryIO, inbox: "queue.SimpleQueue[bytes | None]") -> None:

@@ -23,7 +23,8 @@ DEFAULTS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 LAST_SECONDS = 10.0  # for the process to end, once nothing more comes
 
-Kind = Literal["done", "warned", "failed", "gone"]
+# `refused` is the answer to what was asked, `failed` is about something that was told.
+Kind = Literal["done", "refused", "warned", "failed", "gone"]
 
 
 class MLflowError(Exception):
@@ -60,26 +61,37 @@ class MLflowProcess:
             Exception: The arguments cannot be pickled.
         """
         while not self._answers.empty():
-            self._hear()
+            kind, value = self._hear()
+            if kind == "failed":
+                raise MLflowError(value)
+        self._send(method, *arguments)
+
+    def _send(self, method: str, *arguments: Any) -> None:
         message = pickle.dumps((method, arguments), protocol=pickle.HIGHEST_PROTOCOL)
         self._told.put(len(message).to_bytes(LENGTH, "big") + message)
 
     def ask(self, method: str, *arguments: Any) -> Any:
         """Have a method called that answers, and wait until it has, after all that was told before.
 
+        It is called whatever failed before: a run is ended, even where one of its pictures could not be copied.
+
         Raises:
             MLflowError: It failed, or something that was told before.
         """
-        self.tell(method, *arguments)
+        self._send(method, *arguments)
+        failure = None
         while True:
             kind, value = self._hear()
-            if kind == "done":
-                return value
+            if kind in ("failed", "refused"):
+                failure = failure or value
+            if kind in ("done", "refused"):
+                break
+        if failure is not None:
+            raise MLflowError(failure)
+        return value
 
     def _hear(self) -> tuple[Kind, Any]:
         kind, value = self._answers.get()
-        if kind == "failed":
-            raise MLflowError(value)
         if kind == "gone":
             self._answers.put((kind, value))  # for whoever asks next
             raise MLflowError(f"its process ended with status {self._process.wait()}")

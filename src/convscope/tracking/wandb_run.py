@@ -132,7 +132,7 @@ def _without_launch() -> Iterator[None]:
         yield
         return
     sys.modules[name] = stand_in = types.ModuleType(name)
-    stand_in.StagedLaunchInputs = _NoInputs  # type: ignore[attr-defined]
+    vars(stand_in)["StagedLaunchInputs"] = _NoInputs
     try:
         yield
     finally:
