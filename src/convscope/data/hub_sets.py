@@ -2,13 +2,14 @@
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from convscope.data.hub_class_names import restore_class_names
 from convscope.errors import UserError
 from convscope.hub import hugging_face_endpoint, hugging_face_reachable, offline_requested
 
@@ -64,8 +65,12 @@ def _call_datasets(path: str, config: str | None, said: str) -> Mapping[str, "Da
             loaded = datasets.load_from_disk(path)
         else:
             loaded = datasets.load_dataset(path, name=config)
+            if isinstance(loaded, Mapping):
+                restore_class_names(loaded, path, config)
     except (DatasetsError, OSError, ValueError, RuntimeError) as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        if error.__cause__ is not None and (cause := str(error.__cause__).strip().partition("\n")[0]):
+            reason = f"{reason} ({cause})"
         raise UserError(f"{said} cannot be loaded: {reason}") from error
     return loaded if isinstance(loaded, Mapping) else {"train": loaded}
 
@@ -125,9 +130,11 @@ def labels_of(
     """The classes, the labels (N,) int64 of each split that has some, and sentences about those that have not.
 
     ``inputs`` is the column of what is to be classified, ``column`` that of the labels, which is found where it is
-    not named.
+    not named. The classes are those of the train split; the others are read by the names of the classes, whatever
+    their numbers.
 
-    Raises ``UserError`` where one of the columns is not there, or the train split is not labelled.
+    Raises ``UserError`` where one of the columns is not there, the train split is not labelled, or another one has
+    classes that train lacks.
     """
     column = column or _label_column(found["train"], path)
     for name in (inputs, column):
@@ -166,22 +173,32 @@ def _class_labels(
 
     Raises ``UserError`` where the column holds no classes that a classifier could be trained on.
     """
-    values = {split: np.asarray(dataset[column][:]) for split, dataset in found.items()}
-    if any(value.ndim != 1 for value in values.values()):
+    values = {split: dataset[column][:] for split, dataset in found.items() if column in dataset.column_names}
+    if any(isinstance(value, list | dict) for of_split in values.values() for value in of_split):
         raise UserError(f"column '{column}' of {path} holds lists, and a classifier needs one label each")
-    names: list[str] | None = getattr(found["train"].features[column], "names", None)
-    if names is None:
-        known = sorted({value for value in values["train"].tolist() if value is not None})
-        names = [str(value) for value in known]
-        number = {value: label for label, value in enumerate(known)}
-        unknown = {str(value) for split in values.values() for value in split.tolist() if value is not None} - set(
-            names
-        )
-        if unknown:
-            raise UserError(f"{path} has classes that its train split lacks: {', '.join(sorted(unknown))}")
-        labels = {split: [number.get(value, -1) for value in value_of.tolist()] for split, value_of in values.items()}
-    else:
-        labels = {split: [-1 if value is None else value for value in of.tolist()] for split, of in values.items()}
-    if len(names) < 2:
+    named = {split: names for split in values if (names := getattr(found[split].features[column], "names", None))}
+    for split, of_split in values.items():
+        names = named.get(split) or named.get("train")  # numbers without names are those of train
+        if names is not None:
+            values[split] = [_name_of(value, names, f"the {split} split of {path}") for value in of_split]
+    classes = named.get("train") or sorted({value for value in values["train"] if value is not None})
+    number = {value: label for label, value in enumerate(classes)}
+    unknown = {str(value) for split in values.values() for value in split if value is not None and value not in number}
+    if unknown:
+        raise UserError(f"{path} has classes that its train split lacks: {', '.join(sorted(unknown))}")
+    if len(classes) < 2:
         raise UserError(f"column '{column}' of {path} has one class, and a classifier needs two or more")
-    return tuple(names), {split: np.array(label, dtype=np.int64) for split, label in labels.items()}
+    labels = {split: [number.get(value, -1) for value in of_split] for split, of_split in values.items()}
+    return tuple(map(str, classes)), {split: np.array(label, dtype=np.int64) for split, label in labels.items()}
+
+
+def _name_of(value: object, names: Sequence[str], where: str) -> object:
+    """The class of a number; None where there is none, and what is no whole number as it is.
+
+    Raises ``UserError`` where no class has this number.
+    """
+    if not isinstance(value, int) or isinstance(value, bool):
+        return value
+    if value >= len(names):
+        raise UserError(f"{where} has the label {value}, and {len(names)} classes: {', '.join(names)}")
+    return None if value < 0 else names[value]
