@@ -4,7 +4,9 @@ import pytest
 from drawn_pictures import MakeFolder, picture
 from PIL import Image
 
-PHOTOS = Path(__file__).parents[3] / "shared" / "data" / "hotdog"
+SHARED = Path(__file__).parents[3] / "shared"
+CASES = SHARED / "cases"
+PHOTOS = SHARED / "data" / "hotdog"
 
 
 @pytest.fixture
@@ -29,3 +31,11 @@ def photos() -> Path:
     if not PHOTOS.is_dir():
         pytest.skip(f"the photos are not there: {PHOTOS}")
     return PHOTOS
+
+
+@pytest.fixture(scope="session")
+def cases() -> Path:
+    """Inputs that once failed."""
+    if not CASES.is_dir():
+        pytest.skip(f"the cases are not there: {CASES}")
+    return CASES

@@ -62,6 +62,23 @@ def test_a_set_that_was_cut_here_and_holds_a_sentence_twice_is_mended() -> None:
     assert mended.sizes["test"] == source.sizes["test"]
 
 
+def test_a_split_of_which_no_text_is_left_is_refused() -> None:
+    few = split(["good film", "bad film", "so so", "!!"] * 15, "train")
+    source = cut_source("mine", "folder", ("a", "b"), {"train": few}, Cutting(), "here")
+    with pytest.raises(
+        UserError, match=r"^every train text of mine also stands in test \(as '.*'\), and none is left .* several times"
+    ):
+        without_leaks(source, "error")
+    given = {
+        "train": split(TRAIN, "train"),
+        "validation": split(["Yes!", "No"], "v"),
+        "test": split(["no", "yes"], "t"),
+    }
+    source = cut_source("mine", "folder", ("a", "b"), given, Cutting(), "here")
+    with pytest.raises(UserError, match=r"^every validation text of mine .*'Yes!'.*data.on_leak=warn"):
+        without_leaks(source, "drop")
+
+
 def test_what_a_run_was_trained_on_is_no_test_for_it() -> None:
     source = own_splits()
     trained_on = sentence_keys(["sentence, number 3"])

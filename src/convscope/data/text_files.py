@@ -1,12 +1,11 @@
 """Texts of your own: a table (CSV, TSV, JSON lines, Parquet), a folder of tables, or class folders of .txt files."""
 
-import csv
 import json
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from convscope.data.sentence_sets import labelled_source
+from convscope.data.separated_tables import read_csv, read_tsv
 from convscope.data.text_cutting import Cutting
 from convscope.data.text_reading import read_lines, read_text
 from convscope.data.text_source import TextSource, numbered
@@ -24,6 +23,8 @@ SPLIT_NAMES = {
     "testing": "test",
 }
 Rows = Iterator[tuple[str, str]]
+# From a file, its columns of texts and of labels, its encoding, and a list that takes sentences about how it was read.
+Reader = Callable[[Path, str, str, str, list[str]], Rows]
 
 
 def text_files(
@@ -37,19 +38,21 @@ def text_files(
     """The texts at ``root``.
 
     A table is one file, whose splits are cut; or a folder with tables called train, val (valid, validation, dev)
-    and test. Otherwise ``root`` holds class folders of .txt files, one text a file, with or without such folders
+    and test. A CSV file may hold texts in quotes (RFC 4180); in a TSV file quotes are plain characters. Otherwise
+    ``root`` holds class folders of .txt files, one text a file, with or without such folders
     above them. A row without a label is passed over and counted.
 
     Raises:
         UserError: The path does not exist or holds no texts; a column is missing (the message lists the columns); a
-            file is not ``encoding`` (it names the line); a class has too few texts.
+            file is not ``encoding``, or a row has more or fewer cells than the header (it names the line); a class
+            has too few texts.
     """
-    path, named, unlabelled = _read(root, text_column, label_column, encoding)
+    path, named, warnings = _read(root, text_column, label_column, encoding)
     if "train" not in named:
         raise UserError(f"{path} has no train split beside {', '.join(named)}: name it 'train'")
     if not named["train"][0]:
         raise UserError(f"{path} holds no labelled texts")
-    return labelled_source(name, "folder", named, cutting, str(path), _said(unlabelled, path))
+    return labelled_source(name, "folder", named, cutting, str(path), warnings)
 
 
 def evaluation_texts(root: str | Path, text_column: str, label_column: str, encoding: str = "utf-8") -> TextSource:
@@ -58,34 +61,31 @@ def evaluation_texts(root: str | Path, text_column: str, label_column: str, enco
     Raises:
         UserError: As of ``text_files``, but one class is enough.
     """
-    path, named, unlabelled = _read(root, text_column, label_column, encoding)
+    path, named, warnings = _read(root, text_column, label_column, encoding)
     labels, texts = named.get("test") or next(iter(named.values()))
     if not labels:
         raise UserError(f"{path} holds no labelled texts")
     classes = tuple(sorted(set(labels)))
     number = {name: label for label, name in enumerate(classes)}
     split = numbered(Texts(texts), [number[label] for label in labels], "test")
-    return TextSource("text_files", "folder", classes, {"test": split}, _said(unlabelled, path))
-
-
-def _said(unlabelled: int, path: Path) -> tuple[str, ...]:
-    return (f"{unlabelled:,} rows of {path} have no label, and are not used",) if unlabelled else ()
+    return TextSource("text_files", "folder", classes, {"test": split}, warnings)
 
 
 def _read(
     root: str | Path, text_column: str, label_column: str, encoding: str
-) -> tuple[Path, dict[str, tuple[list[str], list[str]]], int]:
-    """The path, for each split the labels and texts that it has, and the number of rows without a label."""
+) -> tuple[Path, dict[str, tuple[list[str], list[str]]], tuple[str, ...]]:
+    """The path, for each split the labels and texts that it has, and sentences about what was not as expected."""
     path = Path(root).expanduser()
     if not path.exists():
         raise UserError(f"data.root={path}: no such file or folder")
     files = {"train": path} if path.is_file() else _tables(path)
+    warnings: list[str] = []
     unlabelled = 0
     named: dict[str, tuple[list[str], list[str]]] = {}
     if files:
         for split, file in files.items():
             labels, texts = [], []
-            for text, label in _reader(file)(file, text_column, label_column, encoding):
+            for text, label in _reader(file)(file, text_column, label_column, encoding, warnings):
                 if label.strip():
                     labels.append(label.strip())
                     texts.append(text)
@@ -95,7 +95,9 @@ def _read(
     else:
         for split, folder in _split_folders(path).items():
             named[split] = _class_folders(folder, encoding)
-    return path, named, unlabelled
+    if unlabelled:
+        warnings.append(f"{unlabelled:,} rows of {path} have no label, and are not used")
+    return path, named, tuple(warnings)
 
 
 def _tables(folder: Path) -> dict[str, Path]:
@@ -135,7 +137,7 @@ def _class_folders(folder: Path, encoding: str) -> tuple[list[str], list[str]]:
     return labels, texts
 
 
-def _reader(file: Path) -> Callable[[Path, str, str, str], Rows]:
+def _reader(file: Path) -> Reader:
     reader = READERS.get(file.suffix.lower())
     if reader is None:
         raise UserError(
@@ -144,33 +146,23 @@ def _reader(file: Path) -> Callable[[Path, str, str, str], Rows]:
     return reader
 
 
-def _read_csv(file: Path, text: str, label: str, encoding: str) -> Rows:
-    yield from _read_separated(file, text, label, encoding, ",")
+def _read_csv(file: Path, text: str, label: str, encoding: str, notes: list[str]) -> Rows:
+    rows, sentences = read_csv(file, encoding, lambda header: _places(header, text, label, file))
+    notes += sentences
+    yield from ((row[0], row[1]) for row in rows)
 
 
-def _read_tsv(file: Path, text: str, label: str, encoding: str) -> Rows:
-    yield from _read_separated(file, text, label, encoding, "\t")
+def _read_tsv(file: Path, text: str, label: str, encoding: str, notes: list[str]) -> Rows:
+    rows, sentences = read_tsv(file, encoding, lambda header: _places(header, text, label, file))
+    notes += sentences
+    yield from ((row[0], row[1]) for row in rows)
 
 
-def _read_separated(file: Path, text: str, label: str, encoding: str, separator: str) -> Rows:
-    csv.field_size_limit(sys.maxsize)  # a text may be a megabyte long
-    # The line ends are put back, since a quoted text may hold some.
-    lines = (line + "\n" for line in read_lines(file, encoding))
-    reader = csv.reader(lines, delimiter=separator)
-    try:
-        header = next(reader, [])
-        places = [_column(header, column, key, file) for column, key in ((text, "text"), (label, "label"))]
-        for row in reader:
-            if not row:
-                continue
-            if len(row) <= max(places):
-                raise UserError(f"{file}, line {reader.line_num}: has {len(row)} cells, and the header {len(header)}")
-            yield row[places[0]], row[places[1]]
-    except csv.Error as error:
-        raise UserError(f"{file}, line {reader.line_num}: is no table of this form ({error})") from error
+def _places(header: list[str], text: str, label: str, file: Path) -> list[int]:
+    return [_column(header, column, key, file) for column, key in ((text, "text"), (label, "label"))]
 
 
-def _read_json_lines(file: Path, text: str, label: str, encoding: str) -> Rows:
+def _read_json_lines(file: Path, text: str, label: str, encoding: str, notes: list[str]) -> Rows:
     for number, line in enumerate(read_lines(file, encoding), 1):
         if not line.strip():
             continue
@@ -186,7 +178,7 @@ def _read_json_lines(file: Path, text: str, label: str, encoding: str) -> Rows:
         yield _cell(row[text]), _cell(row[label])
 
 
-def _read_parquet(file: Path, text: str, label: str, encoding: str) -> Rows:
+def _read_parquet(file: Path, text: str, label: str, encoding: str, notes: list[str]) -> Rows:
     import pyarrow
     from pyarrow import parquet
 
@@ -202,7 +194,7 @@ def _read_parquet(file: Path, text: str, label: str, encoding: str) -> Rows:
         raise UserError(f"{file}: cannot be read as Parquet ({str(error).splitlines()[0]})") from error
 
 
-READERS: dict[str, Callable[[Path, str, str, str], Rows]] = {
+READERS: dict[str, Reader] = {
     ".csv": _read_csv,
     ".tsv": _read_tsv,
     ".jsonl": _read_json_lines,
@@ -212,10 +204,23 @@ READERS: dict[str, Callable[[Path, str, str, str], Rows]] = {
 
 
 def _column(columns: list[str], wanted: str, key: str, file: Path, line: int | None = None) -> int:
+    where = f"{file}, line {line}" if line else str(file)
     if wanted not in columns:
-        where = f"{file}, line {line}" if line else str(file)
-        raise UserError(f"{where}: has no column '{wanted}'; it has {', '.join(columns)}; set data.{key}_column")
+        hint = _separator_hint(columns) or f"set data.{key}_column"
+        raise UserError(f"{where}: has no column '{wanted}'; it has {', '.join(columns)}; {hint}")
+    if columns.count(wanted) > 1:
+        raise UserError(f"{where}: has {columns.count(wanted)} columns '{wanted}': rename all but one")
     return columns.index(wanted)
+
+
+def _separator_hint(columns: list[str]) -> str:
+    """What to do where the only column looks like several."""
+    if len(columns) == 1:
+        for separator, name, suffix in ((";", "semicolons", ""), ("\t", "tabs", ".tsv"), (",", "commas", ".csv")):
+            if separator in columns[0]:
+                advice = f"let its name end in {suffix}" if suffix else "save it with commas between them"
+                return f"its columns seem to be separated by {name}: {advice}"
+    return ""
 
 
 def _cell(value: object) -> str:

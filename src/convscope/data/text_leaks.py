@@ -21,7 +21,7 @@ def without_leaks(source: TextSource, on_leak: OnLeak) -> TextSource:
     for those that are known of it (``TextSource.known_leaks``), which are reported.
 
     Raises:
-        UserError: They are shared, and ``on_leak`` is "error".
+        UserError: They are shared, and ``on_leak`` is "error"; or no text of train or of validation is left.
     """
     if "test" not in source.splits or "train" not in source.splits:
         return source
@@ -42,6 +42,8 @@ def without_leaks(source: TextSource, on_leak: OnLeak) -> TextSource:
     for split in ("train", "validation"):
         shared = shared_rows(keys[split], keys["test"])
         kept[split] = kept[split].rows(np.setdiff1d(np.arange(len(kept[split])), shared))
+        if len(kept[split]) == 0:
+            raise _nothing_left(source, split, own)
     dropped = sum(source.sizes.values()) - sum(map(len, kept.values()))
     return replace(_warned(source, f"{said}: {dropped} texts are left out of train and validation for it"), splits=kept)
 
@@ -74,6 +76,14 @@ def refuse_trained_on(source: TextSource, trained_on: np.ndarray, on_leak: OnLea
     if len(rest) == 0:
         raise UserError(f"{said}, and none is left")
     return replace(_warned(source, f"{said}: they are left out"), splits={**source.splits, "test": test.rows(rest)})
+
+
+def _nothing_left(source: TextSource, split: str, own: bool) -> UserError:
+    advice = "set data.on_leak=warn to go on with them" if own else "remove texts that stand there several times"
+    return UserError(
+        f"every {split} text of {source.name} also stands in test (as '{_shown(source.splits[split].texts[0])}'), and "
+        f"none is left without them: {advice}, or give train, validation and test files that share none"
+    )
 
 
 def _said(source: TextSource, leaking: np.ndarray) -> str:

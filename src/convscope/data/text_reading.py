@@ -26,7 +26,8 @@ def read_lines(file: Path, encoding: str) -> Iterator[str]:
                 try:
                     text = line.decode(encoding)
                 except UnicodeDecodeError as error:
-                    raise _not_encoded(file, number, encoding, line[error.start]) from error
+                    wide = number == 1 and line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+                    raise _not_encoded(file, number, encoding, line[error.start], wide) from error
                 text = text.removesuffix("\n").removesuffix("\r")
                 yield text.removeprefix(BYTE_ORDER_MARK) if number == 1 else text
     except OSError as error:
@@ -57,12 +58,13 @@ def _read_wide(file: Path, encoding: str) -> Iterator[str]:
     except OSError as error:
         raise UserError(f"{file}: cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
-        raise UserError(f"{file}: is not {encoding} (byte {error.start}); set data.encoding") from error
+        line = error.object[: error.start].decode(encoding, "replace").count("\n") + 1
+        raise UserError(f"{file}, line {line}: is not {encoding} (byte {error.start}); set data.encoding") from error
     yield from (line.removesuffix("\r") for line in text.removeprefix(BYTE_ORDER_MARK).removesuffix("\n").split("\n"))
 
 
-def _not_encoded(file: Path, number: int, encoding: str, byte: int) -> UserError:
-    other = "utf-8" if codecs.lookup(encoding).name != "utf-8" else "cp1252"
+def _not_encoded(file: Path, number: int, encoding: str, byte: int, wide: bool) -> UserError:
+    other = "utf-16" if wide else "utf-8" if codecs.lookup(encoding).name != "utf-8" else "cp1252"
     return UserError(
         f"{file}, line {number}: is not {encoding} (byte 0x{byte:02x}); save it so, or set the encoding that it "
         f"has, as in data.encoding={other}"
