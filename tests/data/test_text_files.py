@@ -95,7 +95,7 @@ def test_odd_texts_are_texts(tmp_path: Path) -> None:
 
 def test_rows_without_a_label_are_counted(tmp_path: Path) -> None:
     source = text_files(write(tmp_path / "m.csv", [*ROWS, ("what", ""), ("now", " ")]), Cutting(), "body", "topic")
-    assert source.warnings == (f"2 rows of {tmp_path / 'm.csv'} have no label, and are not used",)
+    assert source.warnings == (f"2 of the 62 rows of {tmp_path / 'm.csv'} have no label, and are not used",)
     assert sum(source.sizes.values()) == 60
 
 

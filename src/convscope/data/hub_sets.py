@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from convscope.data.hub_class_names import restore_class_names
+from convscope.data.label_values import class_names, is_number, missing_labels, refuse_lists
 from convscope.errors import UserError
 from convscope.hub import hugging_face_endpoint, hugging_face_reachable, offline_requested
 
@@ -127,11 +128,11 @@ def named_splits(loaded: Mapping[str, "Dataset"], path: str) -> tuple[dict[str, 
 def labels_of(
     found: Mapping[str, "Dataset"], inputs: str, column: str | None, path: str
 ) -> tuple[tuple[str, ...], dict[str, np.ndarray], list[str]]:
-    """The classes, the labels (N,) int64 of each split that has some, and sentences about those that have not.
+    """The classes, the labels (N,) int64 of each split that has some, and sentences about what has none.
 
     ``inputs`` is the column of what is to be classified, ``column`` that of the labels, which is found where it is
     not named. The classes are those of the train split; the others are read by the names of the classes, whatever
-    their numbers.
+    their numbers. A row without a label has -1.
 
     Raises ``UserError`` where one of the columns is not there, the train split is not labelled, or another one has
     classes that train lacks.
@@ -141,12 +142,21 @@ def labels_of(
         if name not in found["train"].column_names:
             columns = ", ".join(found["train"].column_names)
             raise UserError(f"{path} has no column '{name}': it has {columns}")
-    classes, labels = _class_labels(found, column, path)
-    without = [split for split in labels if labels[split].min(initial=0) < 0]
-    if "train" in without:
+    values = {split: dataset[column][:] for split, dataset in found.items() if column in dataset.column_names}
+    classes, labels, warnings = _class_labels(found, values, column, path)
+    for split, dataset in found.items():
+        if split not in labels:
+            warnings.append(f"the {split} split of {path} has no column '{column}', and is not used")
+            continue
+        missing = int((labels[split] < 0).sum())
+        if missing == len(labels[split]):
+            del labels[split]
+            warnings.append(f"the {split} split of {path} is not labelled, and is not used")
+        elif missing:
+            warnings.append(missing_labels(missing, len(dataset), split, path))
+    if "train" not in labels:
         raise UserError(f"the train split of {path} is not labelled: choose another data.label_column")
-    labelled = {split: values for split, values in labels.items() if split not in without}
-    return classes, labelled, [f"the {split} split of {path} is not labelled, and is not used" for split in without]
+    return classes, labels, warnings
 
 
 def _label_column(dataset: "Dataset", path: str) -> str:
@@ -167,36 +177,53 @@ def _label_column(dataset: "Dataset", path: str) -> str:
 
 
 def _class_labels(
-    found: Mapping[str, "Dataset"], column: str, path: str
-) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
-    """The classes, and the labels (N,) int64 of each split; -1 where there is none.
+    found: Mapping[str, "Dataset"], values: Mapping[str, Sequence[object]], column: str, path: str
+) -> tuple[tuple[str, ...], dict[str, np.ndarray], list[str]]:
+    """The classes, the labels (N,) int64 of each split, -1 where there is none, and sentences of ``class_names``.
 
     Raises ``UserError`` where the column holds no classes that a classifier could be trained on.
     """
-    values = {split: dataset[column][:] for split, dataset in found.items() if column in dataset.column_names}
-    if any(isinstance(value, list | dict) for of_split in values.values() for value in of_split):
-        raise UserError(f"column '{column}' of {path} holds lists, and a classifier needs one label each")
-    named = {split: names for split in values if (names := getattr(found[split].features[column], "names", None))}
+    refuse_lists(values, column, path)
+    features = {split: found[split].features[column] for split in values}
+    named = {split: names for split, feature in features.items() if (names := getattr(feature, "names", None))}
+    resolved: dict[str, Sequence[object]] = {}
     for split, of_split in values.items():
         names = named.get(split) or named.get("train")  # numbers without names are those of train
-        if names is not None:
-            values[split] = [_name_of(value, names, f"the {split} split of {path}") for value in of_split]
-    classes = named.get("train") or sorted({value for value in values["train"] if value is not None})
-    number = {value: label for label, value in enumerate(classes)}
-    unknown = {str(value) for split in values.values() for value in split if value is not None and value not in number}
+        where = f"the {split} split of {path}"
+        resolved[split] = of_split if names is None else [_name_of(value, names, where) for value in of_split]
+    warnings: list[str] = []
+    if "train" in named:
+        classes = named["train"]
+    else:
+        of_class, warnings = class_names(resolved, column, path)
+        classes = _in_order({name for name in of_class["train"] if name is not None})
+        resolved = dict(of_class)
+    number: dict[object, int] = {name: label for label, name in enumerate(classes)} | {None: -1}
+    unknown = {str(name) for of_split in resolved.values() for name in of_split if name not in number}
     if unknown:
         raise UserError(f"{path} has classes that its train split lacks: {', '.join(sorted(unknown))}")
-    if len(classes) < 2:
+    if len(classes) == 1:
         raise UserError(f"column '{column}' of {path} has one class, and a classifier needs two or more")
-    labels = {split: [number.get(value, -1) for value in of_split] for split, of_split in values.items()}
-    return tuple(map(str, classes)), {split: np.array(label, dtype=np.int64) for split, label in labels.items()}
+    labels = {split: np.array([number[name] for name in of_split], np.int64) for split, of_split in resolved.items()}
+    return tuple(classes), labels, warnings
+
+
+def _in_order(names: set[str]) -> list[str]:
+    """Numbers by their size, words by the alphabet."""
+    return sorted(names, key=float) if all(map(is_number, names)) else sorted(names)
 
 
 def _name_of(value: object, names: Sequence[str], where: str) -> object:
-    """The class of a number; None where there is none, and what is no whole number as it is.
+    """The class of ``value``, a number or a word; None where there is none.
 
     Raises ``UserError`` where no class has this number.
     """
+    if value is None or value != value:  # not a number
+        return None
+    if isinstance(value, str):
+        return value if value in names else value.strip() or None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     if not isinstance(value, int) or isinstance(value, bool):
         return value
     if value >= len(names):

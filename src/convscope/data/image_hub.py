@@ -67,11 +67,12 @@ def image_hub(
     missing = {split: part for split, part in (("validation", validation), ("test", test)) if split not in labels}
     if missing:
         warnings.append(f"{path} has no {' and no '.join(missing)} split: cut from train")
-    cut = cut_missing_splits(labels["train"], labels, missing, seed, classes=classes, where=path)
+    labelled = {split: np.flatnonzero(of_split >= 0) for split, of_split in labels.items()}
+    cut = cut_missing_splits(labels["train"][labelled["train"]], labels, missing, seed, classes=classes, where=path)
     splits = {}
     for split in SPLITS:
         origin = "train" if split in cut else split
-        rows = cut[split] if split in cut else np.arange(len(labels[split]))
+        rows = labelled["train"][cut[split]] if split in cut else labelled[split]
         splits[split] = HubSplit(found[origin], image, rows, labels[origin], origin)
     return ImageSource(name, source, classes, 3, splits, tuple(warnings))
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from convscope.data.label_values import class_names, missing_labels
 from convscope.data.sentence_sets import labelled_source
 from convscope.data.separated_tables import read_csv, read_tsv
 from convscope.data.text_cutting import Cutting
@@ -22,7 +23,7 @@ SPLIT_NAMES = {
     "test": "test",
     "testing": "test",
 }
-Rows = Iterator[tuple[str, str]]
+Rows = Iterator[tuple[str, object]]  # texts and labels
 # From a file, its columns of texts and of labels, its encoding, and a list that takes sentences about how it was read.
 Reader = Callable[[Path, str, str, str, list[str]], Rows]
 
@@ -51,7 +52,7 @@ def text_files(
     if "train" not in named:
         raise UserError(f"{path} has no train split beside {', '.join(named)}: name it 'train'")
     if not named["train"][0]:
-        raise UserError(f"{path} holds no labelled texts")
+        raise UserError(f"{path} holds no labelled texts: no row has a value in the column '{label_column}'")
     return labelled_source(name, "folder", named, cutting, str(path), warnings)
 
 
@@ -61,7 +62,7 @@ def evaluation_texts(root: str | Path, text_column: str, label_column: str, enco
     Raises:
         UserError: As of ``text_files``, but one class is enough.
     """
-    path, named, warnings = _read(root, text_column, label_column, encoding)
+    path, named, warnings = _read(root, text_column, label_column, encoding, evaluation=True)
     labels, texts = named.get("test") or next(iter(named.values()))
     if not labels:
         raise UserError(f"{path} holds no labelled texts")
@@ -71,32 +72,40 @@ def evaluation_texts(root: str | Path, text_column: str, label_column: str, enco
     return TextSource("text_files", "folder", classes, {"test": split}, warnings)
 
 
+Labelled = dict[str, tuple[list[str], list[str]]]  # for each split the classes and the texts
+
+
 def _read(
-    root: str | Path, text_column: str, label_column: str, encoding: str
-) -> tuple[Path, dict[str, tuple[list[str], list[str]]], tuple[str, ...]]:
-    """The path, for each split the labels and texts that it has, and sentences about what was not as expected."""
+    root: str | Path, text_column: str, label_column: str, encoding: str, evaluation: bool = False
+) -> tuple[Path, Labelled, tuple[str, ...]]:
+    """The path, what lies there, and sentences about what was not as expected."""
     path = Path(root).expanduser()
     if not path.exists():
         raise UserError(f"data.root={path}: no such file or folder")
     files = {"train": path} if path.is_file() else _tables(path)
+    if not files:
+        return path, {split: _class_folders(folder, encoding) for split, folder in _split_folders(path).items()}, ()
+    if evaluation:
+        files = {"test": files.get("test") or next(iter(files.values()))}
     warnings: list[str] = []
-    unlabelled = 0
-    named: dict[str, tuple[list[str], list[str]]] = {}
-    if files:
-        for split, file in files.items():
-            labels, texts = [], []
-            for text, label in _reader(file)(file, text_column, label_column, encoding, warnings):
-                if label.strip():
-                    labels.append(label.strip())
-                    texts.append(text)
-                else:
-                    unlabelled += 1
-            named[split] = labels, texts
-    else:
-        for split, folder in _split_folders(path).items():
-            named[split] = _class_folders(folder, encoding)
-    if unlabelled:
-        warnings.append(f"{unlabelled:,} rows of {path} have no label, and are not used")
+    labels: dict[str, list[object]] = {}
+    texts: dict[str, list[str]] = {}
+    for split, file in files.items():
+        labels[split], texts[split] = [], []
+        for text, label in _reader(file)(file, text_column, label_column, encoding, warnings):
+            labels[split].append(label)
+            texts[split].append(text)
+    names, remarks = class_names(labels, label_column, str(path))
+    warnings += remarks
+    named: Labelled = {}
+    for split, file in files.items():
+        rows = [(name, text) for name, text in zip(names[split], texts[split], strict=True) if name is not None]
+        missing = len(texts[split]) - len(rows)
+        if rows or split == "train" or evaluation:
+            named[split] = [name for name, _ in rows], [text for _, text in rows]
+            warnings += [missing_labels(missing, len(texts[split]), "", str(file))] if missing else []
+        else:
+            warnings.append(f"no row of {file} has a label: it is not used")
     return path, named, tuple(warnings)
 
 
@@ -175,7 +184,7 @@ def _read_json_lines(file: Path, text: str, label: str, encoding: str, notes: li
         for column, key in ((text, "text"), (label, "label")):
             if column not in row:
                 _column(list(row), column, key, file, number)
-        yield _cell(row[text]), _cell(row[label])
+        yield _cell(row[text]), row[label]
 
 
 def _read_parquet(file: Path, text: str, label: str, encoding: str, notes: list[str]) -> Rows:
@@ -189,7 +198,7 @@ def _read_parquet(file: Path, text: str, label: str, encoding: str, notes: list[
                 _column(names, column, key, file)
             for batch in table.iter_batches(columns=list(dict.fromkeys([text, label]))):
                 columns = batch.to_pydict()
-                yield from zip(map(_cell, columns[text]), map(_cell, columns[label]), strict=True)
+                yield from zip(map(_cell, columns[text]), columns[label], strict=True)
     except (pyarrow.ArrowException, OSError) as error:
         raise UserError(f"{file}: cannot be read as Parquet ({str(error).splitlines()[0]})") from error
 
@@ -224,4 +233,4 @@ def _separator_hint(columns: list[str]) -> str:
 
 
 def _cell(value: object) -> str:
-    return "" if value is None else str(value)
+    return "" if value is None or value != value else str(value)  # null, or not a number

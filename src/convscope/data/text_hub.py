@@ -53,7 +53,8 @@ def text_hub(
     warnings += unlabelled
     if pool:
         texts = Texts(each for split in labels for each in _texts(found[split], text))
-        splits = {"train": numbered(texts, np.concatenate([labels[split] for split in labels]), name)}
+        pooled = numbered(texts, np.concatenate([labels[split] for split in labels]), name)
+        splits = {"train": _labelled(pooled)}
     else:
         splits = _splits(found, labels, text)
         missing = [split for split in ("validation", "test") if split not in labels]
@@ -63,7 +64,13 @@ def text_hub(
 
 
 def _splits(found: Mapping[str, "Dataset"], labels: Mapping[str, np.ndarray], column: str) -> dict[str, TextSplit]:
-    return {split: numbered(Texts(_texts(found[split], column)), labels[split], split) for split in labels}
+    return {split: _labelled(numbered(Texts(_texts(found[split], column)), labels[split], split)) for split in labels}
+
+
+def _labelled(split: TextSplit) -> TextSplit:
+    """The texts of ``split`` that have a label."""
+    rows = np.flatnonzero(split.labels >= 0)
+    return split if len(rows) == len(split) else split.rows(rows)
 
 
 def _texts(dataset: "Dataset", column: str) -> Iterator[str]:
