@@ -155,8 +155,8 @@ def test_faults_of_the_classes(make_folder: MakeFolder) -> None:
         "ROOT has one class folder, 'inner', and a classifier needs two or more: add one, or set data.root=ROOT/inner"
     )
     assert message(make_folder({"cat": 9, "dog": 0}, "hollow")) == (
-        "class folder ROOT/dog holds no pictures (bmp, gif, jpeg, jpg, png, ppm, tif, tiff, webp): "
-        "add some or remove the folder"
+        "class folder ROOT/dog holds no pictures (jpg, png, webp, tif, bmp, gif, avif, jp2, pgm and what else Pillow "
+        "reads): add some or remove the folder"
     )
     assert message(make_folder({"cat": 9, "dog": 2}, "few")) == (
         "class 'dog' of ROOT has 2 picture(s), too few to be in each of train, validation, test: "

@@ -9,10 +9,12 @@ import torch
 from pydantic import TypeAdapter
 
 from convscope.commands.building import cache_dir, open_source
+from convscope.commands.console import warn
 from convscope.commands.trained import TrainedRun
 from convscope.config.data import ImageData
-from convscope.data.decoding import EXTENSIONS, decode_image
+from convscope.data.decoding import decode_image
 from convscope.data.image_data_module import ImageDataModule
+from convscope.data.image_formats import USUAL, LeftOut, is_image_name
 from convscope.data.image_source import BadImage
 from convscope.data.normalisation import Normalisation
 from convscope.data.resizing import Resizing
@@ -40,15 +42,19 @@ def pictures_of_files(path: Path, seen: Preprocessing, most: int) -> Pictures:
         UserError: There is none, or one cannot be read.
     """
     if path.is_dir():
-        files = sorted(
-            Path(folder) / name
-            for folder, _, names in os.walk(path)
-            for name in names
-            if os.path.splitext(name)[1].lower() in EXTENSIONS and not name.startswith(".")
-        )[:most]
+        everything = sorted(
+            Path(folder) / name for folder, _, names in os.walk(path) for name in names if not name.startswith(".")
+        )
+        files = [file for file in everything if is_image_name(file.name)][:most]
+        left_out = LeftOut()
+        for file in everything:
+            if not is_image_name(file.name):
+                left_out.add(file.relative_to(path).as_posix())
         if not files:
-            known = ", ".join(sorted(extension[1:] for extension in EXTENSIONS))
-            raise UserError(f"images={path}: there is no picture in this folder ({known})")
+            beside = f", but{unreadable}" if (unreadable := left_out.unreadable()) else ""
+            raise UserError(f"images={path}: there is no picture in this folder ({USUAL}){beside}")
+        for sentence in left_out.sentences(f"images={path}"):
+            warn(sentence)
         names = [file.relative_to(path).as_posix() for file in files]
     elif path.is_file():
         files, names = [path], [path.name]

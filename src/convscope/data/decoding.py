@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from convscope.data.image_formats import readable_formats
 from convscope.data.image_source import BadImage
 
 DECODER_VERSION = 1  # a part of every cache key: raise it when the pixels that a file gives change
-EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm"})
 SIXTEEN_BITS = frozenset({"I", "I;16", "I;16B", "I;16L", "I;16N"})
 ORIENTATION = 0x0112  # EXIF 2.3, section 4.6.4: which side of the sensor was up
 UPRIGHT = {
@@ -34,7 +34,7 @@ def decode_image(file: Path | bytes, name: str, at_least: int | None = None) -> 
     pixels than Pillow's ``Image.MAX_IMAGE_PIXELS``, which is how decompression bombs look.
     """
     try:
-        with Image.open(io.BytesIO(file) if isinstance(file, bytes) else file) as image:
+        with Image.open(io.BytesIO(file) if isinstance(file, bytes) else file, formats=readable_formats()) as image:
             limit = Image.MAX_IMAGE_PIXELS
             if limit is not None and image.width * image.height > limit:
                 raise BadImage(name, f"{image.width} × {image.height} pixels, more than the limit of {limit}")

@@ -11,22 +11,13 @@ import numpy as np
 
 from convscope.data.hub_class_names import restore_class_names
 from convscope.data.label_values import class_names, is_number, missing_labels, refuse_lists
+from convscope.data.split_names import split_of_name
 from convscope.errors import UserError
 from convscope.hub import hugging_face_endpoint, hugging_face_reachable, offline_requested
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-SPLIT_NAMES = {
-    "train": "train",
-    "training": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "dev": "validation",
-    "test": "test",
-    "testing": "test",
-}
 LABEL_COLUMNS = ("label", "labels", "class", "fine_label")
 
 
@@ -114,10 +105,10 @@ def named_splits(loaded: Mapping[str, "Dataset"], path: str) -> tuple[dict[str, 
         return {"train": next(iter(loaded.values()))}, []
     found: dict[str, Dataset] = {}
     passed_over = []
-    for name, dataset in loaded.items():
-        split = SPLIT_NAMES.get(str(name).lower(), "")
+    splits = {name: split_of_name(str(name)) for name in loaded}
+    for name, split in sorted(splits.items(), key=lambda item: str(item[0]) != item[1]):  # "test" before "eval"
         if split and split not in found:
-            found[split] = dataset
+            found[split] = loaded[name]
         else:
             passed_over.append(str(name))
     if "train" not in found:

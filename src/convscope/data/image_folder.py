@@ -7,18 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from convscope.data.decoding import DECODER_VERSION, EXTENSIONS, decode_image
+from convscope.data.decoding import DECODER_VERSION, decode_image
+from convscope.data.image_formats import USUAL, LeftOut, is_image_name
 from convscope.data.image_source import SPLITS, ImageSource, ImageSplit, content_key
+from convscope.data.split_names import split_folders as find_split_folders
 from convscope.data.stratification import cut_missing_splits
 from convscope.errors import UserError
-
-SPLIT_FOLDERS = {
-    "train": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "test": "test",
-}
 
 
 @dataclass(frozen=True)
@@ -55,11 +49,11 @@ def image_folder(
 ) -> ImageSource:
     """The pictures below ``root`` as train, validation and test splits.
 
-    Either ``root/<split>/<class>/...`` (train, val | valid | validation, test; a split that has no folder
-    is cut from train) or ``root/<class>/...`` (both are cut). ``validation`` and ``test`` are the shares
-    that are cut from what is there to cut: stratified, a function of ``seed``. Folders inside a class
-    folder belong to the class; hidden files and folders, and files whose extension is not that of a
-    picture, are passed over.
+    Either ``root/<split>/<class>/...`` (train | training, val | valid | validation | dev, test | testing and others, in
+    any case: see `split_names`; a split that has no folder is cut from train) or ``root/<class>/...`` (both are cut).
+    ``validation`` and ``test`` are the shares that are cut from what is there to cut: stratified, a function of
+    ``seed``. Folders inside a class folder belong to the class. Hidden files and folders are passed over, and so are
+    files whose ending is not that of an image, which are counted where it is not that of notes, tables or archives.
 
     Raises ``UserError`` for a folder that does not exist, is empty, or does not have at least two classes
     with pictures for every split.
@@ -67,12 +61,13 @@ def image_folder(
     folder = _existing_folder(root)
     split_folders = _split_folders(folder)
     warnings: list[str] = []
+    left_out = LeftOut()
     if split_folders:
         if "train" not in split_folders:
             found = ", ".join(path.name for path in split_folders.values())
             raise UserError(f"{folder} has no train folder beside {found}: name the folder to train on 'train'")
         classes = _class_names(split_folders["train"])
-        files = {split: _scan(folder, path, classes) for split, path in split_folders.items()}
+        files = {split: _scan(folder, path, classes, left_out) for split, path in split_folders.items()}
         warnings += _passed_over(folder, split_folders)
         warnings += _classes_without_pictures(folder, files, classes)
         missing = [split for split in SPLITS if split not in split_folders]
@@ -82,7 +77,8 @@ def image_folder(
             warnings.append(f"{folder} has no folder for every split: {said} cut from train")
     else:
         classes = _class_names(folder)
-        files = {"train": _scan(folder, folder, classes)}
+        files = {"train": _scan(folder, folder, classes, left_out)}
+    warnings += left_out.sentences(folder)
     rows = cut_missing_splits(
         np.array([file.label for file in files["train"]]),
         files,
@@ -113,8 +109,10 @@ def evaluation_folder(
         raise UserError(f"{folder} has no test folder beside {found}: give the folder to evaluate on itself")
     above = split_folders.get("test", folder)
     known = tuple(classes) if classes is not None else _class_names(above)
-    files = _scan(folder, above, known)
-    return ImageSource(name, "folder", known, 3, {"test": FolderSplit(folder, files)})
+    left_out = LeftOut()
+    files = _scan(folder, above, known, left_out)
+    warnings = tuple(left_out.sentences(folder))
+    return ImageSource(name, "folder", known, 3, {"test": FolderSplit(folder, files)}, warnings)
 
 
 def _existing_folder(root: str | Path) -> Path:
@@ -141,18 +139,9 @@ def _subfolders(folder: Path) -> list[str]:
 
 
 def _split_folders(folder: Path) -> dict[str, Path]:
-    """The folder of each split by its name ("validation"); empty where the class folders lie in ``folder``
-    itself."""
-    found: dict[str, Path] = {}
-    names = _subfolders(folder)
-    for name in names:
-        split = SPLIT_FOLDERS.get(name.lower())
-        if split in found:
-            raise UserError(f"{folder} has two folders for {split}, {found[split].name} and {name}: remove one")
-        if split is not None:
-            found[split] = folder / name
-    is_layout = "train" in found or (found and len(found) == len(names))
-    return {split: found[split] for split in SPLITS if split in found} if is_layout else {}
+    """The folder of each split, in their order; empty where the class folders lie in ``folder`` itself."""
+    found = find_split_folders(folder, _subfolders(folder))
+    return {split: found[split] for split in SPLITS if split in found}
 
 
 def _class_names(folder: Path) -> tuple[str, ...]:
@@ -168,8 +157,11 @@ def _class_names(folder: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _scan(root: Path, folder: Path, classes: Sequence[str]) -> list[PictureFile]:
-    """The pictures of the class folders of ``folder``, class by class, in the order of their names."""
+def _scan(root: Path, folder: Path, classes: Sequence[str], left_out: LeftOut) -> list[PictureFile]:
+    """The images of the class folders of ``folder``, class by class, in the order of their names.
+
+    ``left_out`` counts what lies there beside them, and images that lie in no class folder.
+    """
     present = _subfolders(folder)
     unknown = [name for name in present if name not in classes]
     if unknown:
@@ -179,27 +171,38 @@ def _scan(root: Path, folder: Path, classes: Sequence[str]) -> list[PictureFile]
         )
     if not present:
         raise UserError(f"{folder} has no class folders: expected {_quoted(classes)}")
+    loose = sorted(entry.name for entry in _visible(folder) if is_image_name(entry.name) and entry.is_file())
+    left_out.loose += [_printable(_relative(str(folder / name), root)) for name in loose]
     files: list[PictureFile] = []
     for label, name in enumerate(classes):
         if name in present:
-            found = sorted(_pictures(root, folder / name, label), key=lambda file: file.name)
+            here = LeftOut()
+            found = sorted(_pictures(root, folder / name, label, here), key=lambda file: file.name)
             if not found:
-                extensions = ", ".join(sorted(extension[1:] for extension in EXTENSIONS))
+                beside = f", but{unreadable}" if (unreadable := here.unreadable()) else ""
                 raise UserError(
-                    f"class folder {folder / name} holds no pictures ({extensions}): add some or remove the folder"
+                    f"class folder {folder / name} holds no pictures ({USUAL}){beside}: add some or remove the folder"
                 )
+            left_out.include(here)
             files += found
     return files
 
 
-def _pictures(root: Path, folder: str | Path, label: int) -> Iterator[PictureFile]:
+def _pictures(root: Path, folder: str | Path, label: int, left_out: LeftOut) -> Iterator[PictureFile]:
     for entry in _visible(folder):
         if entry.is_dir(follow_symlinks=False):  # a link may lead back up
-            yield from _pictures(root, entry.path, label)
-        elif os.path.splitext(entry.name)[1].lower() in EXTENSIONS and entry.is_file():
-            status = entry.stat()
-            name = os.path.relpath(entry.path, root).replace(os.sep, "/")
-            yield PictureFile(name, status.st_size, status.st_mtime_ns, label)
+            yield from _pictures(root, entry.path, label, left_out)
+        elif entry.is_file():
+            name = _relative(entry.path, root)
+            if is_image_name(entry.name):
+                status = entry.stat()
+                yield PictureFile(name, status.st_size, status.st_mtime_ns, label)
+            else:
+                left_out.add(_printable(name))
+
+
+def _relative(path: str, root: Path) -> str:
+    return os.path.relpath(path, root).replace(os.sep, "/")
 
 
 def _passed_over(folder: Path, split_folders: dict[str, Path]) -> list[str]:

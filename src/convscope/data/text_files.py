@@ -7,22 +7,13 @@ from pathlib import Path
 from convscope.data.label_values import class_names, missing_labels
 from convscope.data.sentence_sets import labelled_source
 from convscope.data.separated_tables import read_csv, read_tsv
+from convscope.data.split_names import split_folders, split_of_name
 from convscope.data.text_cutting import Cutting
 from convscope.data.text_reading import read_lines, read_text
 from convscope.data.text_source import TextSource, numbered
 from convscope.data.texts import Texts
 from convscope.errors import UserError
 
-SPLIT_NAMES = {
-    "train": "train",
-    "training": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "dev": "validation",
-    "test": "test",
-    "testing": "test",
-}
 Rows = Iterator[tuple[str, object]]  # texts and labels
 # From a file, its columns of texts and of labels, its encoding, and a list that takes sentences about how it was read.
 Reader = Callable[[Path, str, str, str, list[str]], Rows]
@@ -38,9 +29,9 @@ def text_files(
 ) -> TextSource:
     """The texts at ``root``.
 
-    A table is one file, whose splits are cut; or a folder with tables called train, val (valid, validation, dev)
-    and test. A CSV file may hold texts in quotes (RFC 4180); in a TSV file quotes are plain characters. Otherwise
-    ``root`` holds class folders of .txt files, one text a file, with or without such folders
+    A table is one file, whose splits are cut; or a folder with tables called train, val and test (see `split_names`).
+    A CSV file may hold texts in quotes (RFC 4180); in a TSV file quotes are plain characters. Otherwise ``root`` holds
+    class folders of .txt files, one text a file, with or without folders of splits
     above them. A row without a label is passed over and counted.
 
     Raises:
@@ -84,7 +75,7 @@ def _read(
         raise UserError(f"data.root={path}: no such file or folder")
     files = {"train": path} if path.is_file() else _tables(path)
     if not files:
-        return path, {split: _class_folders(folder, encoding) for split, folder in _split_folders(path).items()}, ()
+        return _read_folders(path, encoding)
     if evaluation:
         files = {"test": files.get("test") or next(iter(files.values()))}
     warnings: list[str] = []
@@ -112,7 +103,7 @@ def _read(
 def _tables(folder: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for file in sorted(folder.iterdir()):
-        split = SPLIT_NAMES.get(file.stem.lower())
+        split = split_of_name(file.stem)
         if split and file.is_file() and file.suffix.lower() in READERS:
             if split in found:
                 raise UserError(f"{folder} has two tables of its {split} split: {found[split].name} and {file.name}")
@@ -120,21 +111,29 @@ def _tables(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _split_folders(folder: Path) -> dict[str, Path]:
-    found = {
-        SPLIT_NAMES[path.name.lower()]: path
-        for path in sorted(folder.iterdir())
-        if path.is_dir() and path.name.lower() in SPLIT_NAMES
-    }
-    return found or {"train": folder}
+def _read_folders(path: Path, encoding: str) -> tuple[Path, Labelled, tuple[str, ...]]:
+    """As ``_read``, of class folders with or without folders of splits above them."""
+    names = [folder.name for folder in _visible_folders(path)]
+    splits = split_folders(path, names)
+    others = sorted({*names} - {folder.name for folder in splits.values()}) if splits else []
+    warnings = [f"{path}: passed over {', '.join(others)}, beside the folders of the splits"] if others else []
+    found = {split: _class_folders(folder, encoding, warnings) for split, folder in (splits or {"train": path}).items()}
+    return path, found, tuple(warnings)
 
 
-def _class_folders(folder: Path, encoding: str) -> tuple[list[str], list[str]]:
+def _visible_folders(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+
+
+def _class_folders(folder: Path, encoding: str, warnings: list[str]) -> tuple[list[str], list[str]]:
+    others: list[Path] = []
     labels: list[str] = []
     texts: list[str] = []
-    classes = [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+    classes = _visible_folders(folder)
     for path in classes:
-        files = sorted(file for file in path.rglob("*.txt") if file.is_file())
+        everything = [file for file in sorted(path.rglob("*")) if file.is_file() and not file.name.startswith(".")]
+        files = [file for file in everything if file.suffix.lower() == ".txt"]
+        others += [file for file in everything if file.suffix.lower() != ".txt"]
         if not files:
             raise UserError(f"class folder {path} holds no .txt file: fill it or remove it")
         for file in files:
@@ -143,6 +142,9 @@ def _class_folders(folder: Path, encoding: str) -> tuple[list[str], list[str]]:
     if not classes:
         kinds = ", ".join(READERS)
         raise UserError(f"{folder} holds neither tables (train{{{kinds}}}) nor class folders of .txt files")
+    if others:
+        example = others[0].relative_to(folder)
+        warnings.append(f"{folder}: passed over {len(others):,} file(s) that do not end in .txt (as {example})")
     return labels, texts
 
 
