@@ -49,6 +49,37 @@ def test_sixteen_bit_grey_is_scaled_not_clipped() -> None:
     assert (decoded == decoded[..., :1]).all()
 
 
+def test_the_transparent_value_of_sixteen_bit_grey_is_white() -> None:
+    wide = Image.fromarray(np.array([[0, 257], [257 * 200, 65535]], dtype=np.uint16))
+    assert decode_image(encoded(wide, transparency=257), "wide")[..., 1].tolist() == [[0, 255], [200, 255]]
+
+
+@pytest.mark.parametrize("orientation", [None, 6])
+@pytest.mark.parametrize("largest", [255, 65535, 2**31 - 1])
+def test_integers_of_32_bits_are_refused(largest: int, orientation: int | None) -> None:
+    exif = Image.Exif()
+    if orientation:
+        exif[0x0112] = orientation
+    image = Image.fromarray(np.array([[0, largest]], dtype=np.int32))
+    with pytest.raises(BadImage, match=r"^deep: pixels of 32-bit integers are not supported: save .* 8 or 16 bits$"):
+        decode_image(encoded(image, "TIFF", exif=exif), "deep")
+    sixteen = Image.fromarray(np.array([[257, 65535]], dtype=np.uint16))
+    assert decode_image(encoded(sixteen, "TIFF"), "wide")[0, :, 0].tolist() == [1, 255]
+
+
+def test_the_cases_that_once_failed(cases: Path) -> None:
+    for name in ("int32_full.tif", "int32_range255.tif", "float32_255.tif", "truncated.jpg", "badcrc.png"):
+        with pytest.raises(BadImage, match=f"^{name}: "):
+            decode_image(cases / "images" / name, name)
+    for name in ("exif6.jpg", "cmyk.jpg", "palette_bytes_transparency.png", "la16.png"):
+        assert decode_image(cases / "images" / name, name).max() == 255
+    file = cases / "images" / "grey16_trns.png"
+    with Image.open(file) as image:
+        transparent = np.asarray(image) == image.info["transparency"]
+    assert transparent.any()
+    assert (decode_image(file, "grey")[transparent] == 255).all()
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation_is_applied(orientation: int) -> None:
     exif = Image.Exif()

@@ -9,8 +9,9 @@ from PIL import Image, UnidentifiedImageError
 from convscope.data.image_formats import readable_formats
 from convscope.data.image_source import BadImage
 
-DECODER_VERSION = 1  # a part of every cache key: raise it when the pixels that a file gives change
+DECODER_VERSION = 2  # a part of every cache key: raise it when the pixels that a file gives change
 SIXTEEN_BITS = frozenset({"I", "I;16", "I;16B", "I;16L", "I;16N"})
+BITS_PER_SAMPLE = 258  # TIFF 6.0, section 8
 ORIENTATION = 0x0112  # EXIF 2.3, section 4.6.4: which side of the sensor was up
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -68,8 +69,7 @@ def _upright(image: Image.Image) -> Image.Image:
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode in SIXTEEN_BITS:
-        grey = np.clip(np.asarray(image).astype(np.int64), 0, 65535)
-        return Image.fromarray(((grey + 128) // 257).astype(np.uint8)).convert("RGB")
+        return Image.fromarray(_sixteen_to_eight_bits(image)).convert("RGB")
     if image.mode == "F":
         raise ValueError("pixels of 32-bit floats are not supported: save the picture with 8 or 16 bits")
     if image.has_transparency_data:
@@ -77,3 +77,19 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         white = Image.new("RGBA", rgba.size, "white")
         return Image.alpha_composite(white, rgba).convert("RGB")
     return image.convert("RGB")
+
+
+def _sixteen_to_eight_bits(image: Image.Image) -> np.ndarray:
+    """Grey of 16 bits as (H, W) uint8, the transparent value as white.
+
+    Raises ``ValueError`` for pixels of 32 bits, of which nobody knows what is white.
+    """
+    tags = getattr(image, "tag_v2", {})
+    if image.mode == "I" and 32 in tags.get(BITS_PER_SAMPLE, ()):
+        raise ValueError("pixels of 32-bit integers are not supported: save the picture with 8 or 16 bits")
+    pixels = np.asarray(image).astype(np.int64)
+    grey = ((np.clip(pixels, 0, 65535) + 128) // 257).astype(np.uint8)
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):
+        grey[pixels == transparent] = 255
+    return grey
