@@ -171,4 +171,7 @@ def _malformed(file: Path, first: int, lines: list[str], dialect: Dialect, reaso
 
 
 def _wrong_width(file: Path, where: str, cells: int, header: list[str], hint: str) -> UserError:
-    return UserError(f"{file}, {where}: has {cells} cells, and the header {len(header)} ({', '.join(header)}): {hint}")
+    advice = hint if cells > len(header) else "fill in what is missing, or remove the row"
+    return UserError(
+        f"{file}, {where}: has {cells} cells, and the header {len(header)} ({', '.join(header)}): {advice}"
+    )
