@@ -45,6 +45,12 @@ def test_a_tsv_that_is_a_table_only_with_quotes_is_read_so_and_said(tmp_path: Pa
     assert rows_of(file, '"text"\t"label"\n"x"\t"a"\n"y"\t"b"\n')[0] == [("x", "a"), ("y", "b")]
 
 
+def test_a_tsv_line_that_is_a_row_takes_in_no_other(tmp_path: Path) -> None:
+    """Between the two quotes stands a row of another width, which must not become a part of a text."""
+    message = refusal(tmp_path / "a.tsv", 'text\tlabel\n"hello\ta\nx\ty\tb\nbye"\tb\nfine\ta\n')
+    assert message.startswith("FILE, line 3: has 3 cells, and the header 2 (text, label): ")
+
+
 @pytest.mark.parametrize(
     ("row", "cells"), [("x\ta\t", 3), ("x\ta\tb", 3), ("x", 1), ('"x\ta\tb', 3), ("\t\t", 3), (" \t \t ", 3)]
 )

@@ -40,7 +40,8 @@ def read_tsv(file: Path, encoding: str, columns: Columns) -> tuple[list[list[str
     """The wanted cells of each row of a tab-separated file, and sentences about how it was read.
 
     A line is a row, and a quote is a character like any other. Only a file that is no table so, and is one where
-    quotes enclose line ends, tabs or the names of the columns, is read as `csv.writer` writes it.
+    quotes enclose line ends, tabs or the names of the columns, is read as `csv.writer` writes it; but a line that is
+    a row by itself never begins a text of several lines.
 
     Raises:
         UserError: A row has more or fewer cells than the header; the message names its line.
@@ -133,6 +134,7 @@ def _records(file: Path, encoding: str, dialect: Dialect) -> Iterator[tuple[str,
             yield read[-1]
 
     reader = _csv_reader(lines(), dialect, strict=True)
+    width = 0
     while True:
         read.clear()
         first = reader.line_num + 1
@@ -142,6 +144,9 @@ def _records(file: Path, encoding: str, dialect: Dialect) -> Iterator[tuple[str,
             return
         except csv.Error as error:
             raise _malformed(file, first, read, dialect, str(error)) from error
+        width = width or len(cells)
+        if dialect is TABS and len(read) > 1 and read[0].count("\t") + 1 == width:
+            raise UserError(f"{file}, line {first}: is a row, and its quote would take in the lines that follow")
         if len(cells) > 1 or (cells and cells[0].strip()) or len(read) > 1:
             last = reader.line_num
             yield (f"line {first}" if first == last else f"lines {first} to {last}"), cells
