@@ -11,14 +11,14 @@ PYTHON ?= python3
 torch :=
 # extras=mlflow: optional dependencies to install, separated by commas.
 extras :=
-# only=PATTERN: the tests or the benchmarks to run.
+# only=PATTERN: the tests or the benchmarks to run, of `make test`, `make soak` and `make bench`.
 only :=
 # slow=1: the slow tests too; slow=only: nothing but them.
 slow :=
 
 RESERVED := PYTHON torch extras only slow
-TARGETS := help setup train sweep compare evaluate explain describe zoo serve dashboard cache test lint bench lock
-DEVELOPER_TARGETS := test lint bench
+TARGETS := help setup train sweep compare evaluate explain describe zoo serve dashboard cache test soak lint bench lock
+DEVELOPER_TARGETS := test soak lint bench
 
 EMPTY :=
 COMMA := ,
@@ -155,13 +155,20 @@ $(DELETIONS): ; @:
 
 # ------------------------------------------------------------------------------------------------ developing
 
-MARKER := $(if $(filter only,$(slow)),-m slow,$(if $(slow),-m ''))
+# What is marked soak runs with `make soak` alone, whether or not it is marked slow, too.
+MARKER := $(if $(filter only,$(slow)),-m 'slow and not soak',$(if $(slow),-m 'not soak'))
+CHOSEN = $(if $(only),-k $(call QUOTE,$(value only)))
 
 # A worker a core. The slow tests are many in few files, and some take as long as a hundred others.
 WORKERS := --numprocesses auto --dist $(if $(filter only,$(slow)),worksteal,loadfile)
 
 test: $(INSTALLED) ## run the fast tests; slow=1 all of them, slow=only the others, only=PATTERN some
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(WORKERS) $(MARKER) $(if $(only),-k $(call QUOTE,$(value only)))
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(WORKERS) $(MARKER) $(CHOSEN)
+
+# One after the other: each may want the whole machine. Status 5 is pytest's for no test at all.
+soak: $(INSTALLED) ## run what is too long for CI; only=PATTERN some
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m soak --durations=0 $(CHOSEN) || { STATUS=$$?; \
+		[ $$STATUS -eq 5 ] && echo "no soak test is called like that" || exit $$STATUS; }
 
 lint: $(INSTALLED) ## check style and types
 	$(BIN)/ruff check

@@ -320,15 +320,63 @@ WORKERS = ["--numprocesses", "auto", "--dist", "loadfile"]
     ("arguments", "command"),
     [
         (["test"], ["python", "-m", "pytest", *WORKERS]),
-        (["test", "slow=1"], ["python", "-m", "pytest", *WORKERS, "-m", ""]),
-        (["test", "slow=only"], ["python", "-m", "pytest", *WORKERS[:-1], "worksteal", "-m", "slow"]),
+        (["test", "slow=1"], ["python", "-m", "pytest", *WORKERS, "-m", "not soak"]),
+        (["test", "slow=only"], ["python", "-m", "pytest", *WORKERS[:-1], "worksteal", "-m", "slow and not soak"]),
         (["test", "only=a or $b"], ["python", "-m", "pytest", *WORKERS, "-k", "a or $b"]),
+        (["soak"], ["python", "-m", "pytest", "-m", "soak", "--durations=0"]),
+        (["soak", "only=a or $b"], ["python", "-m", "pytest", "-m", "soak", "--durations=0", "-k", "a or $b"]),
         (["bench"], ["python", "-m", "benchmarks"]),
         (["bench", "only=it's *"], ["python", "-m", "benchmarks", "--only", "it's *"]),
     ],
 )
 def test_developing(checkout: Checkout, arguments: list[str], command: list[str]) -> None:
     assert checkout.calls(*arguments)[-1] == command
+
+
+MARKED = """
+import pytest
+
+@pytest.mark.parametrize("kind", [
+    "fast", pytest.param("slow", marks=pytest.mark.slow), pytest.param("soak", marks=pytest.mark.soak),
+    pytest.param("both", marks=[pytest.mark.slow, pytest.mark.soak]),
+])
+def test_of(kind):
+    print("ran", kind)
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "run"),
+    [
+        (["test"], ["fast"]),
+        (["test", "slow=1"], ["fast", "slow"]),
+        (["test", "slow=only"], ["slow"]),
+        (["soak"], ["both", "soak"]),
+        (["soak", "only=both"], ["both"]),
+    ],
+)
+def test_a_soak_test_runs_with_make_soak_alone(checkout: Checkout, arguments: list[str], run: list[str]) -> None:
+    """The arguments that make gives pytest, and the project's own settings, choose the tests."""
+    (checkout.folder / "tests").mkdir()
+    (checkout.folder / "tests/test_marked.py").write_text(MARKED)
+    command = checkout.calls(*arguments)[-1]
+    pytest_arguments = [word for word in command[3:] if word not in WORKERS and word != "worksteal"]
+    pytest_arguments += ["-s", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *pytest_arguments], cwd=checkout.folder, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert sorted(re.findall(r"ran (\w+)", done.stdout)) == run
+
+
+def test_a_soak_without_tests_is_no_failure_and_any_other_status_is(checkout: Checkout) -> None:
+    checkout.make("lint")  # which installs what is for developing
+    nothing = checkout.make("soak", "only=nonesuch", RECORDER_STATUS="5")
+    assert nothing.returncode == 0, nothing.stderr
+    assert "no soak test is called like that" in nothing.stdout
+    failed = checkout.make("soak", RECORDER_STATUS="1")
+    assert failed.returncode == 2
+    assert "Error 1" in failed.stderr
 
 
 def test_lint_checks_style_format_and_types(checkout: Checkout) -> None:
