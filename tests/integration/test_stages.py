@@ -51,7 +51,7 @@ def test_a_run_in_stages_tells_of_each(convscope, tmp_path):
     assert steps == sorted(steps)
     assert steps[-1] == 5 * 20  # batches of 64 in five epochs of 1,257 pictures
     epochs = [float(row["epoch"]) for row in rows_of(tmp_path / "run") if row["train/loss"]]
-    assert epochs == [0, 1, 2, 3, 4]
+    assert epochs == [1, 2, 3, 4, 5]
     assert column(tmp_path / "run", "stage") == [0, 1, 2]
     for name in ("head", "last", "all", "850 of 61,706", "cached", "not cached: everything is trained"):
         assert name in ended.out

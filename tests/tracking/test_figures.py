@@ -33,6 +33,16 @@ def test_learning_curves_by_epoch() -> None:
     assert figure.axes[1].get_title(loc="right") == "best 1.1"
 
 
+def test_the_epoch_that_is_kept_is_ringed_in_every_panel() -> None:
+    loss, accuracy = figures.learning_curves(rows(5), kept=3).axes
+    for axis in (loss, accuracy):
+        (ring,) = [line for line in axis.lines if line.get_marker() == "o" and line.get_markersize() == 9]
+        assert (list(ring.get_xdata()), list(ring.get_ydata())) == ([3], [pytest.approx(1 / 3 + 0.1)])
+        assert axis.get_title(loc="right") == "epoch 3, kept: 0.4333"
+    unknown = figures.learning_curves(rows(5)).axes[0]
+    assert not [line for line in unknown.lines if line.get_markersize() == 9]
+
+
 def test_learning_curves_by_step_where_an_epoch_has_several() -> None:
     figure = figures.learning_curves([*rows(2), {"epoch": 1.0, "step": 25.0, "train/loss": 0.2}])
     assert {axis.get_xlabel() for axis in figure.axes} == {"step"}

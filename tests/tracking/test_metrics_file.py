@@ -22,7 +22,7 @@ def test_rows_and_columns(path: Path) -> None:
     log.log_metrics({"train/loss": torch.tensor(0.5), "epoch": 1.0}, 9)
     log.log_metrics({"note": "text", "picture": object(), "x": 1}, None)
     log.finalize("success")
-    assert path.read_text() == "epoch,step,train/loss,x\n0,4,0.7,\n1,9,0.5,\n,,,1.0\n"
+    assert path.read_text() == "epoch,step,train/loss,x\n1,4,0.7,\n2,9,0.5,\n,,,1.0\n"
 
 
 def test_a_new_scalar_widens_the_file(path: Path) -> None:

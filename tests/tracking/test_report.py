@@ -171,6 +171,35 @@ def test_the_headline_falls_back_to_the_validation(folder: RunFolder) -> None:
     assert "0.5 validation loss" in write_report(folder, summary).read_text(encoding="utf-8")
 
 
+def test_the_page_says_which_epoch_is_kept_and_what_each_stage_trains(folder: RunFolder) -> None:
+    stages = [
+        {"name": "head", "epochs": 2, "trainable_parameters": 51, "best_epoch": 2, "seconds": 1.0},
+        {"name": "all", "epochs": 3, "trainable_parameters": 92, "best_epoch": 4, "seconds": 2.0},
+    ]
+    columns = ["layer", "parameters", "trainable"]
+    folder.write_table("parameters", columns, [("stem", 41, 0), ("head", 51, 51)])
+    folder.write_table("parameters_stage_2", columns, [("stem", 41, 41), ("head", 51, 51)])
+    folder.write_table("parameters_by_block", ["stage", "block", "parameters"], [(1, "stem", 41)])
+    seconds = {"total": 4.0, "preparation": 0.5, "training": 3.0, "filling": 0.25, "test": 0.25, "rest": 0.0}
+    summary = {"transfer": {"stages": stages}, "best_epoch": 4, "best_by": "validation/loss", "seconds": seconds}
+    text = write_report(folder, summary).read_text(encoding="utf-8")
+    assert "<dt>kept epoch</dt><dd>4 of 5, by validation/loss</dd>" in text
+    cells = [re.findall(r"<td.*?>(.*?)</td>", row, re.DOTALL) for row in re.findall(r"<tr>.*?</tr>", text, re.DOTALL)]
+    stage_rows = [row for row in cells if len(row) == 7]
+    assert [(row[0], row[1], row[2], row[4]) for row in stage_rows] == [
+        ("head", "2", "51", "2"),
+        ("all", "3", "92", "4"),
+    ]
+    assert [row for row in cells if row[:1] in (["preparation"], ["the run"])] == [
+        ["preparation", "0.5 s", "12.5%"], ["the run", "4.0 s", "100.0%"],
+    ]  # fmt: skip
+    assert text.index("what the stage head trains") < text.index("what the stage all trains")
+    assert [row for row in cells if row[:1] == ["stem"] and len(row) == 3] == [
+        ["stem", "41", "0"],
+        ["stem", "41", "41"],
+    ]
+
+
 def test_many_large_pictures_still_fit(folder: RunFolder) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (600, 1600, 3), dtype=np.uint8)
     for index in range(6):

@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
-from convscope.tracking.report import charting, network_charts, training_charts
+from convscope.tracking.curves import kept_at_ends
+from convscope.tracking.report import charting, facts, network_charts, training_charts
 from convscope.tracking.report.confusion_chart import confusion_chart
+from convscope.tracking.report.formats import times
 from convscope.tracking.report.tables import ShownTable, grouped, read_table
+from convscope.tracking.report.training_charts import Kept
 
 
 def table(tmp_path: Path, text: str) -> ShownTable:
@@ -108,6 +111,76 @@ def test_where_the_time_went() -> None:
     (data,) = columns(training_charts.time_chart({"seconds": seconds}, stages[:1]))
     assert data["name"] == ["preparation", "training", "test"]
     assert training_charts.time_chart({}, []) is None
+
+
+STAGED = [{"name": "head", "seconds": 20.0, "seconds_filling": 3.0}, {"name": "all", "seconds": 60.0}]
+
+
+def test_the_times_add_up_to_the_run() -> None:
+    seconds = {"total": 104.5, "preparation": 10.0, "training": 80.0, "filling": 4.0, "insight": 0.0, "test": 10.0,
+               "rest": 0.5}  # fmt: skip
+    (data,) = columns(training_charts.time_chart({"seconds": seconds}, STAGED))
+    shown = dict(zip(data["name"], data["seconds"], strict=True))
+    assert shown == {"preparation": 10.0, "stage: head": 20.0, "stage: all": 60.0, "extracting features": 4.0,
+                     "test": 10.0, "rest": 0.5}  # fmt: skip
+    assert sum(shown.values()) == seconds["total"]
+    told = facts.times_shown({"seconds": seconds, "transfer": {"stages": STAGED}})
+    assert told[-1] == ("the run", "1 min 44 s", "100.0%")
+    assert told[3] == ("extracting features", "4.0 s", "3.8%")
+
+
+def test_what_an_earlier_version_counted_twice_counts_once() -> None:
+    seconds = {"total": 100.0, "preparation": 5.0, "training": 80.0, "filling": 30.0, "test": 10.0, "insight": 20.0}
+    assert times({"seconds": seconds}, STAGED) == {
+        "preparation": 5.0, "stage: head": 20.0, "stage: all": 60.0, "test": 10.0, "rest": 5.0,
+    }  # fmt: skip
+    assert times({"seconds": {"total": 3.0}}, []) == {}
+
+
+def logged(first: int, **curves: list[float]) -> list[dict[str, float]]:
+    """A row of validation an epoch, 20 steps long; the number of the first epoch is ``first``."""
+    return [
+        {"epoch": float(first + at), "step": 20.0 * at + 19} | {f"validation/{n}": ys[at] for n, ys in curves.items()}
+        for at in range(len(next(iter(curves.values()))))
+    ]
+
+
+def rings(chart: Any) -> list[tuple[int, float, float]]:
+    """Epoch, x and y of each ring of a chart."""
+    return [(d["kept"][0], d["x"][0], d["y"][0]) for d in columns(chart) if "kept" in d]
+
+
+@pytest.mark.parametrize("first", [1, 0])  # of the first version, too, which counted from 0
+def test_the_epoch_that_is_kept_is_ringed_in_every_chart(first: int) -> None:
+    """Accuracy keeps the latest of its equals, where loss is not the least; both charts show that epoch."""
+    rows = logged(first, accuracy=[0.5, 0.9, 0.9, 0.7], loss=[0.4, 0.1, 0.3, 0.2])
+    charts = dict(training_charts.curve_charts(rows, [], Kept(3)))
+    assert list(charts) == ["loss: 0.3 at epoch 3 (kept)", "accuracy: 0.9 at epoch 3 (kept)"]
+    loss, accuracy = charts.values()
+    assert (rings(loss), rings(accuracy)) == ([(3, 3, 0.3)], [(3, 3, 0.9)])
+    assert columns(loss)[0]["x"] == [1, 2, 3, 4]
+
+
+def test_in_steps_the_ring_stands_at_the_end_of_the_epoch() -> None:
+    rows = [*logged(1, loss=[0.4, 0.1, 0.3]), {"epoch": 1.0, "step": 3.0, "train/loss": 1.0},
+            {"epoch": 1.0, "step": 9.0, "train/loss": 0.9}]  # fmt: skip
+    ((_, chart),) = training_charts.curve_charts(rows, [], Kept(2))
+    assert rings(chart) == [(2, 39, 0.1)]
+
+
+def test_what_was_kept_at_the_end_of_a_stage_is_ringed_too() -> None:
+    rows = logged(1, accuracy=[0.5, 0.6, 0.4, 0.8, 0.7])
+    before = kept_at_ends([{"best_epoch": 2}, {"best_epoch": 2}, {"best_epoch": 4}], 4)
+    assert before == [2]
+    ((_, chart),) = training_charts.curve_charts(rows, [], Kept(4, before))
+    assert rings(chart) == [(2, 2, 0.6), (4, 4, 0.8)]
+
+
+def test_nothing_is_ringed_where_it_is_not_known_what_is_kept() -> None:
+    rows = logged(1, accuracy=[0.5, 0.9], auroc=[float("nan"), float("nan")])
+    ((title, chart),) = training_charts.curve_charts(rows, [])
+    assert (title, rings(chart)) == ("accuracy: best 0.9", [])
+    assert titles(training_charts.curve_charts(rows, [], Kept(7))) == ["accuracy"]
 
 
 def test_cells_are_told_numbers_from_words(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Which weights of a training are kept, and what a resume needs."""
 
 import io
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ class Checkpoints(Checkpoint):
         every_seconds: At least so long between two writes.
         stage: Number of the stage; ``last.ckpt`` holds it.
         best: The best ``monitor`` of the earlier stages.
+        best_epoch: The epoch in which that was, counted through the run and from 1.
+        first_epoch: Epochs of the earlier stages.
         preemption: Signals that ask for an end: ``last.ckpt`` is written after the step that is under way.
     """
 
@@ -43,13 +46,16 @@ class Checkpoints(Checkpoint):
         every_seconds: float = 0.0,
         stage: int = 0,
         best: float | None = None,
+        best_epoch: int | None = None,
+        first_epoch: int = 0,
         preemption: Preemption | None = None,
     ) -> None:
         self.folder = folder
         self.monitor, self.mode = monitor, mode
         self.every_seconds = every_seconds
         self.stage = stage
-        self.best = best
+        self.best, self.best_epoch = best, best_epoch
+        self.first_epoch = first_epoch
         self._preemption = preemption
         self._waiting: dict[str, Any] | None = None  # best weights that are not on disk
         self._written = 0.0
@@ -62,11 +68,11 @@ class Checkpoints(Checkpoint):
 
     def state_dict(self) -> dict[str, Any]:
         """What the stage has reached."""
-        return {"best": self.best, "stage": self.stage}
+        return {"best": self.best, "best_epoch": self.best_epoch, "stage": self.stage}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from there."""
-        self.best = state_dict["best"]
+        self.best, self.best_epoch = state_dict["best"], state_dict.get("best_epoch")
         self._resumed = True
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -107,9 +113,12 @@ class Checkpoints(Checkpoint):
                 f"callbacks.checkpoint.monitor={self.monitor}: nothing of that name is logged; there is {logged}"
             )
         value = float(trainer.callback_metrics[self.monitor])
-        better = self.best is None or (value >= self.best if self.mode == "max" else value <= self.best)
+        if self.best is None or math.isnan(self.best):  # no value is better or worse than NaN
+            better = True
+        else:
+            better = value >= self.best if self.mode == "max" else value <= self.best
         if better:
-            self.best = value
+            self.best, self.best_epoch = value, self.first_epoch + trainer.current_epoch + 1
             self._waiting = {
                 "epoch": trainer.current_epoch,
                 "global_step": trainer.global_step,

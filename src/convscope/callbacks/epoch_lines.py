@@ -13,12 +13,15 @@ class EpochLines(Callback):
     A line is printed when the next epoch begins or the training ends: the module logs the metrics of an epoch
     after the callbacks have had their turn.
 
+    Epochs are counted through the run, from 1, up to the last one of the stage.
+
     Args:
         write: Takes a finished line.
+        first_epoch: Epochs of the earlier stages.
     """
 
-    def __init__(self, write: Callable[[str], None]) -> None:
-        self.write = write
+    def __init__(self, write: Callable[[str], None], first_epoch: int = 0) -> None:
+        self.write, self.first_epoch = write, first_epoch
         self._started = 0.0
         self._ended: tuple[int, float] | None = None  # epoch and its seconds, until its line is printed
 
@@ -33,7 +36,7 @@ class EpochLines(Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Stop the clock; validation has run by then."""
-        self._ended = (trainer.current_epoch + 1, time.perf_counter() - self._started)
+        self._ended = (self.first_epoch + trainer.current_epoch + 1, time.perf_counter() - self._started)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Print the last line."""
@@ -44,7 +47,8 @@ class EpochLines(Callback):
             return
         (epoch, seconds), self._ended = self._ended, None
         values = trainer.callback_metrics
-        parts = [f"epoch {epoch:>{len(str(trainer.max_epochs))}}/{trainer.max_epochs}"]
+        last = self.first_epoch + (trainer.max_epochs or 0)
+        parts = [f"epoch {epoch:>{len(str(last))}}/{last}"]
         for split in ("train", "validation"):
             shown = [
                 f"{name} {float(values[f'{split}/{name}']):.4f}"

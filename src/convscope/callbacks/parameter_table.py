@@ -13,7 +13,9 @@ COLUMNS = ("layer", "type", "output", "parameters", "trainable", "formula", "mul
 
 
 class ParameterTableLog(Callback):
-    """Logs ``parameters`` once, and ``parameters_by_block`` and the counts at the start of each stage.
+    """Logs ``parameters``, ``parameters_by_block`` and the counts at the start of each stage: what it trains of them.
+
+    The tables of the later stages have ``_stage_2`` and so on after their names.
 
     Args:
         recorder: Takes the tables.
@@ -34,21 +36,25 @@ class ParameterTableLog(Callback):
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Log what the network has, and what the stage that begins trains of it."""
         step = trainer.global_step
-        if self._stages == 0:
-            rows = [
-                [layer.path, layer.type, "×".join(map(str, layer.output[1:])), layer.parameters, layer.trainable,
-                 layer.formula, layer.multiply_adds, layer.activation_bytes]
-                for layer in self.table.layers
-            ]  # fmt: skip
-            self.recorder.table("parameters", COLUMNS, rows, step)
         self._stages += 1
+        suffix = "" if self._stages == 1 else f"_stage_{self._stages}"
+        # The table was made before any stage had frozen a parameter.
+        sizes = {name: p.numel() for name, p in self.network.named_parameters() if p.requires_grad}
+        rows = [
+            [layer.path, layer.type, "×".join(map(str, layer.output[1:])), layer.parameters,
+             sum(sizes.get(name, 0) for name in layer.names), layer.formula, layer.multiply_adds,
+             layer.activation_bytes]
+            for layer in self.table.layers
+        ]  # fmt: skip
+        self.recorder.table(f"parameters{suffix}", COLUMNS, rows, step)
         counts = count_by_part(self.network, {**self.parts, "all others": ("",)})
         counted: list[list[int | str]] = [
             [self._stages, name, count.total, count.trainable, count.frozen]
             for name, count in counts.items()
             if count.total
         ]
-        name = "parameters_by_block" if self._stages == 1 else f"parameters_by_block_stage_{self._stages}"
-        self.recorder.table(name, ("stage", "block", "parameters", "trainable", "frozen"), counted, step)
+        self.recorder.table(
+            f"parameters_by_block{suffix}", ("stage", "block", "parameters", "trainable", "frozen"), counted, step
+        )
         total, trainable = (sum(getattr(count, part) for count in counts.values()) for part in ("total", "trainable"))
         self.recorder.scalars({"parameters/total": total, "parameters/trainable": trainable}, step)

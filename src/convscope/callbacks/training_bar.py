@@ -21,10 +21,11 @@ class TrainingBar(Callback):
     Args:
         stage: Its name.
         console: Gives the terminal.
+        first_epoch: Epochs of the earlier stages: they are counted through the run.
     """
 
-    def __init__(self, stage: str, console: "Callable[[], Console]") -> None:
-        self.stage, self.console = stage, console
+    def __init__(self, stage: str, console: "Callable[[], Console]", first_epoch: int = 0) -> None:
+        self.stage, self.console, self.first_epoch = stage, console, first_epoch
         self._shown: tuple[Progress, TaskID] | None = None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -77,7 +78,8 @@ class TrainingBar(Callback):
         self._end()
 
     def _epoch(self, trainer: pl.Trainer) -> str:
-        return f"{self.stage}: epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+        first = self.first_epoch
+        return f"{self.stage}: epoch {first + trainer.current_epoch + 1}/{first + (trainer.max_epochs or 0)}"
 
     def _begin(self, description: str, total: int | None, done: int) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from convscope.commands.console import is_quiet, say_always, the_console
-from convscope.tracking.report.formats import as_dict, duration, metric, number
+from convscope.tracking.report.formats import as_dict, duration, metric, number, times
 from convscope.tracking.run_folder import RunFolder
 
 
@@ -21,16 +21,20 @@ def say_closing(summary: Mapping[str, Any], folder: RunFolder) -> None:
         the_console().print()
         the_console().print(_metrics(as_dict(summary.get("metrics"))))
         the_console().print()
-        parts = as_dict(summary.get("seconds"))
-        spent = ", ".join(f"{name.replace('_', ' ')} {duration(s)}" for name, s in parts.items() if name != "total")
-        the_console().print(Text(f"time     {duration(parts.get('total'))}" + (f" ({spent})" if spent else "")))
+        if summary.get("best_epoch") is not None:
+            trained = sum(stage.get("epochs", 0) for stage in stages)
+            kept = f"epoch {summary['best_epoch']} of {trained}, by {summary.get('best_by')}"
+            the_console().print(Text(f"kept     {kept}"))
+        spent = ", ".join(f"{name} {duration(seconds)}" for name, seconds in times(summary, stages).items())
+        total = duration(as_dict(summary.get("seconds")).get("total"))
+        the_console().print(Text(f"time     {total}" + (f" ({spent})" if spent else "")))
     say_always(f"report   {folder.report_file}\nsummary  {folder.summary_file}")
 
 
 def _stages(stages: list[Mapping[str, Any]]) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("stage")
-    for heading in ("epochs", "trainable", "rate", "cached", "time"):
+    for heading in ("epochs", "trainable", "rate", "kept epoch", "cached", "time"):
         table.add_column(heading, justify="right")
     for stage in stages:
         table.add_row(
@@ -38,6 +42,7 @@ def _stages(stages: list[Mapping[str, Any]]) -> Table:
             number(stage.get("epochs")),
             number(stage.get("trainable_parameters")),
             number(stage.get("learning_rate")),
+            number(stage.get("best_epoch")),
             "yes" if stage.get("cached") else "no",
             duration(stage.get("seconds")),
         )

@@ -34,7 +34,6 @@ class FeatureMaker:
         data: The inputs.
         device: Where the network is.
         processes: Those that train together: each makes its stretch of the features.
-        seconds: How long filling has taken, in all.
         unusable: Whether the cache could not be written: said once.
     """
 
@@ -43,7 +42,6 @@ class FeatureMaker:
     data: ImageDataModule | TextDataModule
     device: torch.device
     processes: Processes = field(default_factory=Processes)
-    seconds: float = 0.0
     unusable: bool = False
 
     def features(self, cut: Cut, splits: Iterable[str], views: int) -> dict[str, Features] | None:
@@ -135,10 +133,8 @@ class FeatureMaker:
             yield from track(batches, what, total=total, console=the_console(), transient=True) if shown else batches
             done = True
         finally:
-            seconds = time.perf_counter() - started
-            self.seconds += seconds
             if done:
-                say(f"{what}: computed once, in {seconds:.1f} s")
+                say(f"{what}: computed once, in {time.perf_counter() - started:.1f} s")
 
 
 def available_memory() -> int:

@@ -1,7 +1,6 @@
 """The stages of a training, one after the other: freeze, cut, read features, fit."""
 
 import json
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -13,6 +12,7 @@ from pytorch_lightning.loggers import Logger
 
 from convscope.callbacks.checkpoints import BEST, LAST, Checkpoints
 from convscope.callbacks.preemption import Preemption
+from convscope.callbacks.time_spent import FEATURES, OWN, REST, TimeKept, TimeSpent, stage_phase
 from convscope.commands import trainer as training
 from convscope.commands.console import say
 from convscope.commands.features import FeatureMaker
@@ -41,7 +41,13 @@ STAGES_FILE = "stages.json"  # what the finished stages were, for a resume
 
 @dataclass(frozen=True)
 class StageResult:
-    """A finished stage, as ``summary.json`` tells of it; ``best`` is the best monitored metric up to its end."""
+    """A finished stage, as ``summary.json`` tells of it.
+
+    ``best`` is the best monitored metric up to its end, ``best_epoch`` the epoch of the run, from 1, that reached it:
+    its weights are those in ``best.ckpt`` then. An epoch of an earlier stage, where this one was not better.
+    ``seconds`` are without those of extracting features and of looking into the network, and with those of the
+    processes that were interrupted in the stage.
+    """
 
     name: str
     epochs: int
@@ -54,6 +60,8 @@ class StageResult:
     seconds: float
     seconds_filling: float
     best: float | None
+    best_epoch: int | None = None
+    seconds_insight: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -129,6 +137,7 @@ class Stages:
         done: The stages that are finished, by an earlier process too.
         preemption: Signals that ask for an end.
         processes: Those that train together.
+        spent: Counts the time of each stage.
     """
 
     config: Train
@@ -144,6 +153,7 @@ class Stages:
     done: list[StageResult] = field(default_factory=list)
     preemption: Preemption = field(default_factory=Preemption)
     processes: Processes = field(default_factory=Processes)
+    spent: TimeSpent = field(default_factory=TimeSpent)
 
     def run(self, prepared: Sequence[Prepared]) -> None:
         """Run the stages that are not done yet; the first of them from ``last.ckpt``, where that belongs to it.
@@ -161,14 +171,15 @@ class Stages:
         resume = self._begin_with(number, told)
         self.position.steps = sum(result.steps for result in self.done)
         self.position.epochs = sum(result.epochs for result in self.done)
-        filled = self.maker.seconds
-        started = time.perf_counter()
+        phase = stage_phase(number)
+        self.spent.begin(phase)
         self.network.module.to(self.maker.device)  # a trainer that ends leaves it on the CPU
         self.data.begin_stage(told.batch_size, told.augmentation, first_epoch)
         self.task.begin(plan, self.config.seed, first_epoch, None if stage.cut is None else stage.cut.rest)
         features, reason = None, stage.reason
         if stage.cut is not None:
-            features = self.maker.features(stage.cut, ("train", "validation"), told.views)
+            with self.spent.on(FEATURES):
+                features = self.maker.features(stage.cut, ("train", "validation"), told.views)
             reason = None if features is not None else "there is no room for the features"
         hardware = self.hardware
         if features is not None and stage.cut is not None:
@@ -177,14 +188,17 @@ class Stages:
         count = len(self.config.transfer.stages)
         if count > 1:
             say(f"stage {number + 1}/{count}: {told.name}")
-        callbacks = training.build_callbacks(self.config, told) + self.callbacks()
+        callbacks = training.build_callbacks(self.config, told, self.position.epochs) + self.callbacks()
+        if self.processes.first:
+            callbacks.append(TimeKept(self.spent, self.folder))
         checkpoints = None
         if not self.config.trainer.fast_dev_run:
             keep = self.config.callbacks.checkpoint
-            best = self.done[-1].best if self.done else None
+            best, best_epoch = (self.done[-1].best, self.done[-1].best_epoch) if self.done else (None, None)
             checkpoints = Checkpoints(
-                self.folder.checkpoints, **keep.model_dump(), stage=number, best=best, preemption=self.preemption
-            )
+                self.folder.checkpoints, **keep.model_dump(), stage=number, best=best, best_epoch=best_epoch,
+                first_epoch=self.position.epochs, preemption=self.preemption,
+            )  # fmt: skip
             callbacks.append(checkpoints)
         trainer = training.build_trainer(self.config, told.epochs, hardware, self.folder, self.loggers, callbacks)
         if resume is None:  # else it was told when the stage began
@@ -193,9 +207,12 @@ class Stages:
         try:
             trainer.fit(self.task, datamodule=self.data, ckpt_path=resume, weights_only=True)
         except FloatingPointError as error:
+            epoch = self.position.epochs + trainer.current_epoch + 1
             raise UserError(
-                f"{error}; lower the rate of the stage {told.name}: transfer.stages.{number}.lr={told.lr:g}"
+                f"in epoch {epoch} {error}; lower the rate of the stage {told.name}: "
+                f"transfer.stages.{number}.lr={told.lr:g}"
             ) from error
+        self.spent.begin(REST)  # what comes between two stages is no longer the stage's
         self.done.append(
             StageResult(
                 name=told.name,
@@ -206,19 +223,23 @@ class Stages:
                 cached=features is not None,
                 why_not_cached=reason,
                 precision=hardware.precision,
-                seconds=time.perf_counter() - started,
-                seconds_filling=self.maker.seconds - filled,
+                seconds=self.spent.of(phase, OWN),
+                seconds_filling=self.spent.of(phase, FEATURES),
+                seconds_insight=self.spent.insight(phase),
                 best=None if checkpoints is None else checkpoints.best,
+                best_epoch=None if checkpoints is None else checkpoints.best_epoch,
             )
         )
         if self.processes.first:
+            self.folder.write_seconds(self.spent.phases)
             write_done(self.folder, self.done)
         self.preemption.heed()
 
     def test(self, last: Prepared, callbacks: Sequence[Callback]) -> pl.Trainer:
         """Test the task's weights; through the last stage's cut, where it has one. Returns the trainer."""
         self.position.steps = sum(result.steps for result in self.done)
-        self.position.epochs = sum(result.epochs for result in self.done)
+        # A trainer that tests is in its epoch 0: what it logs counts as of the last one.
+        self.position.epochs = max(0, sum(result.epochs for result in self.done) - 1)
         self.data.begin_stage(last.told.batch_size, last.told.augmentation, 0)
         hardware = self.hardware
         self.network.module.to(self.maker.device)
@@ -226,7 +247,8 @@ class Stages:
         self.task.eval()
         mirrored = self.config.task.flip_averaging  # features cannot be mirrored
         if last.cut is not None and self.done and self.done[-1].cached and not mirrored:
-            features = self.maker.features(last.cut, ("test",), 1)
+            with self.spent.on(FEATURES):
+                features = self.maker.features(last.cut, ("test",), 1)
             if features is not None:
                 self.data.serve(features)
                 hardware = self._hardware_of_rest(last.cut)

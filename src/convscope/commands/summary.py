@@ -6,6 +6,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from convscope.callbacks.time_spent import TimeSpent, summed
 from convscope.commands.hardware import Hardware
 from convscope.commands.stages import Stages
 from convscope.commands.subject import Subject
@@ -26,12 +27,12 @@ def summarise(
     trainer: pl.Trainer,
     folder: RunFolder,
     hardware: Hardware,
-    clock: Mapping[str, float],
+    spent: TimeSpent,
     warnings: Sequence[str],
 ) -> dict[str, Any]:
     """The summary of a run whose best weights have just been tested."""
     transfer, source, special = config.transfer, subject.source, subject.summary()
-    best = best_epoch(folder, config.callbacks.checkpoint.monitor, config.callbacks.checkpoint.mode)
+    kept = stages.done[-1].best_epoch if stages.done else None
     test = _under("test/", {name: float(value) for name, value in trainer.callback_metrics.items()})
     return {
         "status": "debug" if config.trainer.fast_dev_run else "completed",
@@ -54,16 +55,11 @@ def summarise(
             "name": transfer.name,
             "stages": [dataclasses.asdict(result) for result in stages.done],
         },
-        "metrics": {"validation": _under("validation/", best), "test": test},
-        "best_epoch": None if "epoch" not in best else int(best["epoch"]) + 1,
+        "metrics": {"validation": validation_of(folder, kept), "test": test},
+        "best_epoch": kept,
+        "best_by": config.callbacks.checkpoint.monitor,
         "receptive_field": {"theoretical": None, "effective": None},
-        "seconds": {
-            "total": clock["end"] - clock["started"],
-            "preparation": clock["fit"] - clock["started"],
-            "training": clock["test"] - clock["fit"],
-            "filling": stages.maker.seconds,
-            "test": clock["end"] - clock["test"],
-        },
+        "seconds": summed(spent, len(stages.done)),
         "environment": {
             "accelerator": hardware.accelerator,
             "precision": stages.done[-1].precision if stages.done else hardware.precision,
@@ -79,14 +75,15 @@ def summarise(
     }
 
 
-def best_epoch(folder: RunFolder, monitor: str, mode: str) -> dict[str, float]:
-    """The row of ``metrics.csv`` with the best value of ``monitor``, the last of equals; empty without one."""
-    if not folder.metrics_file.is_file():
-        return {}
-    rows = [row for row in read_metrics(folder.metrics_file) if monitor in row]
-    if not rows:
-        return {}
-    return (min if mode == "min" else max)(reversed(rows), key=lambda row: row[monitor])
+def validation_of(folder: RunFolder, epoch: int | None) -> dict[str, float]:
+    """What ``metrics.csv`` has of the validation of ``epoch``, counted from 1; empty where there was none."""
+    values: dict[str, float] = {}
+    if epoch is None:
+        return values
+    for row in read_metrics(folder.metrics_file):
+        if row.get("epoch") == epoch:
+            values |= _under("validation/", row)
+    return values
 
 
 def _under(prefix: str, values: Mapping[str, float]) -> dict[str, float]:

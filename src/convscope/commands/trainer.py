@@ -27,8 +27,8 @@ from convscope.tracking.run_folder import RunFolder
 NOTHING = nullcontext()
 
 
-def build_callbacks(config: Train, stage: Stage) -> list[Callback]:
-    """Progress, and what else ``callbacks=...`` switches on, for one stage."""
+def build_callbacks(config: Train, stage: Stage, first_epoch: int = 0) -> list[Callback]:
+    """Progress, and what else ``callbacks=...`` switches on, for one stage; ``first_epoch`` epochs came before it."""
     told = config.callbacks
     callbacks: list[Callback] = []
     if config.task.ema > 0:
@@ -43,15 +43,15 @@ def build_callbacks(config: Train, stage: Stage) -> list[Callback]:
         settings |= {} if stage.patience is None else {"patience": stage.patience}
         callbacks.append(EarlyStopping(**settings, check_finite=False))
     if told.progress != "none":
-        callbacks.append(EpochLines(say))
-    return [*callbacks, *build_bar(config, stage.name)]
+        callbacks.append(EpochLines(say, first_epoch))
+    return [*callbacks, *build_bar(config, stage.name, first_epoch)]
 
 
-def build_bar(config: Train, stage: str) -> list[Callback]:
+def build_bar(config: Train, stage: str, first_epoch: int = 0) -> list[Callback]:
     """The bar of a stage or of the test, where one is wanted and somebody sees it."""
     told = config.callbacks.progress
     wanted = not is_silent() and (told == "bar" or (told == "auto" and not config.quiet))
-    return [TrainingBar(stage, the_console)] if wanted and the_console().is_terminal else []
+    return [TrainingBar(stage, the_console, first_epoch)] if wanted and the_console().is_terminal else []
 
 
 class Unprofiled(PassThroughProfiler):

@@ -3,7 +3,6 @@
 import os
 import shlex
 import signal
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -13,7 +12,7 @@ import torch
 from pytorch_lightning.callbacks import Callback
 
 from convscope.callbacks.preemption import Preemption
-from convscope.callbacks.time_spent import TimeSpent
+from convscope.callbacks.time_spent import REST, TEST, TimeSpent
 from convscope.commands import stages as staging
 from convscope.commands import trainer as training
 from convscope.commands.asked import Asked
@@ -65,7 +64,6 @@ class TrainingRun:
         started: float,
     ) -> None:
         self.asked, self.subject, self.preemption, self.processes = asked, subject, preemption, processes
-        self.clock = {"started": started}
         pl.seed_everything(asked.config.seed, workers=True, verbose=False)
         self.weights = subject.weights(asked.config)
         self.config = processes.from_first(lambda: settle_transfer(asked.config, self.weights))
@@ -77,7 +75,7 @@ class TrainingRun:
         self.hardware = processes.from_first(lambda: chosen)
         self.device = torch.device({"gpu": "cuda"}.get(accelerator, accelerator))
         self.plain = self.config.model_dump()
-        self.spent = TimeSpent()
+        self.spent = TimeSpent(started)
 
     def run(self) -> None:
         """Train, test the best weights, and leave a complete folder behind.
@@ -99,6 +97,9 @@ class TrainingRun:
             status = "interrupted"
             raise
         finally:
+            if self.processes.first and summary is None:
+                self.spent.count()
+                self.folder.write_seconds(self.spent.phases)
             failures = close(self.loggers, status)
             for failure in failures:
                 warn(failure)
@@ -126,6 +127,7 @@ class TrainingRun:
             if resumed is None:
                 words = shlex.join(asked.overrides)
                 self.folder.write_config(f"# convscope train {words}\n{training.as_yaml(self.plain)}")
+        self.spent.add_earlier(self.folder.read_seconds())
         self.done = self.processes.from_first(lambda: staging.read_done(self.folder))
         self.loggers, self.notices = build_loggers(
             config.logger.names,
@@ -145,25 +147,23 @@ class TrainingRun:
         first = self.processes.first
         insights = self.subject.insights(self.config, self.recorder, self.spent) if first else None
         stages = self._stages([] if insights is None else insights.callbacks)
-        self.clock["fit"] = time.perf_counter()
         stages.run(self.prepared)
-        self.clock["test"] = time.perf_counter()
+        self.spent.begin(TEST)
         trainer = self._test(stages)
         if not first:
             return None
+        self.spent.begin(REST)
         self._keep_network()
         if insights is not None:
             insights.finish()
-        self.clock["end"] = time.perf_counter()
         summary = summarise(
             self.config, self.asked.overrides, self.subject, self.network, self.cost, stages, trainer, self.folder,
-            self.hardware, self.clock, self.warnings,
+            self.hardware, self.spent, self.warnings,
         )  # fmt: skip
         if insights is not None:
             summary["receptive_field"] = insights.receptive_field
         summary["environment"] = environment() | summary["environment"]
         if self.spent.seconds:
-            summary["seconds"]["insight"] = self.spent.total
             say(self.spent.said(summary["seconds"]["total"]))
         self._tell(summary)
         return summary
@@ -225,6 +225,7 @@ class TrainingRun:
         return staging.Stages(
             self.config, self.network, self.task, self.data, self.maker, self.folder, self.loggers,
             self.recorder.position, self.hardware, lambda: looking, self.done, self.preemption, self.processes,
+            self.spent,
         )  # fmt: skip
 
     def _test(self, stages: staging.Stages) -> pl.Trainer:

@@ -31,6 +31,7 @@ class Layer:
         activation_bytes: Of the output.
         field: What a unit of the output sees; None where the input does not reach it.
         shares: Names of parameters that an earlier layer has, too.
+        names: Of the parameters that are counted.
     """
 
     path: str
@@ -45,6 +46,7 @@ class Layer:
     activation_bytes: int
     field: Field | None
     shares: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +171,7 @@ def _layer(traced: TracedLayer) -> Layer:
         traced.activation_bytes,
         field_of(traced.reach),
         tuple(traced.shares),
+        tuple(name for name, _ in traced.parameters),
     )
 
 

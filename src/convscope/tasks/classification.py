@@ -218,7 +218,7 @@ class Classification(pl.LightningModule):
         loss_sum, correct, seen = summed(self._loss_sum, self._correct, self._seen)
         loss = loss_sum / seen
         if not math.isfinite(loss):
-            raise FloatingPointError(f"the training loss is {loss} in epoch {self.current_epoch + 1}: it diverged")
+            raise FloatingPointError(f"the training loss is {loss}: it diverged")
         self.log_dict({"train/loss": loss, "train/accuracy": correct / seen})
 
     def on_validation_epoch_start(self) -> None:

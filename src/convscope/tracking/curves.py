@@ -39,11 +39,31 @@ def counted_in_epochs(rows: Sequence[Row], metrics: Sequence[str]) -> bool:
 
 def points(rows: Sequence[Row], name: str, *, by_epoch: bool) -> list[tuple[float, float]]:
     """x and y of a curve, without what is not finite; epochs count from 1."""
+    before = _before_first(rows)
     return [
-        (_x(row, index, by_epoch), row[name])
+        (_x(row, index, by_epoch, before), row[name])
         for index, row in enumerate(rows)
         if name in row and math.isfinite(row[name])
     ]
+
+
+def of_epoch(rows: Sequence[Row], name: str, epoch: int | None, *, by_epoch: bool) -> tuple[float, float] | None:
+    """x and y of a curve at the end of the run's ``epoch``, counted from 1; None where it has no finite value there."""
+    if epoch is None:
+        return None
+    own = epoch - _before_first(rows)
+    there = [row if row.get("epoch") == own else {} for row in rows]  # in their places, which may be the x
+    found = points(there, name, by_epoch=False)
+    if not found:
+        return None
+    step, value = found[-1]
+    return (float(epoch) if by_epoch else step), value
+
+
+def kept_at_ends(stages: Sequence[Mapping[str, Any]], kept: int | None) -> list[int]:
+    """The epochs whose weights were kept when a stage ended, without ``kept``, that of the whole run."""
+    known = [stage.get("best_epoch") for stage in stages]
+    return sorted({epoch for epoch in known if isinstance(epoch, int)} - {kept})
 
 
 def best(metric: str, values: Sequence[float]) -> int:
@@ -61,12 +81,13 @@ def stage_spans(rows: Sequence[Row], stages: Sequence[Mapping[str, Any]], *, by_
         by_epoch: Whether x counts epochs.
     """
     where: dict[int, list[float]] = {}
+    before = _before_first(rows)
     current: int | None = None
     for index, row in enumerate(rows):
         if math.isfinite(row.get("stage", math.nan)):
             current = int(row["stage"])
         if current is not None and (not by_epoch or "epoch" in row):
-            where.setdefault(current, []).append(_x(row, index, by_epoch))
+            where.setdefault(current, []).append(_x(row, index, by_epoch, before))
     if not where and by_epoch:
         end = 0
         for number, stage in enumerate(stages):
@@ -86,8 +107,13 @@ def stage_spans(rows: Sequence[Row], stages: Sequence[Mapping[str, Any]], *, by_
     ]
 
 
-def _x(row: Row, index: int, by_epoch: bool) -> float:
-    return row["epoch"] + 1 if by_epoch else row.get("step", float(index))
+def _x(row: Row, index: int, by_epoch: bool, before: int) -> float:
+    return row["epoch"] + before if by_epoch else row.get("step", float(index))
+
+
+def _before_first(rows: Sequence[Row]) -> int:
+    """What is missing until epochs count from 1: runs of the first version counted theirs from 0."""
+    return int(any(row.get("epoch") == 0 for row in rows))
 
 
 def _once_an_epoch(rows: Sequence[Row], name: str) -> bool:

@@ -26,14 +26,16 @@ Pixels = np.ndarray
 """One picture: uint8 of shape (height, width, 3), (height, width, 1) or (height, width)."""
 
 
-def learning_curves(rows: Sequence[Mapping[str, float]]) -> "Figure":
+def learning_curves(rows: Sequence[Mapping[str, float]], kept: int | None = None) -> "Figure":
     """Training and validation side by side, one small panel a metric: loss, accuracy, then others.
 
-    The x-axis counts epochs where each curve has at most one value an epoch, else optimizer steps. The best
-    validation value is ringed and written.
+    The x-axis counts epochs where each curve has at most one value an epoch, else optimizer steps. The validation of
+    the epoch whose weights are kept is ringed and written in every panel, whatever metric chose it.
 
     Args:
         rows: As :func:`convscope.tracking.metrics_file.read_metrics` gives them, oldest first.
+        kept: The epoch whose weights are kept, from 1; None where it is not known: nothing is ringed, and the best
+            value of each panel is written.
     """
     metrics = curves.panels(rows)
     width = 3.6 * max(1, min(len(metrics), 2))
@@ -50,7 +52,7 @@ def learning_curves(rows: Sequence[Mapping[str, float]]) -> "Figure":
     axes = figure.subplots(lines, min(len(metrics), 2), squeeze=False).ravel()
     by_epoch = curves.counted_in_epochs(rows, metrics)
     for axis, metric in zip(axes, metrics, strict=False):
-        _curve_panel(axis, rows, metric, by_epoch=by_epoch)
+        _curve_panel(axis, rows, metric, kept, by_epoch=by_epoch)
     for axis in axes[len(metrics) :]:
         axis.set_axis_off()
     return figure
@@ -121,7 +123,9 @@ def _figure(
     return Figure(figsize=(width, height), dpi=DOTS_PER_INCH, layout=layout, facecolor="white")
 
 
-def _curve_panel(axis: "Axes", rows: Sequence[Mapping[str, float]], metric: str, *, by_epoch: bool) -> None:
+def _curve_panel(
+    axis: "Axes", rows: Sequence[Mapping[str, float]], metric: str, kept: int | None, *, by_epoch: bool
+) -> None:
     for split, color in SERIES.items():
         name = f"{split}/{metric}"
         points = curves.points(rows, name, by_epoch=by_epoch)
@@ -130,10 +134,12 @@ def _curve_panel(axis: "Axes", rows: Sequence[Mapping[str, float]], metric: str,
         x, y = zip(*points, strict=True)
         few = len(points) <= 30
         axis.plot(x, y, color=color, linewidth=1.8, marker="o" if few else None, markersize=3.5, label=split)
-        if split == "validation":
-            best = curves.best(metric, y)
-            axis.plot(x[best], y[best], "o", markersize=9, markerfacecolor="none", markeredgecolor=RED)
-            axis.set_title(f"best {y[best]:.4g}", loc="right", fontsize=8, color=RED)
+        ring = curves.of_epoch(rows, name, kept, by_epoch=by_epoch) if split == "validation" else None
+        if ring is not None:
+            axis.plot(*ring, "o", markersize=9, markerfacecolor="none", markeredgecolor=RED)
+            axis.set_title(f"epoch {kept}, kept: {ring[1]:.4g}", loc="right", fontsize=8, color=RED)
+        elif split == "validation" and kept is None:
+            axis.set_title(f"best {y[curves.best(metric, y)]:.4g}", loc="right", fontsize=8, color=RED)
     axis.set_title(metric.replace("_", " "), loc="left", fontsize=11, color=INK, parse_math=False)
     axis.set_xlabel("epoch" if by_epoch else "step", fontsize=9, color=GREY)
     axis.locator_params(axis="x", integer=True)

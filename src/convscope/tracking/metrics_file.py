@@ -22,7 +22,7 @@ _Row = tuple[float | None, int | None, dict[str, float]]  # epoch, step, scalars
 
 
 class MetricsFile(Logger):
-    """Appends scalars to a CSV file with the columns ``epoch``, ``step``, then one a scalar.
+    """Appends scalars to a CSV file with the columns ``epoch`` (of the run, from 1), ``step``, then one a scalar.
 
     A cell is empty where that scalar was not logged at that moment. Rows are gathered in memory and are on
     disk ``flush_seconds`` later at the latest; those of a validation or a test at once. A scalar that was not

@@ -1,4 +1,7 @@
-"""Where in its run a stage begins: every stage has a trainer of its own, which counts from 0."""
+"""Where in its run a stage begins: every stage has a trainer of its own, which counts from 0.
+
+What a run logs counts epochs through all stages, and from 1, as its console, its summary and its report do.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +20,7 @@ class Position:
         return None if step is None else step + self.steps
 
     def metrics(self, metrics: Mapping[str, Any]) -> Mapping[str, Any]:
-        """``metrics`` with the run's epoch for a stage's."""
-        if self.epochs and "epoch" in metrics:
-            return {**metrics, "epoch": metrics["epoch"] + self.epochs}
+        """``metrics`` with the run's epoch, counted from 1, for a stage's, counted from 0."""
+        if "epoch" in metrics:
+            return {**metrics, "epoch": metrics["epoch"] + self.epochs + 1}
         return metrics

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 STATUS_FILE = "status.json"  # how a run ended that is not complete
+SECONDS_FILE = "seconds.json"  # beside the checkpoints: what the run took so far, so that a resumed one adds to it
 TRACKERS_FILE = "trackers.json"  # which run of which tracker belongs to this folder, so that a resumed run finds it
 
 
@@ -181,6 +182,18 @@ class RunFolder:
         """Remember what identifies this run in ``tracker``, for a resume."""
         known = self.read_trackers() | {tracker: dict(identity)}
         write_atomically(self.path / TRACKERS_FILE, (json.dumps(known, indent=2) + "\n").encode())
+
+    def write_seconds(self, phases: Mapping[str, Mapping[str, float]]) -> None:
+        """Note the seconds of the run so far, by phase and by what they were spent on, for a resume.
+
+        A disk that is full costs their count only.
+        """
+        with suppress(OSError):
+            write_atomically(self.checkpoints / SECONDS_FILE, (json.dumps(phases, indent=2) + "\n").encode())
+
+    def read_seconds(self) -> dict[str, dict[str, float]]:
+        """The seconds that earlier processes have spent on the run; empty where none was noted."""
+        return _read_json(self.checkpoints / SECONDS_FILE) or {}
 
     def write_table(self, name: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Path:
         """Write ``tables/<name>.csv`` (UTF-8); a name with slashes makes sub-folders. Returns its path.

@@ -3,7 +3,7 @@
 import shlex
 from typing import Any
 
-from convscope.tracking.report.formats import as_dict, as_list, duration, metric, number
+from convscope.tracking.report.formats import as_dict, as_list, duration, metric, number, times
 
 NAMED_CLASSES = 12
 
@@ -54,6 +54,7 @@ def facts(summary: dict[str, Any]) -> list[tuple[str, str]]:
         "examples": sizes,
         "classes": _classes(classes) if isinstance(classes, list) else number(classes),
         "transfer": as_dict(summary.get("transfer")).get("name"),
+        "kept epoch": _kept(summary),
         "time": duration(as_dict(summary.get("seconds")).get("total")) if summary.get("seconds") else None,
         "seed": summary.get("seed"),
     }
@@ -72,6 +73,31 @@ def stages(summary: dict[str, Any]) -> list[dict[str, Any]]:
     """The stages of the training, as far as the summary has them."""
     told = as_list(as_dict(summary.get("transfer")).get("stages"))
     return [stage for stage in told if isinstance(stage, dict)]
+
+
+def kept_epoch(summary: dict[str, Any]) -> int | None:
+    """The epoch, from 1, whose weights are kept and were tested; None where it is not known."""
+    epoch = summary.get("best_epoch")
+    return epoch if isinstance(epoch, int) and not isinstance(epoch, bool) else None
+
+
+def times_shown(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Part, time and share of the run, and the run itself last."""
+    parts = times(summary, stages(summary))
+    total = sum(parts.values())
+    rows = [*parts.items(), ("the run", total)] if parts else []
+    return [(name, duration(took), f"{took / (total or 1.0):.1%}") for name, took in rows]
+
+
+def _kept(summary: dict[str, Any]) -> str | None:
+    """``7 of 12, by validation/accuracy``."""
+    epoch = kept_epoch(summary)
+    if epoch is None:
+        return None
+    trained = [stage.get("epochs") for stage in stages(summary)]
+    known = [count for count in trained if isinstance(count, int)]
+    of = f" of {sum(known)}" if known and len(known) == len(trained) else ""
+    return f"{epoch}{of}" + (f", by {summary['best_by']}" if summary.get("best_by") else "")
 
 
 def _classes(classes: list[Any]) -> str:

@@ -1,7 +1,9 @@
 """Numbers as a person reads them."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+PARTS = {"filling": "extracting features", "insight": "looking into the network"}  # of a run's seconds
 FRACTIONS = ("accuracy",)  # shown in percent
 
 
@@ -31,6 +33,37 @@ def duration(seconds: Any) -> str:
     if whole < 60:
         return f"{whole} s"
     return f"{whole // 60} min {whole % 60} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def times(summary: Mapping[str, Any], stages: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """The parts of a run's seconds by name, no second in two of them: they add up to the run's total.
+
+    Where the training was in stages, each has its part. What a summary of an earlier version counted twice is left
+    out, and what none of its parts has is the rest.
+    """
+    seconds = {name: float(took) for name, took in as_dict(summary.get("seconds")).items() if _is_time(took)}
+    total = seconds.pop("total", None)
+    if "rest" not in seconds:
+        for nested in PARTS:
+            seconds.pop(nested, None)
+        remainder = 0.0 if total is None else total - sum(seconds.values())
+        seconds |= {"rest": remainder} if seconds and remainder > 1e-6 else {}
+    own = {f"stage: {stage.get('name')}": float(stage["seconds"]) for stage in stages if _is_time(stage.get("seconds"))}
+    training = seconds.get("training")
+    in_stages = len(own) == len(stages) > 1 and training is not None
+    parts: dict[str, float] = {}
+    for name, took in seconds.items():
+        if name == "training" and in_stages:
+            parts |= own
+            between = took - sum(own.values())
+            parts |= {"between the stages": between} if between > 1e-6 else {}
+        elif took or name not in (*PARTS, "rest"):
+            parts[PARTS.get(name, name.replace("_", " "))] = took
+    return parts
+
+
+def _is_time(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0
 
 
 def as_dict(value: Any) -> dict[str, Any]:

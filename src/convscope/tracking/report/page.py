@@ -1,10 +1,10 @@
 """``report.html``: one page about a run, made from the run's folder alone."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from convscope.tracking import figures
+from convscope.tracking import curves, figures
 from convscope.tracking.metrics_file import read_metrics
 from convscope.tracking.report import facts
 from convscope.tracking.report.formats import as_dict, as_list, duration, number
@@ -16,6 +16,8 @@ from convscope.tracking.run_folder import RunFolder, json_ready
 
 CURVES = "learning_curves"
 BLOCKS = "parameters_by_block"  # of the first stage; those of the others have its name after it
+LAYERS = "parameters"
+LAYERS_OF_STAGE = f"{LAYERS}_stage_"
 MOST_BLOCK_CHARTS = 4
 SHOWN_TABLES = 16
 TEXT_BUDGET = 600_000  # bytes of all coloured texts; what has no room is a figure as any other
@@ -48,7 +50,7 @@ def _content(folder: RunFolder, summary: dict[str, Any], *, complete: bool) -> d
     stages = [str(stage.get("name")) for stage in facts.stages(summary)]
     texts = _texts(folder)
     drawn_anew = [*(name for name in REDRAWN if name in charts), *texts]
-    pictures, left_out = _pictures(folder, stages, drawn_anew)
+    pictures, left_out = _pictures(folder, stages, drawn_anew, facts.kept_epoch(summary))
     tables = _tables(folder)
     return {
         "title": facts.title(summary, folder.path.name),
@@ -58,6 +60,7 @@ def _content(folder: RunFolder, summary: dict[str, Any], *, complete: bool) -> d
         "warnings": as_list(summary.get("warnings")),
         "facts": facts.facts(summary),
         "stages": facts.stages(summary),
+        "times": facts.times_shown(summary),
         "metrics": facts.metrics(summary),
         "charts": charts,
         "sections": in_sections(pictures),
@@ -70,8 +73,11 @@ def _content(folder: RunFolder, summary: dict[str, Any], *, complete: bool) -> d
         "pictures_left_out": left_out,
         "tables": {table.name: table for table in tables if table.name in LEADING_TABLES},
         "block_tables": [table for table in tables if table.name.startswith(BLOCKS)],
+        "layer_tables": _of_stages(tables, stages),
         "other_tables": [
-            table for table in tables if table.name not in LEADING_TABLES and not table.name.startswith(BLOCKS)
+            table
+            for table in tables
+            if table.name not in LEADING_TABLES and not table.name.startswith((BLOCKS, LAYERS_OF_STAGE))
         ],
         "captions": CAPTIONS,
         "environment": {key: value for key, value in as_dict(summary.get("environment")).items() if value is not None},
@@ -86,10 +92,13 @@ def _charts(folder: RunFolder, summary: dict[str, Any]) -> dict[str, list[tuple[
     from convscope.tracking.report import network_charts, training_charts
     from convscope.tracking.report.charting import as_item
     from convscope.tracking.report.confusion_chart import confusion_chart
+    from convscope.tracking.report.training_charts import Kept
 
     rows, stages = read_metrics(folder.metrics_file), facts.stages(summary)
     classes = [str(name) for name in as_list(as_dict(summary.get("data")).get("classes"))]
-    made: dict[str, list[tuple[str, Any]]] = {CURVES: training_charts.curve_charts(rows, stages)}
+    final = facts.kept_epoch(summary)
+    kept = Kept(final, curves.kept_at_ends(stages, final))
+    made: dict[str, list[tuple[str, Any]]] = {CURVES: training_charts.curve_charts(rows, stages, kept)}
     took = training_charts.time_chart(summary, stages)
     made["time"] = [("Where the time went", took)]
     tables = {
@@ -125,15 +134,25 @@ def _natural(files: Iterable[Path]) -> list[Path]:
     return sorted(files, key=lambda file: (len(file.name), file.name))
 
 
-def _pictures(folder: RunFolder, stages: list[str], drawn_anew: list[str]) -> tuple[list[Inlined], int]:
+def _pictures(
+    folder: RunFolder, stages: list[str], drawn_anew: list[str], kept: int | None
+) -> tuple[list[Inlined], int]:
     rows = read_metrics(folder.metrics_file)
-    curves = folder.media / f"{CURVES}.png"
-    if rows and not (curves.exists() and curves.stat().st_mtime >= folder.metrics_file.stat().st_mtime):
-        folder.write_figure(CURVES, figures.learning_curves(rows))
+    drawn = folder.media / f"{CURVES}.png"
+    if rows and not (drawn.exists() and drawn.stat().st_mtime >= folder.metrics_file.stat().st_mtime):
+        folder.write_figure(CURVES, figures.learning_curves(rows, kept))
     names = {
         path.relative_to(folder.media).with_suffix("").as_posix(): path for path in folder.media.rglob("[!.]*.png")
     }
     return inline_pictures({name: names[name] for name in ordered(names, stages) if name not in drawn_anew})
+
+
+def _of_stages(tables: Sequence[ShownTable], stages: Sequence[str]) -> list[tuple[str, ShownTable]]:
+    """The tables of the layers with what each is of, the stages in their order."""
+    named = {table.name: table for table in tables}
+    names = [LAYERS, *(f"{LAYERS_OF_STAGE}{number + 1}" for number in range(1, max(1, len(stages))))]
+    of = [f": what the stage {stage} trains" if len(stages) > 1 else "" for stage in stages or [""]]
+    return [(f"Layer by layer{words}", named[name]) for words, name in zip(of, names, strict=True) if name in named]
 
 
 def _texts(folder: RunFolder) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """How the training went: curves with their stages, and where the time went."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from bokeh.models import BoxAnnotation, ColumnDataSource, Label
@@ -8,7 +9,7 @@ from bokeh.plotting import figure
 
 from convscope.tracking import curves
 from convscope.tracking.report import charting
-from convscope.tracking.report.formats import as_dict, duration
+from convscope.tracking.report.formats import duration, times
 
 COLOURS = {"train": charting.BLUE, "validation": charting.ORANGE}
 MOST_POINTS = 1500  # a curve; a screen has no more
@@ -16,14 +17,29 @@ RATE = "learning_rate"
 NAMES = {"auroc": "AUROC"}  # that are no words
 
 
-def curve_charts(rows: Sequence[curves.Row], stages: Sequence[Mapping[str, Any]]) -> list[tuple[str, figure]]:
-    """One chart a metric (title, chart): training and validation, the best value ringed, the stages shaded."""
+@dataclass(frozen=True)
+class Kept:
+    """The epochs, from 1, whose weights were kept: ``final`` of the run, ``before`` it at the ends of stages."""
+
+    final: int | None = None
+    before: Sequence[int] = ()
+
+
+NOTHING_KEPT = Kept()
+
+
+def curve_charts(
+    rows: Sequence[curves.Row], stages: Sequence[Mapping[str, Any]], kept: Kept = NOTHING_KEPT
+) -> list[tuple[str, figure]]:
+    """One chart a metric (title, chart): training and validation, the kept epoch ringed, the stages shaded.
+
+    The ring stands at the same epoch in all of them, whatever metric chose it; what was kept at the end of an
+    earlier stage has a thin grey one.
+    """
     metrics = curves.panels(rows)
     by_epoch = curves.counted_in_epochs(rows, metrics)
     spans = curves.stage_spans(rows, stages, by_epoch=by_epoch)
-    charts = [
-        (_titled(rows, metric, by_epoch=by_epoch), _curve_chart(rows, metric, by_epoch, spans)) for metric in metrics
-    ]
+    charts = [(_titled(rows, metric, kept), _curve_chart(rows, metric, by_epoch, spans, kept)) for metric in metrics]
     rate = curves.points(rows, RATE, by_epoch=False)
     if len(rate) > 1:
         steps = curves.stage_spans(rows, stages, by_epoch=False)
@@ -31,13 +47,21 @@ def curve_charts(rows: Sequence[curves.Row], stages: Sequence[Mapping[str, Any]]
     return charts
 
 
-def _titled(rows: Sequence[curves.Row], metric: str, *, by_epoch: bool) -> str:
-    values = [y for _, y in curves.points(rows, f"validation/{metric}", by_epoch=by_epoch)]
-    best = f": best {values[curves.best(metric, values)]:.4g}" if values else ""
-    return f"{NAMES.get(metric, metric.replace('_', ' '))}{best}"
+def _titled(rows: Sequence[curves.Row], metric: str, kept: Kept) -> str:
+    """With the value of the kept epoch; where none is known, as of a run that is not complete, with the best so far."""
+    values = [y for _, y in curves.points(rows, f"validation/{metric}", by_epoch=False)]
+    ring = curves.of_epoch(rows, f"validation/{metric}", kept.final, by_epoch=False)
+    said = ""
+    if ring is not None:
+        said = f": {ring[1]:.4g} at epoch {kept.final} (kept)"
+    elif values and kept.final is None:
+        said = f": best {values[curves.best(metric, values)]:.4g}"
+    return f"{NAMES.get(metric, metric.replace('_', ' '))}{said}"
 
 
-def _curve_chart(rows: Sequence[curves.Row], metric: str, by_epoch: bool, spans: Sequence[curves.Span]) -> figure:
+def _curve_chart(
+    rows: Sequence[curves.Row], metric: str, by_epoch: bool, spans: Sequence[curves.Span], kept: Kept
+) -> figure:
     made = charting.chart(x_axis_label="epoch" if by_epoch else "step")
     _shade(made, spans)
     for split, colour in COLOURS.items():
@@ -57,14 +81,24 @@ def _curve_chart(rows: Sequence[curves.Row], metric: str, by_epoch: bool, spans:
             mode="vline" if split == "validation" else "mouse",
         )
         if split == "validation":
-            best = curves.best(metric, y)
-            made.scatter([x[best]], [y[best]], size=13, line_color=charting.RED, fill_color=None, line_width=2)
+            for epoch, colour, width in [
+                *((epoch, charting.GREY, 1) for epoch in kept.before),
+                (kept.final, charting.RED, 2),
+            ]:
+                ring = curves.of_epoch(rows, f"{split}/{metric}", epoch, by_epoch=by_epoch)
+                if ring is not None:
+                    _ring(made, ring, epoch, colour, width)
     if by_epoch:
         made.xaxis.ticker.desired_num_ticks = 8
         made.xaxis.ticker.mantissas = [1, 2, 5]
         made.xaxis.ticker.min_interval = 1
     _tidy_legend(made)
     return made
+
+
+def _ring(made: figure, at: tuple[float, float], epoch: int | None, colour: str, width: int) -> None:
+    source = ColumnDataSource({"x": [at[0]], "y": [at[1]], "kept": [epoch]})
+    made.scatter("x", "y", source=source, size=13, line_color=colour, fill_color=None, line_width=width)
 
 
 def _rate_chart(rate: list[tuple[float, float]], spans: Sequence[curves.Span]) -> figure:
@@ -98,20 +132,8 @@ def _shade(made: figure, spans: Sequence[curves.Span]) -> None:
 
 
 def time_chart(summary: Mapping[str, Any], stages: Sequence[Mapping[str, Any]]) -> figure | None:
-    """A bar for each part of the run's seconds, that of the training cut into its stages."""
-    parts = {
-        name.replace("_", " "): float(took)
-        for name, took in as_dict(summary.get("seconds")).items()
-        if name != "total" and isinstance(took, (int, float)) and took >= 0
-    }
-    timed = [
-        (f"stage: {stage.get('name')}", float(stage["seconds"]))
-        for stage in stages
-        if isinstance(stage.get("seconds"), (int, float))
-    ]
-    if len(timed) > 1 and parts.pop("training", None) is not None:
-        first = list(parts.items())
-        parts = dict([*first[:1], *timed, *first[1:]])
+    """A bar for each part of the run's seconds, that of the training cut into its stages; they add up to the run."""
+    parts = times(summary, stages)
     if not parts:
         return None
     names = [charting.plain(name) for name in parts]

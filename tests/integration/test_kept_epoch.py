@@ -1,0 +1,145 @@
+"""What a run in stages tells of its kept epoch, its times and its trained parameters, everywhere the same."""
+
+import csv
+import json
+import re
+
+import pytest
+import torch
+
+STAGES = (
+    "transfer.stages=[{name: head, train: [head], epochs: 3, lr: 0.003},"
+    "{name: last, train: [last_block], epochs: 2, lr: %s}]"
+)
+TOLD = ("model=lenet5", "data=digits", "data.augmentation=none", "logger=csv", "transfer=scratch")
+LAYERS = {"c1": 156, "c3": 2416, "c5": 48_120, "f6": 10_164, "output": 850}  # parameters, by hand
+
+
+def summary_of(run):
+    return json.loads((run / "summary.json").read_text())
+
+
+def rows_of(file):
+    with file.open(newline="") as opened:
+        return list(csv.DictReader(opened))
+
+
+def adds_up(summary):
+    parts = {name: seconds for name, seconds in summary["seconds"].items() if name != "total"}
+    stages = summary["transfer"]["stages"]
+    assert sum(parts.values()) == pytest.approx(summary["seconds"]["total"], rel=1e-12)
+    assert sum(stage["seconds"] for stage in stages) == pytest.approx(parts["training"], rel=1e-12)
+    assert sum(stage["seconds_filling"] for stage in stages) <= parts["filling"]
+    assert sum(stage["seconds_insight"] for stage in stages) <= parts.get("insight", 0.0)
+
+
+def kept_in_file(run, stages):
+    """The epoch of the run, from 1, whose weights ``best.ckpt`` has."""
+    best = torch.load(run / "checkpoints/best.ckpt", weights_only=True)
+    return sum(stage["epochs"] for stage in stages[: best["stage"]]) + best["epoch"] + 1
+
+
+@pytest.mark.parametrize(
+    ("options", "later"),
+    [
+        (("0.001",), True),
+        # a rate that ruins the network: what the first stage had is kept
+        (("20",), False),
+        (("0.001", "callbacks.checkpoint.monitor=validation/loss", "callbacks.checkpoint.mode=min"), True),
+    ],
+)
+def test_the_kept_epoch_is_the_same_everywhere(convscope, tmp_path, options, later):
+    ended = convscope("train", *TOLD, STAGES % options[0], *options[1:], "callbacks=none", "folder=run")
+    assert ended.status == 0, ended.err
+    run, summary = tmp_path / "run", summary_of(tmp_path / "run")
+    stages, monitor = summary["transfer"]["stages"], summary["best_by"]
+    validated = [row for row in rows_of(run / "metrics.csv") if row["validation/loss"]]
+    assert [int(row["epoch"]) for row in validated] == [1, 2, 3, 4, 5]
+    values = [float(row[monitor]) for row in validated]
+    pick = min if monitor.endswith("loss") else max
+    latest = {end: max(at + 1 for at in range(end) if values[at] == pick(values[:end])) for end in (3, 5)}
+    assert [stage["best_epoch"] for stage in stages] == [latest[3], latest[5]]
+    assert summary["best_epoch"] == latest[5] == kept_in_file(run, stages)
+    assert (summary["best_epoch"] > 3) is later
+    row = validated[latest[5] - 1]
+    for name, value in summary["metrics"]["validation"].items():
+        assert value == float(row[f"validation/{name}"])
+    assert f"kept     epoch {latest[5]} of 5, by {monitor}" in ended.out
+    assert re.findall(r"^epoch (\d+)/(\d+)", ended.out, re.MULTILINE) == [
+        ("1", "3"), ("2", "3"), ("3", "3"), ("4", "5"), ("5", "5"),
+    ]  # fmt: skip
+    page = (run / "report.html").read_text()
+    assert f"<dd>{latest[5]} of 5, by {monitor}</dd>" in page
+    for name in ("loss", "accuracy"):
+        assert f"{name}: {float(row[f'validation/{name}']):.4g} at epoch {latest[5]} (kept)" in page
+    (test,) = [row for row in rows_of(run / "metrics.csv") if row.get("test/accuracy")]
+    assert test["epoch"] == "5"
+    adds_up(summary)
+
+
+def test_the_best_epoch_of_a_stage_that_ends_early(convscope, tmp_path):
+    told = ("transfer=head", "transfer.weights=any", "transfer.epochs=30", "transfer.patience=1", "transfer.lr=10")
+    assert convscope("train", *TOLD[:4], *told, "callbacks=none", "folder=run").status == 0
+    summary = summary_of(tmp_path / "run")
+    (stage,) = summary["transfer"]["stages"]
+    assert (
+        stage["best_epoch"] == summary["best_epoch"] == kept_in_file(tmp_path / "run", [stage]) < stage["epochs"] < 30
+    )
+
+
+def test_each_table_counts_what_its_own_stage_trains(convscope, tmp_path):
+    ended = convscope("train", *TOLD, STAGES % "0.001", "callbacks=default", "folder=run")
+    assert ended.status == 0, ended.err
+    run, summary = tmp_path / "run", summary_of(tmp_path / "run")
+    trained = {"parameters": ["output"], "parameters_stage_2": ["c5", "f6"]}
+    for stage, (name, layers) in zip(summary["transfer"]["stages"], trained.items(), strict=True):
+        rows = {row["layer"]: row for row in rows_of(run / f"tables/{name}.csv") if int(row["parameters"])}
+        assert {layer: int(row["parameters"]) for layer, row in rows.items()} == LAYERS
+        own = {layer: LAYERS[layer] if layer in layers else 0 for layer in LAYERS}
+        assert {layer: int(row["trainable"]) for layer, row in rows.items()} == own
+        blocks = rows_of(run / f"tables/{name.replace('parameters', 'parameters_by_block')}.csv")
+        assert sum(int(row["trainable"]) for row in blocks) == sum(own.values()) == stage["trainable_parameters"]
+    adds_up(summary)
+    assert summary["seconds"]["insight"] > 0
+    assert "looking into the network" in ended.out
+
+
+def test_a_resumed_run_takes_as_long_as_its_processes_together(convscope, tmp_path, monkeypatch):
+    from convscope.callbacks.checkpoints import Checkpoints
+
+    write = Checkpoints._write
+
+    def write_and_end(self, *arguments):
+        write(self, *arguments)
+        if self.stage == 1:
+            raise KeyboardInterrupt
+
+    told = (*TOLD, STAGES % "0.001", "callbacks=none", "folder=run")
+    with monkeypatch.context() as patched:
+        patched.setattr(Checkpoints, "_write", write_and_end)
+        assert convscope("train", *told).status != 0
+    run = tmp_path / "run"
+    assert not (run / "summary.json").exists()
+    file = run / "checkpoints/seconds.json"
+    noted = json.loads(file.read_text())
+    assert noted["stage 1"]["own"] > 0
+    assert noted["stage 2"]["own"] > 0
+    noted["stage 2"]["own"] += 1000
+    noted["preparation"]["own"] += 200
+    file.write_text(json.dumps(noted))
+    before = sum(seconds for parts in noted.values() for seconds in parts.values())
+    ended = convscope("train", "resume=run")
+    assert ended.status == 0, ended.err
+    summary = summary_of(run)
+    adds_up(summary)
+    assert summary["seconds"]["total"] > before
+    assert summary["transfer"]["stages"][1]["seconds"] > 1000
+    assert summary["transfer"]["stages"][0]["seconds"] == pytest.approx(noted["stage 1"]["own"])
+    assert summary["seconds"]["preparation"] > 200
+    assert summary["best_epoch"] == kept_in_file(run, summary["transfer"]["stages"])
+
+
+def test_a_training_that_diverges_names_the_epoch_of_the_run(convscope):
+    ended = convscope("train", *TOLD, STAGES % "1e6", "callbacks=none")
+    assert ended.status == 2
+    assert "in epoch 4 the training loss is nan: it diverged; lower the rate of the stage last" in ended.err
