@@ -80,7 +80,7 @@ def drawn(monkeypatch, tmp_path):
 
 @pytest.fixture
 def pretended(monkeypatch, drawn):
-    monkeypatch.setattr(comparison, "write_sweep_report", lambda folder: folder / "report.html")
+    monkeypatch.setattr(comparison, "write_sweep_report", lambda folder, *_, **__: folder / "report.html")
     monkeypatch.setattr(search_figures, "draw", lambda folder, study: None)
     return drawn
 

@@ -187,7 +187,7 @@ def test_a_sweep(opened: Any, tmp_path: Path) -> None:
     page = watched.page
     page.goto(report.as_uri())
     page.wait_for_selector("html[data-drawn=true]", timeout=60_000)
-    assert page.locator("h1").inner_text() == "90.0% test accuracy, the best of 4 runs"
+    assert page.locator("h1").inner_text() == "90.0% validation accuracy, the best of 4 runs; 90.0% on the test"
     assert page.locator("header code").inner_text() == "seed=1"
     rows = page.locator("table tbody tr td:nth-child(2)")
     assert rows.all_inner_texts() == ["1", "2", "0", "3"]  # best first

@@ -27,6 +27,6 @@ def run(config: Compare, overrides: Sequence[str]) -> None:
         raise UserError(f"sweep={folder}: no such folder")
     if not any(folder.glob("*/config.yaml")):
         raise UserError(f"sweep={folder}: holds no runs; name a folder such as outputs/sweeps/NAME")
-    lowest = {"auto": config.metric.endswith("/loss"), "lowest": True, "highest": False}[config.order]
+    lowest = {"auto": None, "lowest": True, "highest": False}[config.order]
     if not compare(folder, config.metric, lowest=lowest):
         raise UserError(f"metric={config.metric}: no complete run of {folder} has it")

@@ -13,6 +13,7 @@ from convscope.tracking.wandb_run import STEP
 NAME = "convscope"
 SWEPT = ("model.name", "data.name", "transfer.name", "seed")  # columns by which the runs of a sweep differ
 SCORE = "metrics/test/accuracy"  # of a run's summary, as `Recorder.summary` writes it
+CHOSEN_BY = "metrics/validation/accuracy"  # what the runs of a sweep are compared by: the test set chooses none
 METHODS = ("gradient", "grad_cam")  # of `callbacks.saliency`, unless others are asked for
 WIDE, HIGH = 12, 8  # a report's grid is 24 wide
 
@@ -55,7 +56,7 @@ def build_dashboard(entity: str, project: str, *, offline: bool = False) -> Dash
         name=NAME,
         sections=[ws.Section(name=name, panels=panels, is_open=True) for name, _, panels in sections],
         settings=ws.WorkspaceSettings(x_axis=STEP, max_runs=20),
-        runset_settings=ws.RunsetSettings(groupby=[], pinned_columns=[f"summary:{SCORE}"]),
+        runset_settings=ws.RunsetSettings(groupby=[], pinned_columns=[f"summary:{CHOSEN_BY}", f"summary:{SCORE}"]),
     )
     blocks: list[Any] = [wr.TableOfContents()]
     for name, words, panels in _sections():  # new panels: one cannot stand in two places
@@ -96,8 +97,8 @@ def _sections() -> list[tuple[str, str, list[Any]]]:
             wr.WeavePanelSummaryTable(table_name="parameters/parameters"),
             _line("trainable parameters", ["parameters/trainable"]),
             wr.ScatterPlot(
-                title="accuracy for parameters", x=wr.SummaryMetric("model/parameters"), y=wr.SummaryMetric(SCORE),
-                log_x=True,
+                title="accuracy for parameters", x=wr.SummaryMetric("model/parameters"),
+                y=wr.SummaryMetric(CHOSEN_BY), log_x=True,
             ),
         ]),
         ("Mistakes", "What the networks got most wrong.", [
@@ -110,11 +111,13 @@ def _sections() -> list[tuple[str, str, list[Any]]]:
             wr.ParallelCoordinatesPlot(
                 columns=[
                     *(wr.ParallelCoordinatesPlotColumn(metric=wr.Config(key), display_name=key) for key in SWEPT),
-                    wr.ParallelCoordinatesPlotColumn(metric=wr.SummaryMetric(SCORE), display_name="test accuracy"),
+                    wr.ParallelCoordinatesPlotColumn(
+                        metric=wr.SummaryMetric(CHOSEN_BY), display_name="validation accuracy"
+                    ),
                 ]
             ),
-            wr.BarPlot(title="test accuracy", metrics=[SCORE], max_runs_to_show=40),
-            wr.ParameterImportancePlot(with_respect_to=SCORE),
+            wr.BarPlot(title="validation accuracy", metrics=[CHOSEN_BY], max_runs_to_show=40),
+            wr.ParameterImportancePlot(with_respect_to=CHOSEN_BY),
             wr.RunComparer(diff_only="split"),
         ]),
     ]  # fmt: skip

@@ -9,53 +9,40 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from convscope.commands.console import is_quiet, say_always, the_console
+from convscope.commands.console import is_quiet, say, say_always, the_console, warn
 from convscope.tracking.report.formats import as_dict, duration, metric, number
-from convscope.tracking.report.sweep import SweptRun, swept_runs, varied_keys, write_sweep_report
+from convscope.tracking.report.sweep import swept_runs, varied_keys, write_sweep_report
+from convscope.tracking.report.sweep_order import METRIC, SweptRun, ordered
 from convscope.tracking.run_folder import write_atomically
 
-METRIC = "test/accuracy"
 CSV_FILE = "comparison.csv"
 
 
-def compare(folder: Path, by: str = METRIC, *, lowest: bool = False) -> bool:
+def compare(folder: Path, by: str = METRIC, *, lowest: bool | None = None) -> bool:
     """Print the runs of ``folder``, best first, and write them to ``comparison.csv`` and ``report.html`` in it.
 
     Args:
         folder: The sweep's.
-        by: ``test/NAME`` or ``validation/NAME``.
-        lowest: Whether a low value is the better one.
+        by: ``validation/NAME``, or ``test/NAME``, which is warned of.
+        lowest: Whether a low value is the better one; None: as the metric's name tells.
 
     Returns:
         Whether a run has the metric.
     """
-    runs = ranked(swept_runs(folder), by, lowest=lowest)
-    varied = varied_keys(runs)
+    runs = swept_runs(folder)
+    order, varied = ordered(runs, by, lowest=lowest), varied_keys(runs)
     file = folder / CSV_FILE
-    write_atomically(file, _csv(runs, varied).encode())
-    report = write_sweep_report(folder)
+    write_atomically(file, _csv(order.runs, varied).encode())
+    report = write_sweep_report(folder, by, lowest=lowest)
     if not is_quiet():
         the_console().print()
-        the_console().print(_table(runs, varied, by))
+        the_console().print(_table(order.runs, varied, order.by))
         the_console().print()
+        say(f"{'best first' if order.best else 'ordered'}, by {order.by}")
+    for note in order.notes:
+        warn(note)
     say_always(f"table    {file}\nreport   {report}")
-    return any(value_of(run, by) is not None for run in runs)
-
-
-def ranked(runs: Sequence[SweptRun], by: str, *, lowest: bool) -> list[SweptRun]:
-    """The runs, best first; those without the metric last, all in the order of their names where equal."""
-
-    def place(run: SweptRun) -> tuple[bool, float, str]:
-        value = value_of(run, by)
-        return value is None, 0.0 if value is None else value if lowest else -value, run.folder.path.name
-
-    return sorted(runs, key=place)
-
-
-def value_of(run: SweptRun, by: str) -> float | None:
-    """A metric, as in ``test/accuracy``, of a run; None where it has none."""
-    split, _, name = by.partition("/")
-    return run.score(split, name)
+    return any(run.value(by) is not None for run in runs)
 
 
 def how(run: SweptRun) -> str:
@@ -69,7 +56,7 @@ def _table(runs: Sequence[SweptRun], varied: Sequence[str], by: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="cyan")
     for key in varied:
         table.add_column(key)
-    shown = list(dict.fromkeys([by, "test/accuracy", "validation/accuracy", "test/loss"]))
+    shown = list(dict.fromkeys([by, "validation/accuracy", "test/accuracy", "test/loss"]))
     for heading in (*shown, "parameters", "time"):
         table.add_column(heading, justify="right")
     table.add_column("status")
@@ -77,7 +64,7 @@ def _table(runs: Sequence[SweptRun], varied: Sequence[str], by: str) -> Table:
         model, seconds = as_dict(run.summary.get("model")), as_dict(run.summary.get("seconds"))
         table.add_row(
             *(Text(run.overrides.get(key, "")) for key in varied),
-            *(metric(name.partition("/")[2], value_of(run, name)) for name in shown),
+            *(metric(name.partition("/")[2], run.value(name)) for name in shown),
             number(model.get("parameters")),
             duration(seconds.get("total")),
             Text(how(run)),
@@ -101,7 +88,7 @@ def _csv(runs: Sequence[SweptRun], varied: Sequence[str]) -> str:
     for run in runs:
         model, field = as_dict(run.summary.get("model")), as_dict(run.summary.get("receptive_field"))
         row: list[Any] = [run.folder.path.name, *(run.overrides.get(key, "") for key in varied), how(run)]
-        row += [value_of(run, name) for name in metrics]
+        row += [run.value(name) for name in metrics]
         row += [model.get("parameters"), model.get("multiply_adds"), field.get("theoretical")]
         writer.writerow([*row, as_dict(run.summary.get("seconds")).get("total")])
     return text.getvalue()

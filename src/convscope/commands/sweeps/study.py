@@ -159,8 +159,11 @@ class Study:
         return sum(trial.state.is_finished() for trial in self._trials())
 
     def best(self) -> FrozenTrial | None:
-        """The completed trial with the best value, the first of equals."""
-        return self.study.best_trial if self._trials(TrialState.COMPLETE) else None
+        """The completed trial with the best value, the first of equals; None where none has one."""
+        sign = 1.0 if self.told.lowest else -1.0
+        scored = [(trial.value, trial) for trial in self._trials(TrialState.COMPLETE) if trial.value is not None]
+        found = min(scored, key=lambda one: (sign * one[0], one[1].number), default=None)
+        return None if found is None else found[1]
 
     def name_of(self, trial: FrozenTrial) -> str:
         """The name of a trial's folder: its number and what it chose."""

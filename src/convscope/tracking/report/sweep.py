@@ -3,7 +3,6 @@
 import os
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,10 +13,12 @@ from convscope.tracking.report import facts
 from convscope.tracking.report.formats import as_dict, as_list, duration, metric, number
 from convscope.tracking.report.pictures import Inlined, inline_pictures
 from convscope.tracking.report.side_by_side import MAPS, Look, looks
+from convscope.tracking.report.sweep_order import METRIC, Order, SweptRun, natural, ordered
 from convscope.tracking.report.template import render
 from convscope.tracking.run_folder import STATUS_FILE, RunFolder
 
 MOST_CURVES = 40
+SHOWN = ("validation/accuracy", "test/accuracy", "test/loss")  # columns of the table that are always there
 COMPARED = ("accuracy", "loss")  # validation curves, laid over each other
 
 RELATIONS: tuple[tuple[str, bool, Callable[[Mapping[str, Any]], Any]], ...] = (  # unit, by factors, where it stands
@@ -27,32 +28,20 @@ RELATIONS: tuple[tuple[str, bool, Callable[[Mapping[str, Any]], Any]], ...] = ( 
 )
 
 
-@dataclass(frozen=True)
-class SweptRun:
-    """One run of a sweep, as far as its folder tells."""
-
-    folder: RunFolder
-    summary: dict[str, Any]
-    overrides: Mapping[str, str]
-
-    @property
-    def complete(self) -> bool:
-        """Whether it has written its summary."""
-        return bool(self.summary)
-
-    def score(self, split: str, name: str) -> float | None:
-        """A metric of ``summary.json``; None where it is not there."""
-        value = as_dict(as_dict(self.summary.get("metrics")).get(split)).get(name)
-        return float(value) if isinstance(value, (int, float)) else None
-
-
-def write_sweep_report(folder: str | os.PathLike[str]) -> Path:
+def write_sweep_report(folder: str | os.PathLike[str], by: str = METRIC, *, lowest: bool | None = None) -> Path:
     """Write ``report.html`` into the folder of a sweep, about the runs below it; return its path.
 
     Runs that are not complete are listed as such. To be called again when another run has ended.
+
+    Args:
+        folder: The sweep's.
+        by: The metric that puts the runs in order and chooses the best, as in ``validation/accuracy``.
+        lowest: Whether a low value is the better one; None: as the metric's name tells.
     """
     page = RunFolder(folder)
-    page.write_report(render("sweep.html.jinja", _content(page.path, swept_runs(page.path))))
+    page.write_report(
+        render("sweep.html.jinja", _content(page.path, ordered(swept_runs(page.path), by, lowest=lowest)))
+    )
     return page.report_file
 
 
@@ -60,7 +49,7 @@ def swept_runs(folder: Path) -> list[SweptRun]:
     """The runs below ``folder``, complete or not, in the order of their names; those too that failed at once."""
     found = []
     told = {file.parent for name in ("config.yaml", STATUS_FILE) for file in folder.glob(f"*/{name}")}
-    for path in sorted(told, key=lambda path: _natural(path.name)):
+    for path in sorted(told, key=lambda path: natural(path.name)):
         run = RunFolder(path)
         summary = run.read_summary() or {}
         words = [str(word) for word in as_list(summary.get("overrides"))] or _typed(run)
@@ -79,23 +68,25 @@ def _typed(run: RunFolder) -> list[str]:
         return first.removeprefix("# convscope train ").split()
 
 
-def _content(folder: Path, runs: Sequence[SweptRun]) -> dict[str, Any]:
-    varied = varied_keys(runs)
-    ranked = sorted(runs, key=lambda run: (-(run.score("test", "accuracy") or -1.0), run.folder.path.name))
-    best = ranked[0] if ranked and ranked[0].score("test", "accuracy") is not None else None
+def _content(folder: Path, order: Order) -> dict[str, Any]:
+    in_names = sorted(order.runs, key=lambda run: natural(run.folder.path.name))
+    varied = varied_keys(in_names)
+    own = order.by if order.by not in SHOWN else None
     return {
         "title": folder.name,
-        "headline": f"{metric('accuracy', best.score('test', 'accuracy'))} test accuracy, the best of {len(runs)} runs"
-        if best
-        else f"{len(runs)} runs",
-        "best": _label(best, varied) if best else None,
+        "headline": order.headline,
+        "by": order.by,
+        "own": own,
+        "best": _label(order.best, varied) if order.best else None,
         "varied": varied,
-        "rows": [_row(run, varied) for run in ranked],
-        "charts": _charts(ranked, varied),
+        "rows": [_row(run, varied, own) for run in order.runs],
+        "charts": _charts(order.runs, varied),
         "search": _search(RunFolder(folder)),
-        "looks": _looks(ranked, varied),
-        "warnings": [f"{run.folder.path.name} is not complete" for run in runs if not run.complete],
-    }
+        "looks": _looks(order.runs, varied),
+        "warnings": [
+            *order.notes, *(f"{run.folder.path.name} is not complete" for run in in_names if not run.complete)
+        ],
+    }  # fmt: skip
 
 
 def varied_keys(runs: Sequence[SweptRun]) -> list[str]:
@@ -109,7 +100,7 @@ def _label(run: SweptRun, varied: Sequence[str]) -> str:
     return told or run.folder.path.name
 
 
-def _row(run: SweptRun, varied: Sequence[str]) -> dict[str, Any]:
+def _row(run: SweptRun, varied: Sequence[str], own: str | None) -> dict[str, Any]:
     model = as_dict(run.summary.get("model"))
     return {
         "name": run.folder.path.name,
@@ -120,6 +111,8 @@ def _row(run: SweptRun, varied: Sequence[str]) -> dict[str, Any]:
         "test": metric("accuracy", run.score("test", "accuracy")),
         "validation": metric("accuracy", run.score("validation", "accuracy")),
         "loss": metric("loss", run.score("test", "loss")),
+        "own": None if own is None else metric(own.partition("/")[2], run.value(own)),
+        "kept_epoch": number(run.kept_epoch),
         "parameters": number(model.get("parameters")),
         "time": duration(as_dict(run.summary.get("seconds")).get("total")),
     }
@@ -152,7 +145,11 @@ def _charts(runs: Sequence[SweptRun], varied: Sequence[str]) -> list[tuple[str, 
         by_epoch = all(curves.counted_in_epochs(logged, [name]) for _, logged in rows)
         drawn = [(label, curves.points(logged, f"validation/{name}", by_epoch=by_epoch)) for label, logged in rows]
         if any(points for _, points in drawn):
-            charts.append((f"Validation {name}", as_item(overlay_chart(drawn, "epoch" if by_epoch else "step"))))
+            kept = [
+                curves.of_epoch(logged, f"validation/{name}", run.kept_epoch, by_epoch=by_epoch)
+                for (_, run), (_, logged) in zip(labelled, rows, strict=False)
+            ]
+            charts.append((f"Validation {name}", as_item(overlay_chart(drawn, "epoch" if by_epoch else "step", kept))))
     return charts
 
 
@@ -176,8 +173,3 @@ def _looks(runs: Sequence[SweptRun], varied: Sequence[str]) -> list[list[Look]]:
         if run.complete and (run.folder.media / MAPS).is_file()
     ]
     return looks(sheets)
-
-
-def _natural(name: str) -> tuple[int, str]:
-    number, _, rest = name.partition("_")
-    return (int(number), rest) if number.isdigit() else (10**9, name)

@@ -56,15 +56,21 @@ def relation_chart(points: Sequence[tuple[int, str, float, float]], unit: str, *
     return made
 
 
-def overlay_chart(drawn: Sequence[tuple[str, list[tuple[float, float]]]], unit: str) -> figure:
-    """A curve a run, each with its label where the pointer stands.
+def overlay_chart(
+    drawn: Sequence[tuple[str, list[tuple[float, float]]]], unit: str, kept: Sequence[tuple[float, float] | None] = ()
+) -> figure:
+    """A curve a run, each with its label where the pointer stands, and a ring around the epoch that it kept.
 
     Args:
         drawn: Label and points of each run; those without points are left out. A place has the colour that it has in
             the other charts.
         unit: Of the x-axis: epoch or step.
+        kept: For each run the point of the epoch whose weights it kept; None where that is not known.
     """
     made = charting.chart(height=320, x_axis_label=unit)
+    if unit == "epoch":
+        made.xaxis.ticker.mantissas = [1, 2, 5]
+        made.xaxis.ticker.min_interval = 1
     for place, (label, points) in enumerate(drawn):
         if not points:
             continue
@@ -73,6 +79,9 @@ def overlay_chart(drawn: Sequence[tuple[str, list[tuple[float, float]]]], unit: 
         colour = charting.SERIES[place % len(charting.SERIES)]
         made.line("x", "y", source=source, color=colour, line_width=2, alpha=0.85)
         dots = made.scatter("x", "y", source=source, color=colour, size=5)
+        ring = kept[place] if place < len(kept) else None
+        if ring is not None:
+            made.scatter([ring[0]], [ring[1]], size=13, line_color=colour, fill_color=None, line_width=2)
         charting.tips(made, [("", "@run"), (unit, "@x{0}"), ("", "@y{0.0000}")], renderers=[dots])
     return made
 
