@@ -195,6 +195,22 @@ class Classification(pl.LightningModule):
             for parameter in group["params"]:
                 parameter.grad = None
 
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Limit the norm of all gradients together to ``gradient_clip_val``; None or 0 leaves them as they are.
+
+        Lightning's own way refuses every fused optimizer under autocast, since one of them unscales within its step
+        what a gradient scaler has scaled. bf16 has no scaler, and with one (fp16) `configure_optimizers` takes no
+        fused optimizer: the gradients that come here are never scaled.
+        """
+        if gradient_clip_val:
+            parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+            torch.nn.utils.clip_grad_norm_(parameters, gradient_clip_val)
+
     def criterion(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """The objective: logits (N, classes) and labels (N,), or shares of classes (N, classes), to a number."""
         return F.cross_entropy(logits, targets, self.class_weights, label_smoothing=self.objective.label_smoothing)
@@ -273,8 +289,9 @@ class Classification(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """A fresh optimizer over what is trainable, its rate set at every step."""
-        # A gradient scaler unscales between backward and step, which a fused optimizer would do a second time.
-        scaled = str(self.trainer.precision) == "16-mixed"
+        # With a gradient scaler a fused optimizer unscales within its step, too late for the clipping; and PyTorch's
+        # fused SGD starts from memory that nothing has filled, where the scaler skips its first step.
+        scaled = getattr(self.trainer.precision_plugin, "scaler", None) is not None
         assert self.plan is not None, "begin(plan) comes first"
         told = self.plan.stage.optimization
         optimizer = build_optimizer(self.network, told, self.plan.groups, fused=not scaled)
