@@ -28,6 +28,7 @@ from convscope.tracking.run_folder import RunFolder
 from convscope.transfer.optimization import Optimization
 from convscope.transfer.plan import plan_stage
 from convscope.transfer.stage import Stage
+from operations import Operations
 
 CLASSES, BATCHES, EPOCHS, LR, DECAY = 3, 5, 2, 0.01, 0.3
 PRECISIONS = {*get_args(Trainer.model_fields["precision"].annotation)} - {"auto", "fp16"}  # fp16 is for GPUs
@@ -168,3 +169,29 @@ def test_gradients_are_clipped_after_a_scaler_has_unscaled_them(composed, tmp_pa
     assert scaler.get_scale() == 1024.0
     assert seen.norms == pytest.approx([1.0] * BATCHES * EPOCHS, rel=1e-3)
     assert seen.fused == {False}
+
+
+class CountOperations(pl.Callback):
+    """What each training step asks PyTorch for, with all that comes between the batch and the next one."""
+
+    def __init__(self) -> None:
+        self.steps: list[Operations] = []
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        self.steps.append(Operations().__enter__())
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        self.steps[-1].__exit__(None, None, None)
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])  # Muon reads numbers of the CPU, which are no device's
+def test_no_step_waits_for_the_device(composed, tmp_path, optimizer, accumulate):
+    task, trainer = build(composed(1.0, 0.9, accumulate), optimizer, "fp32", RunFolder(tmp_path / "run"))
+    counted = CountOperations()
+    trainer.callbacks[trainer.callbacks.index(seen_by(trainer))] = counted  # which reads norms at every step
+    trainer.fit(task, train_dataloaders=loader(), val_dataloaders=loader())
+    steps = counted.steps
+    assert len(steps) == BATCHES * EPOCHS
+    assert sum(step.counts["_foreach_lerp_"] for step in steps) == EPOCHS * -(-BATCHES // accumulate) - 1
+    assert [step.waits for step in steps] == [{}] * len(steps)

@@ -1,0 +1,37 @@
+"""A whole run on a device: nothing in a training step makes the host wait for it, and no tensor of the CPU gets in."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).with_name("pretend_training.py")
+RUN = ("train", "model=lecture_cnn", "data=digits", "logger=csv", "data.augmentation=shift", "task.ema=0.9")
+STAGES = (
+    "{name: head, train: [head], epochs: 1, lr: 0.1, optimizer: sgd, augmentation: none}",
+    "{name: last, train: [last_block], epochs: 1, optimizer: muon}",
+    "{name: all, train: [all], epochs: 1}",
+)
+
+
+@pytest.mark.slow  # in a process of its own, since it changes PyTorch
+@pytest.mark.parametrize(
+    ("words", "batches"),
+    [
+        (("transfer.epochs=2", "trainer.gradient_clip=1.0", "trainer.accumulate=2", "task.mixup=0.2"), 2 * 20),
+        ((f"transfer.stages=[{','.join(STAGES)}]",), 3 * 20),
+    ],
+)
+def test_no_step_of_a_training_waits_for_the_device(tmp_path, cache, words, batches):
+    environment = os.environ | {"CONVSCOPE_CACHE": str(cache), "OMP_NUM_THREADS": "1", "NETRC": "/nowhere"}
+    command = [sys.executable, str(SCRIPT), *RUN, *words, f"folder={tmp_path}/run"]
+    ended = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    told = json.loads(ended.stdout.splitlines()[-1])
+    assert told["batches"] == batches
+    assert told["anywhere"] > 0, "the device counts nothing"
+    assert told["in a step"] == {}
+    assert (tmp_path / "run/summary.json").is_file()
