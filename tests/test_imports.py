@@ -46,7 +46,7 @@ LIBRARIES = {
     "data":          "torch torchvision pytorch_lightning datasets huggingface_hub tokenizers pyarrow safetensors "
                      "numpy sklearn PIL filelock rich",
     "tracking":      "wandb wandb_workspaces tensorboard mlflow pytorch_lightning torch numpy matplotlib PIL "
-                     "bokeh jinja2 markupsafe rich",
+                     "bokeh jinja2 markupsafe rich filelock",
     "config":        "pydantic",
     "errors":        "",
     "preprocessing": "",

@@ -155,6 +155,23 @@ def test_jobs_in_processes_of_their_own(convscope, tmp_path, launcher):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["launcher=joblib", "launcher=submitit_local", "launcher=ray"])
+def test_jobs_that_begin_at_once_are_all_in_a_new_mlflow_database(convscope, tmp_path, launcher):
+    pytest.importorskip("mlflow")
+    if find_spec(launcher.partition("=")[2].partition("_")[0]) is None:
+        pytest.skip(f"{launcher} is not installed")
+    ended = convscope("train", *LAUNCHED, "logger=[csv,mlflow]", "seed=1,2", launcher)
+    assert ended.status == 0, ended.err
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{tmp_path}/outputs/mlflow.db")
+    (experiment,) = [found for found in client.search_experiments() if found.name == "convscope"]
+    runs = client.search_runs([experiment.experiment_id])
+    assert {(run.info.run_name, run.info.status) for run in runs} == {("seed=1", "FINISHED"), ("seed=2", "FINISHED")}
+    assert all("test/accuracy" in run.data.metrics for run in runs)
+
+
+@pytest.mark.slow
 def test_a_sweep_that_is_killed_again_and_again_ends_with_every_job_once(convscope, tmp_path, cache):
     words = [sys.executable, "-m", "convscope", "train", *LAUNCHED, "seed=range(12)"]
     environment = {**os.environ, "CONVSCOPE_CACHE": str(cache)}

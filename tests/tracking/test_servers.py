@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from concurrent_runs import run_together
 
 from convscope.tracking.metrics_file import read_metrics
 from convscope.tracking.recorder import Recorder
@@ -141,6 +142,15 @@ def test_mlflow_serves_what_was_logged_and_may_die(
     assert failure.startswith("MLflow failed: ")
     assert len([text for text in warned() if text.startswith("MLflow failed and is off")]) == 1
     assert [row["step"] for row in read_metrics(folder.metrics_file)] == [7, 8, 9, 10, 11]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_processes_that_meet_on_a_server_are_all_tracked(
+    mlflow_server: tuple[str, "subprocess.Popen[bytes]"], tmp_path: Path
+) -> None:
+    runs = run_together(mlflow_server[0], 3, tmp_path)
+    assert runs == {f"run{number}": ("FINISHED", {"loss": 0.5}) for number in range(3)}
 
 
 @pytest.mark.slow

@@ -18,9 +18,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
+from convscope.tracking.mlflow_store import PatientClient, exclusive_setup, open_client
+
 if TYPE_CHECKING:
     import numpy as np
-    from mlflow.tracking import MlflowClient
 
 FLUSH_SECONDS = 2.0
 BATCH = {"metrics": 1000, "params": 100}  # what MLflow takes in one call
@@ -41,7 +42,7 @@ class Writer:
     """Writes one run at a time, with few transactions: on SQLite one takes milliseconds, on a server tens."""
 
     def __init__(self) -> None:
-        self._client: MlflowClient
+        self._client: PatientClient
         self._run_id = ""
         self._pending: list[Scalar] = []
         self._flushed = time.monotonic()
@@ -74,14 +75,15 @@ class Writer:
         run_id: str | None,
     ) -> str:
         """Create a run, or go on with ``run_id``, where that is there. Returns the run's id."""
-        from mlflow.tracking import MlflowClient  # sets its logging up
-
+        importlib.import_module("mlflow.tracking")  # sets its logging up
         # Else a page of migrations where the database is new, and hints that are not for the user of this program.
         for chatter in ("mlflow", "mlflow.store.db", "alembic"):
             logging.getLogger(chatter).setLevel(logging.ERROR)
 
-        self._client, self._pending = MlflowClient(uri), []
-        self._run_id = self._resumed(run_id) or self._created(experiment, run_name, tags, artifacts)
+        self._pending = []
+        with exclusive_setup(uri):
+            self._client = open_client(uri)
+            self._run_id = self._resumed(run_id) or self._created(experiment, run_name, tags, artifacts)
         return self._run_id
 
     def _resumed(self, run_id: str | None) -> str | None:
