@@ -14,11 +14,12 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
 from convscope.commands.complaints import explain_composition, explain_validation
+from convscope.commands.hydra_options import refuse_in_files, refuse_without_effect
 from convscope.commands.sweeps.jobs import Choice, Job, choices
 from convscope.commands.sweeps.jobs import jobs as job_words
 from convscope.config.base import Config
@@ -53,9 +54,11 @@ def run_command(name: str, arguments: Sequence[str], command: Command) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # hand its exceptions to us, instead of printing them and exiting with 1
     prepare: Callable[[list[str]], list[str]] = getattr(command, "prepare_arguments", list)
     arguments = [_parseable(argument) for argument in prepare(list(arguments))]
+    refuse_without_effect(name, _overrides(arguments))
     told = _sweep(arguments)
     jobs = None
     if told is not None:
+        _refuse_other_primary(arguments)
         goes_on = getattr(command, "SWEEPS_GO_ON", False) and not _asks_to_show(arguments)
         if goes_on and _is_search(name, told, _config_dir(arguments)):
             from convscope.commands.sweeps.search import run_search
@@ -75,6 +78,7 @@ def run_command(name: str, arguments: Sequence[str], command: Command) -> None:
         # A mistake is kept and not raised, since Hydra would print a report of its own and drop the other jobs.
         overrides = words_of_job()
         try:
+            refuse_in_files(name, _plain(HydraConfig.get()))
             command.run(check(config, command.SCHEMA), overrides)
         except UserError as error:
             mistakes.append(f"{error}" if jobs is None else f"{error} (job: {' '.join(overrides)})")
@@ -140,6 +144,18 @@ def _sweep(arguments: Sequence[str]) -> list[Choice] | None:
     return choices(_overrides(arguments)) if known.multirun else None
 
 
+def _refuse_other_primary(arguments: Sequence[str]) -> None:
+    """Refuse another primary configuration in a multirun, whose jobs are composed from the command's own.
+
+    Raises:
+        UserError: One is named.
+    """
+    for argument in arguments:
+        option = argument.split("=")[0]
+        if option in ("--config-name", "-cn", "--config-path", "-cp"):
+            raise UserError(f"{option}: has no effect with --multirun; write --config-dir FOLDER experiment=NAME")
+
+
 def _asks_to_show(arguments: Sequence[str]) -> bool:
     """Whether Hydra is asked to print something and to run nothing, as by ``--cfg job``."""
     own = ("--multirun", "-m", "--config-dir", "-cd")
@@ -186,7 +202,18 @@ def check_jobs(name: str, jobs: Sequence[Job], folder: str | None, schema: type[
 def _composed(name: str, words: Sequence[str], folder: str | None) -> DictConfig:
     extra = [] if folder is None else [f"hydra.searchpath=[{folder}]"]
     with initialize_config_dir(str(CONFIG_DIR), version_base=HYDRA_VERSION_BASE):
-        return compose(name, [*extra, *words])
+        config = compose(name, [*extra, *words], return_hydra_config=True)
+    refuse_in_files(name, _plain(config.hydra))
+    with open_dict(config):
+        del config["hydra"]
+    return config
+
+
+def _plain(node: Any) -> dict[str, Any]:
+    """``node`` as plain containers, its interpolations as they stand."""
+    plain = OmegaConf.to_container(node, resolve=False)
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
 
 
 def _is_search(name: str, told: Sequence[Choice], folder: str | None) -> bool:
