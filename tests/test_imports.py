@@ -52,7 +52,7 @@ LIBRARIES = {
     "preprocessing": "",
     "hub":           "",
     "cache":         "filelock",
-    "mapped":        "numpy",
+    "mapped":        "numpy torch",
     "lean_timm":     "timm",
     "lean_torchmetrics": "torchmetrics",
     "__init__":      "",

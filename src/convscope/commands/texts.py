@@ -1,7 +1,7 @@
 """From the typed configuration of a text run to what it names: texts, tokens, word vectors, a network for them."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from convscope.models.text_network import TextNetwork
     from convscope.models.weights import Weights
     from convscope.preprocessing import TextPreprocessing
+
+PIECE = 2**22  # tokens that are counted at a time
 
 
 def open_texts(told: TextData) -> TextSource:
@@ -183,7 +185,7 @@ def token_facts(data: "TextDataModule", vectors: "WordVectors | None") -> dict[s
         "unknown": {split: _share_unknown(data.store(split).ids) for split in data.sizes},
     }
     if vectors is not None:
-        counts = np.bincount(data.store("train").ids, minlength=len(data.tokens))
+        counts = _token_counts(data.store("train").ids, len(data.tokens))
         facts["vectors"] = {
             "source": vectors.source,
             "name": vectors.name,
@@ -234,4 +236,15 @@ def said_of_tokens(
 
 
 def _share_unknown(ids: np.ndarray) -> float:
-    return round(float((ids == UNKNOWN_ID).mean()), 4) if len(ids) else 0.0
+    unknown = sum(int(np.count_nonzero(piece == UNKNOWN_ID)) for piece in _pieces(ids))
+    return round(unknown / len(ids), 4) if len(ids) else 0.0
+
+
+def _token_counts(ids: np.ndarray, vocabulary: int) -> np.ndarray:
+    """(``vocabulary``,) int64: how often each token occurs."""
+    return sum((np.bincount(piece, minlength=vocabulary) for piece in _pieces(ids)), np.zeros(vocabulary, np.int64))
+
+
+def _pieces(ids: np.ndarray) -> Iterator[np.ndarray]:
+    """``ids`` piece by piece: NumPy's temporaries for all of a store may be larger than the memory."""
+    return (ids[start : start + PIECE] for start in range(0, len(ids), PIECE))

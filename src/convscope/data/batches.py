@@ -164,7 +164,8 @@ class BatchReader(Dataset[ImageBatch]):
             for number, index in enumerate(indices.tolist()):
                 mixed = np.random.SeedSequence([self._seed, AUGMENTATION, epoch, index])
                 generator.manual_seed(int(mixed.generate_state(1, np.uint64)[0]))
-                picture = augment(torch.from_numpy(self._store.image(index)).permute(2, 0, 1))
+                copied = torch.from_numpy(np.array(self._store.image(index)))  # it may write to what it is given
+                picture = augment(copied.permute(2, 0, 1))
                 if images is None:
                     images = torch.empty((len(indices), *picture.shape), dtype=torch.uint8)
                 images[number] = picture

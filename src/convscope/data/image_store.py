@@ -15,6 +15,7 @@ from convscope.data.image_store_entry import Contents, collect, read_entry
 from convscope.data.picture_reading import read_resized
 from convscope.data.resizing import Resizing, centre_offset
 from convscope.errors import UserError
+from convscope.mapped import Rows, read_only
 
 if TYPE_CHECKING:
     import torch
@@ -43,20 +44,23 @@ class ImageStore:
         return len(self.rows)
 
     def image(self, index: int) -> np.ndarray:
-        """Picture ``index``, (H, W, C) uint8, a view: do not write to it."""
+        """Picture ``index``, (H, W, C) uint8, a view that NumPy refuses to write to.
+
+        Copy it before it becomes a tensor: PyTorch writes to read-only memory, which ends the process.
+        """
         offset, height, width = self._contents.places[index, 1:].tolist()
         shape = height, width, self._contents.channels
         self._contents.was_read(height * width * shape[2])
-        return self._contents.pixels[offset : offset + height * width * shape[2]].reshape(shape)
+        return read_only(self._contents.pixels[offset : offset + height * width * shape[2]].reshape(shape))
 
     @cached_property
     def stacked(self) -> np.ndarray | None:
-        """All pictures as one array (N, H, W, C), a view, where they are of one size; otherwise None."""
+        """All pictures as one array (N, H, W, C), a read-only view, where they are of one size; otherwise None."""
         sizes = self._contents.places[:, 2:]
         if not len(self) or (sizes != sizes[0]).any():
             return None
         height, width = sizes[0].tolist()
-        return self._contents.pixels.reshape(len(self), height, width, self._contents.channels)
+        return read_only(self._contents.pixels.reshape(len(self), height, width, self._contents.channels))
 
     def centre_crops(self, indices: "torch.Tensor", size: int) -> "torch.Tensor":
         """The centres of the pictures ``indices`` (N,) int64, as (N, C, ``size``, ``size``) uint8.
@@ -65,8 +69,8 @@ class ImageStore:
         """
         import torch
 
-        tensor = self._tensor
-        if tensor is None:
+        rows = self._rows_of_one_size
+        if rows is None:
             crops = torch.empty((len(indices), size, size, self._contents.channels), dtype=torch.uint8)
             into = crops.numpy()
             for number, index in enumerate(indices.tolist()):
@@ -74,23 +78,18 @@ class ImageStore:
                 top, left = centre_offset(picture.shape[0], size), centre_offset(picture.shape[1], size)
                 into[number] = picture[top : top + size, left : left + size]
         else:
-            height, width = tensor.shape[1:3]
-            if (height, width) != (size, size):
-                top, left = centre_offset(height, size), centre_offset(width, size)
-                tensor = tensor[:, top : top + size, left : left + size]
-            crops = tensor.index_select(0, indices)
+            top, left = (centre_offset(side, size) for side in rows.shape[1:3])
+            crops = rows.copy(indices, slice(top, top + size), slice(left, left + size))
         self._contents.was_read(crops.nbytes)
         return crops.permute(0, 3, 1, 2)
 
     @cached_property
-    def _tensor(self) -> "torch.Tensor | None":
-        import torch
-
-        return None if self.stacked is None else torch.from_numpy(self.stacked)
+    def _rows_of_one_size(self) -> Rows | None:
+        return None if self.stacked is None else Rows(self.stacked)
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the pixels, where they can be mapped again: a worker process gets the path instead."""
-        state = {name: value for name, value in vars(self).items() if name not in ("stacked", "_tensor")}
+        state = {name: value for name, value in vars(self).items() if name not in ("stacked", "_rows_of_one_size")}
         if self._contents.directory is not None:
             state["_contents"] = replace(self._contents, pixels=np.zeros(0, np.uint8), mapped=None)
         return state

@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 from convscope.data.image_source import content_key
 from convscope.data.text_source import TextSplit
 from convscope.data.tokens import Tokens
+from convscope.mapped import MappedArray, read_only
 
 STORE_VERSION = 1  # raise it when the same texts would be stored differently
 IDS, OFFSETS, ABOUT = "ids.bin", "offsets.npy", "entry.json"
@@ -41,7 +42,7 @@ class TokenStore:
     ) -> None:
         self.labels = split.labels
         self.names = split.names
-        self.ids, self.offsets = ids, offsets
+        self.ids, self.offsets = read_only(ids), offsets
         self.lengths = np.diff(offsets)
         self.directory = directory
         self.warnings = tuple(warnings)
@@ -50,7 +51,7 @@ class TokenStore:
         return len(self.labels)
 
     def tokens(self, index: int) -> np.ndarray:
-        """The tokens of text ``index``, (length,), a view: do not write to it."""
+        """The tokens of text ``index``, (length,), a view that NumPy refuses to write to."""
         return self.ids[self.offsets[index] : self.offsets[index + 1]]
 
 
@@ -150,7 +151,7 @@ def _read(entry: Path, texts: int, kind: np.dtype) -> tuple[np.ndarray, np.ndarr
 
 
 def _mapped(entry: Path, kind: np.dtype, size: int) -> np.ndarray:
-    return np.asarray(np.memmap(entry / IDS, kind, "r")) if size else np.zeros(0, kind)
+    return MappedArray(entry / IDS, kind, (size,)).array
 
 
 def _blocks(encoded: Iterable[list[int]]) -> Iterator[list[list[int]]]:

@@ -19,7 +19,7 @@ import torch
 from torch import fx
 
 from convscope.cache import beside, locked, put_in_place, used
-from convscope.mapped import MappedArray
+from convscope.mapped import MappedArray, Rows
 
 VERSION = 1  # raise it when the same prefix and inputs would be stored differently
 ABOUT = "entry.json"
@@ -45,16 +45,16 @@ class Features:
     def __init__(self, arrays: Sequence[MappedArray | torch.Tensor], layouts: Sequence[Layout], views: int) -> None:
         self.views = views
         self._maps = [array if isinstance(array, MappedArray) else None for array in arrays]
-        self._tensors = [torch.from_numpy(array.array) if isinstance(array, MappedArray) else array for array in arrays]
+        self._rows = [Rows(array.array if isinstance(array, MappedArray) else array) for array in arrays]
         self._layouts = tuple(layouts)
 
     def __len__(self) -> int:
-        return len(self._tensors[0]) // self.views
+        return len(self._rows[0]) // self.views
 
     @property
     def nbytes(self) -> int:
         """Bytes of all features of all views."""
-        return sum(tensor.nbytes for tensor in self._tensors)
+        return sum(rows.nbytes for rows in self._rows)
 
     def gather(self, indices: torch.Tensor, views: torch.Tensor | None = None) -> tuple[torch.Tensor, ...]:
         """The features of the inputs ``indices`` (n,) int64, each in the view of ``views`` (n,), else the first.
@@ -62,10 +62,10 @@ class Features:
         Returns:
             A tensor (n, ...) for each feature, new memory.
         """
-        rows = indices if views is None else indices + views * len(self)
+        places = indices if views is None else indices + views * len(self)
         found = []
-        for tensor, mapped, layout in zip(self._tensors, self._maps, self._layouts, strict=True):
-            taken = tensor.index_select(0, rows)
+        for rows, mapped, layout in zip(self._rows, self._maps, self._layouts, strict=True):
+            taken = rows.copy(places)
             if mapped is not None:
                 mapped.was_read(taken.nbytes)
             found.append(taken.permute(0, 3, 1, 2) if layout.channels_last else taken)

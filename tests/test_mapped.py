@@ -1,0 +1,164 @@
+"""What is mapped from the cache may be larger than the memory, and cannot be written to."""
+
+import json
+import os
+import re
+import warnings
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from convscope.data.batches import BatchReader
+from convscope.data.image_source import ImageSplit
+from convscope.data.image_store import open_image_store
+from convscope.data.resizing import Resizing
+from convscope.data.text_source import TextSplit, numbered
+from convscope.data.texts import Texts
+from convscope.data.token_store import open_token_store
+from convscope.data.tokens import Tokens, train_tokens
+from convscope.mapped import MappedArray, Rows
+from convscope.transfer import feature_cache
+from convscope.transfer.feature_cache import PIECE, cached_features
+
+COUNT, SIDE = 4, 2**16
+linux = pytest.mark.skipif(not Path("/proc/meminfo").is_file(), reason="only Linux tells how much memory there is")
+
+
+def twice_the_memory() -> int:
+    """Bytes: twice the RAM and swap of this machine."""
+    sizes = re.findall(r"^(?:MemTotal|SwapTotal):\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
+    return 2 * 1024 * sum(map(int, sizes))
+
+
+class Noise(ImageSplit):
+    """Four pictures, 10 × 10."""
+
+    def __init__(self) -> None:
+        self.labels = np.arange(COUNT) % 2
+        self.names = [str(number) for number in range(COUNT)]
+        self.key = "noise"
+        self.reads = 0
+
+    def read(self, index: int, at_least: int | None = None) -> np.ndarray:
+        self.reads += 1
+        return np.random.default_rng(index).integers(0, 256, (10, 10, 3), dtype=np.uint8)
+
+
+def features():
+    yield (torch.ones(COUNT, 3),)
+
+
+def fail():
+    raise AssertionError("computed again")
+    yield
+
+
+def texts() -> tuple[TextSplit, Tokens]:
+    split = numbered(Texts(["good film", "bad film", "good", "bad"]), [0, 1, 0, 1], "train")
+    return split, train_tokens(split.texts, "word", most=5)
+
+
+def only_entry(root: Path, kind: str) -> Path:
+    (entry,) = (path for path in (root / kind).iterdir() if path.is_dir())
+    return entry
+
+
+def checksums_of_zeros(size: int) -> list[int]:
+    """Of each piece of a file of ``size`` bytes that are all zero."""
+    whole = [zlib.crc32(bytes(PIECE))] * (size // PIECE)
+    return whole if size % PIECE == 0 else [*whole, zlib.crc32(bytes(size % PIECE))]
+
+
+def rewrite(entry: Path, data: str, size: int, about: dict, arrays: dict[str, np.ndarray]) -> None:
+    """Make an entry as it would be with a file ``data`` of ``size`` bytes, all zero: sparse, it takes no room."""
+    os.truncate(entry / data, 0)
+    os.truncate(entry / data, size)
+    for name, array in arrays.items():
+        np.save(entry / name, array)
+    (entry / "entry.json").write_text(json.dumps(json.loads((entry / "entry.json").read_text()) | about))
+
+
+@linux
+def test_images_of_twice_the_memory_open(tmp_path) -> None:
+    split = Noise()
+    open_image_store(split, Resizing(10, 3), tmp_path)
+    width = twice_the_memory() // (SIDE * 3 * COUNT)
+    size = SIDE * width * 3
+    places = np.array([[number, number * size, SIDE, width] for number in range(COUNT)])
+    rewrite(only_entry(tmp_path, "images"), "pixels.bin", COUNT * size, {"bytes": COUNT * size}, {"places.npy": places})
+    split.reads = 0
+    store = open_image_store(split, Resizing(10, 3), tmp_path)
+    assert (split.reads, store.warnings) == (0, ())
+    assert store.image(COUNT - 1)[-1, -1].tolist() == [0, 0, 0]
+    assert store.centre_crops(torch.tensor([COUNT - 1, 0]), 8).shape == (2, 3, 8, 8)
+
+
+@linux
+def test_features_of_twice_the_memory_open(tmp_path, monkeypatch) -> None:
+    cached_features("key", tmp_path, COUNT, 1, features, "it")
+    monkeypatch.setattr(feature_cache, "CHECKED", 2**26)  # reading a gigabyte of zeros takes a while
+    width = twice_the_memory() // (4 * COUNT)
+    size = COUNT * 4 * (width // SIDE) * SIDE
+    layout = {"shape": [width // SIDE, SIDE], "channels_last": False}
+    about = {"features": [layout], "checksums": [checksums_of_zeros(size)]}
+    rewrite(tmp_path / "features/key", "0.bin", size, about, {})
+    found, there = cached_features("key", tmp_path, COUNT, 1, fail, "it")
+    assert there
+    assert found.nbytes == size
+    (rows,) = found._rows
+    assert rows.copy(torch.tensor([COUNT - 1]), slice(0, 1)).sum() == 0  # a whole row is larger than the memory
+
+
+@linux
+def test_tokens_of_twice_the_memory_open(tmp_path, monkeypatch) -> None:
+    split, tokens = texts()
+    open_token_store(split, tokens, tmp_path)
+    count = twice_the_memory() // 2 // COUNT
+    offsets = np.arange(COUNT + 1) * count
+    about = {"tokens": COUNT * count}
+    rewrite(only_entry(tmp_path, "tokens"), "ids.bin", 2 * COUNT * count, about, {"offsets.npy": offsets})
+    monkeypatch.setattr(Tokens, "encode_all", lambda *_: pytest.fail("encoded again"))
+    store = open_token_store(split, tokens, tmp_path)
+    assert store.warnings == ()
+    assert store.tokens(COUNT - 1)[-3:].tolist() == [0, 0, 0]
+
+
+def test_a_write_to_what_is_mapped_is_refused(tmp_path) -> None:
+    images = open_image_store(Noise(), Resizing(10, 3), tmp_path)
+    (tmp_path / "file").touch()
+    in_memory = open_image_store(Noise(), Resizing(10, 3), tmp_path / "file" / "cache")
+    tokens = open_token_store(*texts(), tmp_path)
+    for array in (images.image(0), images.stacked, in_memory.image(0), in_memory.stacked, tokens.ids, tokens.tokens(0)):
+        with pytest.raises(ValueError, match="read-only"):
+            array[:] = 0
+
+
+def test_what_is_read_as_a_tensor_is_a_copy(tmp_path) -> None:
+    """PyTorch would write to read-only memory, and the process would die."""
+    split = Noise()
+    store = open_image_store(split, Resizing(10, 3), tmp_path)
+    found, _ = cached_features("key", tmp_path, COUNT, 1, features, "it")
+
+    def erase(image: torch.Tensor) -> torch.Tensor:
+        image.zero_()
+        return image
+
+    everything = torch.arange(COUNT)
+    store.centre_crops(everything, 10).zero_()
+    store.centre_crops(everything, 8).zero_()
+    BatchReader(store, 10, augment=erase).read(0, everything)
+    found.gather(everything)[0].zero_()
+    for index in range(COUNT):
+        assert np.array_equal(store.image(index), Resizing(10, 3)(split.read(index)))
+    assert torch.equal(found.gather(everything)[0], torch.ones(COUNT, 3))
+
+
+def test_rows_of_a_read_only_map_are_read_without_a_warning(tmp_path) -> None:
+    (tmp_path / "file").write_bytes(bytes(range(12)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        rows = Rows(MappedArray(tmp_path / "file", np.uint8, (3, 4)).array)
+    assert rows.copy(torch.tensor([2, 0]), slice(1, 3)).tolist() == [[9, 10], [1, 2]]
