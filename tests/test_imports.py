@@ -15,7 +15,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src"
 
 # Modules that know no part, and that every part may know.
-LEAVES = "errors preprocessing hub cache mapped lean_timm lean_torchmetrics"
+LEAVES = "errors preprocessing hub cache checksums mapped lean_timm lean_torchmetrics"
 
 # fmt: off
 ARROWS = {
@@ -32,6 +32,7 @@ ARROWS = {
     "preprocessing": "",
     "hub":           "",
     "cache":         "",
+    "checksums":     "",
     "mapped":        "",
     "lean_timm":     "",
     "lean_torchmetrics": "",
@@ -52,6 +53,7 @@ LIBRARIES = {
     "preprocessing": "",
     "hub":           "",
     "cache":         "filelock",
+    "checksums":     "",
     "mapped":        "numpy torch",
     "lean_timm":     "timm",
     "lean_torchmetrics": "torchmetrics",

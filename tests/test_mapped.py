@@ -1,6 +1,5 @@
 """What is mapped from the cache may be larger than the memory, and cannot be written to."""
 
-import json
 import os
 import re
 import warnings
@@ -11,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from convscope import checksums
+from convscope.checksums import PIECE, read_description, write_description
 from convscope.data.batches import BatchReader
 from convscope.data.image_source import ImageSplit
 from convscope.data.image_store import open_image_store
@@ -20,8 +21,7 @@ from convscope.data.texts import Texts
 from convscope.data.token_store import open_token_store
 from convscope.data.tokens import Tokens, train_tokens
 from convscope.mapped import MappedArray, Rows
-from convscope.transfer import feature_cache
-from convscope.transfer.feature_cache import PIECE, cached_features
+from convscope.transfer.feature_cache import cached_features
 
 COUNT, SIDE = 4, 2**16
 linux = pytest.mark.skipif(not Path("/proc/meminfo").is_file(), reason="only Linux tells how much memory there is")
@@ -72,13 +72,22 @@ def checksums_of_zeros(size: int) -> list[int]:
     return whole if size % PIECE == 0 else [*whole, zlib.crc32(bytes(size % PIECE))]
 
 
-def rewrite(entry: Path, data: str, size: int, about: dict, arrays: dict[str, np.ndarray]) -> None:
+def rewrite(entry: Path, data: str, size: int, fields: dict, tables: dict[str, np.ndarray], sums: object) -> None:
     """Make an entry as it would be with a file ``data`` of ``size`` bytes, all zero: sparse, it takes no room."""
     os.truncate(entry / data, 0)
     os.truncate(entry / data, size)
-    for name, array in arrays.items():
-        np.save(entry / name, array)
-    (entry / "entry.json").write_text(json.dumps(json.loads((entry / "entry.json").read_text()) | about))
+    checksums._note_state(entry / data)
+    for name, table in tables.items():
+        np.save(entry / name, table)
+        assert isinstance(sums, dict)
+        sums[name] = [zlib.crc32((entry / name).read_bytes())]
+    write_description(entry, read_description(entry) | fields | {"checksums": sums})
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading a gigabyte of zeros takes a while."""
+    monkeypatch.setattr(checksums, "CHECKED", 2**26)
 
 
 @linux
@@ -88,7 +97,9 @@ def test_images_of_twice_the_memory_open(tmp_path) -> None:
     width = twice_the_memory() // (SIDE * 3 * COUNT)
     size = SIDE * width * 3
     places = np.array([[number, number * size, SIDE, width] for number in range(COUNT)])
-    rewrite(only_entry(tmp_path, "images"), "pixels.bin", COUNT * size, {"bytes": COUNT * size}, {"places.npy": places})
+    sums = {"pixels.bin": checksums_of_zeros(COUNT * size)}
+    fields = {"bytes": COUNT * size}
+    rewrite(only_entry(tmp_path, "images"), "pixels.bin", COUNT * size, fields, {"places.npy": places}, sums)
     split.reads = 0
     store = open_image_store(split, Resizing(10, 3), tmp_path)
     assert (split.reads, store.warnings) == (0, ())
@@ -97,14 +108,13 @@ def test_images_of_twice_the_memory_open(tmp_path) -> None:
 
 
 @linux
-def test_features_of_twice_the_memory_open(tmp_path, monkeypatch) -> None:
+def test_features_of_twice_the_memory_open(tmp_path) -> None:
     cached_features("key", tmp_path, COUNT, 1, features, "it")
-    monkeypatch.setattr(feature_cache, "CHECKED", 2**26)  # reading a gigabyte of zeros takes a while
     width = twice_the_memory() // (4 * COUNT)
     size = COUNT * 4 * (width // SIDE) * SIDE
     layout = {"shape": [width // SIDE, SIDE], "channels_last": False}
-    about = {"features": [layout], "checksums": [checksums_of_zeros(size)]}
-    rewrite(tmp_path / "features/key", "0.bin", size, about, {})
+    sums = [checksums_of_zeros(size)]
+    rewrite(tmp_path / "features/key", "0.bin", size, {"features": [layout]}, {}, sums)
     found, there = cached_features("key", tmp_path, COUNT, 1, fail, "it")
     assert there
     assert found.nbytes == size
@@ -118,8 +128,9 @@ def test_tokens_of_twice_the_memory_open(tmp_path, monkeypatch) -> None:
     open_token_store(split, tokens, tmp_path)
     count = twice_the_memory() // 2 // COUNT
     offsets = np.arange(COUNT + 1) * count
-    about = {"tokens": COUNT * count}
-    rewrite(only_entry(tmp_path, "tokens"), "ids.bin", 2 * COUNT * count, about, {"offsets.npy": offsets})
+    size = 2 * COUNT * count
+    sums = {"ids.bin": checksums_of_zeros(size)}
+    rewrite(only_entry(tmp_path, "tokens"), "ids.bin", size, {"tokens": COUNT * count}, {"offsets.npy": offsets}, sums)
     monkeypatch.setattr(Tokens, "encode_all", lambda *_: pytest.fail("encoded again"))
     store = open_token_store(split, tokens, tmp_path)
     assert store.warnings == ()

@@ -71,9 +71,15 @@ def beside(entry: Path) -> Iterator[Path]:
 
 
 def put_in_place(folder: Path, entry: Path) -> None:
-    """Give ``folder`` the name of ``entry``; a damaged one there is removed. The lock is held."""
-    if entry.exists():
+    """Give ``folder`` the name of ``entry``; what is there, a damaged one, is removed. The lock is held.
+
+    Raises:
+        OSError: It cannot be removed.
+    """
+    if entry.is_dir() and not entry.is_symlink():
         shutil.rmtree(entry)
+    elif os.path.lexists(entry):
+        entry.unlink()
     folder.rename(entry)
 
 

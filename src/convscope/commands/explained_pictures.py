@@ -91,6 +91,8 @@ def worst_and_best(trained: TrainedRun, most: int) -> Pictures:
         on_bad_image=told.on_bad_image,
     )
     data.setup("test")
+    for warning in data.warnings:
+        warn(warning)
     store, size = data.store("test"), trained.preprocessing.size
     with torch.no_grad():
         logits = [

@@ -35,6 +35,7 @@ class FeatureMaker:
         device: Where the network is.
         processes: Those that train together: each makes its stretch of the features.
         unusable: Whether the cache could not be written: said once.
+        warnings: Sentences about what was not as it should be, each printed already.
     """
 
     told: Cache
@@ -43,6 +44,7 @@ class FeatureMaker:
     device: torch.device
     processes: Processes = field(default_factory=Processes)
     unusable: bool = False
+    warnings: list[str] = field(default_factory=list)
 
     def features(self, cut: Cut, splits: Iterable[str], views: int) -> dict[str, Features] | None:
         """The features of ``splits`` at ``cut``, ``views`` of an augmented picture; None where there is no room."""
@@ -69,6 +71,7 @@ class FeatureMaker:
             made = self._obtain(key, count, kept, compute, f"the features of the {split} pictures")
             if made is None:
                 return None
+            self._warn(made.warnings)
             found[split] = made
         for entry in evict(self.root, int(self.told.limit_gib * 2**30)) if self.processes.first else ():
             say(f"cache: {entry.kind}/{entry.path.name} made room ({entry.size / 2**20:,.0f} MiB)")
@@ -115,14 +118,20 @@ class FeatureMaker:
                 return shared_features(key, self.root, count, views, mine, what, together)
             except CacheUnusableError as error:
                 self.unusable = True
+                self._warn(error.warnings)
                 reason = f"the cache {self.root} cannot be written ({error})"
         one = next(iter(everything()))
         size = sum(feature[0].numel() for feature in one) * 4 * count * views
         fits = together.from_first(lambda: size <= SHARE_OF_MEMORY * available_memory())
         if reason:
             instead = "are kept in memory for this run" if fits else "are computed anew in every epoch"
-            warn(f"{reason}: {size / 2**20:,.0f} MiB of features {instead}")
+            self._warn([f"{reason}: {size / 2**20:,.0f} MiB of features {instead}"])
         return cached_features(key, None, count, views, everything, what)[0] if fits else None
+
+    def _warn(self, warnings: Iterable[str]) -> None:
+        for warning in warnings:
+            warn(warning)
+            self.warnings.append(warning)
 
     def _watched(
         self, batches: Iterator[tuple[torch.Tensor, ...]], what: str, total: int

@@ -150,6 +150,12 @@ class TrainingRun:
         stages.run(self.prepared)
         self.spent.begin(TEST)
         trainer = self._test(stages)
+        printed = {*self.warnings, *self.maker.warnings}
+        later = [warning for warning in self._data_warnings() if warning not in self.warnings]
+        for warning in later:
+            if warning not in printed:
+                warn(warning)
+        self.warnings += later
         if not first:
             return None
         self.spent.begin(REST)
@@ -193,10 +199,15 @@ class TrainingRun:
         self.task = subject.task(network, objective, self.plain["model"])
         self.maker = FeatureMaker(config.cache, cache_dir(config.data), self.data, self.device, processes)
         self.prepared = staging.prepare_stages(config, network, self.maker)
-        self.warnings = [*filter(None, [self.weights.warning]), *self.data.warnings, *subject.warnings()]
+        self.warnings = [*filter(None, [self.weights.warning]), *self._data_warnings(), *subject.warnings()]
         self._announce()
         if config.callbacks.figures and processes.first:
             subject.show_samples(self.recorder)
+
+    def _data_warnings(self) -> list[str]:
+        """What was wrong with the data and their cache so far, in any of the processes. All must come here."""
+        mine = [*self.data.warnings, *self.maker.warnings]
+        return list(dict.fromkeys(warning for each in self.processes.each(mine) for warning in each))
 
     def _announce(self) -> None:
         for warning in self.warnings:

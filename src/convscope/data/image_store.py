@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from convscope.cache import beside, locked, put_in_place, used
+from convscope.checksums import damage_warnings, open_entry
 from convscope.data.image_source import ImageSplit, content_key
 from convscope.data.image_store_entry import Contents, collect, read_entry
 from convscope.data.picture_reading import read_resized
@@ -20,7 +21,7 @@ from convscope.mapped import Rows, read_only
 if TYPE_CHECKING:
     import torch
 
-STORE_VERSION = 1  # raise it when the same pictures would be stored differently
+STORE_VERSION = 2  # raise it when the same pictures would be stored differently
 NAMED_BAD_IMAGES = 3
 
 
@@ -28,8 +29,8 @@ class ImageStore:
     """The readable pictures of a split, resized, (H, W, C) uint8 each.
 
     ``rows`` (N,) are their indices in the split, ``labels`` (N,) int64 and ``names`` theirs; ``warnings``
-    are sentences about pictures that were skipped, and about a cache that could not be written. ``key`` says what
-    the pictures are.
+    are sentences about pictures that were skipped, and about a cache that was damaged or could not be written. ``key``
+    says what the pictures are.
     """
 
     def __init__(self, split: ImageSplit, contents: Contents, key: str, warnings: Sequence[str] = ()) -> None:
@@ -98,9 +99,9 @@ class ImageStore:
         vars(self).update(state)
         contents = self._contents
         if contents.directory is not None:
-            mapped = read_entry(contents.directory, len(contents.places) + len(contents.bad))
+            mapped = read_entry(contents.directory, len(contents.places) + len(contents.bad), check=False)
             if mapped is None:
-                raise RuntimeError(f"{contents.directory} was removed or damaged while it was in use")
+                raise RuntimeError(f"{contents.directory} was removed while it was in use")
             self._contents = mapped
 
 
@@ -114,7 +115,7 @@ def open_image_store(
     """The pictures of ``split`` after ``resizing``: from ``cache_dir/images``, or read now and stored there.
 
     Several processes may ask for the same at once: one reads, the others wait for it. A damaged entry is
-    made again. Where ``cache_dir`` cannot be written, the pictures are kept in memory, with a warning.
+    made again, with a warning. Where ``cache_dir`` cannot be written, the pictures are kept in memory, with a warning.
     ``what`` names the split.
 
     Raises ``UserError`` for unreadable pictures with ``on_bad_image`` "error", and where none is readable.
@@ -153,7 +154,8 @@ def _key(split: ImageSplit, resizing: Resizing) -> str:
 
 def _from_cache(split: ImageSplit, resizing: Resizing, cache_dir: Path, what: str) -> tuple[Contents, list[str]]:
     entry = cache_dir / "images" / _key(split, resizing)
-    if (contents := read_entry(entry, len(split))) is not None:
+    contents, damage = open_entry(lambda: read_entry(entry, len(split)))
+    if contents is not None:
         used(entry)
         return contents, []
     with ExitStack() as stack:
@@ -161,11 +163,13 @@ def _from_cache(split: ImageSplit, resizing: Resizing, cache_dir: Path, what: st
             stack.enter_context(locked(entry, f"the {what} pictures"))
         except (OSError, NotImplementedError) as error:
             contents, _ = collect(read_resized(split, resizing, what), resizing.channels, None)
-            return contents, [_kept_in_memory(cache_dir, error, contents)]
+            return contents, [*damage_warnings(entry, damage), _kept_in_memory(cache_dir, error, contents)]
         # the process that held the lock may have filled the entry in the meantime
-        if (contents := read_entry(entry, len(split))) is not None:
+        contents, damage = open_entry(lambda: read_entry(entry, len(split)))
+        if contents is not None:
             return contents, []
-        return _fill(split, resizing, cache_dir, entry, what)
+        contents, warnings = _fill(split, resizing, cache_dir, entry, what)
+        return contents, damage_warnings(entry, damage) + warnings
 
 
 def _fill(split: ImageSplit, resizing: Resizing, cache_dir: Path, entry: Path, what: str) -> tuple[Contents, list[str]]:
@@ -180,8 +184,12 @@ def _fill(split: ImageSplit, resizing: Resizing, cache_dir: Path, entry: Path, w
         contents, later = collect(read_resized(split, resizing, what), resizing.channels, folder)
         failure = failure or later
         if failure is None:
-            put_in_place(folder, entry)  # type: ignore[arg-type]
-            return replace(contents, directory=entry), []
+            try:
+                put_in_place(folder, entry)  # type: ignore[arg-type]
+                return replace(contents, directory=entry), []
+            except OSError as error:  # the damaged entry there belongs to another user
+                contents = replace(contents, pixels=np.array(contents.pixels), directory=None, mapped=None)
+                failure = error
         return contents, [_kept_in_memory(cache_dir, failure, contents)]
 
 

@@ -2,11 +2,11 @@
 
 ``<cache>/images/<key>/`` holds ``pixels.bin`` (uint8, picture after picture, each (H, W, C)),
 ``places.npy`` (int64, a row a picture: its index in the split, offset, height, width) and ``entry.json``
-(what the other two must be, and the pictures that could not be read). It is filled in a folder of another
-name and renamed: it is there whole, or not at all.
+(what the other two must be, their checksums, and the pictures that could not be read). It is filled in a folder of
+another name and renamed: it is there whole, or not at all.
 """
 
-import json
+import io
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,10 +14,20 @@ from pathlib import Path
 
 import numpy as np
 
+from convscope.checksums import (
+    DESCRIPTION,
+    ChecksummedFile,
+    DamagedError,
+    read_description,
+    read_file,
+    verify_file,
+    write_description,
+    write_file,
+)
 from convscope.data.image_source import BadImage
 from convscope.mapped import MappedArray
 
-PIXELS, PLACES, ABOUT = "pixels.bin", "places.npy", "entry.json"
+PIXELS, PLACES = "pixels.bin", "places.npy"
 
 
 @dataclass(frozen=True)
@@ -101,12 +111,10 @@ class _File:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._size = 0
-        self._file = open(directory / PIXELS, "w+b", buffering=0)  # noqa: SIM115 - closed by finish or read_back
+        self._file = ChecksummedFile(directory / PIXELS)
 
     def append(self, block: np.ndarray) -> None:
-        rest = block.data
-        while rest:  # a write to a disk that is filling up may be a short one
-            rest = rest[self._file.write(rest) :]
+        self._file.write(block.data)
         self._size += block.size
 
     def read_back(self) -> list[np.ndarray]:
@@ -114,32 +122,44 @@ class _File:
         return [np.fromfile(self._directory / PIXELS, np.uint8, self._size)]
 
     def finish(self, places: np.ndarray, channels: int, bad: tuple[BadImage, ...]) -> Contents:
-        os.fsync(self._file.fileno())
-        self._file.close()
-        np.save(self._directory / PLACES, places)
-        about = {
+        table = io.BytesIO()
+        np.save(table, places)
+        fields = {
             "channels": channels,
             "bytes": self._size,
             "pictures": len(places),
             "bad": [[picture.name, picture.reason] for picture in bad],
+            "checksums": {
+                PIXELS: self._file.finish(),
+                PLACES: write_file(self._directory / PLACES, table.getbuffer()),
+            },
         }
-        (self._directory / ABOUT).write_text(json.dumps(about), encoding="utf-8")
+        write_description(self._directory, fields)
         return _from_disk(self._directory, self._size, places, channels, bad)
 
 
-def read_entry(directory: Path, pictures: int) -> Contents | None:
-    """The entry at ``directory`` for a split of so many ``pictures``; None where it is missing or damaged."""
-    try:
-        about = json.loads((directory / ABOUT).read_text(encoding="utf-8"))
-        bad = tuple(BadImage(name, reason) for name, reason in about["bad"])
-        places = np.load(directory / PLACES, allow_pickle=False)
-        size = (directory / PIXELS).stat().st_size
-        channels = int(about["channels"])
-        whole = (
-            places.shape == (about["pictures"], 4)
-            and len(places) + len(bad) == pictures
-            and size == about["bytes"] == int((places[:, 2] * places[:, 3]).sum()) * channels
-        )
-        return _from_disk(directory, size, places, channels, bad) if whole else None
-    except (OSError, ValueError, KeyError, TypeError, EOFError):
+def read_entry(directory: Path, pictures: int, check: bool = True) -> Contents | None:
+    """Open the entry at ``directory`` for a split of so many ``pictures``; None where there is none.
+
+    Raises:
+        DamagedError: It is not what was written; without ``check`` the pixels are not read over.
+    """
+    if not os.path.lexists(directory):
         return None
+    fields = read_description(directory)
+    try:
+        bad = tuple(BadImage(name, reason) for name, reason in fields["bad"])
+        checksums, size, channels = fields["checksums"], fields["bytes"], fields["channels"]
+        places = np.load(io.BytesIO(read_file(directory / PLACES, checksums[PLACES])), allow_pickle=False)
+        fits = (
+            places.shape == (fields["pictures"], 4)
+            and len(places) + len(bad) == pictures
+            and size == int((places[:, 2] * places[:, 3]).sum()) * channels
+        )
+        if not fits:
+            raise DamagedError(f"{DESCRIPTION}: is of other pictures")
+        if check:
+            verify_file(directory / PIXELS, size, checksums[PIXELS])
+        return _from_disk(directory, size, places, channels, bad)
+    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+        raise DamagedError(f"{DESCRIPTION}: does not fit the other files") from error

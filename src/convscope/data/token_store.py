@@ -1,32 +1,40 @@
 """Encoded texts, kept memory-mapped in the cache: no epoch takes a text apart again, nor a later run.
 
 ``<cache>/tokens/<key>/`` holds ``ids.bin`` (the tokens of all texts, one after the other, uint16 where the vocabulary
-allows it, else int32), ``offsets.npy`` (int64: where each text begins, and the end of the last) and ``entry.json``.
-It is filled in a folder of another name and renamed: it is there whole, or not at all.
+allows it, else int32), ``offsets.npy`` (int64: where each text begins, and the end of the last) and ``entry.json``
+with their checksums. It is filled in a folder of another name and renamed: it is there whole, or not at all.
 """
 
-import json
-import logging
-import shutil
-import tempfile
+import io
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
-from filelock import FileLock, Timeout
 
+from convscope.cache import beside, locked, put_in_place, used
+from convscope.checksums import (
+    DESCRIPTION,
+    ChecksummedFile,
+    DamagedError,
+    damage_warnings,
+    open_entry,
+    read_description,
+    read_file,
+    verify_file,
+    write_description,
+    write_file,
+)
 from convscope.data.image_source import content_key
 from convscope.data.text_source import TextSplit
 from convscope.data.tokens import Tokens
 from convscope.mapped import MappedArray, read_only
 
-STORE_VERSION = 1  # raise it when the same texts would be stored differently
-IDS, OFFSETS, ABOUT = "ids.bin", "offsets.npy", "entry.json"
-PATIENCE = 3.0  # seconds to wait for another process before saying so
+STORE_VERSION = 2  # raise it when the same texts would be stored differently
+IDS, OFFSETS = "ids.bin", "offsets.npy"
 AT_ONCE = 4096  # texts that are written together
 
-log = logging.getLogger(__name__)
+IdsAndOffsets = tuple[np.ndarray, np.ndarray]
 
 
 class TokenStore:
@@ -34,7 +42,7 @@ class TokenStore:
 
     ``ids`` are the tokens of all texts one after the other, ``offsets`` (N + 1,) int64 their places in it, ``lengths``
     (N,) int64 their numbers of tokens and ``labels`` (N,) int64 their classes; ``warnings`` are sentences about a
-    cache that could not be written.
+    cache that was damaged or could not be written.
     """
 
     def __init__(
@@ -58,20 +66,24 @@ class TokenStore:
 def open_token_store(split: TextSplit, tokens: Tokens, cache_dir: Path, what: str = "train") -> TokenStore:
     """The texts of ``split`` as ``tokens`` takes them apart: from ``cache_dir/tokens``, or encoded now and kept there.
 
-    Several processes may ask for the same at once: one encodes, the others wait for it. A damaged entry is made again.
-    Where ``cache_dir`` cannot be written, the numbers are kept in memory, with a warning. ``what`` names the split.
+    Several processes may ask for the same at once: one encodes, the others wait for it. A damaged entry is made again,
+    with a warning. Where ``cache_dir`` cannot be written, the numbers are kept in memory, with a warning. ``what``
+    names the split.
     """
     key = content_key("token store", STORE_VERSION, split.texts.key, tokens.key)
     kind = np.dtype(np.uint16 if len(tokens) <= 2**16 else np.int32)
     entry = cache_dir.expanduser() / "tokens" / key
-    if (found := _read(entry, len(split), kind)) is not None:
+    found, damage = open_entry(lambda: _read(entry, len(split), kind))
+    if found is not None:
+        used(entry)
         return TokenStore(split, *found, entry, ())
     try:
-        entry.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(entry.with_suffix(".lock"), what):
+        with locked(entry, f"the {what} texts"):
             # the process that held the lock may have filled the entry in the meantime
-            found = _read(entry, len(split), kind) or _fill(split, tokens, entry, kind)
-            return TokenStore(split, *found, entry, ())
+            found, damage = open_entry(lambda: _read(entry, len(split), kind))
+            if found is None:
+                found = _fill(split, tokens, entry, kind)
+            return TokenStore(split, *found, entry, damage_warnings(entry, damage))
     except (OSError, NotImplementedError) as error:
         ids, offsets = _encoded(split, tokens, kind)
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
@@ -79,44 +91,31 @@ def open_token_store(split: TextSplit, tokens: Tokens, cache_dir: Path, what: st
             f"the cache {cache_dir} cannot be written ({reason}): {ids.nbytes / 2**20:.0f} MiB of tokens are kept in "
             "memory for this run"
         )
-        return TokenStore(split, ids, offsets, None, [warning])
+        return TokenStore(split, ids, offsets, None, [*damage_warnings(entry, damage), warning])
 
 
-class _locked:  # noqa: N801 - used like a function
-    def __init__(self, path: Path, what: str) -> None:
-        self._lock, self._what = FileLock(path), what
-
-    def __enter__(self) -> None:
+def _fill(split: TextSplit, tokens: Tokens, entry: Path, kind: np.dtype) -> IdsAndOffsets:
+    with beside(entry) as folder:
+        file = ChecksummedFile(folder / IDS)
         try:
-            self._lock.acquire(timeout=PATIENCE)
-        except Timeout:
-            log.info("another process is encoding the %s texts: waiting for it", self._what)
-            self._lock.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
-
-
-def _fill(split: TextSplit, tokens: Tokens, entry: Path, kind: np.dtype) -> tuple[np.ndarray, np.ndarray]:
-    for left_behind in entry.parent.glob(f"{entry.name}.*/"):  # by a process that was killed
-        shutil.rmtree(left_behind, ignore_errors=True)
-    beside = Path(tempfile.mkdtemp(prefix=f"{entry.name}.", dir=entry.parent))
-    try:
-        with open(beside / IDS, "wb") as file:
             offsets = _write(tokens.encode_all(split.texts), file, kind)
-        np.save(beside / OFFSETS, offsets)
-        about = {"texts": len(split), "tokens": int(offsets[-1]), "type": kind.name}
-        (beside / ABOUT).write_text(json.dumps(about), encoding="utf-8")
-        if entry.exists():
-            shutil.rmtree(entry)
-        beside.rename(entry)
-    except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
-        raise
-    return _mapped(entry, kind, int(offsets[-1])), offsets
+            checksums = file.finish()
+        finally:
+            file.close()
+        table = io.BytesIO()
+        np.save(table, offsets)
+        fields = {
+            "texts": len(split),
+            "tokens": int(offsets[-1]),
+            "type": kind.name,
+            "checksums": {IDS: checksums, OFFSETS: write_file(folder / OFFSETS, table.getbuffer())},
+        }
+        write_description(folder, fields)
+        put_in_place(folder, entry)
+    return MappedArray(entry / IDS, kind, (int(offsets[-1]),)).array, offsets
 
 
-def _write(encoded: Iterable[list[int]], file: BinaryIO, kind: np.dtype) -> np.ndarray:
+def _write(encoded: Iterable[list[int]], file: ChecksummedFile, kind: np.dtype) -> np.ndarray:
     ends = [np.zeros(1, np.int64)]
     total = 0
     for block in _blocks(encoded):
@@ -127,31 +126,32 @@ def _write(encoded: Iterable[list[int]], file: BinaryIO, kind: np.dtype) -> np.n
     return np.concatenate(ends)
 
 
-def _encoded(split: TextSplit, tokens: Tokens, kind: np.dtype) -> tuple[np.ndarray, np.ndarray]:
+def _encoded(split: TextSplit, tokens: Tokens, kind: np.dtype) -> IdsAndOffsets:
     blocks = [np.array(ids, dtype=kind) for ids in tokens.encode_all(split.texts)]
     lengths = np.fromiter(map(len, blocks), dtype=np.int64, count=len(blocks))
     offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
     return (np.concatenate(blocks) if blocks else np.zeros(0, kind)), offsets
 
 
-def _read(entry: Path, texts: int, kind: np.dtype) -> tuple[np.ndarray, np.ndarray] | None:
-    """The entry for a split of so many ``texts``; None where it is missing or damaged."""
-    try:
-        about = json.loads((entry / ABOUT).read_text(encoding="utf-8"))
-        offsets = np.load(entry / OFFSETS, allow_pickle=False)
-        whole = (
-            (about["texts"], about["type"]) == (texts, kind.name)
-            and offsets.shape == (texts + 1,)
-            and offsets[-1] == about["tokens"]
-            and (entry / IDS).stat().st_size == about["tokens"] * kind.itemsize
-        )
-        return (_mapped(entry, kind, about["tokens"]), offsets) if whole else None
-    except (OSError, ValueError, KeyError, TypeError, EOFError):
+def _read(entry: Path, texts: int, kind: np.dtype) -> IdsAndOffsets | None:
+    """Open the entry for a split of so many ``texts``; None where there is none.
+
+    Raises:
+        DamagedError: It is not what was written.
+    """
+    if not os.path.lexists(entry):
         return None
-
-
-def _mapped(entry: Path, kind: np.dtype, size: int) -> np.ndarray:
-    return MappedArray(entry / IDS, kind, (size,)).array
+    fields = read_description(entry)
+    try:
+        checksums, count = fields["checksums"], fields["tokens"]
+        offsets = np.load(io.BytesIO(read_file(entry / OFFSETS, checksums[OFFSETS])), allow_pickle=False)
+        fits = (fields["texts"], fields["type"]) == (texts, kind.name) and offsets.shape == (texts + 1,)
+        if not fits or offsets[-1] != count:
+            raise DamagedError(f"{DESCRIPTION}: is of other texts")
+        verify_file(entry / IDS, count * kind.itemsize, checksums[IDS])
+        return MappedArray(entry / IDS, kind, (count,)).array, offsets
+    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+        raise DamagedError(f"{DESCRIPTION}: does not fit the other files") from error
 
 
 def _blocks(encoded: Iterable[list[int]]) -> Iterator[list[list[int]]]:

@@ -1,34 +1,43 @@
 """The feature cache: what a frozen prefix says of every input, computed once and kept on disk.
 
 An entry holds one file for each feature, ``0.bin``, ``1.bin``, ...: a row an input, view after view. ``entry.json``,
-written last, says what they must be.
+written last, says what they must be, with their checksums.
 """
 
 import errno
 import hashlib
-import json
 import os
-import zlib
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import fx
 
 from convscope.cache import beside, locked, put_in_place, used
+from convscope.checksums import (
+    DESCRIPTION,
+    ChecksummedFile,
+    DamagedError,
+    damage_warnings,
+    open_entry,
+    read_description,
+    verify_file,
+    write_description,
+)
 from convscope.mapped import MappedArray, Rows
 
-VERSION = 1  # raise it when the same prefix and inputs would be stored differently
-ABOUT = "entry.json"
-CHECKED = 2**30  # bytes of an entry that are read over when it is opened; of larger ones, that much at even distances
-PIECE = 2**22  # bytes a checksum covers
+VERSION = 2  # raise it when the same prefix and inputs would be stored differently
 
 
 class CacheUnusableError(Exception):
-    """The cache cannot be written; the message says why."""
+    """The cache cannot be written; the message says why. ``warnings`` are about an entry that was damaged too."""
+
+    def __init__(self, message: str, warnings: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.warnings = tuple(warnings)
 
 
 @dataclass(frozen=True)
@@ -40,10 +49,14 @@ class Layout:
 
 
 class Features:
-    """What a prefix says of N inputs, in ``views`` versions each: float32, mapped from disk or held in memory."""
+    """What a prefix says of N inputs, in ``views`` versions each: float32, mapped from disk or held in memory.
+
+    ``warnings`` are sentences about a cache entry that was damaged.
+    """
 
     def __init__(self, arrays: Sequence[MappedArray | torch.Tensor], layouts: Sequence[Layout], views: int) -> None:
         self.views = views
+        self.warnings: tuple[str, ...] = ()
         self._maps = [array if isinstance(array, MappedArray) else None for array in arrays]
         self._rows = [Rows(array.array if isinstance(array, MappedArray) else array) for array in arrays]
         self._layouts = tuple(layouts)
@@ -99,7 +112,7 @@ def cached_features(
     """The features called ``key``: from ``root/features``, or computed now and stored there.
 
     Several processes may ask for the same at once: one computes, the others wait for it. A damaged entry is made
-    again.
+    again, with a warning.
 
     Args:
         key: From ``feature_key``.
@@ -118,22 +131,33 @@ def cached_features(
     if root is None:
         return _in_memory(compute(), views), False
     entry = root / "features" / key
-    if (found := read_features(entry, count, views)) is not None:
+    found, damage = open_entry(lambda: read_features(entry, count, views))
+    if found is not None:
         used(entry)
         return found, True
     try:
         with locked(entry, what):
-            if (found := read_features(entry, count, views)) is not None:  # another process filled it in the meantime
+            # another process may have filled it in the meantime
+            found, damage = open_entry(lambda: read_features(entry, count, views))
+            if found is not None:
                 return found, True
             with beside(entry) as folder:
                 write_features(folder, compute(), count * views)
                 put_in_place(folder, entry)
     except (OSError, NotImplementedError) as error:
-        raise CacheUnusableError(why(error)) from error
-    found = read_features(entry, count, views, check=False)
+        raise CacheUnusableError(why(error), damage_warnings(entry, damage)) from error
+    found = read_new_features(entry, count, views)
     if found is None:
         raise CacheUnusableError(f"{entry} was removed while it was being filled")
+    found.warnings = tuple(damage_warnings(entry, damage))
     return found, False
+
+
+def read_new_features(entry: Path, count: int, views: int) -> Features | None:
+    """Open an entry that was written just now, unread; None where it is gone again."""
+    with suppress(DamagedError):
+        return read_features(entry, count, views, check=False)
+    return None
 
 
 def why(error: Exception) -> str:
@@ -156,22 +180,22 @@ def _in_memory(batches: Iterable[tuple[torch.Tensor, ...]], views: int) -> Featu
 def write_features(folder: Path, batches: Iterable[tuple[torch.Tensor, ...]], rows: int) -> None:
     """Write the files of an entry of so many ``rows``."""
     layouts: list[Layout] = []
-    files: list[_Checked] = []
+    files: list[ChecksummedFile] = []
     try:
         for batch in batches:
             if not layouts:
                 layouts = [layout_of(feature) for feature in batch]
                 row = sum(4 * int(np.prod(layout.shape)) for layout in layouts)
                 _ask_for_room(folder, row * rows)
-                files = [_Checked(folder / f"{place}.bin") for place in range(len(batch))]
+                files = [ChecksummedFile(folder / f"{place}.bin") for place in range(len(batch))]
             for feature, layout, file in zip(batch, layouts, files, strict=True):
-                file.write(stored_rows(feature, layout).numpy().data.cast("B"))
-        about = {
+                file.write(stored_rows(feature, layout).numpy().data)
+        fields = {
             "rows": rows,
             "features": [asdict(layout) for layout in layouts],
             "checksums": [file.finish() for file in files],
         }
-        (folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")
+        write_description(folder, fields)
     finally:
         for file in files:
             file.close()
@@ -184,61 +208,29 @@ def _ask_for_room(folder: Path, size: int) -> None:
         raise OSError(errno.ENOSPC, f"{size / 2**20:,.0f} MiB are needed and {free / 2**20:,.0f} MiB are free")
 
 
-class _Checked:
-    """A file that is written from front to back, with a checksum of each piece."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("wb", buffering=0)
-        self._sums: list[int] = []
-        self._sum, self._room = 0, PIECE
-
-    def write(self, data: memoryview) -> None:
-        while data:
-            done = self._file.write(data[: self._room])
-            self._sum = zlib.crc32(data[:done], self._sum)
-            self._room -= done
-            if self._room == 0:
-                self._sums.append(self._sum)
-                self._sum, self._room = 0, PIECE
-            data = data[done:]
-
-    def finish(self) -> list[int]:
-        os.fsync(self._file.fileno())
-        return self._sums if self._room == PIECE else [*self._sums, self._sum]
-
-    def close(self) -> None:
-        self._file.close()
-
-
 def read_features(entry: Path, count: int, views: int, check: bool = True) -> Features | None:
-    """The entry, mapped; None where it is missing or, with ``check``, damaged."""
+    """Open the entry, mapped; None where there is none.
+
+    Raises:
+        DamagedError: It is not what was written; without ``check`` the features are not read over.
+    """
+    if not os.path.lexists(entry):
+        return None
+    fields = read_description(entry)
     try:
-        about: dict[str, Any] = json.loads((entry / ABOUT).read_text(encoding="utf-8"))
-        layouts = [Layout(tuple(told["shape"]), told["channels_last"]) for told in about["features"]]
-        if about["rows"] != count * views or not layouts:
-            return None
+        layouts = [Layout(tuple(told["shape"]), told["channels_last"]) for told in fields["features"]]
+        if fields["rows"] != count * views or not layouts:
+            raise DamagedError(f"{DESCRIPTION}: is of other features")
         maps = []
         for place, layout in enumerate(layouts):
             file = entry / f"{place}.bin"
             shape = (count * views, *layout.shape)
-            if file.stat().st_size != 4 * int(np.prod(shape)):
-                return None
-            if check and not _intact(file, about["checksums"][place]):
-                return None
+            if check:
+                verify_file(file, 4 * int(np.prod(shape)), fields["checksums"][place])
             maps.append(MappedArray(file, np.float32, shape))
         return Features(maps, layouts, views)
-    except (OSError, ValueError, KeyError, TypeError, IndexError):
-        return None
-
-
-def _intact(file: Path, sums: Sequence[int]) -> bool:
-    step = max(1, len(sums) * PIECE // CHECKED)
-    with file.open("rb", buffering=0) as opened:
-        for place in range(0, len(sums), step):
-            opened.seek(place * PIECE)
-            if zlib.crc32(opened.read(PIECE)) != sums[place]:
-                return False
-    return True
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise DamagedError(f"{DESCRIPTION}: does not fit the other files") from error
 
 
 def layout_of(feature: torch.Tensor) -> Layout:

@@ -9,12 +9,14 @@ import numpy as np
 import torch
 
 from convscope.cache import beside, locked, put_in_place, used
+from convscope.checksums import damage_warnings, open_entry
 from convscope.transfer.feature_cache import (
     CacheUnusableError,
     Features,
     Layout,
     layout_of,
     read_features,
+    read_new_features,
     stored_rows,
     why,
     write_features,
@@ -69,7 +71,7 @@ def shared_features(
         CacheUnusableError: In all processes, where one of them cannot write or read the entry.
     """
     entry = root / "features" / key
-    found = read_features(entry, count, views)
+    found, damage = open_entry(lambda: read_features(entry, count, views))
     if all(together.each(found is not None)):
         assert found is not None
         used(entry)
@@ -77,9 +79,11 @@ def shared_features(
     with ExitStack() as stack:
 
         def begin() -> tuple[Path | None, str | None]:
+            nonlocal damage
             try:
                 stack.enter_context(locked(entry, what))
-                if read_features(entry, count, views) is not None:  # another training filled it in the meantime
+                there, damage = open_entry(lambda: read_features(entry, count, views))
+                if there is not None:  # another training filled it in the meantime
                     return None, None
                 return stack.enter_context(beside(entry)), None
             except (OSError, NotImplementedError) as error:
@@ -90,11 +94,12 @@ def shared_features(
             fill = _fill_first if together.rank == 0 else _fill_part
             failure = fill(folder, entry, mine, count * views, together)
     if failure is not None:
-        raise CacheUnusableError(failure)
-    found = read_features(entry, count, views, check=False)
+        raise CacheUnusableError(failure, damage_warnings(entry, damage))
+    found = read_new_features(entry, count, views)
     if not all(together.each(found is not None)):
         raise CacheUnusableError("not all processes see it")
     assert found is not None
+    found.warnings = tuple(damage_warnings(entry, damage))
     return found
 
 
