@@ -52,8 +52,8 @@ def surest_mistakes(predictions: "Predictions") -> list[int]:
 
 def standing_alone(network: "nn.Module") -> "nn.Module":
     """A copy of ``network`` as another program would run it: on the CPU, in eval mode."""
-    import copy
-
     import torch
 
-    return copy.deepcopy(network).to("cpu").to(memory_format=torch.contiguous_format).eval()
+    from convscope.insight.network_copy import copied
+
+    return copied(network).to("cpu").to(memory_format=torch.contiguous_format).eval()

@@ -23,6 +23,7 @@ from convscope.config.transfer import Stage as Told
 from convscope.data.image_data_module import ImageDataModule
 from convscope.data.text_data_module import TextDataModule
 from convscope.errors import UserError
+from convscope.insight.network_state import preserved
 from convscope.insight.parameters import multiply_adds_of
 from convscope.models.blocks import blocks
 from convscope.models.network import Network
@@ -98,7 +99,8 @@ def prepare_stages(config: Train, network: Network | TextNetwork, maker: Feature
         if reason is None:
             train_only(module, plan.parameters, told.batch_norm)
             try:
-                parts = cut(module, maker.sample())
+                with preserved(module):  # what a network caches while it is traced is no tensor
+                    parts = cut(module, maker.sample())
                 if maker.as_long_as_a_text(parts):
                     parts, reason = None, "what it says of a text is as long as the text"
             except CannotCutError as error:

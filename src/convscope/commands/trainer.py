@@ -88,6 +88,7 @@ def build_trainer(
         enable_checkpointing=not told.fast_dev_run,
         enable_model_summary=False,
         num_sanity_val_steps=0,
+        inference_mode=False,  # what a network caches in a validation must serve its training
         plugins=[WholeFiles()],
     )
 

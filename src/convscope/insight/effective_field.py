@@ -9,16 +9,15 @@ the theoretical field grows with the depth: the share that is used shrinks as 1/
 
 import difflib
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
 from convscope.errors import UserError
-from convscope.insight.meta_twins import evaluating
 from convscope.insight.receptive_field import Field, LayerField, receptive_fields
+from convscope.insight.undisturbed import undisturbed
 
 PEAK_SHARE = 0.05  # of the peak: what is above it counts as seen (the paper: 1 - 95.45 %)
 
@@ -74,13 +73,7 @@ def measure_effective_field(
         UserError: No layer has that path, or its output is no feature map.
     """
     theoretical = layer if isinstance(layer, LayerField) else find_field_layer(network, tuple(images.shape), layer)
-    with (
-        torch.inference_mode(False),
-        torch.enable_grad(),
-        evaluating(network),
-        _without_gradients(network),
-        _uncompiled(network),
-    ):
+    with undisturbed(network):
         total = torch.zeros(images.shape[2:], dtype=torch.float64)
         for batch in images.split(batch_size):
             total += _gradient(network, batch.clone(), theoretical).abs().sum(dim=(0, 1)).double().cpu()
@@ -168,29 +161,6 @@ def _measured(gradient: torch.Tensor, layer: LayerField) -> EffectiveField:
         share = (area / theoretical) ** (1 / gradient.ndim)
     radius = 2 * math.sqrt(sum(spreads) / len(spreads))
     return EffectiveField(layer.path, gradient, centre, field, radius, area, half, most, share)
-
-
-@contextmanager
-def _without_gradients(network: nn.Module) -> Iterator[None]:
-    """No parameter asks for a gradient for a while: only the input's is computed."""
-    asking = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    try:
-        for parameter in asking:
-            parameter.requires_grad_(False)
-        yield
-    finally:
-        for parameter in asking:
-            parameter.requires_grad_(True)
-
-
-@contextmanager
-def _uncompiled(network: nn.Module) -> Iterator[None]:
-    """No compiled code for a while: it would be compiled anew for the hook."""
-    if getattr(network, "_compiled_call_impl", None) is None:
-        yield
-        return
-    with torch.compiler.set_stance("force_eager"):
-        yield
 
 
 def noise(shape: Sequence[int], seed: int = 0) -> torch.Tensor:

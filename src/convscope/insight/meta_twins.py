@@ -1,8 +1,4 @@
-"""A network made ready to be followed without being computed, and put back as it was."""
-
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+"""Meta tensors in the place of a network's own, so that a pass can be followed without being computed."""
 
 import torch
 from torch import nn
@@ -10,39 +6,22 @@ from torch import nn
 from convscope.insight.operations import LARGEST_CONSTANT
 
 
-@contextmanager
-def evaluating(network: nn.Module) -> Iterator[None]:
-    """``network.eval()`` for a while; each module gets its own mode back."""
-    modes = [(module, module.training) for module in network.modules()]
-    try:
-        network.eval()
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
-
-
 def twin_of(tensor: torch.Tensor) -> torch.Tensor:
-    """A tensor of the same shape on the meta device, of the kind that inference mode makes: views of it are cheap."""
-    with torch.inference_mode():
-        return torch.empty_like(tensor, device="meta")
+    """A tensor of the same shape on the meta device."""
+    return torch.empty_like(tensor, device="meta", requires_grad=False)
 
 
-@contextmanager
-def replaced(network: nn.Module, twins: dict[int, torch.Tensor]) -> Iterator[None]:
-    """Twins in the place of parameters and of large buffers, for a while."""
-    kept: list[tuple[dict[str, Any], str, Any]] = []
-    try:
-        for module in network.modules() if twins else ():
-            for name, parameter in module._parameters.items():
-                if parameter is not None:
-                    kept.append((module._parameters, name, parameter))
-                    module._parameters[name] = twins[id(parameter)]  # type: ignore[assignment]
-            for name, buffer in module._buffers.items():
-                if buffer is not None and (buffer.device.type == "meta" or buffer.numel() > LARGEST_CONSTANT):
-                    kept.append((module._buffers, name, buffer))
-                    module._buffers[name] = twin_of(buffer)
-        yield
-    finally:
-        for holder, name, tensor in kept:
-            holder[name] = tensor
+def put_in_place(network: nn.Module, twins: dict[int, torch.Tensor]) -> None:
+    """Twins in the place of parameters and of large buffers; to be called where the network's state is preserved.
+
+    Args:
+        network: Any module.
+        twins: By the identity of the parameter; without any, nothing is replaced.
+    """
+    for module in network.modules() if twins else ():
+        for name, parameter in module._parameters.items():
+            if parameter is not None:
+                module._parameters[name] = twins[id(parameter)]  # type: ignore[assignment]
+        for name, buffer in module._buffers.items():
+            if buffer is not None and (buffer.device.type == "meta" or buffer.numel() > LARGEST_CONSTANT):
+                module._buffers[name] = twin_of(buffer)

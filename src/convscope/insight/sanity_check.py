@@ -3,7 +3,6 @@
 A map that stays the same while the weights are thrown away shows the picture, not the network.
 """
 
-import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ import torch
 from torch import nn
 
 from convscope.insight.frozen_network import Targets, frozen
+from convscope.insight.network_copy import copied
 
 # Far from the seeds of trainings: with the same one, a network from random weights would get its own first ones back.
 # Below 2**32, since PyTorch's generator for CPUs takes no more of a seed.
@@ -57,7 +57,7 @@ def cascading_randomisation(
     """
     with frozen(model, inputs) as network:
         classes = network.resolve(inputs, targets)
-        other = copy.deepcopy(model)  # outside of inference mode, whose tensors autograd does not know
+    other = copied(model)
     before = method(model, inputs, classes) if before is None else before
     layers = [[path] for path, _ in reversed(list(layers_with_parameters(other)))]
     found = []
@@ -75,7 +75,7 @@ def cascading_randomisation(
 def randomised(model: nn.Module, seed: int = 0) -> nn.Module:
     """A copy of ``model`` that has learned nothing: all its layers as at the start of a training."""
     with torch.inference_mode(False), torch.random.fork_rng(devices=[]):
-        other = copy.deepcopy(model)
+        other = copied(model)
         torch.manual_seed((STREAM + seed) % 2**32)
         randomise(other)
     return other

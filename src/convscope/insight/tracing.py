@@ -15,11 +15,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from convscope.insight import window_rules
 from convscope.insight.endings import ended
-from convscope.insight.meta_twins import evaluating, replaced, twin_of
+from convscope.insight.meta_twins import put_in_place, twin_of
+from convscope.insight.network_state import preserved
 from convscope.insight.operation_costs import COSTS
 from convscope.insight.operations import IDLE, JOINING, LAYERS, OWN, VIEWS_OF_PARTS, Operation, known
 from convscope.insight.reach import Reach, axes_in, combined, extent, reach_of_input, seeing_all
 from convscope.insight.shape_rules import meshed
+from convscope.insight.undisturbed import as_written
 from convscope.insight.window_rules import REACH, Geometry, seen
 
 SOURCES = "_convscope_sources"  # ids of the parameters that a constant tensor was computed from
@@ -303,22 +305,27 @@ def trace(network: nn.Module, x: torch.Tensor, axes: Sequence[int], *others: tor
         axes: The dimensions of ``x`` along which fields are measured.
         others: More inputs, which no field is measured in.
     """
-    tracing = Tracing(network, meta=x.device.type == "meta")
     fast = torch.backends.mha.get_fastpath_enabled()
-    hooks = [
-        register_module_forward_pre_hook(tracing.enter),
-        register_module_forward_hook(tracing.leave, always_call=True),
-    ]
-    try:
-        torch.backends.mha.set_fastpath_enabled(False)
-        with evaluating(network), replaced(network, tracing._twins), torch.inference_mode(), tracing:
-            x = x.view(x.shape)
-            setattr(x, REACH, reach_of_input(x.shape, axes))
-            network(x, *others)
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fast)
-        for hook in hooks:
-            hook.remove()
+    # No inference mode: a tensor that code keeps where nobody finds it must be one that a training can use.
+    with preserved(network), torch.inference_mode(False), torch.no_grad():
+        tracing = Tracing(network, meta=x.device.type == "meta")
+        as_written(network)
+        put_in_place(network, tracing._twins)
+        hooks = [
+            register_module_forward_pre_hook(tracing.enter),
+            register_module_forward_hook(tracing.leave, always_call=True),
+        ]
+        try:
+            torch.backends.mha.set_fastpath_enabled(False)
+            # Autograd would take functions apart before they are met here.
+            with torch._C._AutoDispatchBelowAutograd(), tracing:
+                x = x.detach()
+                setattr(x, REACH, reach_of_input(x.shape, axes))
+                network(x, *others)
+        finally:
+            torch.backends.mha.set_fastpath_enabled(fast)
+            for hook in hooks:
+                hook.remove()
     for layer in tracing.layers:
         if layer.reach is not None and layer.reach.endings:
             layer.reach = seeing_all(layer.reach, ended(layer.reach.endings))

@@ -32,6 +32,8 @@ def follow(network: nn.Module, input_shape: Sequence[int], axes: Sequence[int] |
             make = torch.empty if device.type == "meta" else torch.zeros
             try:
                 return trace(network, make(*input_shape, dtype=dtype, device=device), axes)
+            except UserError:
+                raise
             except Exception as error:
                 failed = error
     shape = "×".join(map(str, input_shape[1:]))

@@ -6,39 +6,41 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+from convscope.insight.network_state import preserved
+
 
 @contextmanager
 def undisturbed(model: nn.Module) -> Iterator[None]:
     """``model`` in evaluation mode, its parameters without gradients, autograd on; afterwards all is as before.
 
     Each module gets back its own mode, whatever its parent's was, and each parameter its ``requires_grad``, also
-    when the body raises. Within, inference mode is off, as in Lightning's evaluation loops it is not: tensors that
-    were made under it have to be cloned by the body. Autocast is off: a map in bf16 is another map. A module that
-    was compiled in place runs as it was written, since a compiled one answers by code that knows no other mode.
+    when the body raises. What the network caches while it runs is gone again, as `convscope.insight.network_state`
+    says. Within, inference mode is off, as in Lightning's evaluation loops it is not: tensors that were made under it
+    have to be cloned by the body. Autocast is off: a map in bf16 is another map. A module that was compiled in place
+    runs as it was written, since a compiled one answers by code that knows no other mode.
     """
-    modes = [(module, module.training) for module in model.modules()]
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    compiled = [(module, module._compiled_call_impl) for module in model.modules() if is_compiled_in_place(module)]
     reference = next(model.parameters(), None)
     device = "cpu" if reference is None else reference.device.type
-    try:
-        # Modules may override train() and eval(); their own mode is this attribute.
-        for module, _ in modes:
-            module.training = False
-        for module, _ in compiled:
+    with preserved(model):
+        as_written(model)
+        try:
+            with torch.inference_mode(False), torch.enable_grad(), torch.autocast(device, enabled=False):
+                for parameter in trainable:
+                    parameter.requires_grad_(False)
+                yield
+        finally:
+            with torch.inference_mode(False):
+                for parameter in trainable:
+                    parameter.requires_grad_(True)
+
+
+def as_written(model: nn.Module) -> None:
+    """Evaluation mode, without code that ``module.compile()`` made; to be called where the state is preserved."""
+    for module in model.modules():
+        module.training = False  # modules may override train() and eval(); their own mode is this attribute
+        if is_compiled_in_place(module):
             module._compiled_call_impl = None
-        with torch.inference_mode(False), torch.enable_grad(), torch.autocast(device, enabled=False):
-            for parameter in trainable:
-                parameter.requires_grad_(False)
-            yield
-    finally:
-        for module, call in compiled:
-            module._compiled_call_impl = call
-        for module, training in modes:
-            module.training = training
-        with torch.inference_mode(False):
-            for parameter in trainable:
-                parameter.requires_grad_(True)
 
 
 def is_compiled_in_place(module: nn.Module) -> bool:

@@ -1,4 +1,4 @@
-"""Running a frozen prefix over inputs, as fast as it goes: inference mode, Conv and BatchNorm folded, channels last."""
+"""Running a frozen prefix over inputs, as fast as it goes: Conv and BatchNorm folded, channels last."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal
@@ -50,7 +50,7 @@ class Filler:
     def _run(self, batch: torch.Tensor, precision: str) -> tuple[torch.Tensor, ...]:
         if self.channels_last and batch.ndim == 4:
             batch = batch.contiguous(memory_format=torch.channels_last)
-        with torch.inference_mode(), torch.autocast(batch.device.type, torch.bfloat16, enabled=precision == "bf16"):
+        with torch.no_grad(), torch.autocast(batch.device.type, torch.bfloat16, enabled=precision == "bf16"):
             found: tuple[torch.Tensor, ...] = self._call(batch)
         return found
 

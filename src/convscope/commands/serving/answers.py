@@ -83,7 +83,7 @@ class PictureAnswers:
             raise RefusedError(400, f"The network knows no class {sent.target!r}.")
         pixels = self._resizing(sent.picture)
         batch = self._normalise(torch.from_numpy(np.array(pixels)).permute(2, 0, 1)[None])
-        with torch.inference_mode():
+        with torch.no_grad():  # in inference mode, what the network caches would be of no use for maps
             probabilities = self._network(batch).float().softmax(dim=1)[0]
         ranked = probabilities.argsort(descending=True).tolist()
         target = self._run.classes.index(sent.target) if sent.target is not None else ranked[0]

@@ -1,0 +1,46 @@
+"""A copy of a network, whatever it keeps in its attributes."""
+
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+N = TypeVar("N", bound=nn.Module)
+
+
+class _Leaves(TorchFunctionMode):
+    """Copies tensors that are no leaves of autograd's graph without their graph, where ``deepcopy`` refuses them."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        if func is torch.Tensor.__deepcopy__ and not args[0].is_leaf:
+            tensor, memo = args
+            return memo.setdefault(id(tensor), tensor.detach().clone())
+        return func(*args, **(kwargs or {}))
+
+
+def copied(network: N) -> N:
+    """A deep copy of ``network``, with the weights that it has now, and none of its tensors of inference mode.
+
+    A tensor that a forward pass left in an attribute is copied without the graph that it came from. What cannot be
+    copied, as a lock or an open file, is shared.
+    """
+    with torch.inference_mode(False), _Leaves():
+        try:
+            return copy.deepcopy(network)
+        except (TypeError, RuntimeError):
+            return copy.deepcopy(network, {id(value): value for value in _uncopyable(network)})
+
+
+def _uncopyable(network: nn.Module) -> Iterator[Any]:
+    for module in network.modules():
+        for name, value in vars(module).items():
+            if name not in ("_modules", "_parameters", "_buffers"):
+                try:
+                    copy.deepcopy(value)
+                except (TypeError, RuntimeError):
+                    yield value
