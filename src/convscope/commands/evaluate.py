@@ -83,7 +83,8 @@ def run(config: Evaluate, overrides: Sequence[str]) -> None:
         scored = _pictures_to_score(config, config.data, trained_on, accelerator, allocator)
     task, data, hardware = scored.task, scored.data, scored.hardware
     source, classes = data.source, task.classes
-    for warning in data.warnings:
+    warnings = [*data.warnings, *scored.warnings]
+    for warning in warnings:
         warn(warning)
     quieten_lightning()
     trainer = pl.Trainer(
@@ -108,7 +109,7 @@ def run(config: Evaluate, overrides: Sequence[str]) -> None:
             "classes": list(source.classes),
         },
         "metrics": metrics,
-        "warnings": list(data.warnings),
+        "warnings": warnings,
         "precision": hardware.precision,
         "overrides": list(overrides),
     }
@@ -126,12 +127,13 @@ class Scored:
     data: "ImageDataModule | TextDataModule"
     hardware: "Hardware"
     things: str
+    warnings: tuple[str, ...] = ()
 
 
 def _pictures_to_score(
     config: Evaluate, told: ImageData, trained_on: Mapping[str, Any], accelerator: str, allocator: str
 ) -> Scored:
-    from convscope.commands.hardware import choose_hardware
+    from convscope.commands.hardware import choose_hardware, settle_memory_format
     from convscope.commands.trained import load_trained_run
     from convscope.data.image_data_module import ImageDataModule
     from convscope.insight.parameters import multiply_adds
@@ -148,6 +150,8 @@ def _pictures_to_score(
     if settings.precision == "auto" and run.precision is not None:
         settings = settings.model_copy(update={"precision": run.precision})  # the same answers as in the run's own test
     hardware = choose_hardware(settings, accelerator, allocator, run.network, cost, trains_all=False)
+    name = run.config["model"]["name"]
+    hardware, refused = settle_memory_format(hardware, settings, name, run.network, seen)
     data = ImageDataModule(
         source,
         seen,
@@ -158,7 +162,7 @@ def _pictures_to_score(
     )
     data.channels_last = hardware.channels_last
     data.setup("test")
-    return Scored(task, data, hardware, "pictures")
+    return Scored(task, data, hardware, "pictures", () if refused is None else (refused,))
 
 
 def _run_config(path: Path) -> dict[str, Any]:

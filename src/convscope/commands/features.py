@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -92,7 +93,9 @@ class FeatureMaker:
             return any(one.shape != other.shape for one, other in pairs)
 
     def _filler(self, cut: Cut) -> Filler:
-        filler = Filler(cut.prefix, self.sample(), FoldedForward, self.told.precision, self.data.channels_last)
+        # The features lie as those of the whole network would: the rest may not take others.
+        fold = partial(FoldedForward, channels_last=self.data.channels_last)
+        filler = Filler(cut.prefix, self.sample(), fold, self.told.precision, self.data.channels_last)
         if self.told.precision != "fp32":
             say(f"features in {self.told.precision}: they deviate by {filler.deviation:.2g} of the largest")
         return filler

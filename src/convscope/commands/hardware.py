@@ -1,5 +1,6 @@
 """Where the arithmetic is done and in which precision: what was told, or what suits network and processor."""
 
+import dataclasses
 import os
 from dataclasses import dataclass
 from functools import cache
@@ -12,6 +13,8 @@ from torch import nn
 from convscope.commands.allocator import tune_allocator
 from convscope.config.train import Trainer
 from convscope.errors import UserError
+from convscope.insight.memory_format import lay_channels_last
+from convscope.preprocessing import Preprocessing, TextPreprocessing
 
 _LIGHTNING_PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
@@ -130,6 +133,39 @@ def choose_hardware(
         told.nodes,
         torch.distributed.get_world_size() if together else 1,
     )
+
+
+def settle_memory_format(
+    hardware: Hardware, config: Trainer, name: str, network: nn.Module, seen: Preprocessing | TextPreprocessing
+) -> tuple[Hardware, str | None]:
+    """Lay the weights of ``network`` as ``hardware`` says; contiguous where the network does not run channels last.
+
+    Some networks do not: those that call ``x.view(n, -1)`` on a feature map. It is tried on zeros.
+
+    Args:
+        hardware: What was chosen.
+        config: What was asked for.
+        name: Of the network.
+        network: Where it is going to run.
+        seen: What it takes; nothing is tried with texts.
+
+    Returns:
+        The hardware, and a warning where it is another one now.
+
+    Raises:
+        UserError: It does not run so, and ``trainer.channels_last=true`` was asked for.
+    """
+    if not hardware.channels_last or not isinstance(seen, Preprocessing):
+        return hardware, None
+    refused = lay_channels_last(network, (seen.channels, seen.size, seen.size))
+    if refused is None:
+        return hardware, None
+    if config.channels_last is True:
+        raise UserError(
+            f"trainer.channels_last=true: {name} does not run so ({refused}); use trainer.channels_last=false"
+        )
+    warning = f"{name} does not run with feature maps channels last ({refused}): they are contiguous"
+    return dataclasses.replace(hardware, channels_last=False), warning
 
 
 LARGE_MULTIPLY_ADDS = 50_000_000  # a picture; below it, conversions cost more than they save

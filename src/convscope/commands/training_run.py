@@ -20,7 +20,7 @@ from convscope.commands.building import cache_dir
 from convscope.commands.closing import say_closing
 from convscope.commands.console import say, say_facts, warn
 from convscope.commands.features import FeatureMaker
-from convscope.commands.hardware import choose_hardware
+from convscope.commands.hardware import choose_hardware, settle_memory_format
 from convscope.commands.naming import run_path, sweep_path
 from convscope.commands.predictions import prediction_table, standing_alone, surest_mistakes
 from convscope.commands.processes.together import Processes
@@ -177,15 +177,16 @@ class TrainingRun:
     def _prepare(self) -> None:
         """Open the data, plan and cut the stages, and say what is going to happen."""
         config, network, subject, processes = self.config, self.network, self.subject, self.processes
+        network.module.to(self.device)
+        self.hardware, refused = settle_memory_format(
+            self.hardware, config.trainer, network.name, network.module, network.preprocessing
+        )
         self.data = subject.data_module(config)
         self.data.channels_last = self.hardware.channels_last
         self.data.setup()
         refuse_small_splits(self.data.sizes, processes.count)
         if processes.first:
             subject.leave(self.folder)
-        network.module.to(self.device)
-        if self.hardware.channels_last:
-            network.module.to(memory_format=torch.channels_last)
         if config.trainer.compile:
             network.module.compile()
         told = config.task
@@ -199,7 +200,7 @@ class TrainingRun:
         self.task = subject.task(network, objective, self.plain["model"])
         self.maker = FeatureMaker(config.cache, cache_dir(config.data), self.data, self.device, processes)
         self.prepared = staging.prepare_stages(config, network, self.maker)
-        self.warnings = [*filter(None, [self.weights.warning]), *self._data_warnings(), *subject.warnings()]
+        self.warnings = [*filter(None, [self.weights.warning, refused]), *self._data_warnings(), *subject.warnings()]
         self._announce()
         if config.callbacks.figures and processes.first:
             subject.show_samples(self.recorder)

@@ -108,7 +108,7 @@ def feature_maps(
             for path, module in modules.items()
         ]
         try:
-            model(inputs.detach().clone())
+            model(inputs.detach().clone(memory_format=torch.contiguous_format))
         finally:
             for handle in handles:
                 handle.remove()

@@ -37,7 +37,7 @@ class _Pair:
         theirs = (other.mean, other.variance, other.scale, other.shift)
         return all(a is b for a, b in zip(mine, theirs, strict=True)) and self.epsilon == other.epsilon
 
-    def folded(self) -> tuple[torch.Tensor, torch.Tensor]:
+    def folded(self, channels_last: bool) -> tuple[torch.Tensor, torch.Tensor]:
         """Weight and bias of one convolution that does both."""
         weight, bias = self.convolution.weight, self.convolution.bias
         factor = torch.rsqrt(self.variance.double() + self.epsilon)
@@ -47,7 +47,7 @@ class _Pair:
         shift = shift * factor
         if self.shift is not None:
             shift = shift + self.shift.double()
-        layout = torch.channels_last if weight.ndim == 4 else torch.contiguous_format
+        layout = torch.channels_last if channels_last and weight.ndim == 4 else torch.contiguous_format
         folded = torch.empty_like(weight, requires_grad=False, memory_format=layout)
         torch.mul(weight, factor.to(weight.dtype).view(-1, *[1] * (weight.ndim - 1)), out=folded)
         return folded, shift.to(weight.dtype)
@@ -58,12 +58,16 @@ class _Pair:
 _plans: WeakKeyDictionary[nn.Module, tuple[_Pair | None, ...]] = WeakKeyDictionary()
 
 
+# Whether a network runs on inputs of a shape with maps channels last.
+_runs_channels_last: WeakKeyDictionary[nn.Module, dict[torch.Size, bool]] = WeakKeyDictionary()
+
+
 class _OtherCallsError(Exception):
     """The network did not call what the plan expects."""
 
 
 class FoldedForward:
-    """``model``, called with its BatchNorms folded.
+    """``model``, called with its BatchNorms folded and, where it runs so, its feature maps channels last.
 
     Which of them can be is seen in one forward pass of a single input, on the first call for each network, and
     checked in every later pass: where a network takes another way, that pass is repeated as the network was
@@ -72,15 +76,40 @@ class FoldedForward:
     Args:
         model: In evaluation mode.
         example: Inputs (N, ...), the first of which is used to look.
+        channels_last: Lay the folded weights channels last. A network that does not run on such maps, as one that
+            calls ``x.view(n, -1)`` after a convolution, is noticed in a second look, and gets contiguous ones.
+
+    Attributes:
+        channels_last: Whether inputs (N, C, H, W) should lie channels last.
     """
 
-    def __init__(self, model: nn.Module, example: torch.Tensor) -> None:
+    def __init__(self, model: nn.Module, example: torch.Tensor, channels_last: bool = True) -> None:
         self._model = model
+        example = example[:1].contiguous()
         if model not in _plans:
-            _plans[model] = _look(model, example[:1])
+            _plans[model] = _look(model, example)
         self._plan = _plans[model]
+        self.channels_last = channels_last and example.ndim == 4
+        self._folded = self._fold()
+        if self.channels_last:
+            known = _runs_channels_last.setdefault(model, {})
+            if example.shape not in known:
+                known[example.shape] = self._runs(example)
+            if not known[example.shape]:
+                self.channels_last = False
+                self._folded = self._fold()
+
+    def _fold(self) -> list[tuple[torch.Tensor, torch.Tensor] | None]:
         with torch.no_grad():
-            self._folded = [None if pair is None else pair.folded() for pair in self._plan]
+            return [None if pair is None else pair.folded(self.channels_last) for pair in self._plan]
+
+    def _runs(self, example: torch.Tensor) -> bool:
+        try:
+            with torch.no_grad():  # on two, for what a view takes together may be the batch
+                self(example.repeat(2, 1, 1, 1).contiguous(memory_format=torch.channels_last))
+        except RuntimeError:
+            return False
+        return True
 
     def __call__(self, inputs: torch.Tensor) -> Any:
         """What ``model(inputs)`` gives."""

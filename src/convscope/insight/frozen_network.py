@@ -27,7 +27,7 @@ class FrozenNetwork:
 
     def __init__(self, model: nn.Module, folded: FoldedForward | None) -> None:
         self.forward = folded or model  # what ``model(inputs)`` gives
-        self._channels_last = folded is not None
+        self._channels_last = folded is not None and folded.channels_last
 
     def logits(self, inputs: torch.Tensor) -> torch.Tensor:
         """Logits (N, classes) of ``inputs`` (N, ...), which the network may overwrite.
@@ -76,8 +76,9 @@ def frozen(model: nn.Module, inputs: torch.Tensor, *, fold: bool = True) -> Iter
     Args:
         model: Inputs (N, ...) to logits (N, classes).
         inputs: What it is going to be asked about, of floating point.
-        fold: Fold BatchNorms into convolutions and lay feature maps channels last: faster, and equal but for rounding
-            (which can decide on which side of 0 a ReLU's input lies). Else it is computed as it was written.
+        fold: Fold BatchNorms into convolutions and lay feature maps channels last where the network runs so: faster,
+            and equal but for rounding (which can decide on which side of 0 a ReLU's input lies). Else it is computed
+            as it was written.
 
     Raises:
         UserError: ``inputs`` are empty or not of floating point.
@@ -88,7 +89,9 @@ def frozen(model: nn.Module, inputs: torch.Tensor, *, fold: bool = True) -> Iter
     if len(inputs) == 0:
         raise UserError("inputs: there is no picture among them")
     with undisturbed(model):
-        folded = FoldedForward(model, inputs[:1].detach().clone()) if fold else None
+        folded = (
+            FoldedForward(model, inputs[:1].detach().clone(memory_format=torch.contiguous_format)) if fold else None
+        )
         yield FrozenNetwork(model, folded)
 
 

@@ -44,7 +44,7 @@ def _see_spatial_layers(model: nn.Module, example: torch.Tensor) -> dict[str, tu
     with undisturbed(model), torch.no_grad():
         handles = [module.register_forward_hook(see(path)) for path, module in model.named_modules() if path]
         try:
-            model(example.detach().clone())
+            model(example.detach().clone(memory_format=torch.contiguous_format))
         finally:
             for handle in handles:
                 handle.remove()

@@ -1,0 +1,34 @@
+"""Whether a network runs with its feature maps channels last: ``x.view(n, -1)`` after a convolution does not."""
+
+import torch
+from torch import nn
+
+from convscope.insight.undisturbed import undisturbed
+
+
+def lay_channels_last(network: nn.Module, shape: tuple[int, int, int]) -> str | None:
+    """Lay the weights of ``network`` channels last, and try it on two inputs of zeros in that memory format.
+
+    Args:
+        network: Pictures (N, C, H, W) to anything; its answers do not change.
+        shape: C, H and W of a picture.
+
+    Returns:
+        None where it runs; else the reason in PyTorch's words, and the weights are contiguous.
+
+    Raises:
+        RuntimeError: It does not run on contiguous inputs either.
+    """
+    reference = next(network.parameters(), torch.empty(0))
+    dtype = reference.dtype if reference.is_floating_point() else torch.float32
+    zeros = torch.zeros(2, *shape, dtype=dtype, device=reference.device)
+    network.to(memory_format=torch.channels_last)
+    try:
+        with undisturbed(network), torch.no_grad():
+            network(zeros.clone(memory_format=torch.channels_last))
+    except RuntimeError as error:
+        network.to(memory_format=torch.contiguous_format)
+        with undisturbed(network), torch.no_grad():
+            network(zeros)
+        return " ".join(str(error).split()).partition(" (")[0]
+    return None
