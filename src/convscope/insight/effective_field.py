@@ -76,13 +76,9 @@ def measure_effective_field(
     with undisturbed(network):
         total = torch.zeros(images.shape[2:], dtype=torch.float64)
         for batch in images.split(batch_size):
-            total += (
-                _gradient(network, batch.clone(memory_format=torch.contiguous_format), theoretical)
-                .abs()
-                .sum(dim=(0, 1))
-                .double()
-                .cpu()
-            )
+            own = batch.clone(memory_format=torch.contiguous_format)
+            # To the CPU first: not every device has float64.
+            total += _gradient(network, own, theoretical).abs().sum(dim=(0, 1)).cpu().double()
         gradient = (total / len(images)).float()
     if not torch.isfinite(gradient).all() or gradient.sum() == 0:
         raise UserError(f"layer={theoretical.path}: its central unit answers to nothing, or its gradient is not finite")

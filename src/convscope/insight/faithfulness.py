@@ -10,6 +10,7 @@ from torch import nn
 
 from convscope.errors import UserError
 from convscope.insight.frozen_network import Targets, frozen
+from convscope.insight.precision import widest
 
 CHUNK = 32
 BLUR = 5 / 224  # standard deviation as a share of the picture's side; Petsiuk et al. blur 224 pixels by 5
@@ -148,10 +149,10 @@ def mass_inside(maps: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
     masks = _checked_masks(maps, masks)
     if (maps < 0).any():
         raise UserError("maps: have negative places; make them with signed=False")
-    flat = maps.flatten(1).double()
+    flat = maps.flatten(1).to(widest(maps.device))
     total = flat.sum(dim=1)
     inside = (flat * masks.flatten(1)).sum(dim=1) / total.where(total > 0, 1)
-    return inside.where(total > 0, area_share(masks).double()).float()
+    return inside.where(total > 0, area_share(masks).to(flat.dtype)).float()
 
 
 def area_share(masks: torch.Tensor) -> torch.Tensor:

@@ -15,6 +15,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from convscope.insight.narrow_convolution import convolve, suits
+from convscope.insight.precision import widest
 
 CONVOLUTIONS = {torch.conv1d, torch.conv2d, torch.conv3d}
 MOST_WEIGHTS = 16  # for each output of one input: to fold more would take longer than the BatchNorm does
@@ -40,13 +41,14 @@ class _Pair:
     def folded(self, channels_last: bool) -> tuple[torch.Tensor, torch.Tensor]:
         """Weight and bias of one convolution that does both."""
         weight, bias = self.convolution.weight, self.convolution.bias
-        factor = torch.rsqrt(self.variance.double() + self.epsilon)
+        wide = widest(weight.device)  # in float32, too, it is no further off than the BatchNorm itself
+        factor = torch.rsqrt(self.variance.to(wide) + self.epsilon)
         if self.scale is not None:
-            factor = factor * self.scale.double()
-        shift = -self.mean.double() if bias is None else bias.double() - self.mean.double()
+            factor = factor * self.scale.to(wide)
+        shift = -self.mean.to(wide) if bias is None else bias.to(wide) - self.mean.to(wide)
         shift = shift * factor
         if self.shift is not None:
-            shift = shift + self.shift.double()
+            shift = shift + self.shift.to(wide)
         layout = torch.channels_last if channels_last and weight.ndim == 4 else torch.contiguous_format
         folded = torch.empty_like(weight, requires_grad=False, memory_format=layout)
         torch.mul(weight, factor.to(weight.dtype).view(-1, *[1] * (weight.ndim - 1)), out=folded)

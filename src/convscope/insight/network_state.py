@@ -43,17 +43,26 @@ def preserved(network: nn.Module) -> Iterator[None]:
     for path, parameter in network.named_parameters():
         if isinstance(parameter, nn.parameter.UninitializedParameter):
             raise UserError(f"{path}: has no shape yet; run the network once on a batch before it is looked at")
-    generators = list(_generators(network))
     modes = [(module, module.training) for module in network.modules()]
     with torch.inference_mode(False), torch.no_grad():
         state = NetworkState(network)
+    with generators_kept(network):
+        try:
+            yield
+        finally:
+            with torch.inference_mode(False), torch.no_grad():
+                state.restore()
+            for module, training in modes:
+                module.training = training
+
+
+@contextmanager
+def generators_kept(network: nn.Module) -> Iterator[None]:
+    """After the body, PyTorch's random numbers go on as before it, on the CPU and on the device of ``network``."""
+    generators = list(_generators(network))
     try:
         yield
     finally:
-        with torch.inference_mode(False), torch.no_grad():
-            state.restore()
-        for module, training in modes:
-            module.training = training
         for restore, value in generators:
             restore(value)
 

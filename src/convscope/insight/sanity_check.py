@@ -11,6 +11,7 @@ from torch import nn
 
 from convscope.insight.frozen_network import Targets, frozen
 from convscope.insight.network_copy import copied
+from convscope.insight.network_state import generators_kept
 
 # Far from the seeds of trainings: with the same one, a network from random weights would get its own first ones back.
 # Below 2**32, since PyTorch's generator for CPUs takes no more of a seed.
@@ -61,7 +62,7 @@ def cascading_randomisation(
     before = method(model, inputs, classes) if before is None else before
     layers = [[path] for path, _ in reversed(list(layers_with_parameters(other)))]
     found = []
-    with torch.random.fork_rng(devices=_devices(inputs)):
+    with generators_kept(model):
         torch.manual_seed((STREAM + seed) % 2**32)
         for paths in steps if steps is not None else layers:
             with torch.inference_mode(False):
@@ -74,7 +75,7 @@ def cascading_randomisation(
 
 def randomised(model: nn.Module, seed: int = 0) -> nn.Module:
     """A copy of ``model`` that has learned nothing: all its layers as at the start of a training."""
-    with torch.inference_mode(False), torch.random.fork_rng(devices=[]):
+    with torch.inference_mode(False), generators_kept(model):
         other = copied(model)
         torch.manual_seed((STREAM + seed) % 2**32)
         randomise(other)
@@ -105,11 +106,12 @@ def layers_with_parameters(module: nn.Module) -> Iterator[tuple[str, nn.Module]]
 
 
 def rank_correlation(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-    """Spearman's rank correlation of each pair of maps (N, ...), (N,); equal places share their mean rank.
+    """Spearman's rank correlation of each pair of maps (N, ...), (N,), on the CPU; equal places share their mean rank.
 
     0 where one of them is the same everywhere.
     """
-    return torch.stack([_correlation(_ranks(a), _ranks(b)) for a, b in zip(first, second, strict=True)])
+    pairs = zip(first.cpu(), second.cpu(), strict=True)  # in float64, which not every device has
+    return torch.stack([_correlation(_ranks(a), _ranks(b)) for a, b in pairs])
 
 
 def _ranks(values: torch.Tensor) -> torch.Tensor:
@@ -122,7 +124,3 @@ def _correlation(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     a, b = a - a.mean(), b - b.mean()
     scale = a.norm() * b.norm()
     return (a @ b / scale if scale > 0 else a.new_zeros(())).float()
-
-
-def _devices(inputs: torch.Tensor) -> list[torch.device]:
-    return [inputs.device] if inputs.device.type == "cuda" else []

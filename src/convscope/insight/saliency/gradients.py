@@ -174,7 +174,7 @@ def complete_integrated_gradients(
     with frozen(model, inputs, fold=fold) as network:
         classes = network.resolve(inputs, targets)
         total = _integrate(network, inputs, classes, steps, baseline, chunk, score)
-        start = torch.as_tensor(baseline, dtype=inputs.dtype, device=inputs.device).expand_as(inputs)
+        start = _start(baseline, inputs)
         difference = torch.cat(
             [
                 network.scores(inputs[part], classes[part], score) - network.scores(start[part], classes[part], score)
@@ -198,9 +198,10 @@ def _integrate(
     """Integrated gradients of each channel, the shape of ``inputs``."""
     _positive(steps=steps, chunk=chunk)
     nodes, masses = np.polynomial.legendre.leggauss(steps)  # on -1 to 1, where they weigh 2 together
-    places = torch.as_tensor((nodes + 1) / 2, dtype=inputs.dtype, device=inputs.device)
-    weights = torch.as_tensor(masses / 2, dtype=inputs.dtype, device=inputs.device)
-    start = torch.as_tensor(baseline, dtype=inputs.dtype, device=inputs.device).expand_as(inputs)
+    # Made on the CPU: NumPy's numbers are of float64, which not every device has.
+    places = torch.as_tensor((nodes + 1) / 2, dtype=inputs.dtype).to(inputs.device)
+    weights = torch.as_tensor(masses / 2, dtype=inputs.dtype).to(inputs.device)
+    start = _start(baseline, inputs)
     way = inputs - start
     total = torch.zeros_like(inputs)
     for part in _parts(len(inputs), chunk):
@@ -209,6 +210,10 @@ def _integrate(
             batch = torch.cat([start[part] + alpha * way[part] for alpha in alphas])
             total[part] += _weighted(network, batch, classes[part], score, shares)
     return total * way
+
+
+def _start(baseline: float | torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
+    return torch.as_tensor(baseline, dtype=inputs.dtype).to(inputs.device).expand_as(inputs)
 
 
 def _weighted(
