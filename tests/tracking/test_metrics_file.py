@@ -58,22 +58,40 @@ def test_a_row_is_on_disk_soon_though_nothing_follows(path: Path) -> None:
     assert read_metrics(path) == [{"step": 0.0, "train/loss": 1.0}]
 
 
-def test_resume_continues_the_file(path: Path) -> None:
+def test_resume_keeps_the_rows_that_the_checkpoint_marks(path: Path) -> None:
+    """Of rows of one step, too, and without the columns that only later rows filled."""
     first = MetricsFile(path)
-    for step in range(6):
+    for step in range(3):
         first.log_metrics({"train/loss": float(step)}, step)
-    first.finalize("failed")
+    first.log_metrics({"stage": 1.0}, 2)
+    assert first.mark() == 4
+    before = path.read_bytes()
+    first.log_metrics({"learning_rate": 0.1}, 2)
+    first.log_metrics({"validation/loss": 1.0}, 2)
+    assert first.mark() == 6
     resumed = MetricsFile(path)
     resumed.continue_from(4)
-    resumed.log_metrics({"train/loss": 40.0}, 4)
-    resumed.log_metrics({"validation/loss": 1.0}, 4)
-    rows = read_metrics(path)
-    assert [row["step"] for row in rows] == [0, 1, 2, 3, 4, 4]
-    assert rows[4]["train/loss"] == 40.0
+    assert path.read_bytes() == before
+    resumed.log_metrics({"validation/loss": 2.0}, 2)
+    assert [set(row) - {"step"} for row in read_metrics(path)[3:]] == [{"stage"}, {"validation/loss"}]
+    assert resumed.mark() == 5
 
 
-def test_continue_from_without_a_file(path: Path) -> None:
+def test_a_mark_has_the_rows_that_wait_on_the_disk(path: Path) -> None:
+    log = MetricsFile(path, flush_seconds=1000.0)
+    log.log_metrics({"train/loss": 1.0}, 0)
+    assert not path.exists()
+    assert log.mark() == 1
+    assert read_metrics(path) == [{"step": 0.0, "train/loss": 1.0}]
+
+
+def test_continue_from_the_beginning_and_after_a_torn_line(path: Path) -> None:
     MetricsFile(path).continue_from(4)
+    assert not path.exists()
+    path.write_text("epoch,step,train/loss\n0,0,1.0\n0,1,0.")
+    MetricsFile(path).continue_from(2)
+    assert path.read_text() == "epoch,step,train/loss\n0,0,1.0\n"
+    MetricsFile(path).continue_from(0)
     assert not path.exists()
 
 

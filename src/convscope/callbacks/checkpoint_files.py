@@ -22,4 +22,4 @@ class WholeFiles(TorchCheckpointIO):
         content = io.BytesIO()
         torch.save(checkpoint, content)
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(Path(path), content.getvalue())
+        write_atomically(Path(path), content.getvalue(), to_disk=True)

@@ -10,7 +10,7 @@ import torch
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import Logger
 
-from convscope.callbacks.checkpoints import BEST, LAST, Checkpoints
+from convscope.callbacks.checkpoints import BEST, LAST, STATE, Checkpoints
 from convscope.callbacks.preemption import Preemption
 from convscope.callbacks.time_spent import FEATURES, OWN, REST, TimeKept, TimeSpent, stage_phase
 from convscope.commands import trainer as training
@@ -31,6 +31,7 @@ from convscope.models.text_network import TextNetwork
 from convscope.tasks.classification import Classification
 from convscope.tracking.position import Position
 from convscope.tracking.run_folder import RunFolder, write_atomically
+from convscope.tracking.trackers import read_marks
 from convscope.transfer.cut import CannotCutError, Cut, cut
 from convscope.transfer.freezing import train_only
 from convscope.transfer.optimization import Optimization
@@ -164,8 +165,32 @@ class Stages:
             UserError: The loss is no longer finite.
             Interrupted: A signal asked for an end.
         """
+        last = self.processes.from_first(self._last_state)
+        if last is not None:
+            self._restore(last)
         for number in range(len(self.done), len(prepared)):
             self._run(number, prepared[number])
+
+    def _last_state(self) -> dict[str, Any] | None:
+        """What the callbacks kept in ``last.ckpt``; None where there is none."""
+        if not (self.folder.checkpoints / LAST).is_file():
+            return None
+        states: dict[str, Any] = read_checkpoint(self.folder, LAST)["callbacks"]
+        return states
+
+    def _restore(self, states: dict[str, Any]) -> None:
+        """Give the callbacks of all stages what they had, and note the stage that was finished, but not noted so."""
+        for callback in self.callbacks():
+            if callback.state_key in states:
+                callback.load_state_dict(states[callback.state_key])
+        state = states[STATE]
+        if state.get("result") is not None and state["stage"] == len(self.done):
+            self._note(StageResult(**state["result"]))
+
+    def _note(self, result: StageResult) -> None:
+        self.done.append(result)
+        if self.processes.first:
+            write_done(self.folder, self.done)
 
     def _run(self, number: int, stage: Prepared) -> None:
         told, plan = stage.told, stage.plan
@@ -198,25 +223,21 @@ class Stages:
             keep = self.config.callbacks.checkpoint
             best, best_epoch = (self.done[-1].best, self.done[-1].best_epoch) if self.done else (None, None)
             checkpoints = Checkpoints(
-                self.folder.checkpoints, **keep.model_dump(), stage=number, best=best, best_epoch=best_epoch,
-                first_epoch=self.position.epochs, preemption=self.preemption,
-            )  # fmt: skip
-            callbacks.append(checkpoints)
-        trainer = training.build_trainer(self.config, told.epochs, hardware, self.folder, self.loggers, callbacks)
-        if resume is None:  # else it was told when the stage began
-            for logger in self.loggers:
-                logger.log_metrics({"stage": number, "epoch": 0}, step=0)
-        try:
-            trainer.fit(self.task, datamodule=self.data, ckpt_path=resume, weights_only=True)
-        except FloatingPointError as error:
-            epoch = self.position.epochs + trainer.current_epoch + 1
-            raise UserError(
-                f"in epoch {epoch} {error}; lower the rate of the stage {told.name}: "
-                f"transfer.stages.{number}.lr={told.lr:g}"
-            ) from error
-        self.spent.begin(REST)  # what comes between two stages is no longer the stage's
-        self.done.append(
-            StageResult(
+                self.folder.checkpoints,
+                **keep.model_dump(),
+                stage=number,
+                best=best,
+                best_epoch=best_epoch,
+                first_epoch=self.position.epochs,
+                preemption=self.preemption,
+                read_marks=lambda: read_marks(self.loggers),
+                result=lambda trainer: asdict(result(trainer)),
+            )
+            callbacks = [checkpoints.writer, *callbacks, checkpoints]
+
+        def result(trainer: pl.Trainer) -> StageResult:
+            self.spent.count()
+            return StageResult(
                 name=told.name,
                 epochs=trainer.current_epoch,
                 steps=trainer.global_step,
@@ -231,10 +252,23 @@ class Stages:
                 best=None if checkpoints is None else checkpoints.best,
                 best_epoch=None if checkpoints is None else checkpoints.best_epoch,
             )
-        )
+
+        trainer = training.build_trainer(self.config, told.epochs, hardware, self.folder, self.loggers, callbacks)
+        if resume is None:  # else it was told when the stage began
+            for logger in self.loggers:
+                logger.log_metrics({"stage": number, "epoch": 0}, step=0)
+        try:
+            trainer.fit(self.task, datamodule=self.data, ckpt_path=resume, weights_only=True)
+        except FloatingPointError as error:
+            epoch = self.position.epochs + trainer.current_epoch + 1
+            raise UserError(
+                f"in epoch {epoch} {error}; lower the rate of the stage {told.name}: "
+                f"transfer.stages.{number}.lr={told.lr:g}"
+            ) from error
+        self.spent.begin(REST)  # what comes between two stages is no longer the stage's
         if self.processes.first:
             self.folder.write_seconds(self.spent.phases)
-            write_done(self.folder, self.done)
+        self._note(result(trainer))
         self.preemption.heed()
 
     def test(self, last: Prepared, callbacks: Sequence[Callback]) -> pl.Trainer:
@@ -269,7 +303,7 @@ class Stages:
     def _load(self, number: int, told: Told) -> str | None:
         last = self.folder.checkpoints / LAST
         checkpoint = read_checkpoint(self.folder, LAST) if last.is_file() else None
-        inside = checkpoint is not None and checkpoint["callbacks"]["Checkpoints"]["stage"] == number
+        inside = checkpoint is not None and checkpoint["callbacks"][STATE]["stage"] == number
         if checkpoint is not None and (inside or (number > 0 and told.start_from == "last")):
             self.task.load_state_dict(checkpoint["state_dict"])
         elif number > 0 and told.start_from == "best" and (self.folder.checkpoints / BEST).is_file():
@@ -304,14 +338,12 @@ def read_done(folder: RunFolder) -> list[StageResult]:
     return [StageResult(**told) for told in json.loads(file.read_text())] if file.is_file() else []
 
 
-def next_step(folder: RunFolder, done: Sequence[StageResult]) -> int:
-    """The first step that a resumed run will log: after its finished stages, and after what the next has done."""
-    steps = sum(result.steps for result in done)
-    if (folder.checkpoints / LAST).is_file():
-        checkpoint = read_checkpoint(folder, LAST)
-        if checkpoint["callbacks"]["Checkpoints"]["stage"] == len(done):
-            steps += checkpoint["global_step"]
-    return steps
+def logged_before(folder: RunFolder) -> dict[str, Any]:
+    """How much an interrupted run had logged at its last checkpoint, by tracker; empty where it has none."""
+    if not (folder.checkpoints / LAST).is_file():
+        return {}
+    marks: dict[str, Any] = read_checkpoint(folder, LAST)["callbacks"][STATE].get("logged", {})
+    return marks
 
 
 def print_plan(prepared: Sequence[Prepared], parameters: int) -> None:

@@ -129,6 +129,7 @@ class TrainingRun:
                 self.folder.write_config(f"# convscope train {words}\n{training.as_yaml(self.plain)}")
         self.spent.add_earlier(self.folder.read_seconds())
         self.done = self.processes.from_first(lambda: staging.read_done(self.folder))
+        self.marks = staging.logged_before(self.folder) if resumed and self.processes.first else None
         self.loggers, self.notices = build_loggers(
             config.logger.names,
             self.folder,
@@ -136,7 +137,7 @@ class TrainingRun:
             group=config.group or (sweep.name if sweep else None),
             tags=config.tags,
             config=self.plain,
-            resume_step=None if resumed is None else staging.next_step(self.folder, self.done),
+            marks=self.marks,
             **config.logger.settings(os.path.abspath(config.outputs)),
         )
         self.recorder = Recorder(self.folder, self.loggers)
@@ -202,7 +203,7 @@ class TrainingRun:
         self.prepared = staging.prepare_stages(config, network, self.maker)
         self.warnings = [*filter(None, [self.weights.warning, refused]), *self._data_warnings(), *subject.warnings()]
         self._announce()
-        if config.callbacks.figures and processes.first:
+        if config.callbacks.figures and processes.first and not self.marks:  # else they are there, and in the trackers
             subject.show_samples(self.recorder)
 
     def _data_warnings(self) -> list[str]:

@@ -47,6 +47,7 @@ class MetricsFile(Logger):
         self._flush_seconds = flush_seconds
         self._pending: list[_Row] = []
         self._scalars: list[str] | None = None  # scalar columns of the file; None: not looked yet
+        self._rows = 0  # of the file
         self._warned = False
         self._timer: threading.Timer | None = None
         self._lock = threading.RLock()
@@ -118,27 +119,47 @@ class MetricsFile(Logger):
                 return
             self._pending.clear()
 
-    def continue_from(self, step: int) -> None:
-        """Drop the rows of ``step`` and later: the run was resumed there and will log them again.
+    def mark(self) -> int:
+        """Force all rows to the disk, and return how many there are: what a checkpoint keeps for a resume."""
+        with self._lock:
+            self.flush()
+            self._look()
+            if self.path.exists():
+                with self.path.open("rb") as file:
+                    os.fsync(file.fileno())
+            return self._rows + len(self._pending)
+
+    def continue_from(self, mark: int) -> None:
+        """Keep the first ``mark`` rows and the columns that these fill; the resumed run logs the others again.
 
         Args:
-            step: The first step to come. Lightning counts from 0, so after a checkpoint at ``global_step``
-                300 this is 300.
+            mark: What :meth:`mark` returned when the checkpoint was written.
         """
         with self._lock:
             self.flush()
-            rows = _read_rows(self.path)
-            if not rows:
+            self._scalars = None
+            if not self.path.exists():
                 return
-            header, *body = rows
-            where = header.index("step")
-            kept = [row for row in body if not row[where] or int(row[where]) < step]
-            write_atomically(self.path, _csv_bytes([header, *kept]))
+            _drop_torn_line(self.path)
+            header, *body = _read_rows(self.path) or [[]]
+            kept = [row + [""] * (len(header) - len(row)) for row in body[:mark]]
+            filled = [at for at in range(len(header)) if at < 2 or any(row[at] for row in kept)]
+            if not kept:
+                self.path.unlink(missing_ok=True)
+            else:
+                table = [[row[at] for at in filled] for row in [header, *kept]]
+                write_atomically(self.path, _csv_bytes(table), to_disk=True)
 
-    def _append(self, rows: list[_Row]) -> None:
+    def _look(self) -> None:
+        """Find out what the file has, before its first row is added."""
         if self._scalars is None:
             _drop_torn_line(self.path)
-            self._scalars = _read_rows(self.path, limit=1)[0][2:] if self.path.exists() else []
+            header, *body = _read_rows(self.path) or [["epoch", "step"]]
+            self._scalars, self._rows = header[2:], len(body)
+
+    def _append(self, rows: list[_Row]) -> None:
+        self._look()
+        assert self._scalars is not None
         known = set(self._scalars)
         new = list(dict.fromkeys(name for _, _, values in rows for name in values if name not in known))
         scalars = self._scalars + new
@@ -161,6 +182,7 @@ class MetricsFile(Logger):
             except OSError:
                 os.truncate(self.path, end)  # half a row would spoil the file
                 raise
+        self._rows += len(rows)
 
     def __getstate__(self) -> dict[str, Any]:
         self.flush()
@@ -184,13 +206,16 @@ def read_metrics(path: str | os.PathLike[str]) -> list[dict[str, float]]:
     ]
 
 
-def _read_rows(path: Path, limit: int | None = None) -> list[list[str]]:
+def rows_by_step(path: Path) -> list[tuple[int, dict[str, float]]]:
+    """The rows of a ``metrics.csv`` as trackers get them: the step, and the scalars with the epoch among them."""
+    return [(int(row.pop("step", 0)), row) for row in read_metrics(path)]
+
+
+def _read_rows(path: Path) -> list[list[str]]:
     if not path.exists():
         return []
     with path.open(newline="", encoding="utf-8") as file:
-        return (
-            [row for row, _ in zip(csv.reader(file), range(limit), strict=False)] if limit else list(csv.reader(file))
-        )
+        return list(csv.reader(file))
 
 
 def _drop_torn_line(path: Path) -> None:

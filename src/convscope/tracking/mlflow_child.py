@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from convscope.tracking.mlflow_store import PatientClient, exclusive_setup, open_client
+from convscope.tracking.replay import Replay
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,6 +46,7 @@ class Writer:
         self._client: PatientClient
         self._run_id = ""
         self._pending: list[Scalar] = []
+        self._replay = Replay()
         self._flushed = time.monotonic()
         self.wanted: list[str] = []
 
@@ -80,7 +82,7 @@ class Writer:
         for chatter in ("mlflow", "mlflow.store.db", "alembic"):
             logging.getLogger(chatter).setLevel(logging.ERROR)
 
-        self._pending = []
+        self._pending, self._replay = [], Replay()
         with exclusive_setup(uri):
             self._client = open_client(uri)
             self._run_id = self._resumed(run_id) or self._created(experiment, run_name, tags, artifacts)
@@ -127,10 +129,17 @@ class Writer:
             self._client.log_batch(self._run_id, params=new[start : start + BATCH["params"]], synchronous=True)
 
     def metrics(self, scalars: Sequence[Scalar]) -> None:
-        """Note scalars, to be written within ``FLUSH_SECONDS``."""
+        """Note scalars, to be written within ``FLUSH_SECONDS``; not those that a resumed run had."""
         if not self._pending:
             self._flushed = time.monotonic()
-        self._pending += scalars
+        self._pending += [scalar for scalar in scalars if self._replay.new({_key(scalar[0]): 0}, scalar[3])]
+
+    def restore(self, kept: Sequence[Scalar]) -> None:
+        """Note what the run lacks of the scalars that a resumed run keeps, and what it has beyond them."""
+        keys = self._client.get_run(self._run_id).data.metrics
+        history = (point for key in keys for point in self._client.get_metric_history(self._run_id, key))
+        self._replay = Replay((point.key, point.step) for point in history)
+        self.metrics(kept)
 
     def flush(self) -> None:
         """Write the scalars that wait."""
@@ -139,7 +148,7 @@ class Writer:
         self._flushed = time.monotonic()
         while self._pending:
             batch = [
-                Metric(_REFUSED.sub("_", name), value, milliseconds, step)
+                Metric(_key(name), value, milliseconds, step)
                 for name, value, milliseconds, step in self._pending[: BATCH["metrics"]]
             ]
             self._client.log_batch(self._run_id, metrics=batch, synchronous=True)
@@ -189,7 +198,10 @@ class Writer:
             Schema([TensorSpec(example.dtype, (-1, *example.shape[1:]))]),
             Schema([TensorSpec(logits.dtype, (-1, *logits.shape[1:]))]),
         )
-        experiment = client.get_run(run_id).info.experiment_id
+        run = client.get_run(run_id)
+        if run.outputs is not None and run.outputs.model_outputs:
+            return None  # by a process that was killed afterwards; the weights are the same
+        experiment = run.info.experiment_id
         kept = client.create_logged_model(experiment, name=MODEL_NAME, source_run_id=run_id)
         status: Literal["READY", "FAILED"] = "FAILED"
         try:
@@ -227,6 +239,10 @@ class Writer:
             self.flush()
         finally:
             self._client.set_terminated(self._run_id, STATUS.get(status, "FAILED"))
+
+
+def _key(name: str) -> str:
+    return _REFUSED.sub("_", name)
 
 
 def _import(name: str) -> None:

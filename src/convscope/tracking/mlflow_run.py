@@ -1,5 +1,6 @@
 """MLflow: one database for all runs, written by a process of its own."""
 
+import posixpath
 import shlex
 import time
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,9 @@ from pytorch_lightning.utilities import rank_zero_only
 from convscope import hub
 from convscope.tracking.flatten import flatten
 from convscope.tracking.mlflow_process import MLflowProcess, give_back, take
+from convscope.tracking.replay import Row
 from convscope.tracking.run_folder import RunFolder
+from convscope.tracking.sections import tracked_name
 
 
 class MLflowRun(Logger):
@@ -47,8 +50,18 @@ class MLflowRun(Logger):
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
         """Log scalars; they are written within seconds."""
-        now = int(time.time() * 1000)
-        self._process.tell("metrics", [(name, float(value), now, step or 0) for name, value in metrics.items()])
+        self._process.tell("metrics", _scalars([(step or 0, metrics)]))
+
+    def restore(self, kept: Sequence[Row], folder: RunFolder) -> None:
+        """Log what the run may lack of what a resumed run keeps: scalars, and files, which replace their like.
+
+        What it has beyond the scalars ``kept`` is not logged a second time.
+        """
+        self._process.tell("restore", _scalars(kept))
+        for within, suffix in ((folder.media, ".png"), (folder.media, ".txt"), (folder.tables, ".csv")):
+            for file in sorted(within.rglob(f"*{suffix}")):
+                key = tracked_name(file.relative_to(within).as_posix().removesuffix(suffix))
+                self._process.tell("artifact", str(file), posixpath.dirname(key) or None)
 
     @rank_zero_only
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
@@ -64,6 +77,11 @@ class MLflowRun(Logger):
             self._process.end()
             raise
         give_back(self._process)
+
+
+def _scalars(rows: Sequence[tuple[int, Mapping[str, Any]]]) -> list[tuple[str, float, int, int]]:
+    now = int(time.time() * 1000)
+    return [(name, float(value), now, step) for step, values in rows for name, value in values.items()]
 
 
 def start(

@@ -1,6 +1,7 @@
 """TensorBoard: event files in the run's folder."""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,15 +33,49 @@ class TensorBoardEvents(TensorBoardLogger):
     read.
 
     Lightning's own shows the configuration only together with a made-up scalar, ``hp_metric``.
+
+    Args:
+        folder: Of the event files.
+        mark: What :meth:`mark` returned at the checkpoint from which the run is resumed; what was logged after it is
+            cut off. Empty: nothing is kept. None: the run is not resumed.
     """
 
-    def __init__(self, folder: Path, *, resume_step: int | None = None) -> None:
-        # purge_step: TensorBoard hides what an interrupted run logged at this step and later.
-        super().__init__(folder, name="", version="", default_hp_metric=False, purge_step=resume_step)
+    def __init__(self, folder: Path, *, mark: Mapping[str, int] | None = None) -> None:
+        super().__init__(folder, name="", version="", default_hp_metric=False)
+        self._folder = folder
+        self._continued = bool(mark)
+        if mark is not None:
+            self._cut(mark)
+
+    def mark(self) -> dict[str, int]:
+        """Force all events to the disk; returns the size of each event file, by its name."""
+        self.experiment.flush()
+        sizes = {}
+        for file in self._files():
+            with file.open("rb") as opened:
+                os.fsync(opened.fileno())
+                sizes[file.name] = os.fstat(opened.fileno()).st_size
+        return sizes
+
+    def _cut(self, mark: Mapping[str, int]) -> None:
+        for file in self._files():
+            size = mark.get(file.name, 0)
+            if size == 0:
+                file.unlink()
+            elif size < file.stat().st_size:
+                os.truncate(file, size)
+
+    def _files(self) -> list[Path]:
+        return sorted(self._folder.glob("events.out.tfevents.*"))
 
     @rank_zero_only
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
-        """Log a nested dict as the text ``config`` and as a row of the HPARAMS tab; and lay out the charts."""
+        """Log a nested dict as the text ``config`` and as a row of the HPARAMS tab; and lay out the charts.
+
+        A run that is resumed has them.
+        """
+        if self._continued:
+            return
         from torch.utils.tensorboard.summary import hparams
 
         values = params if isinstance(params, Mapping) else vars(params)

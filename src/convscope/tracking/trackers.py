@@ -12,12 +12,14 @@ from pytorch_lightning.utilities import rank_zero_only
 from convscope.errors import UserError
 from convscope.tracking import mlflow_run, wandb_run
 from convscope.tracking.guard import GuardedLogger
-from convscope.tracking.metrics_file import MetricsFile
+from convscope.tracking.metrics_file import MetricsFile, rows_by_step
 from convscope.tracking.position import Position
+from convscope.tracking.replay import Row
 from convscope.tracking.run_folder import RunFolder, readable_path
 from convscope.tracking.tensorboard_events import TensorBoardEvents
 
 TRACKERS = ("csv", "tensorboard", "wandb", "mlflow")
+METRICS = "metrics.csv"  # its name among the marks
 DEFAULT_MLFLOW_URI = "sqlite:///outputs/mlflow.db"
 INSTALL = {
     "mlflow": "install it with: pip install 'convscope[mlflow]' (here: make setup extras=mlflow)",
@@ -61,7 +63,7 @@ def build_loggers(
     entity: str | None = None,
     wandb_mode: wandb_run.Mode = "auto",
     mlflow_uri: str | None = None,
-    resume_step: int | None = None,
+    marks: Mapping[str, Any] | None = None,
 ) -> tuple[list[Logger], list[str]]:
     """Start the trackers of a run. ``metrics.csv`` is always one of them, and the first.
 
@@ -80,7 +82,9 @@ def build_loggers(
         wandb_mode: ``auto`` is offline where there is no key or no network; ``online`` skips the look at the
             network.
         mlflow_uri: Where MLflow's runs are; default: ``$MLFLOW_TRACKING_URI``, else ``DEFAULT_MLFLOW_URI``.
-        resume_step: The first step to come of a resumed run; what was logged at it and later is dropped.
+        marks: Of a resumed run what `read_marks` returned at its checkpoint, empty where it has none: what was logged
+            later is dropped, since the run logs it again. A tracker from which nothing can be deleted does not get it
+            twice, and gets what it lacks.
 
     Returns:
         The loggers for a Lightning trainer, and sentences for the user: where to look, what is offline and
@@ -96,20 +100,27 @@ def build_loggers(
     notices: list[str] = []
     if getattr(rank_zero_only, "rank", 0) != 0:
         return loggers, notices
-    if resume_step is not None:
-        metrics.continue_from(resume_step)
+    kept: list[Row] | None = None
+    if marks is not None:
+        metrics.continue_from(marks.get(METRICS, 0))
+        kept = rows_by_step(folder.metrics_file)
 
     def tensorboard() -> _Started:
-        logger = TensorBoardEvents(folder.path / "tensorboard", resume_step=resume_step)
+        mark = None if marks is None else marks.get("TensorBoard", {})
+        logger = TensorBoardEvents(folder.path / "tensorboard", mark=mark)
         _ = logger.experiment
+        if kept and not mark:  # it was not on before
+            for step, values in kept:
+                logger.log_metrics(values, step)
         return GuardedLogger("TensorBoard", logger, position=position), [
             f"TensorBoard: tensorboard --logdir {readable_path(logger.log_dir)}"
         ]
 
     def wandb() -> _Started:
         logger, said = wandb_run.start(
-            folder, project=project, run_name=run_name, entity=entity, group=group, tags=tags, mode=wandb_mode
-        )
+            folder, project=project, run_name=run_name, entity=entity, group=group, tags=tags, mode=wandb_mode,
+            kept=kept,
+        )  # fmt: skip
         return GuardedLogger("wandb", logger, lambda status: wandb_run.finish(logger, status), position), said
 
     def mlflow() -> _Started:
@@ -121,6 +132,8 @@ def build_loggers(
             group=group,
             tags=tags,
         )
+        if kept is not None:
+            logger.restore(kept, folder)
         return GuardedLogger("MLflow", logger, position=position), said
 
     start: dict[str, Callable[[], _Started]] = {"tensorboard": tensorboard, "wandb": wandb, "mlflow": mlflow}
@@ -141,6 +154,22 @@ def build_loggers(
         if config is not None:
             logger.log_hyperparams(dict(config))
     return loggers, notices
+
+
+def read_marks(loggers: Sequence[Logger]) -> dict[str, Any]:
+    """Force what was logged to the disk, and return how much that is, for a checkpoint: plain values, by tracker.
+
+    Which a resumed run gives to `build_loggers`.
+    """
+    marks: dict[str, Any] = {}
+    for logger in loggers:
+        if isinstance(logger, MetricsFile):
+            marks[METRICS] = logger.mark()
+        elif isinstance(logger, GuardedLogger) and hasattr(logger.inner, "mark"):
+            mark = logger.attempt(lambda inner: inner.mark())
+            if mark is not None:
+                marks[logger.label] = mark
+    return marks
 
 
 def close(loggers: Sequence[Logger], status: str) -> list[str]:

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pytorch_lightning.loggers import WandbLogger
-
 from convscope import hub
+from convscope.tracking.replay import Row
 from convscope.tracking.run_folder import RunFolder, readable_path
+from convscope.tracking.wandb_log import STEP, logged_events
+from convscope.tracking.wandb_logger import RunLogger
 
 Mode = Literal["auto", "offline", "online"]
 
@@ -26,7 +27,7 @@ START_SECONDS = 15.0  # wandb's own limits: 90 s to start, none to finish
 FINISH_SECONDS = 60.0
 DATA_DIR = "WANDB_DATA_DIR"
 DATA = os.path.join("wandb", "data")  # in the run's folder
-STEP = "trainer/global_step"  # the x-axis that Lightning logs beside every scalar
+WRITE_SECONDS = 0.1  # from an event to the disk; wandb's own 15 s would be lost with a process that is killed
 BEST = {"loss": "min", "accuracy": "max", "f1": "max", "auroc": "max"}  # what a run's summary has of a curve
 
 
@@ -69,11 +70,19 @@ def start(
     group: str | None = None,
     tags: Sequence[str] = (),
     mode: Mode = "auto",
-) -> tuple[WandbLogger, list[str]]:
+    kept: Sequence[Row] | None = None,
+) -> tuple[RunLogger, list[str]]:
     """Start the wandb run of ``folder``, or continue it; its files go to ``<run folder>/wandb``.
 
     Where there is no key, or no server answers, the run is offline at once. Returns the logger and what the
     user should be told: the run's address, or why it is offline and how to sync it.
+
+    Args:
+        folder: The run's.
+        project, run_name, entity, group, tags: What the run belongs to.
+        mode: Whether a server is asked.
+        kept: The scalars of a run that is resumed, up to its checkpoint; wandb gets what it lacks of them, and what it
+            has beyond them no second time.
     """
     # Set before wandb starts its service, which else reports on itself to the server, complains on the
     # console where that fails, and waits for it at the end.
@@ -87,6 +96,8 @@ def start(
     if wandb.run is not None:  # of an earlier job in this process: what is logged from here on is not its own
         with contextlib.suppress(Exception):
             _finish(wandb.run, 1)
+    run_id = folder.read_trackers().get("wandb", {}).get("id")
+    known = [] if kept is None or run_id is None else logged_events(folder.path, run_id)
     arguments: dict[str, Any] = {
         "project": project,
         "entity": entity,
@@ -94,7 +105,7 @@ def start(
         "group": group,
         "tags": list(tags),
         "dir": str(folder.path),
-        "id": folder.read_trackers().get("wandb", {}).get("id"),
+        "id": run_id,
         "resume": "allow",
         "settings": _settings(),
     }
@@ -115,7 +126,10 @@ def start(
         for split in ("train", "validation"):
             run.define_metric(f"{split}/{metric}", step_metric=STEP, step_sync=True, summary=f"{best},last")
     folder.note_tracker("wandb", {"id": run.id})
-    logger = WandbLogger(experiment=run, project=project, save_dir=str(folder.path))
+    if offline is None and not list(folder.path.glob("wandb/offline-run-*")):
+        known = known[: run.starting_step]  # the server may not have got the last ones
+    logger = RunLogger(run, project, folder.path, [pair for event in known for pair in event])
+    logger.send_missing(kept or [])
     if offline is None:
         return logger, [f"wandb: {run.url}"]
     sync = _sync_command(Path(run.dir).parent)
@@ -154,7 +168,7 @@ def _keep_files_with(folder: RunFolder) -> None:
         os.environ[DATA_DIR] = str(folder.path / DATA)
 
 
-def finish(logger: WandbLogger, status: str) -> None:
+def finish(logger: RunLogger, status: str) -> None:
     """End the run; on the server it is failed unless ``status`` is "success".
 
     Raises:
@@ -205,6 +219,7 @@ def _settings() -> Any:
         "init_timeout": START_SECONDS,
         "finish_timeout": FINISH_SECONDS,
         "finish_timeout_raises": True,
+        "x_transaction_log_flush_interval": WRITE_SECONDS,
     }
     return wandb.Settings(**{name: value for name, value in wanted.items() if name in wandb.Settings.model_fields})
 

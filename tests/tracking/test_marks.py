@@ -1,0 +1,89 @@
+"""What a checkpoint marks in the trackers is on the disk, and is what a resumed run goes on from."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from read_back import tensorboard_events, wandb_history
+
+from convscope.tracking.recorder import Recorder
+from convscope.tracking.run_folder import RunFolder
+from convscope.tracking.tensorboard_events import TensorBoardEvents
+from convscope.tracking.trackers import build_loggers, close, read_marks
+
+PIXELS = np.zeros((8, 8, 3), dtype=np.uint8)
+
+
+def test_tensorboard_goes_on_from_the_mark(tmp_path: Path) -> None:
+    killed = TensorBoardEvents(tmp_path)
+    killed.log_hyperparams({"model": "vgg"})
+    for step in range(3):
+        killed.log_metrics({"train/loss": float(step)}, step)
+    mark = killed.mark()
+    assert [event.value for event in tensorboard_events(tmp_path).Scalars("train/loss")] == [0.0, 1.0, 2.0]
+    killed.log_metrics({"train/loss": 3.0, "validation/loss": 3.0}, 3)
+    killed.experiment.flush()  # and no end, as where it is killed
+
+    resumed = TensorBoardEvents(tmp_path, mark=mark)
+    resumed.log_hyperparams({"model": "vgg"})
+    resumed.log_metrics({"train/loss": 4.0}, 3)
+    resumed.finalize("success")
+    events = tensorboard_events(tmp_path)
+    assert [event.value for event in events.Scalars("train/loss")] == [0.0, 1.0, 2.0, 4.0]
+    assert events.Tags()["scalars"] == ["train/loss"]
+    assert len(events.Tensors("config/text_summary")) == 1
+
+
+def test_tensorboard_begins_anew_where_there_was_no_checkpoint(tmp_path: Path) -> None:
+    killed = TensorBoardEvents(tmp_path)
+    killed.log_metrics({"train/loss": 1.0}, 0)
+    killed.experiment.flush()
+    resumed = TensorBoardEvents(tmp_path, mark={})
+    resumed.log_hyperparams({"model": "vgg"})
+    resumed.log_metrics({"train/loss": 2.0}, 0)
+    resumed.finalize("success")
+    events = tensorboard_events(tmp_path)
+    assert [event.value for event in events.Scalars("train/loss")] == [2.0]
+    assert len(events.Tensors("config/text_summary")) == 1
+
+
+@pytest.mark.slow
+def test_wandb_has_what_is_marked_on_the_disk_and_gets_the_rest_once(folder: RunFolder) -> None:
+    def begin(**options: object) -> Recorder:
+        nonlocal loggers
+        loggers, _ = build_loggers(["wandb"], folder, project="p", run_name="r", **options)
+        return Recorder(folder, loggers)
+
+    loggers: list = []
+    recorder = begin()
+    recorder.scalars({"train/loss": 1.0}, 0)
+    recorder.image("saliency/maps", PIXELS, 0)
+    marks = read_marks(loggers)
+    (file,) = folder.path.glob("wandb/*run-*/*.wandb")
+    assert [{*event} & {"train/loss", "saliency/maps"} for event in wandb_history(file.parent)] == [
+        {"train/loss"}, {"saliency/maps"},
+    ]  # fmt: skip
+    recorder.scalars({"train/loss": 2.0}, 1)
+    recorder.image("saliency/maps", PIXELS, 1)
+    close(loggers, "failed")
+
+    recorder = begin(marks=marks)
+    for step in (1, 2):
+        recorder.scalars({"train/loss": float(step + 1)}, step)
+        recorder.image("saliency/maps", PIXELS, step)
+    close(loggers, "success")
+    files = sorted(folder.path.glob("wandb/*run-*/*.wandb"))
+    assert len(files) == 2
+    steps = [event["trainer/global_step"] for event in wandb_history(files[1].parent)]
+    assert steps == [2, 2]
+
+
+@pytest.mark.slow
+def test_what_a_kill_kept_from_wandb_is_sent_when_the_run_goes_on(folder: RunFolder) -> None:
+    loggers, _ = build_loggers(["csv"], folder, project="p", run_name="r")  # as if wandb had got nothing
+    loggers[0].log_metrics({"train/loss": 1.0, "epoch": 0}, 7)
+    marks = read_marks(loggers)
+    loggers, _ = build_loggers(["wandb"], folder, project="p", run_name="r", marks=marks)
+    close(loggers, "success")
+    (event,) = wandb_history(folder.path)
+    assert (event["train/loss"], event["epoch"], event["trainer/global_step"]) == (1.0, 0, 7)
