@@ -50,6 +50,6 @@ def test_only_what_comes_before_the_layer_makes_another_field(measured, changed,
         for name, value in network.state_dict().items():
             if name.startswith(changed):
                 value.mul_(torch.linspace(1, 2, value.numel()).view_as(value))
-    log.on_fit_end(trainer, None)
+    log.on_train_end(trainer, None)
     assert len(measured) == times
     assert len(recorder.told) == 2

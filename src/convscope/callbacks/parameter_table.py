@@ -1,6 +1,7 @@
 """Where the parameters are: the layers of a run's network at its start, and what each stage trains of it."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
@@ -33,8 +34,18 @@ class ParameterTableLog(Callback):
         self.parts = parts
         self._stages = 0
 
+    def state_dict(self) -> dict[str, Any]:
+        """How many stages have begun."""
+        return {"stages": self._stages}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Count on from there."""
+        self._stages = state_dict["stages"]
+
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Log what the network has, and what the stage that begins trains of it."""
+        """Log what the network has, and what the stage that begins trains of it; a resumed one began before."""
+        if trainer.ckpt_path is not None:
+            return
         step = trainer.global_step
         self._stages += 1
         suffix = "" if self._stages == 1 else f"_stage_{self._stages}"

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,27 @@ class ReceptiveFieldLog(Callback):
         self._begun = False
         self._stages = 0
 
+    def state_dict(self) -> dict[str, Any]:
+        """What was measured before training and last, and after how many stages: plain values and tensors."""
+        measurable = self.images is not None
+        return {
+            "stages": self._stages, "first": _plain(self.first), "last": _plain(self.last), "measurable": measurable,
+        }  # fmt: skip
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on after those stages."""
+        self._begun, self._stages = True, state_dict["stages"]
+        self.first, self.last = (self._field(state_dict[name]) for name in ("first", "last"))
+        if not state_dict["measurable"]:  # it was tried, and said
+            self.images = None
+
+    def _field(self, plain: dict[str, Any] | None) -> EffectiveField | None:
+        if plain is None or self.images is None:
+            return None
+        if self._layer is None:
+            self._layer = find_field_layer(self.network, tuple(self.images.shape))
+        return EffectiveField(**plain, field=self._layer.field)
+
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Log the theoretical fields, and the effective one before training."""
         if self._begun:
@@ -66,8 +88,8 @@ class ReceptiveFieldLog(Callback):
         self.recorder.table("receptive_field", COLUMNS, rows, trainer.global_step)
         self.first = self.last = self._measure(trainer.global_step, "start")
 
-    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Log the effective field that the stage has left."""
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Log the effective field that the stage has left, before its last checkpoint is written."""
         self._stages += 1
         measured = self._measure(trainer.global_step, f"stage_{self._stages}")
         if measured is not None:
@@ -145,6 +167,13 @@ class ReceptiveFieldLog(Callback):
             told += f" of {measured.field}"
             box = (measured.centre[0] - height / 2, measured.centre[1] - width / 2, height, width)
         return Panel(told, measured.gradient.numpy(), self.picture, box)
+
+
+def _plain(measured: EffectiveField | None) -> dict[str, Any] | None:
+    """All but the theoretical field, whose fractions a checkpoint cannot hold."""
+    if measured is None:
+        return None
+    return {each.name: getattr(measured, each.name) for each in fields(measured) if each.name != "field"}
 
 
 def _same(one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]) -> bool:

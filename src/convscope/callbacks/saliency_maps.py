@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
@@ -68,6 +69,20 @@ class SaliencyMaps(AtMoments):
         self._moments: dict[str, list[tuple[str, list[np.ndarray]]]] = {}
 
     _pictures: LookedAt | None
+
+    def state_dict(self) -> dict[str, Any]:
+        """The moments so far: name and overlays (H, W, 3) uint8 of each, by method."""
+        return {
+            method: [(moment, [torch.from_numpy(shown) for shown in overlays]) for moment, overlays in moments]
+            for method, moments in self._moments.items()
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on after those moments."""
+        self._moments = {
+            method: [(moment, [shown.numpy() for shown in overlays]) for moment, overlays in moments]
+            for method, moments in state_dict.items()
+        }
 
     def look(self, trainer: pl.Trainer, moment: str) -> None:
         """Draw both figures."""

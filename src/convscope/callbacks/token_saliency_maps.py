@@ -62,6 +62,14 @@ class TokenSaliencyMaps(AtMoments):
         self.least = least
         self._moments: list[tuple[str, list[TokenMap]]] = []
 
+    def state_dict(self) -> dict[str, Any]:
+        """The moments so far, as plain values: name, and title, tokens, values and gaps of each map."""
+        return {"moments": [(moment, [_plain(each) for each in maps]) for moment, maps in self._moments]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on after those moments."""
+        self._moments = [(moment, [TokenMap(*each) for each in maps]) for moment, maps in state_dict["moments"]]
+
     def look(self, trainer: pl.Trainer, moment: str) -> None:
         """Draw all figures."""
         device, labels = next(self.network.parameters()).device, self.labels.tolist()
@@ -89,6 +97,10 @@ class TokenSaliencyMaps(AtMoments):
     def _draw(self, name: str, heading: str, maps: Sequence[TokenMap], step: int) -> None:
         self.recorder.folder.write_html(name, f"<h3>{heading}</h3>\n{token_html(maps)}")
         self.recorder.figure(name, token_figure(maps, heading), step)
+
+
+def _plain(shown: TokenMap) -> tuple[str, list[str], list[float], list[bool]]:
+    return shown.title, [*shown.tokens], [*shown.values], [*shown.gaps]
 
 
 class TokenFaithfulness(Callback):

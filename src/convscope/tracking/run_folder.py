@@ -2,9 +2,11 @@
 
 import csv
 import io
+import itertools
 import json
 import math
 import os
+import re
 import shlex
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL.Image import Image
 
+TEMPORARY = re.compile(r"\..+\.\d+\.tmp")  # what `write_atomically` writes to, with the process's number
 STATUS_FILE = "status.json"  # how a run ended that is not complete
 SECONDS_FILE = "seconds.json"  # beside the checkpoints: what the run took so far, so that a resumed one adds to it
 TRACKERS_FILE = "trackers.json"  # which run of which tracker belongs to this folder, so that a resumed run finds it
@@ -91,7 +94,8 @@ class RunFolder:
         """Make the folder and its sub-folders.
 
         With ``resume`` an existing run is continued: its summary is taken away, because the run is not
-        complete any more. Entries whose names start with a dot do not count as content.
+        complete any more, and so is what a kill left half written. Entries whose names start with a dot do not
+        count as content.
 
         Raises:
             UserError: The path is a file, or a folder with content and ``resume`` is false.
@@ -109,6 +113,13 @@ class RunFolder:
             folder.mkdir(parents=True, exist_ok=True)
         if resume:
             self.summary_file.unlink(missing_ok=True)
+            own = (
+                self.path.glob(".*.tmp"),
+                *(folder.rglob(".*.tmp") for folder in (self.media, self.tables, self.checkpoints)),
+            )
+            for file in itertools.chain(*own):
+                if TEMPORARY.fullmatch(file.name):
+                    file.unlink(missing_ok=True)
         return self
 
     def write_config(self, text: str) -> None:
