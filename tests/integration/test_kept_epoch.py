@@ -142,4 +142,4 @@ def test_a_resumed_run_takes_as_long_as_its_processes_together(convscope, tmp_pa
 def test_a_training_that_diverges_names_the_epoch_of_the_run(convscope):
     ended = convscope("train", *TOLD, STAGES % "1e6", "callbacks=none")
     assert ended.status == 2
-    assert "in epoch 4 the training loss is nan: it diverged; lower the rate of the stage last" in ended.err
+    assert "the training loss is nan in epoch 4: it diverged; lower the rate of the stage last" in ended.err

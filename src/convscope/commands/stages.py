@@ -262,7 +262,7 @@ class Stages:
         except FloatingPointError as error:
             epoch = self.position.epochs + trainer.current_epoch + 1
             raise UserError(
-                f"in epoch {epoch} {error}; lower the rate of the stage {told.name}: "
+                f"{error} in epoch {epoch}: it diverged; lower the rate of the stage {told.name}: "
                 f"transfer.stages.{number}.lr={told.lr:g}"
             ) from error
         self.spent.begin(REST)  # what comes between two stages is no longer the stage's

@@ -234,7 +234,7 @@ class Classification(pl.LightningModule):
         loss_sum, correct, seen = summed(self._loss_sum, self._correct, self._seen)
         loss = loss_sum / seen
         if not math.isfinite(loss):
-            raise FloatingPointError(f"the training loss is {loss}: it diverged")
+            raise FloatingPointError(f"the training loss is {loss}")
         self.log_dict({"train/loss": loss, "train/accuracy": correct / seen})
 
     def on_validation_epoch_start(self) -> None:
