@@ -107,7 +107,7 @@ def test_a_run_on_generated_sentences_scores_its_maps_and_shows_them_after_each_
     assert summary["seconds"]["insight"] > 0
 
     ended = convscope("train", "model=text_cnn", "data=movie_reviews", "callbacks.saliency.methods=[grad_cam]")
-    assert (ended.status, "callbacks.saliency: method=grad_cam: no such method for texts" in ended.err) == (2, True)
+    assert (ended.status, "callbacks.saliency.methods=grad_cam: no such method for texts" in ended.err) == (2, True)
 
 
 def test_pictures_and_texts_are_not_mixed(convscope):

@@ -42,14 +42,18 @@ def explain_validation(error: ValidationError, schema: type[Config]) -> str:
         path = [str(part) for part in fault["loc"]]
         if len(path) > 1 and _is_tagged(schema, path[0]):
             del path[1]  # the class that the option selects is no part of the key
-        key = ".".join(part for part in path if not _BRANCH.fullmatch(part))
+        path = [part for part in path if not _BRANCH.fullmatch(part)]
+        if len(path) > 1 and path[-1].isdecimal() and not isinstance(fault["input"], dict):
+            del path[-1]  # of a list of plain values, the value says which it is
+        key = ".".join(path)
         shown = key if isinstance(fault["input"], dict) else f"{key}={fault['input']}"
         rule = _rule(fault["type"], fault["msg"], fault.get("ctx", {}))
         # One line for the branches of a union, and one where a key takes its value from another of its name.
         _, said = rules.setdefault((key.rpartition(".")[2], str(fault["input"])), (shown, []))
         if rule not in said:
             said.append(rule)
-    lines = [f"{shown}: {', or '.join(said)}" for shown, said in rules.values()]
+    # What a validator of the whole configuration says names its keys itself.
+    lines = [f"{shown}: {', or '.join(said)}" if shown else ", or ".join(said) for shown, said in rules.values()]
     return "\nerror: ".join(lines[:3])
 
 

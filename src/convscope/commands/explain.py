@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from convscope.commands.compose import quoted
 from convscope.commands.console import say
+from convscope.commands.run_kind import is_text_run
 from convscope.config.explain import Explain
+from convscope.config.saliency import refuse_methods_for_images
 from convscope.errors import UserError
 
 if TYPE_CHECKING:
@@ -69,12 +71,18 @@ def run(config: Explain, overrides: Sequence[str]) -> None:
         found = "no config.yaml" if Path(config.run).expanduser().is_dir() else "no such folder"
         raise UserError(f"run={config.run}: no run lies there ({found})")
 
+    of_texts = is_text_run(Path(config.run).expanduser())
+    if of_texts:
+        try:
+            refuse_methods_for_images("method", config.method or ())
+        except ValueError as error:
+            raise UserError(str(error)) from error
+
     from convscope.commands.hardware import prepare_process, refuse_several
-    from convscope.commands.trained_text import is_text_run
 
     refuse_several(config.trainer)
     prepare_process(config.trainer)
-    if is_text_run(Path(config.run).expanduser()):
+    if of_texts:
         _explain_text(config)
         return
     if config.text is not None:

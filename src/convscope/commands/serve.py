@@ -30,11 +30,12 @@ def run(config: Serve, overrides: Sequence[str]) -> None:
 
     import uvicorn
 
+    from convscope.commands.run_kind import is_text_run
     from convscope.commands.serving.answers import Answers, PictureAnswers
     from convscope.commands.serving.app import build_app
     from convscope.commands.serving.text_answers import TextAnswers
     from convscope.commands.trained import load_trained_run
-    from convscope.commands.trained_text import is_text_run, load_trained_text
+    from convscope.commands.trained_text import load_trained_text
 
     path = Path(config.run).expanduser()
     with listening:

@@ -1,7 +1,6 @@
 """A training on texts."""
 
 import dataclasses
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,8 +54,6 @@ class TextSubject(Subject):
         for stage in config.transfer.stages:
             if stage.augmentation != "none":
                 raise UserError(f"transfer.augmentation={stage.augmentation}: texts are not augmented; set it to none")
-        if config.callbacks.saliency is not None and config.callbacks.saliency.methods is not None:
-            refuse_methods_of_pictures(config.callbacks.saliency.methods)
         self.seen = text_preprocessing(text_architecture_of(config.model), self.told)  # type: ignore[arg-type]
         self.source = open_texts(self.told)
         self.vectors: WordVectors | None = None
@@ -160,18 +157,3 @@ class TextSubject(Subject):
         facts = dict(self.facts)
         vectors = facts.pop("vectors", None)
         return {"model": {"input": [self.length], "vectors": vectors}, "data": {"tokens": facts}}
-
-
-def refuse_methods_of_pictures(methods: Sequence[str]) -> None:
-    """Before anything slow.
-
-    Raises:
-        UserError: A method of ``callbacks.saliency`` is none for texts.
-    """
-    from convscope.insight.token_saliency import find_method
-
-    try:
-        for method in methods:
-            find_method(method)
-    except UserError as error:
-        raise UserError(f"callbacks.saliency: {error}") from error

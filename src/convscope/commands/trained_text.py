@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import yaml
 from pydantic import TypeAdapter
 from torch import nn
 
@@ -39,13 +38,6 @@ class TrainedText:
         with torch.no_grad():
             logits: torch.Tensor = self.network(padded(texts, self.preprocessing.least))
         return logits
-
-
-def is_text_run(path: Path) -> bool:
-    """Whether the run at ``path`` was trained on texts."""
-    told = RunFolder(path).read_config()
-    config = yaml.safe_load(told) if told is not None else None
-    return isinstance(config, dict) and isinstance(config.get("data"), dict) and "tokens" in config["data"]
 
 
 def load_trained_text(path: Path, checkpoint: str = "best") -> TrainedText:

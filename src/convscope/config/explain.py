@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from convscope.config.base import Config
+from convscope.config.saliency import Methods
 from convscope.config.train import Trainer
 
 Matrix = Annotated[list[Annotated[list[float | int], Field(min_length=1)]], Field(min_length=1)]
@@ -28,7 +29,7 @@ class Explain(Config):
     run: Name | None
     images: Name | None
     text: Name | None
-    method: Annotated[list[Name], Field(min_length=1)] | None
+    method: Methods | None
     target: Name | int
     layer: Name | None
     score: Literal["logit", "probability", "binary"]

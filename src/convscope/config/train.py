@@ -1,14 +1,16 @@
 """``train``: everything that one training can be told."""
 
 import os
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from convscope.config.base import Config
 from convscope.config.data import Data
 from convscope.config.model import Model
+from convscope.config.saliency import Methods, refuse_methods_for_images
 from convscope.config.sweep import Launcher, Sweep
+from convscope.config.text_data import Texts
 from convscope.config.transfer import Transfer
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -68,13 +70,10 @@ class EarlyStopping(Config):
     min_delta: NonNegativeFloat
 
 
-Names = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
-
-
 class Saliency(Config):
     """Maps of fixed pictures or texts at the end of every stage, and every few epochs."""
 
-    methods: Names | None
+    methods: Methods | None
     pictures: Annotated[int, Field(ge=1, le=100)]
     every_epochs: PositiveInt | None
 
@@ -82,7 +81,7 @@ class Saliency(Config):
 class Looks(Config):
     """What is looked at after the test; 0 leaves a part out."""
 
-    methods: Names
+    methods: Methods
     mistakes: Annotated[int, Field(ge=0, le=100)]
     units: Annotated[int, Field(ge=0, le=100)]
     patches: Annotated[int, Field(ge=1, le=25)]
@@ -178,3 +177,9 @@ class Train(Config):
     group: str | None
     tags: list[str]
     quiet: bool
+
+    @model_validator(mode="after")
+    def _methods_suit_the_data(self) -> Self:
+        if isinstance(self.data, Texts) and self.callbacks.saliency is not None:
+            refuse_methods_for_images("callbacks.saliency.methods", self.callbacks.saliency.methods or ())
+        return self

@@ -1,0 +1,90 @@
+"""A saliency method that does not exist is refused before torch is imported, and before anything is read."""
+
+import importlib.util
+import inspect
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from convscope.config import saliency as names
+
+IMAGES = (
+    "gradient, input_x_gradient, smoothgrad, integrated_gradients, guided_backprop, deconvnet, occlusion, grad_cam, "
+    "grad_cam++, score_cam, layer_cam, or captum:NAME"
+)
+TEXTS = "gradient, input_x_gradient, integrated_gradients, smoothgrad"
+UNKNOWN = f"no such method; did you mean grad_cam?; choose from: {IMAGES}"
+CAPTUM = (
+    f"Captum has no such method for an input; did you mean Saliency?; choose from: {', '.join(names.CAPTUM_METHODS)}"
+)
+NO_TEXT = f"no such method for texts; choose from: {TEXTS}"
+CASES = {
+    "callbacks.saliency.methods=[gradient,gradcam]": f"callbacks.saliency.methods=gradcam: {UNKNOWN}",
+    "callbacks.looks.methods=[gradcam]": f"callbacks.looks.methods=gradcam: {UNKNOWN}",
+    "callbacks.saliency.methods=[captum:Salience]": f"callbacks.saliency.methods=captum:Salience: {CAPTUM}",
+    "data=movie_reviews model=text_cnn callbacks.saliency.methods=[grad_cam]": (
+        f"callbacks.saliency.methods=grad_cam: no such method for texts; choose from: {TEXTS}"
+    ),
+    "data=movie_reviews model=text_cnn callbacks.saliency.methods=[captum:Lime]": (
+        f"callbacks.saliency.methods=captum:Lime: {NO_TEXT}"
+    ),
+}
+
+
+def refused(*arguments: str) -> tuple[int, str, list[str]]:
+    """Status, message, and what was imported of the slow libraries, of a process of its own."""
+    code = (
+        "import sys\n"
+        "from convscope.commands.cli import main\n"
+        f"try: main({list(arguments)!r})\n"
+        "except SystemExit as exit: print(exit.code)\n"
+        "print(*sorted({'torch', 'numpy', 'captum', 'pytorch_lightning'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    status, slow = done.stdout.splitlines()[-2:]
+    return int(status), done.stderr.strip(), slow.split()
+
+
+@pytest.mark.parametrize("words", CASES)
+def test_a_training_refuses_it(words):
+    assert refused("train", *words.split()) == (2, f"error: {CASES[words]}", [])
+
+
+def test_a_sweep_refuses_it_before_its_first_job():
+    methods = "callbacks.saliency.methods=[gradient],[gradcam]"
+    status, message, slow = refused("train", "--multirun", "model=lenet5", "data=digits", methods)
+    assert (status, message, slow) == (2, f"error: callbacks.saliency.methods=gradcam: {UNKNOWN}", [])
+
+
+def test_an_explanation_refuses_it_whatever_the_run_is():
+    assert refused("explain", "run=nowhere", "method=gradcam") == (2, f"error: method=gradcam: {UNKNOWN}", [])
+
+
+def test_an_explanation_of_a_text_refuses_methods_of_images(tmp_path):
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({"model": {}, "data": {"tokens": {}}}))
+    found = refused("explain", f"run={tmp_path}", "text=good", "method=occlusion")
+    assert found == (2, f"error: method=occlusion: {NO_TEXT}", [])
+
+
+def test_captums_methods_need_captum(monkeypatch):
+    assert names.known_method("captum:Lime") == "captum:Lime"
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"^needs Captum; make setup extras=captum, or pip install captum$"):
+        names.known_method("captum:Lime")
+
+
+def test_the_names_are_those_of_the_methods():
+    from convscope.insight import saliency, token_saliency
+
+    assert set(names.IMAGE_METHODS) == saliency.METHODS.keys()
+    assert set(names.TEXT_METHODS) == token_saliency.METHODS.keys()
+
+
+def test_captums_names_are_classes_of_captum_that_need_nothing_else():
+    library = pytest.importorskip("captum.attr")
+    for name in names.CAPTUM_METHODS:
+        first, *others = inspect.signature(getattr(library, name)).parameters.values()
+        assert first.name in ("forward_func", "model")
+        assert [other.name for other in others if other.default is inspect.Parameter.empty] == []
