@@ -31,7 +31,7 @@ def test_feature_maps_layer_by_layer_are_what_the_layers_put_out():
     before = model.norm1(model.conv1(inputs))
     torch.testing.assert_close(maps["norm1"], before)  # as it was, though the ReLU after it is in place
     torch.testing.assert_close(feature_maps(model, inputs, ["conv2"])["conv2"], maps["conv2"])
-    with pytest.raises(UserError, match=r"^layer=dense: puts out no feature map"):
+    with pytest.raises(UserError, match=r"^layer=dense: puts out \(N, 4\), which is no feature map "):
         feature_maps(model, inputs, ["dense"])
 
 

@@ -57,7 +57,11 @@ def test_a_layer_next_to_a_folded_one_answers_as_it_was_written(layer):
 def test_a_layer_without_a_feature_map_is_refused_with_those_that_have_one(method):
     model, inputs = small()
     find = saliency.METHODS[method]
-    with pytest.raises(UserError, match=r"^layer=dense: puts out no feature map; these layers do: .*conv1, .*pool$"):
+    with pytest.raises(
+        UserError,
+        match=r"^layer=dense: puts out \(N, 4\), which is no feature map \(N, C, H, W\) along both axes of the "
+        r"image; these layers do: .*conv1, .*pool; or choose a method without a layer, such as gradient$",
+    ):
         find(model, inputs, layer="dense")
     with pytest.raises(UserError, match=r"^layer=conv9: the network has no such layer; did you mean .*conv2"):
         find(model, inputs, layer="conv9")

@@ -108,6 +108,12 @@ class SaliencyMaps(AtMoments):
         self.recorder.image(f"saliency/learning/{method}", sheet, step)
 
 
+def left_out(method: str, error: Exception) -> str:
+    """The warning about a method that refuses the network; the same words wherever it is met, so it is said once."""
+    named = str(error).startswith((f"{method}:", f"method {method}:"))
+    return f"{'' if named else f'{method}: '}{error} (it is left out of figures and tables)"
+
+
 class Maps:
     """Several methods at once; one that refuses the network is left out from then on, which is said once."""
 
@@ -131,7 +137,7 @@ class Maps:
             try:
                 maps[name] = self.methods[name](network, inputs, targets).cpu()
             except UserError as error:
-                self._warn(f"{error} (it is left out of the figures)")
+                self._warn(left_out(name, error))
                 del self.methods[name]
         return maps, probabilities
 

@@ -12,7 +12,7 @@ from pytorch_lightning.callbacks import Callback
 from torch import nn
 
 from convscope.callbacks.feature_map_figure import feature_map_rows
-from convscope.callbacks.saliency_maps import LookedAt, Maps, map_rows
+from convscope.callbacks.saliency_maps import LookedAt, Maps, left_out, map_rows
 from convscope.callbacks.time_spent import TimeSpent
 from convscope.errors import UserError
 from convscope.insight import faithfulness, filters, saliency
@@ -204,7 +204,7 @@ class TestInsight(Callback):
             try:
                 maps[name] = saliency.find_method(name)(self.network, inputs, labels)
             except UserError as error:
-                self.warn(f"{error} (it is left out of the table of faithfulness)")
+                self.warn(left_out(name, error))
         if not maps:
             return
         curves = faithfulness.deletion_and_insertion(self.network, inputs, maps, labels, steps=self.looks.curve_steps)

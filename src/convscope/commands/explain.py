@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convscope.commands.compose import quoted
-from convscope.commands.console import say
+from convscope.commands.console import say, warn
 from convscope.commands.run_kind import is_text_run
 from convscope.config.explain import Explain
 from convscope.config.saliency import refuse_methods_for_images
@@ -95,6 +95,7 @@ def run(config: Explain, overrides: Sequence[str]) -> None:
 
     methods = {name: saliency.find_method(name) for name in config.method or PICTURE_METHODS}
     trained = load_trained_run(config.run, config.checkpoint)
+    _leave_out_without_layer(config, trained, methods)
     # A class that does not exist is said before pictures are read.
     wanted = None if config.target in ("predicted", "label") else _class(str(config.target), trained.classes)
     if config.images is not None:
@@ -115,6 +116,28 @@ def run(config: Explain, overrides: Sequence[str]) -> None:
     explained = explained_maps(config, trained.network, methods, pictures.inputs, targets)
     folder = _new_folder(config, trained.folder.path, None)
     _write(folder, trained, pictures, explained, targets, probabilities, overrides)
+
+
+def _leave_out_without_layer(config: Explain, trained: "TrainedRun", methods: dict[str, Any]) -> None:
+    """Before pictures are read: drop from the default ``methods`` those that find no feature map in the network.
+
+    Raises:
+        UserError: One was asked for, or the layer was.
+    """
+    import torch
+
+    from convscope.insight import saliency
+    from convscope.insight.layers import find_spatial_layer
+
+    seen = trained.preprocessing
+    for name in sorted(saliency.LAYER_METHODS & methods.keys()):
+        try:
+            find_spatial_layer(trained.network, torch.zeros(1, seen.channels, seen.size, seen.size), config.layer)
+        except UserError as error:
+            if config.method is not None or config.layer is not None:
+                raise
+            warn(f"{name}: {error} (it is left out)")
+            del methods[name]
 
 
 def _explain_text(config: Explain) -> None:

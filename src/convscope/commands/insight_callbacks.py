@@ -9,7 +9,7 @@ from pytorch_lightning.callbacks import Callback
 from convscope.callbacks.saliency_maps import LookedAt, SaliencyMaps
 from convscope.callbacks.test_insight import Looks, TestedPictures, TestInsight
 from convscope.callbacks.time_spent import TimeSpent
-from convscope.commands.console import warn, watched
+from convscope.commands.console import watched
 from convscope.config.train import Callbacks
 from convscope.data.hotdog import SceneSplit
 from convscope.data.image_data_module import ImageDataModule
@@ -22,7 +22,12 @@ METHODS = ("gradient", "grad_cam")  # where none are named
 
 
 def saliency_callbacks(
-    told: Callbacks, recorder: Recorder, network: Network, data: ImageDataModule, spent: TimeSpent
+    told: Callbacks,
+    recorder: Recorder,
+    network: Network,
+    data: ImageDataModule,
+    spent: TimeSpent,
+    warn: Callable[[str], None],
 ) -> list[Callback]:
     """Maps of fixed validation pictures during the training, where they are asked for."""
     if told.saliency is None:
@@ -38,7 +43,12 @@ def saliency_callbacks(
 
 
 def test_insight(
-    told: Callbacks, recorder: Recorder, network: Network, data: ImageDataModule, spent: TimeSpent
+    told: Callbacks,
+    recorder: Recorder,
+    network: Network,
+    data: ImageDataModule,
+    spent: TimeSpent,
+    warn: Callable[[str], None],
 ) -> list[Callback]:
     """What is looked at after the test, where it is asked for."""
     if told.looks is None:

@@ -122,17 +122,21 @@ class PictureSubject(Subject):
 
         return build_insights(config, self.network, self.table, self.data, recorder, spent)
 
-    def looks_while_training(self, config: Train, recorder: "Recorder", spent: "TimeSpent") -> "list[Callback]":
+    def looks_while_training(
+        self, config: Train, recorder: "Recorder", spent: "TimeSpent", warn: "Callable[[str], None]"
+    ) -> "list[Callback]":
         """Saliency maps of the same pictures."""
         from convscope.commands.insight_callbacks import saliency_callbacks
 
-        return saliency_callbacks(config.callbacks, recorder, self.network, self.data, spent)
+        return saliency_callbacks(config.callbacks, recorder, self.network, self.data, spent, warn)
 
-    def looks_at_test(self, config: Train, recorder: "Recorder", spent: "TimeSpent") -> "list[Callback]":
+    def looks_at_test(
+        self, config: Train, recorder: "Recorder", spent: "TimeSpent", warn: "Callable[[str], None]"
+    ) -> "list[Callback]":
         """Saliency of mistakes, filters, faithfulness."""
         from convscope.commands.insight_callbacks import test_insight
 
-        return test_insight(config.callbacks, recorder, self.network, self.data, spent)
+        return test_insight(config.callbacks, recorder, self.network, self.data, spent, warn)
 
     def summary(self) -> dict[str, dict[str, Any]]:
         """The size of the input."""

@@ -87,11 +87,18 @@ class Subject(ABC):
         """What is told of the network's parameters and fields; after ``data_module``."""
         return None
 
-    def looks_while_training(self, config: Train, recorder: "Recorder", spent: "TimeSpent") -> "list[Callback]":
-        """Callbacks that look into the network while it is trained; after ``data_module``."""
+    def looks_while_training(
+        self, config: Train, recorder: "Recorder", spent: "TimeSpent", warn: Callable[[str], None]
+    ) -> "list[Callback]":
+        """Callbacks that look into the network while it is trained; after ``data_module``.
+
+        ``warn`` takes a sentence about what could not be looked at.
+        """
         return []
 
-    def looks_at_test(self, config: Train, recorder: "Recorder", spent: "TimeSpent") -> "list[Callback]":
+    def looks_at_test(
+        self, config: Train, recorder: "Recorder", spent: "TimeSpent", warn: Callable[[str], None]
+    ) -> "list[Callback]":
         """Callbacks that look into the network after the test."""
         return []
 

@@ -23,6 +23,8 @@ from convscope.data.sentence_keys import sentence_keys
 from convscope.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytorch_lightning.callbacks import Callback
 
     from convscope.callbacks.time_spent import TimeSpent
@@ -140,13 +142,17 @@ class TextSubject(Subject):
             return None
         return build_insights(config, self.network, table, None, recorder, spent)
 
-    def looks_while_training(self, config: Train, recorder: "Recorder", spent: "TimeSpent") -> "list[Callback]":
+    def looks_while_training(
+        self, config: Train, recorder: "Recorder", spent: "TimeSpent", warn: "Callable[[str], None]"
+    ) -> "list[Callback]":
         """Saliency maps of the same texts."""
         from convscope.commands.text_callbacks import token_saliency_callbacks
 
         return token_saliency_callbacks(config.callbacks, recorder, self.network.module, self.data, spent)
 
-    def looks_at_test(self, config: Train, recorder: "Recorder", spent: "TimeSpent") -> "list[Callback]":
+    def looks_at_test(
+        self, config: Train, recorder: "Recorder", spent: "TimeSpent", warn: "Callable[[str], None]"
+    ) -> "list[Callback]":
         """Scores of saliency, where the decisive words are known."""
         from convscope.commands.text_callbacks import token_test_callbacks
 

@@ -211,6 +211,12 @@ class TrainingRun:
         mine = [*self.data.warnings, *self.maker.warnings]
         return list(dict.fromkeys(warning for each in self.processes.each(mine) for warning in each))
 
+    def _warn_once(self, text: str) -> None:
+        """Warn on the console and in the summary of what callbacks meet while they work."""
+        if text not in self.warnings:
+            self.warnings.append(text)
+            warn(text)
+
     def _announce(self) -> None:
         for warning in self.warnings:
             warn(warning)
@@ -233,7 +239,7 @@ class TrainingRun:
     def _stages(self, callbacks: list[Callback]) -> staging.Stages:
         looking = list(callbacks)
         if self.processes.first:
-            looking += self.subject.looks_while_training(self.config, self.recorder, self.spent)
+            looking += self.subject.looks_while_training(self.config, self.recorder, self.spent, self._warn_once)
             looking += pruning(self.recorder.position)
         return staging.Stages(
             self.config, self.network, self.task, self.data, self.maker, self.folder, self.loggers,
@@ -248,7 +254,7 @@ class TrainingRun:
             training.load_best(self.task, self.folder)
             if self.config.callbacks.figures:
                 callbacks.append(self.subject.figures(self.recorder))
-            callbacks += self.subject.looks_at_test(self.config, self.recorder, self.spent)
+            callbacks += self.subject.looks_at_test(self.config, self.recorder, self.spent, self._warn_once)
         self.processes.share(self.task)
         return stages.test(self.prepared[-1], [*training.build_bar(self.config, "test"), *callbacks])
 

@@ -1,68 +1,97 @@
 """The layers of a network by what they put out, and reading or replacing an output on its way."""
 
 import difflib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
 
 from convscope.errors import UserError
-from convscope.insight.undisturbed import undisturbed
+from convscope.insight.reach import Reach
+from convscope.insight.tracing_inputs import follow_inputs
 
 MOST_NAMES = 40  # in a message
 
-# For each network and size of input: the shapes (C, H, W) of its feature maps.
-_found: WeakKeyDictionary[nn.Module, dict[tuple[int, ...], dict[str, tuple[int, ...]]]] = WeakKeyDictionary()
+AXES = "(N, C, H, W) along both axes of the image"
+
+
+@dataclass(frozen=True)
+class _Output:
+    """What a module puts out for one picture.
+
+    Attributes:
+        shape: With the batch.
+        spatial: Whether it is a feature map: (1, C, H, W), H and W along the rows and columns of the picture, with
+            more than one place.
+        places: Whether it has several places of the picture in any order, such as tokens or maps (1, H, W, C).
+    """
+
+    shape: tuple[int, ...]
+    spatial: bool
+    places: bool
+
+    def __str__(self) -> str:
+        batch, *rest = self.shape
+        return f"({', '.join(['N' if batch == 1 else f'N·{batch}', *map(str, rest)])})"
+
+
+# For each network and size of input: what its modules put out.
+_found: WeakKeyDictionary[nn.Module, dict[tuple[int, ...], dict[str, _Output]]] = WeakKeyDictionary()
 
 
 def spatial_layers(model: nn.Module, inputs: torch.Tensor) -> dict[str, tuple[int, ...]]:
     """Paths of the modules that put out a feature map, with its shape (C, H, W), in the order in which they end.
 
-    A feature map is a tensor (N, C, H, W) with more than one place. The whole network is not among them. One picture
-    of ``inputs`` is run through the network, once for each size of input.
+    A feature map is a tensor (N, C, H, W) with more than one place, whose rows and columns are those of the picture.
+    That is known from following one picture of ``inputs`` through the network, once for each size of input: maps
+    (N, H, W, C), tokens and windows are none. The whole network is not among them.
     """
+    return {path: output.shape[1:] for path, output in _outputs(model, inputs).items() if output.spatial}
+
+
+def _outputs(model: nn.Module, inputs: torch.Tensor) -> dict[str, _Output]:
     known = _found.setdefault(model, {})
     size = tuple(inputs.shape[1:])
     if size not in known:
-        known[size] = _see_spatial_layers(model, inputs[:1])
+        with torch.inference_mode(False):
+            example = inputs[:1].detach().clone(memory_format=torch.contiguous_format)
+        outputs = follow_inputs(model, (example,)).outputs
+        known[size] = {path: _output(*output) for path, output in outputs.items() if path}
     return known[size]
 
 
-def _see_spatial_layers(model: nn.Module, example: torch.Tensor) -> dict[str, tuple[int, ...]]:
-    shapes: dict[str, tuple[int, ...]] = {}
-
-    def see(path: str) -> Callable[..., None]:
-        def hook(module: nn.Module, arguments: object, output: object) -> None:
-            shapes.pop(path, None)
-            if isinstance(output, torch.Tensor) and output.ndim == 4 and output.shape[2] * output.shape[3] > 1:
-                shapes[path] = tuple(output.shape[1:])
-
-        return hook
-
-    with undisturbed(model), torch.no_grad():
-        handles = [module.register_forward_hook(see(path)) for path, module in model.named_modules() if path]
-        try:
-            model(example.detach().clone(memory_format=torch.contiguous_format))
-        finally:
-            for handle in handles:
-                handle.remove()
-    return shapes
+def _output(shape: tuple[int, ...], reach: Reach | None) -> _Output:
+    if reach is None or len(reach.layout) != len(shape):
+        return _Output(shape, spatial=False, places=False)
+    # The input axes that each dimension runs along; -1 is none, as of batch and channels.
+    along = [{axis for axis, count, _ in dimension if count > 1} for dimension in reach.layout]
+    places = len(shape) > 2 and any(axis >= 0 for axes in along for axis in axes)
+    spatial = places and len(shape) == 4 and along[0] | along[1] <= {-1} and along[2] <= {0} and along[3] <= {1}
+    return _Output(shape, spatial, places)
 
 
 def find_spatial_layer(model: nn.Module, inputs: torch.Tensor, layer: str | nn.Module | None) -> tuple[str, nn.Module]:
     """Path and module of ``layer`` (its path, or itself), or of the last one with a feature map.
 
     Raises:
-        UserError: It does not exist, or puts out no feature map; those that do are listed.
+        UserError: It does not exist, or puts out no feature map; those that do are listed. Or none is named, and the
+            network goes on with places that are in another order after its last feature map, as transformers do.
     """
-    spatial = spatial_layers(model, inputs)
+    outputs, spatial = _outputs(model, inputs), spatial_layers(model, inputs)
+    instead = "or choose a method without a layer, such as gradient"
     if layer is None:
-        if not spatial:
+        last = next((path for path, output in reversed(outputs.items()) if output.places), None)
+        if last is None:
             raise UserError("the network has no layer that puts out a feature map (N, C, H, W) of more than one place")
-        path = list(spatial)[-1]
-        return path, model.get_submodule(path)
+        if last not in spatial:
+            raise UserError(
+                f"the network's last map, of {last}, is {outputs[last]}, and not {AXES}; name another with layer=, of: "
+                f"{_listed(spatial)}; {instead}"
+            )
+        return last, model.get_submodule(last)
     modules = dict(model.named_modules())
     path = layer if isinstance(layer, str) else next((p for p, m in modules.items() if m is layer), "")
     if path not in modules or path == "":
@@ -71,7 +100,8 @@ def find_spatial_layer(model: nn.Module, inputs: torch.Tensor, layer: str | nn.M
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         raise UserError(f"layer={named}: the network has no such layer{hint}; with a feature map: {_listed(spatial)}")
     if path not in spatial:
-        raise UserError(f"layer={path}: puts out no feature map; these layers do: {_listed(spatial)}")
+        found = f"puts out {outputs[path]}, which is no" if path in outputs else "puts out no"
+        raise UserError(f"layer={path}: {found} feature map {AXES}; these layers do: {_listed(spatial)}; {instead}")
     return path, modules[path]
 
 

@@ -62,12 +62,15 @@ class Tracing(TorchDispatchMode):
     Attributes:
         layers: What ran, in order.
         unknown: Names of operations that no rule is for, and that do not work place by place.
+        outputs: Of each module that put out a tensor, by its path: shape and reach, in the order in which they ended;
+            of several calls, the last.
     """
 
     def __init__(self, network: nn.Module, meta: bool) -> None:
         super().__init__()
         self.layers: list[TracedLayer] = []
         self.unknown: set[str] = set()
+        self.outputs: dict[str, tuple[tuple[int, ...], Reach | None]] = {}
         self.credited: dict[int, TracedLayer] = {}
         self._meta = meta
         self._paths = {id(module): path for path, module in network.named_modules()}
@@ -274,6 +277,11 @@ class Tracing(TorchDispatchMode):
 
     def leave(self, module: nn.Module, args: Any, output: Any) -> None:
         """A forward hook."""
+        path = self._paths.get(id(module))
+        if path is not None:
+            self.outputs.pop(path, None)
+            if isinstance(output, torch.Tensor):
+                self.outputs[path] = tuple(output.shape), seen(output)
         frame = self._frames.pop()
         if frame.layer is None or frame.module is not module:
             return
