@@ -8,7 +8,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
 
-from convscope.tracking import figures
+from convscope.callbacks.confusion_figure import draw_confusion_matrix
 from convscope.tracking.contact_sheet import GREEN, RED
 from convscope.tracking.recorder import Recorder
 
@@ -37,9 +37,7 @@ class TestFigures(Callback):
         classes = task.classes
         probabilities = logits.softmax(dim=1)
         sure, predicted = probabilities.max(dim=1)
-        counts = torch.zeros(len(classes), len(classes), dtype=torch.int64)
-        counts.index_put_((labels, predicted), torch.ones_like(labels), accumulate=True)
-        self.recorder.figure("confusion_matrix", figures.confusion_matrix(counts.numpy(), classes), step)
+        draw_confusion_matrix(self.recorder, labels, predicted, classes, step)
         wrong = predicted != labels
         for name, heading, chosen in (
             ("mistakes/worst", "Most wrong: true → predicted", wrong),

@@ -8,10 +8,10 @@ import torch
 from pytorch_lightning.callbacks import Callback
 from torch import nn
 
+from convscope.callbacks.confusion_figure import draw_confusion_matrix
 from convscope.insight import token_saliency
 from convscope.insight.frozen_network import Score
 from convscope.insight.ngrams import strongest_ngrams
-from convscope.tracking import figures
 from convscope.tracking.recorder import Recorder
 from convscope.tracking.token_maps import TokenMap, token_figure, token_html, token_map
 
@@ -55,9 +55,7 @@ class TextFigures(Callback):
         step, task = trainer.global_step, cast(Any, pl_module)
         answers, classes = task.predictions, task.classes
         sure, predicted = answers.logits.softmax(dim=1).max(dim=1)
-        counts = torch.zeros(len(classes), len(classes), dtype=torch.int64)
-        counts.index_put_((answers.labels, predicted), torch.ones_like(answers.labels), accumulate=True)
-        self.recorder.figure("confusion_matrix", figures.confusion_matrix(counts.numpy(), classes), step)
+        draw_confusion_matrix(self.recorder, answers.labels, predicted, classes, step)
         wrong = predicted != answers.labels
         for name, heading, chosen in (
             ("mistakes/worst", "Most wrong: what spoke for the answer (blue) and against it", wrong),

@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
 
+from convscope.callbacks.confusion_figure import confusion_left_out
 from convscope.callbacks.preemption import Preemption
 from convscope.callbacks.time_spent import REST, TEST, TimeSpent
 from convscope.commands import stages as staging
@@ -201,7 +202,9 @@ class TrainingRun:
         self.task = subject.task(network, objective, self.plain["model"])
         self.maker = FeatureMaker(config.cache, cache_dir(config.data), self.data, self.device, processes)
         self.prepared = staging.prepare_stages(config, network, self.maker)
-        self.warnings = [*filter(None, [self.weights.warning, refused]), *self._data_warnings(), *subject.warnings()]
+        left_out = confusion_left_out(len(subject.source.classes)) if config.callbacks.figures else None
+        own = filter(None, [self.weights.warning, refused, left_out])
+        self.warnings = [*own, *self._data_warnings(), *subject.warnings()]
         self._announce()
         if config.callbacks.figures and processes.first and not self.marks:  # else they are there, and in the trackers
             subject.show_samples(self.recorder)
