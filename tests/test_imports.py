@@ -15,7 +15,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src"
 
 # Modules that know no part, and that every part may know.
-LEAVES = "errors preprocessing hub cache checksums mapped lean_timm lean_torchmetrics"
+LEAVES = "errors preprocessing hub cache checksums entry_use mapped lean_timm lean_torchmetrics"
 
 # fmt: off
 ARROWS = {
@@ -31,7 +31,8 @@ ARROWS = {
     "errors":        "",
     "preprocessing": "",
     "hub":           "",
-    "cache":         "",
+    "cache":         "checksums entry_use",
+    "entry_use":     "checksums",
     "checksums":     "",
     "mapped":        "",
     "lean_timm":     "",
@@ -54,6 +55,7 @@ LIBRARIES = {
     "hub":           "",
     "cache":         "filelock",
     "checksums":     "",
+    "entry_use":     "",
     "mapped":        "numpy torch",
     "lean_timm":     "timm",
     "lean_torchmetrics": "torchmetrics",

@@ -5,12 +5,19 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from convscope.cache import Entry, clear, entries
+from convscope.cache import Entry, State, clear, entries
 from convscope.commands.building import cache_folder
-from convscope.commands.console import say, the_console
+from convscope.commands.console import say, say_table, warn
 from convscope.config.cache import CacheCommand
 
 SCHEMA = CacheCommand
+WHY_IT_STAYS: dict[State, str] = {
+    "unused": "it cannot be removed; check the permissions of its folder",
+    "left behind": "it cannot be removed; check the permissions of its folder",
+    "in use": "a running process uses it",
+    "being filled": "a running process fills it",
+    "perhaps in use": "it was used within the last hour, and its file system does not tell whether it still is",
+}
 
 
 def run(config: CacheCommand, overrides: Sequence[str]) -> None:
@@ -19,19 +26,22 @@ def run(config: CacheCommand, overrides: Sequence[str]) -> None:
     if config.clear != "none":
         removed = clear(root, config.clear)
         say(f"removed {len(removed)} entries of {root} ({_mebibytes(removed)})")
+        for entry in entries(root):
+            if config.clear in ("all", entry.kind):
+                warn(f"{entry.kind}/{entry.path.name} stays ({_mebibytes([entry])}): {WHY_IT_STAYS[entry.state]}")
         return
     found = entries(root)
     if not found:
         say(f"{root} is empty")
         return
     table = Table(box=None, pad_edge=False, header_style="cyan")
-    for heading in ("kind", "entry", "last used"):
+    for heading in ("kind", "entry", "last used", "state"):
         table.add_column(heading)
     table.add_column("size", justify="right")
     for entry in found:
         used = datetime.datetime.fromtimestamp(entry.used)
-        table.add_row(entry.kind, entry.path.name, f"{used:%Y-%m-%d %H:%M}", _mebibytes([entry]))
-    the_console().print(table)
+        table.add_row(entry.kind, entry.path.name, f"{used:%Y-%m-%d %H:%M}", entry.state, _mebibytes([entry]))
+    say_table(table)
     say(f"\n{len(found)} entries, {_mebibytes(found)}, in {root}; remove them with: convscope cache clear=all")
 
 

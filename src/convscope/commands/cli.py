@@ -18,7 +18,7 @@ COMMANDS = {
     "describe": "a network layer by layer: parameters, multiply-adds, receptive fields",
     "zoo": "list the networks: their year, cost, receptive field, weights",
     "dashboard": "lay out a project in wandb",
-    "cache": "list what is kept of pictures and frozen networks, or clear it",
+    "cache": "list what is kept of pictures, texts and frozen networks, or clear it",
 }
 
 HELP = """\

@@ -91,6 +91,7 @@ def run(config: Evaluate, overrides: Sequence[str]) -> None:
         **hardware.trainer_arguments, logger=False, enable_progress_bar=False, enable_model_summary=False
     )
     trainer.test(task, datamodule=data, verbose=False)
+    data.release()
     assert task.predictions is not None
     metrics = {name.removeprefix("test/"): float(value) for name, value in trainer.callback_metrics.items()}
     size = data.sizes["test"]

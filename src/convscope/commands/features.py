@@ -37,6 +37,7 @@ class FeatureMaker:
         processes: Those that train together: each makes its stretch of the features.
         unusable: Whether the cache could not be written: said once.
         warnings: Sentences about what was not as it should be, each printed already.
+        held: The features of the stage that is running: the cache keeps them.
     """
 
     told: Cache
@@ -46,9 +47,11 @@ class FeatureMaker:
     processes: Processes = field(default_factory=Processes)
     unusable: bool = False
     warnings: list[str] = field(default_factory=list)
+    held: list[Features] = field(default_factory=list)
 
     def features(self, cut: Cut, splits: Iterable[str], views: int) -> dict[str, Features] | None:
         """The features of ``splits`` at ``cut``, ``views`` of an augmented picture; None where there is no room."""
+        self.release()
         digest = prefix_digest(cut.prefix)
         filler: Filler | None = None
         found: dict[str, Features] = {}
@@ -73,10 +76,21 @@ class FeatureMaker:
             if made is None:
                 return None
             self._warn(made.warnings)
+            self.held.append(made)
             found[split] = made
+        self.make_room()
+        return found
+
+    def release(self) -> None:
+        """Say that the features of earlier stages are not read any more: the cache may remove them."""
+        for features in self.held:
+            features.release()
+        self.held.clear()
+
+    def make_room(self) -> None:
+        """Remove what was used least recently, of all kinds, where the cache has grown beyond its limit."""
         for entry in evict(self.root, int(self.told.limit_gib * 2**30)) if self.processes.first else ():
             say(f"cache: {entry.kind}/{entry.path.name} made room ({entry.size / 2**20:,.0f} MiB)")
-        return found
 
     def sample(self) -> torch.Tensor:
         """Two inputs, to cut and to compare with."""

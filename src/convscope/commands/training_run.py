@@ -4,7 +4,7 @@ import os
 import shlex
 import signal
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytorch_lightning as pl
@@ -77,6 +77,7 @@ class TrainingRun:
         self.device = torch.device({"gpu": "cuda"}.get(accelerator, accelerator))
         self.plain = self.config.model_dump()
         self.spent = TimeSpent(started)
+        self.held = ExitStack()
 
     def run(self) -> None:
         """Train, test the best weights, and leave a complete folder behind.
@@ -98,6 +99,7 @@ class TrainingRun:
             status = "interrupted"
             raise
         finally:
+            self.held.close()
             if self.processes.first and summary is None:
                 self.spent.count()
                 self.folder.write_seconds(self.spent.phases)
@@ -184,6 +186,7 @@ class TrainingRun:
             self.hardware, config.trainer, network.name, network.module, network.preprocessing
         )
         self.data = subject.data_module(config)
+        self.held.callback(self.data.release)
         self.data.channels_last = self.hardware.channels_last
         self.data.setup()
         refuse_small_splits(self.data.sizes, processes.count)
@@ -201,6 +204,8 @@ class TrainingRun:
         )
         self.task = subject.task(network, objective, self.plain["model"])
         self.maker = FeatureMaker(config.cache, cache_dir(config.data), self.data, self.device, processes)
+        self.held.callback(self.maker.release)
+        self.maker.make_room()
         self.prepared = staging.prepare_stages(config, network, self.maker)
         left_out = confusion_left_out(len(subject.source.classes)) if config.callbacks.figures else None
         own = filter(None, [self.weights.warning, refused, left_out])

@@ -8,5 +8,5 @@ from convscope.config.base import Config
 class CacheCommand(Config):
     """A look at the cache: ``convscope cache``."""
 
-    clear: Literal["none", "all", "images", "features"]
+    clear: Literal["none", "all", "images", "features", "tokens"]
     cache_dir: str | None

@@ -138,6 +138,11 @@ class ImageDataModule(StagedDataModule):
         images = self.normalise(batch.inputs, channels_last=self.channels_last, dtype=self.dtype)
         return batch._replace(inputs=images)
 
+    def release(self) -> None:
+        """Say that the stores are not read any more: the cache may remove them."""
+        for store in self._stores.values():
+            store.release()
+
     def _reader(self, split: str) -> BatchReader:
         expected = self.preprocessing
         augment = None

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from convscope.cache import beside, locked, put_in_place, used
+from convscope.cache import beside, entry_path, locked, put_in_place
 from convscope.checksums import damage_warnings, open_entry
 from convscope.data.image_source import ImageSplit, content_key
 from convscope.data.image_store_entry import Contents, collect, read_entry
 from convscope.data.picture_reading import read_resized
 from convscope.data.resizing import Resizing, centre_offset
+from convscope.entry_use import use_entry
 from convscope.errors import UserError
 from convscope.mapped import Rows, read_only
 
@@ -88,11 +89,16 @@ class ImageStore:
     def _rows_of_one_size(self) -> Rows | None:
         return None if self.stacked is None else Rows(self.stacked)
 
+    def release(self) -> None:
+        """Say that the pictures are not read any more: the cache may remove them."""
+        if self._contents.use is not None:
+            self._contents.use.release()
+
     def __getstate__(self) -> dict[str, Any]:
         """Without the pixels, where they can be mapped again: a worker process gets the path instead."""
         state = {name: value for name, value in vars(self).items() if name not in ("stacked", "_rows_of_one_size")}
         if self._contents.directory is not None:
-            state["_contents"] = replace(self._contents, pixels=np.zeros(0, np.uint8), mapped=None)
+            state["_contents"] = replace(self._contents, pixels=np.zeros(0, np.uint8), mapped=None, use=None)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -153,10 +159,9 @@ def _key(split: ImageSplit, resizing: Resizing) -> str:
 
 
 def _from_cache(split: ImageSplit, resizing: Resizing, cache_dir: Path, what: str) -> tuple[Contents, list[str]]:
-    entry = cache_dir / "images" / _key(split, resizing)
+    entry = entry_path(cache_dir, "images", _key(split, resizing))
     contents, damage = open_entry(lambda: read_entry(entry, len(split)))
     if contents is not None:
-        used(entry)
         return contents, []
     with ExitStack() as stack:
         try:
@@ -186,7 +191,7 @@ def _fill(split: ImageSplit, resizing: Resizing, cache_dir: Path, entry: Path, w
         if failure is None:
             try:
                 put_in_place(folder, entry)  # type: ignore[arg-type]
-                return replace(contents, directory=entry), []
+                return replace(contents, directory=entry, use=use_entry(entry)), []
             except OSError as error:  # the damaged entry there belongs to another user
                 contents = replace(contents, pixels=np.array(contents.pixels), directory=None, mapped=None)
                 failure = error

@@ -9,7 +9,7 @@ another name and renamed: it is there whole, or not at all.
 import io
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,7 @@ from convscope.checksums import (
     write_file,
 )
 from convscope.data.image_source import BadImage
+from convscope.entry_use import EntryUse, use_entry
 from convscope.mapped import MappedArray
 
 PIXELS, PLACES = "pixels.bin", "places.npy"
@@ -35,7 +36,7 @@ class Contents:
     """Pictures one after the other, and those that could not be read.
 
     ``pixels`` (bytes,) uint8; ``places`` (M, 4) int64 of index in the split, offset, height and width;
-    ``directory`` is the entry, None where they are in memory.
+    ``directory`` is the entry, which is kept by ``use``; None where they are in memory.
     """
 
     pixels: np.ndarray
@@ -44,11 +45,14 @@ class Contents:
     bad: tuple[BadImage, ...] = ()
     directory: Path | None = None
     mapped: MappedArray | None = None
+    use: EntryUse | None = None
 
     def was_read(self, size: int) -> None:
         """Note that so many bytes of ``pixels`` were read."""
         if self.mapped is not None:
             self.mapped.was_read(size)
+        if self.use is not None:
+            self.use.touch()
 
 
 def _from_disk(directory: Path, size: int, places: np.ndarray, channels: int, bad: tuple[BadImage, ...]) -> Contents:
@@ -146,6 +150,7 @@ def read_entry(directory: Path, pictures: int, check: bool = True) -> Contents |
     """
     if not os.path.lexists(directory):
         return None
+    use = use_entry(directory)
     fields = read_description(directory)
     try:
         bad = tuple(BadImage(name, reason) for name, reason in fields["bad"])
@@ -160,6 +165,6 @@ def read_entry(directory: Path, pictures: int, check: bool = True) -> Contents |
             raise DamagedError(f"{DESCRIPTION}: is of other pictures")
         if check:
             verify_file(directory / PIXELS, size, checksums[PIXELS])
-        return _from_disk(directory, size, places, channels, bad)
+        return replace(_from_disk(directory, size, places, channels, bad), use=use)
     except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
         raise DamagedError(f"{DESCRIPTION}: does not fit the other files") from error

@@ -91,6 +91,11 @@ class TextDataModule(StagedDataModule):
             self._stores[split] = open_token_store(self.source.splits[split], self.tokens, self._cache_dir, split)
         return self._stores[split]
 
+    def release(self) -> None:
+        """Say that the stores are not read any more: the cache may remove them."""
+        for store in self._stores.values():
+            store.release()
+
     def _reader(self, split: str) -> TokenReader:
         return TokenReader(self.store(split), self.preprocessing.least)
 

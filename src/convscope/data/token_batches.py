@@ -70,6 +70,7 @@ class TokenReader:
 
     def read(self, epoch: int, indices: torch.Tensor) -> ImageBatch:
         """The texts ``indices`` (N,), tokens (N, L) int64 as ``inputs``; they are the same in every ``epoch``."""
+        self._store.touch()
         rows = indices.numpy()
         lengths = self._store.lengths[rows]
         within = np.arange(max(self._least, int(lengths.max(initial=1))))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from convscope.cache import beside, locked, put_in_place, used
+from convscope.cache import beside, entry_path, locked, put_in_place
 from convscope.checksums import (
     DESCRIPTION,
     ChecksummedFile,
@@ -28,13 +28,14 @@ from convscope.checksums import (
 from convscope.data.image_source import content_key
 from convscope.data.text_source import TextSplit
 from convscope.data.tokens import Tokens
+from convscope.entry_use import EntryUse, use_entry
 from convscope.mapped import MappedArray, read_only
 
 STORE_VERSION = 2  # raise it when the same texts would be stored differently
 IDS, OFFSETS = "ids.bin", "offsets.npy"
 AT_ONCE = 4096  # texts that are written together
 
-IdsAndOffsets = tuple[np.ndarray, np.ndarray]
+IdsAndOffsets = tuple[np.ndarray, np.ndarray, EntryUse | None]
 
 
 class TokenStore:
@@ -46,17 +47,34 @@ class TokenStore:
     """
 
     def __init__(
-        self, split: TextSplit, ids: np.ndarray, offsets: np.ndarray, directory: Path | None, warnings: Sequence[str]
+        self,
+        split: TextSplit,
+        ids: np.ndarray,
+        offsets: np.ndarray,
+        use: EntryUse | None,
+        directory: Path | None,
+        warnings: Sequence[str],
     ) -> None:
         self.labels = split.labels
         self.names = split.names
         self.ids, self.offsets = read_only(ids), offsets
         self.lengths = np.diff(offsets)
         self.directory = directory
+        self._use = use
         self.warnings = tuple(warnings)
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def touch(self) -> None:
+        """Note that the texts are still being read."""
+        if self._use is not None:
+            self._use.touch()
+
+    def release(self) -> None:
+        """Say that the texts are not read any more: the cache may remove them."""
+        if self._use is not None:
+            self._use.release()
 
     def tokens(self, index: int) -> np.ndarray:
         """The tokens of text ``index``, (length,), a view that NumPy refuses to write to."""
@@ -72,10 +90,9 @@ def open_token_store(split: TextSplit, tokens: Tokens, cache_dir: Path, what: st
     """
     key = content_key("token store", STORE_VERSION, split.texts.key, tokens.key)
     kind = np.dtype(np.uint16 if len(tokens) <= 2**16 else np.int32)
-    entry = cache_dir.expanduser() / "tokens" / key
+    entry = entry_path(cache_dir.expanduser(), "tokens", key)
     found, damage = open_entry(lambda: _read(entry, len(split), kind))
     if found is not None:
-        used(entry)
         return TokenStore(split, *found, entry, ())
     try:
         with locked(entry, f"the {what} texts"):
@@ -85,13 +102,13 @@ def open_token_store(split: TextSplit, tokens: Tokens, cache_dir: Path, what: st
                 found = _fill(split, tokens, entry, kind)
             return TokenStore(split, *found, entry, damage_warnings(entry, damage))
     except (OSError, NotImplementedError) as error:
-        ids, offsets = _encoded(split, tokens, kind)
+        ids, offsets, _ = _encoded(split, tokens, kind)
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         warning = (
             f"the cache {cache_dir} cannot be written ({reason}): {ids.nbytes / 2**20:.0f} MiB of tokens are kept in "
             "memory for this run"
         )
-        return TokenStore(split, ids, offsets, None, [*damage_warnings(entry, damage), warning])
+        return TokenStore(split, ids, offsets, None, None, [*damage_warnings(entry, damage), warning])
 
 
 def _fill(split: TextSplit, tokens: Tokens, entry: Path, kind: np.dtype) -> IdsAndOffsets:
@@ -112,7 +129,7 @@ def _fill(split: TextSplit, tokens: Tokens, entry: Path, kind: np.dtype) -> IdsA
         }
         write_description(folder, fields)
         put_in_place(folder, entry)
-    return MappedArray(entry / IDS, kind, (int(offsets[-1]),)).array, offsets
+    return MappedArray(entry / IDS, kind, (int(offsets[-1]),)).array, offsets, use_entry(entry)
 
 
 def _write(encoded: Iterable[list[int]], file: ChecksummedFile, kind: np.dtype) -> np.ndarray:
@@ -130,7 +147,7 @@ def _encoded(split: TextSplit, tokens: Tokens, kind: np.dtype) -> IdsAndOffsets:
     blocks = [np.array(ids, dtype=kind) for ids in tokens.encode_all(split.texts)]
     lengths = np.fromiter(map(len, blocks), dtype=np.int64, count=len(blocks))
     offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-    return (np.concatenate(blocks) if blocks else np.zeros(0, kind)), offsets
+    return (np.concatenate(blocks) if blocks else np.zeros(0, kind)), offsets, None
 
 
 def _read(entry: Path, texts: int, kind: np.dtype) -> IdsAndOffsets | None:
@@ -141,6 +158,7 @@ def _read(entry: Path, texts: int, kind: np.dtype) -> IdsAndOffsets | None:
     """
     if not os.path.lexists(entry):
         return None
+    use = use_entry(entry)
     fields = read_description(entry)
     try:
         checksums, count = fields["checksums"], fields["tokens"]
@@ -149,7 +167,7 @@ def _read(entry: Path, texts: int, kind: np.dtype) -> IdsAndOffsets | None:
         if not fits or offsets[-1] != count:
             raise DamagedError(f"{DESCRIPTION}: is of other texts")
         verify_file(entry / IDS, count * kind.itemsize, checksums[IDS])
-        return MappedArray(entry / IDS, kind, (count,)).array, offsets
+        return MappedArray(entry / IDS, kind, (count,)).array, offsets, use
     except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
         raise DamagedError(f"{DESCRIPTION}: does not fit the other files") from error
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import fx
 
-from convscope.cache import beside, locked, put_in_place, used
+from convscope.cache import beside, entry_path, locked, put_in_place
 from convscope.checksums import (
     DESCRIPTION,
     ChecksummedFile,
@@ -27,6 +27,7 @@ from convscope.checksums import (
     verify_file,
     write_description,
 )
+from convscope.entry_use import EntryUse, use_entry
 from convscope.mapped import MappedArray, Rows
 
 VERSION = 2  # raise it when the same prefix and inputs would be stored differently
@@ -54,8 +55,15 @@ class Features:
     ``warnings`` are sentences about a cache entry that was damaged.
     """
 
-    def __init__(self, arrays: Sequence[MappedArray | torch.Tensor], layouts: Sequence[Layout], views: int) -> None:
+    def __init__(
+        self,
+        arrays: Sequence[MappedArray | torch.Tensor],
+        layouts: Sequence[Layout],
+        views: int,
+        use: EntryUse | None = None,
+    ) -> None:
         self.views = views
+        self._use = use
         self.warnings: tuple[str, ...] = ()
         self._maps = [array if isinstance(array, MappedArray) else None for array in arrays]
         self._rows = [Rows(array.array if isinstance(array, MappedArray) else array) for array in arrays]
@@ -75,6 +83,8 @@ class Features:
         Returns:
             A tensor (n, ...) for each feature, new memory.
         """
+        if self._use is not None:
+            self._use.touch()
         places = indices if views is None else indices + views * len(self)
         found = []
         for rows, mapped, layout in zip(self._rows, self._maps, self._layouts, strict=True):
@@ -83,6 +93,11 @@ class Features:
                 mapped.was_read(taken.nbytes)
             found.append(taken.permute(0, 3, 1, 2) if layout.channels_last else taken)
         return tuple(found)
+
+    def release(self) -> None:
+        """Say that the features are not read any more: the cache may remove them."""
+        if self._use is not None:
+            self._use.release()
 
 
 def prefix_digest(prefix: fx.GraphModule) -> str:
@@ -130,10 +145,9 @@ def cached_features(
     """
     if root is None:
         return _in_memory(compute(), views), False
-    entry = root / "features" / key
+    entry = entry_path(root, "features", key)
     found, damage = open_entry(lambda: read_features(entry, count, views))
     if found is not None:
-        used(entry)
         return found, True
     try:
         with locked(entry, what):
@@ -144,9 +158,9 @@ def cached_features(
             with beside(entry) as folder:
                 write_features(folder, compute(), count * views)
                 put_in_place(folder, entry)
+            found = read_new_features(entry, count, views)
     except (OSError, NotImplementedError) as error:
         raise CacheUnusableError(why(error), damage_warnings(entry, damage)) from error
-    found = read_new_features(entry, count, views)
     if found is None:
         raise CacheUnusableError(f"{entry} was removed while it was being filled")
     found.warnings = tuple(damage_warnings(entry, damage))
@@ -216,6 +230,7 @@ def read_features(entry: Path, count: int, views: int, check: bool = True) -> Fe
     """
     if not os.path.lexists(entry):
         return None
+    use = use_entry(entry)
     fields = read_description(entry)
     try:
         layouts = [Layout(tuple(told["shape"]), told["channels_last"]) for told in fields["features"]]
@@ -228,7 +243,7 @@ def read_features(entry: Path, count: int, views: int, check: bool = True) -> Fe
             if check:
                 verify_file(file, 4 * int(np.prod(shape)), fields["checksums"][place])
             maps.append(MappedArray(file, np.float32, shape))
-        return Features(maps, layouts, views)
+        return Features(maps, layouts, views, use)
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise DamagedError(f"{DESCRIPTION}: does not fit the other files") from error
 

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol, TypeVar
 import numpy as np
 import torch
 
-from convscope.cache import beside, locked, put_in_place, used
+from convscope.cache import beside, entry_path, locked, put_in_place
 from convscope.checksums import damage_warnings, open_entry
 from convscope.transfer.feature_cache import (
     CacheUnusableError,
@@ -70,11 +70,10 @@ def shared_features(
     Raises:
         CacheUnusableError: In all processes, where one of them cannot write or read the entry.
     """
-    entry = root / "features" / key
+    entry = entry_path(root, "features", key)
     found, damage = open_entry(lambda: read_features(entry, count, views))
     if all(together.each(found is not None)):
         assert found is not None
-        used(entry)
         return found
     with ExitStack() as stack:
 
@@ -93,11 +92,12 @@ def shared_features(
         if failure is None and folder is not None:
             fill = _fill_first if together.rank == 0 else _fill_part
             failure = fill(folder, entry, mine, count * views, together)
-    if failure is not None:
-        raise CacheUnusableError(failure, damage_warnings(entry, damage))
-    found = read_new_features(entry, count, views)
-    if not all(together.each(found is not None)):
-        raise CacheUnusableError("not all processes see it")
+        if failure is not None:
+            raise CacheUnusableError(failure, damage_warnings(entry, damage))
+        # within the lock: until all have opened the entry, nobody removes it
+        found = read_new_features(entry, count, views)
+        if not all(together.each(found is not None)):
+            raise CacheUnusableError("not all processes see it")
     assert found is not None
     found.warnings = tuple(damage_warnings(entry, damage))
     return found

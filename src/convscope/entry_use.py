@@ -1,0 +1,137 @@
+"""Which entries of the cache are in use: whoever reads one holds a shared lock on its description.
+
+The system drops the lock when the process ends, however it ends. The lock needs no permission to write, and belongs to
+the file, not to its name: an entry that was made again is another one. Where the system or the file system has no such
+locks, the time of the last use must do: it is noted every few minutes while the entry is in use, and at the end.
+"""
+
+import os
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import ClassVar
+
+from convscope.checksums import DESCRIPTION
+
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None  # type: ignore[assignment]
+
+TOUCH_EVERY = 600.0  # seconds
+PATIENCE = 2.0  # seconds to wait for a process that holds an entry in order to look at it or to remove it
+
+
+class EntryUse:
+    """Marks an entry as in use for as long as this object lives; from ``use_entry``."""
+
+    _alive: ClassVar["weakref.WeakSet[EntryUse]"] = weakref.WeakSet()
+    _next_touch: ClassVar[float] = 0.0
+
+    def __init__(self, entry: Path, descriptor: int) -> None:
+        self._entry = entry
+        # A child that was forked shares the lock: closing its descriptor leaves it, unlocking would not.
+        self._release = weakref.finalize(self, _release, entry, descriptor)
+        self._alive.add(self)
+        _touch(entry)
+
+    @classmethod
+    def touch(cls) -> None:
+        """Note that this process still uses its entries, each of them, at most every `TOUCH_EVERY` seconds."""
+        now = time.monotonic()
+        if now >= EntryUse._next_touch:
+            EntryUse._next_touch = now + TOUCH_EVERY
+            for use in list(cls._alive):
+                _touch(use._entry)
+
+    def release(self) -> None:
+        """End the use; a second call does nothing."""
+        self._alive.discard(self)
+        self._release()
+
+    def __reduce__(self) -> "tuple[Callable[[Path], EntryUse | None], tuple[Path]]":
+        """In another process, or as a copy: a use of its own."""
+        return use_entry, (self._entry,)
+
+
+def use_entry(entry: Path) -> EntryUse | None:
+    """Mark ``entry`` as in use; None where there is none, or it is being removed."""
+    try:
+        descriptor = os.open(entry / DESCRIPTION, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        there = _lock_shared(descriptor) and os.path.samestat(os.fstat(descriptor), os.stat(entry / DESCRIPTION))
+    except OSError:
+        there = False
+    if there:
+        return EntryUse(entry, descriptor)
+    os.close(descriptor)
+    return None
+
+
+@contextmanager
+def claimed(entry: Path) -> Iterator[bool | None]:
+    """Keep other processes from beginning to use ``entry``; yield whether nobody uses it, None where none can tell."""
+    try:
+        descriptor = _open_to_claim(entry / DESCRIPTION)
+    except PermissionError:
+        yield None
+        return
+    except OSError:  # without a description nobody can use it
+        yield True
+        return
+    try:
+        yield _lock_alone(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _open_to_claim(file: Path) -> int:
+    try:
+        return os.open(file, os.O_RDWR)  # NFS locks for one alone only what may be written
+    except OSError:
+        return os.open(file, os.O_RDONLY)
+
+
+def _lock_alone(descriptor: int) -> bool | None:
+    if fcntl is None:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    except OSError:  # the file system has no locks
+        return None
+    return True
+
+
+def _lock_shared(descriptor: int) -> bool:
+    """Lock, where there are locks; False where another process keeps the entry for itself."""
+    if fcntl is None:
+        return True
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.01)
+        except OSError:
+            return True
+        else:
+            return True
+
+
+def _touch(entry: Path) -> None:
+    with suppress(OSError):
+        os.utime(entry)
+
+
+def _release(entry: Path, descriptor: int) -> None:
+    _touch(entry)
+    with suppress(OSError):
+        os.close(descriptor)
