@@ -52,7 +52,7 @@ LIBRARIES = {
     "config":        "pydantic",
     "errors":        "",
     "preprocessing": "",
-    "hub":           "",
+    "hub":           "huggingface_hub",
     "cache":         "filelock",
     "checksums":     "",
     "entry_use":     "",

@@ -64,6 +64,21 @@ def prepare_trackers(config: Train, keeps_network: bool) -> None:
         from convscope.tracking.mlflow_process import prepare
 
         prepare(config.logger.settings(config.outputs)["mlflow_uri"], keeps_network)
+    if alone:
+        ask_servers(config)
+
+
+def ask_servers(config: Train) -> None:
+    """Let the servers of the trackers be asked, in the background, whether they answer: all wait at the same time."""
+    from convscope import hub
+    from convscope.tracking import wandb_run
+
+    mlflow, wandb = config.logger.mlflow, config.logger.wandb
+    if mlflow is not None and (uri := config.logger.settings(config.outputs)["mlflow_uri"]).startswith("http"):
+        hub.reachable.begin(uri)
+    asks = config.logger.auto is not None if wandb is None else wandb.mode == "auto"
+    if asks and wandb_run.requested_mode() not in ("offline", "disabled") and wandb_run.key_configured():
+        hub.reachable.begin(wandb_run.server_address())
 
 
 def refuse_launcher(config: Train) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+import torch
 from torch import nn
 
 from convscope import hub
@@ -95,9 +96,13 @@ class TimmArchitecture(Architecture):
 
     def hub_state(self, offline: bool) -> StateDict:
         """The pretrained weights, through timm's own loader and the hub's local cache."""
+        address = self.configuration.url
+        if offline and address and not self.configuration.hf_hub_id:
+            hub.refuse_download(str(address), torch.hub.get_dir(), str(self.hub))
         if offline:
             hub.forbid()
-        return timm.create_model(self.identifier, pretrained=True).state_dict()
+        with hub.sockets_time_out():
+            return timm.create_model(self.identifier, pretrained=True).state_dict()
 
 
 def architecture(architecture: str, arguments: Mapping[str, Any]) -> Architecture:

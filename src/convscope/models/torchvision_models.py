@@ -3,7 +3,6 @@
 import difflib
 import inspect
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -95,9 +94,10 @@ class TorchvisionArchitecture(Architecture):
 
     def hub_state(self, offline: bool) -> StateDict:
         """The pretrained weights, from torch's cache or downloaded and checked; auxiliary heads left out."""
-        if offline and not (Path(torch.hub.get_dir()) / "checkpoints" / Path(self.weights.url).name).is_file():
-            raise LookupError(f"{self.hub} is not in torch's cache")
-        state = self.weights.get_state_dict(progress=True, check_hash=True)
+        if offline:
+            hub.refuse_download(self.weights.url, torch.hub.get_dir(), str(self.hub))
+        with hub.sockets_time_out():
+            state = self.weights.get_state_dict(progress=True, check_hash=True)
         if self._without_auxiliary_heads():
             state = {key: value for key, value in state.items() if not key.lower().startswith("aux")}
         return dict(state)

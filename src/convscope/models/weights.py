@@ -75,7 +75,10 @@ def _random(reason: str) -> Weights:
 
 def _from_hub(architecture: Architecture) -> Weights | None:
     address = architecture.hub_address()
-    offline = hub.offline_requested() or not hub.reachable(address)
+    if address == hub.hugging_face_endpoint():
+        offline = not hub.hugging_face_reachable()
+    else:
+        offline = hub.offline_requested() or not hub.reachable(address)
     try:
         return Weights("hub", architecture.hub, architecture.hub_state(offline))
     except Exception as error:  # the libraries raise whatever their network code raises
