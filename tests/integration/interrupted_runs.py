@@ -87,9 +87,10 @@ def compared(uninterrupted: Uninterrupted, name: str, folder: Path, points: list
     (folder / "texts.csv").write_bytes((uninterrupted.folder / "texts.csv").read_bytes())
     until_complete(RUNS[name], cwd, uninterrupted.cache, points)
     run = cwd / "run"
-    assert rows(run) == rows(whole)
-    found = differences(whole, run)
-    assert found == [], found
+    expected, found = rows(whole), rows(run)
+    assert found == expected, [row for row in found if row not in expected] or f"{len(found)} rows of {len(expected)}"
+    differing = differences(whole, run)
+    assert differing == [], differing
     assert [event.name for event in run.rglob(".*.tmp")] == []
     if name == "tracked":
         for read in (
@@ -99,7 +100,8 @@ def compared(uninterrupted: Uninterrupted, name: str, folder: Path, points: list
         ):
             expected, found = read(whole), read(run)
             assert found.keys() == expected.keys(), read.__name__
-            assert {key: found[key] for key in found if found[key] != expected[key]} == {}, read.__name__
+            other = {key: (found[key], expected[key]) for key in found if found[key] != expected[key]}
+            assert other == {}, (read.__name__, other)
 
 
 def rows(run: Path) -> list[dict[str, float]]:
