@@ -336,7 +336,7 @@ def test_entries_that_are_opened_filled_and_cleared_at_once_are_never_wrong(tmp_
         pipes.append(pipe)
         processes[-1].start()
     removed = 0
-    while removed < 20 and all(process.is_alive() for process in processes):
+    while removed < 5 and all(process.is_alive() for process in processes):
         removed += len(clear(tmp_path))
     done.set()
     assert [pipe.recv() for pipe in pipes] == [[], []]
