@@ -1,11 +1,14 @@
 """Several processes: what is refused, and who learns what went wrong first."""
 
+import os
 import threading
 
 import pytest
+import torch
 import torch.distributed as dist
 
 from convscope.commands.processes.failures import Failures, OtherProcessError, killed, status_of
+from convscope.commands.processes.together import Processes
 from convscope.errors import Interrupted, UserError
 
 DDP = ("model=lenet5", "data=digits", "trainer=ddp", "trainer.accelerator=cpu", "logger=csv")
@@ -57,6 +60,34 @@ def test_a_rule_without_gradients_is_refused(convscope):
     ended = convscope("train", "experiment=neocognitron_digits_without_teacher", *DDP[2:], "trainer.devices=2")
     assert ended.status == 2
     assert "model.rule=winner_take_all" in ended.err
+
+
+def cores(first: int, last: int) -> frozenset[int]:
+    return frozenset(range(first, last + 1))
+
+
+@pytest.mark.parametrize(
+    ("machines", "told", "threads", "own"),
+    [
+        pytest.param([(0, cores(0, 7)), (0, cores(8, 15))], None, 8, 8, id="srun binds each to its own"),
+        pytest.param([(0, cores(0, 15)), (0, cores(0, 15))], None, 8, 8, id="torchrun and srun without binding"),
+        pytest.param([(0, cores(0, 7)), (1, cores(0, 7))], None, 8, 8, id="the same cores of two machines"),
+        pytest.param([(0, cores(0, 7)), (0, cores(8, 15))], 3, 3, 8, id="trainer.threads"),
+        pytest.param([(0, cores(0, 1))] * 4, None, 1, 1, id="more processes than cores"),
+    ],
+)
+def test_cores_that_a_process_has_for_itself_are_not_divided_again(monkeypatch, machines, told, threads, own):
+    set_to: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", set_to.append)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # as torchrun sets it
+    for node, mask in machines:
+        monkeypatch.setattr("convscope.data.cores.usable_cores", lambda mask=mask: mask)
+        processes = Processes()
+        monkeypatch.setattr(processes, "each", lambda value: machines)
+        processes._take_cores(told, node)
+        assert processes.cores == own
+        assert os.environ["OMP_NUM_THREADS"] == str(threads)
+    assert set_to == [threads] * len(machines)
 
 
 @pytest.fixture

@@ -132,6 +132,9 @@ def test_workers_are_taken_where_they_help(
     monkeypatch.setattr("convscope.data.image_data_module.available_cores", lambda: cores)
     data = module(source, tmp_path, augmentation=augmentation, workers=asked)
     assert data._workers("train") == workers
+    monkeypatch.setattr("convscope.data.image_data_module.available_cores", lambda: 1000)
+    data.cores = cores  # of several processes, the part of this one
+    assert data._workers("train") == workers
 
 
 class Recorder(pl.LightningModule):

@@ -73,6 +73,44 @@ def test_two_processes_train_as_one(tmp_path, cache):
     assert len(rows(tmp_path / "two/tables/predictions.csv")) == 270
 
 
+def bind(masks: list[list[int]], rank: int) -> None:
+    """In the process ``rank``: the cores of a larger machine, and a note of what it makes of them."""
+    from convscope.data.image_data_module import ImageDataModule
+
+    chosen = ImageDataModule._workers
+
+    def noted(data: ImageDataModule, split: str) -> int:
+        if split == "train":
+            threads = [torch.get_num_threads(), int(os.environ["OMP_NUM_THREADS"])]
+            Path(f"cores{rank}.json").write_text(json.dumps([chosen(data, split), *threads]))
+        return 0  # this machine need not start them
+
+    os.sched_getaffinity = lambda _: {*masks[rank]}  # type: ignore[assignment]
+    ImageDataModule._workers = noted  # type: ignore[method-assign]
+
+
+EIGHT, NEXT_EIGHT, SIXTEEN = list(range(8)), list(range(8, 16)), list(range(16))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("slurm", "masks", "expected"),
+    [
+        pytest.param(True, [EIGHT, NEXT_EIGHT], [[7, 8, 8]] * 2, id="srun"),
+        pytest.param(True, [SIXTEEN, SIXTEEN], [[7, 8, 8]] * 2, id="srun without binding"),
+        pytest.param(False, [SIXTEEN, SIXTEEN], [[7, 8, 8]] * 2, id="torchrun"),
+        pytest.param(True, [[0, 1], [2, 3]], [[0, 2, 2]] * 2, id="few cores"),
+    ],
+)
+def test_workers_and_threads_are_of_the_cores_of_a_process(tmp_path, cache, slurm, masks, expected):
+    words = [word for word in QUICK if "threads" not in word and "augmentation" not in word]
+    words += [*TWO[:-1], "data.augmentation=shift", "transfer.epochs=1", "folder=run"]
+    ended = run_together(["train", *words], tmp_path, cache, before=partial(bind, masks), slurm=slurm)
+    assert [each.status for each in ended] == [0, 0], ended
+    assert [json.loads((tmp_path / f"cores{rank}.json").read_text()) for rank in (0, 1)] == expected
+    assert f"{expected[0][1]} threads" in ended[0].out
+
+
 def stop(rank_to_stop: int, step: int, number: int, rank: int) -> None:
     """In the process ``rank_to_stop``: a signal within a training step."""
     if rank == rank_to_stop:

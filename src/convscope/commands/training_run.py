@@ -187,7 +187,7 @@ class TrainingRun:
         )
         self.data = subject.data_module(config)
         self.held.callback(self.data.release)
-        self.data.channels_last = self.hardware.channels_last
+        self.data.channels_last, self.data.cores = self.hardware.channels_last, processes.cores
         self.data.setup()
         refuse_small_splits(self.data.sizes, processes.count)
         if processes.first:

@@ -158,7 +158,7 @@ class ImageDataModule(StagedDataModule):
             return 0
         if self.workers != "auto":
             return self.workers
-        cores = available_cores() // (self.trainer.num_devices if self.trainer is not None else 1)
+        cores = self.cores or available_cores()
         if self.augmentation == "none" or cores < FEW_CORES:
             return 0
         return min(cores - 1, MOST_WORKERS)

@@ -44,8 +44,11 @@ class Source(Protocol):
 class StagedDataModule(LightningDataModule):
     """Batches of the examples of ``source``, or of what a frozen prefix said of them.
 
-    ``batch_size`` is that of all processes together; ``seed`` gives the order of every epoch.
+    ``batch_size`` is that of all processes together; ``seed`` gives the order of every epoch. Whoever sets up the
+    training may set ``cores``, those of the CPU that this process has for itself; None: all that it may use.
     """
+
+    cores: int | None = None
 
     def __init__(self, source: Source, batch_size: int, seed: int) -> None:
         super().__init__()

@@ -29,10 +29,12 @@ class Processes:
     Attributes:
         rank: Of this process; the first, 0, is the one that writes and prints.
         count: Of all processes.
+        cores: Of the CPU, that this process has for itself; None: all that it may use.
     """
 
     def __init__(self) -> None:
         self.rank, self.count = 0, 1
+        self.cores: int | None = None
         self._children: Children | None = None
         self._failures: Failures | None = None
         self._group: Any = None
@@ -67,9 +69,9 @@ class Processes:
         self._environment = {name: os.environ.get(name) for name in VARIABLES}
         if not environment.creates_processes_externally:
             self._children = Children(config, environment, local, told.nodes)
-        _take_cores(told.threads, local)
         strategy.setup_environment()
         self._join(strategy.global_rank)
+        self._take_cores(told.threads, environment.node_rank())
         if len({*self.each(config.model_dump_json(exclude={"resume", "launcher"}))}) > 1:
             raise UserError("the processes of this training were started with different configurations")
 
@@ -86,6 +88,21 @@ class Processes:
         if not self.first:
             set_silent()
             warnings.simplefilter("ignore")
+
+    def _take_cores(self, threads: int | None, node: int) -> None:
+        """Find which cores this process has for itself, and compute on ``threads`` of them, or on all.
+
+        The cores that each process of the machine may use show whether whoever started them gave each its own.
+        Lightning would later set other threads, but for the variable.
+        """
+        import torch
+
+        from convscope.data.cores import share_of_cores, usable_cores
+
+        cores = usable_cores()
+        self.cores = share_of_cores(cores, [mask for other, mask in self.each((node, cores)) if other == node])
+        torch.set_num_threads(threads or self.cores)
+        os.environ["OMP_NUM_THREADS"] = str(threads or self.cores)
 
     def from_first(self, make: Callable[[], T]) -> T:
         """What ``make`` gives in the first process; the others get a copy. All must come here."""
@@ -232,14 +249,3 @@ def _refuse(config: Train, count: int) -> None:
             )
     if getattr(config.model, "rule", None) == "winner_take_all":
         raise UserError("model.rule=winner_take_all: learns from one picture after the other; use one device")
-
-
-def _take_cores(told: int | None, local: int) -> None:
-    """This process's part of the machine's cores, which Lightning would otherwise set behind ``trainer.threads``."""
-    import torch
-
-    from convscope.data.cores import available_cores
-
-    threads = told or max(1, available_cores() // local)
-    torch.set_num_threads(threads)
-    os.environ["OMP_NUM_THREADS"] = str(threads)
