@@ -1,14 +1,18 @@
 """Several processes: what is refused, and who learns what went wrong first."""
 
+import ast
 import os
 import threading
+from pathlib import Path
 
 import pytest
 import torch
 import torch.distributed as dist
 
+import convscope as convscope_package
+from convscope.commands.compose import CONFIG_DIR
 from convscope.commands.processes.failures import Failures, OtherProcessError, killed, status_of
-from convscope.commands.processes.together import Processes
+from convscope.commands.processes.together import PATIENCE, Processes
 from convscope.errors import Interrupted, UserError
 
 DDP = ("model=lenet5", "data=digits", "trainer=ddp", "trainer.accelerator=cpu", "logger=csv")
@@ -88,6 +92,38 @@ def test_cores_that_a_process_has_for_itself_are_not_divided_again(monkeypatch, 
         assert processes.cores == own
         assert os.environ["OMP_NUM_THREADS"] == str(threads)
     assert set_to == [threads] * len(machines)
+
+
+@pytest.mark.parametrize("backend", ["gloo", "nccl"])
+def test_what_processes_tell_each_other_waits_as_long_as_the_training(monkeypatch, capfd, backend):
+    store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    dist.init_process_group("gloo", store=store, rank=0, world_size=1, timeout=PATIENCE)
+    try:
+        monkeypatch.setattr(dist, "get_backend", lambda: backend)
+        processes = Processes()
+        processes._join(0)
+        processes._failures.over()
+        assert (processes._group is dist.group.WORLD) is (backend == "gloo")
+        assert processes._group._get_backend(torch.device("cpu")).options._timeout == PATIENCE
+        assert "1 processes train together; each waits up to 12 hours for the others" in capfd.readouterr().out
+    finally:
+        dist.destroy_process_group()
+
+
+def test_every_group_says_how_long_it_waits():
+    makers = {"new_group", "new_subgroups", "init_process_group", "DDPStrategy"}
+    found = []
+    for path in Path(convscope_package.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in makers:
+                waits = [ast.unparse(keyword.value) for keyword in node.keywords if keyword.arg == "timeout"]
+                found.append((ast.unparse(node.func), waits))
+    assert sorted(found) == [("DDPStrategy", ["PATIENCE"]), ("dist.new_group", ["PATIENCE"])]
+
+
+def test_the_configuration_says_how_long_processes_wait():
+    hours = int(PATIENCE.total_seconds()) // 3600
+    assert f"waits up to {hours} hours for the others" in (CONFIG_DIR / "trainer/ddp.yaml").read_text()
 
 
 @pytest.fixture

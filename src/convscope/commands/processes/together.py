@@ -7,7 +7,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from convscope.commands.console import set_silent, warn
+from convscope.commands.console import say, set_silent, warn
 from convscope.commands.processes.children import Children
 from convscope.commands.processes.failures import Failures, killed
 from convscope.config.train import Train
@@ -80,12 +80,17 @@ class Processes:
         from torch.distributed import distributed_c10d
 
         self.rank, self.count = rank, dist.get_world_size()
-        # What they tell each other beside the training is small, and no reason to wait for a GPU.
-        self._group = dist.group.WORLD if dist.get_backend() == "gloo" else dist.new_group(backend="gloo")
+        # What they tell each other beside the training is small, and no reason to wait for a GPU. A group of its own
+        # would have PyTorch's patience, of 30 minutes, and not that of the first.
+        gloo = dist.get_backend() == "gloo"
+        self._group = dist.group.WORLD if gloo else dist.new_group(backend="gloo", timeout=PATIENCE)
         self._failures = Failures(distributed_c10d._get_default_store(), rank, self._give_up)
         if self._children is not None:
             self._children.watch(lambda local, status: self._child_ended(rank + local, status))
-        if not self.first:
+        if self.first:
+            hours = PATIENCE / timedelta(hours=1)
+            say(f"{self.count} processes train together; each waits up to {hours:g} hours for the others")
+        else:
             set_silent()
             warnings.simplefilter("ignore")
 
