@@ -15,7 +15,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src"
 
 # Modules that know no part, and that every part may know.
-LEAVES = "errors preprocessing hub cache checksums entry_use mapped lean_timm lean_torchmetrics"
+LEAVES = "errors preprocessing hub cache checksums entry_use mapped masking lean_timm lean_torchmetrics"
 
 # fmt: off
 ARROWS = {
@@ -35,6 +35,7 @@ ARROWS = {
     "entry_use":     "checksums",
     "checksums":     "",
     "mapped":        "",
+    "masking":       "",
     "lean_timm":     "",
     "lean_torchmetrics": "",
     "__init__":      "",
@@ -57,6 +58,7 @@ LIBRARIES = {
     "checksums":     "",
     "entry_use":     "",
     "mapped":        "numpy torch",
+    "masking":       "",
     "lean_timm":     "timm",
     "lean_torchmetrics": "torchmetrics",
     "__init__":      "",
@@ -76,7 +78,7 @@ OWNED = {
 }
 
 # What answers at once (`convscope --help`, a mistake in a configuration) must not wait for these.
-QUICK = ["commands.cli", "config", "errors", "preprocessing", "hub"]
+QUICK = ["commands.cli", "config", "errors", "preprocessing", "hub", "masking"]
 SLOW = {
     "torch", "torchvision", "torchmetrics", "pytorch_lightning", "timm", "datasets", "matplotlib", "wandb",
     "mlflow", "tensorboard", "sklearn", "scipy", "pandas", "optuna",

@@ -8,6 +8,7 @@ import convscope
 from convscope.commands.console import is_silent
 from convscope.commands.processes.failures import OtherProcessError, status_of
 from convscope.errors import Interrupted, UserError
+from convscope.masking import mask_text, masking_excepthook
 
 COMMANDS = {
     "train": "train a network, and keep what happened",
@@ -52,18 +53,19 @@ def main(arguments: list[str] | None = None) -> None:
             print(convscope.__version__)
             sys.exit(0)
     command, *rest = arguments
+    sys.excepthook = masking_excepthook
     try:
         if command not in COMMANDS:
             raise UserError(f"{command}: no such command; choose from: {', '.join(COMMANDS)}")
         _run(command, rest)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(mask_text(f"error: {error}"), file=sys.stderr)
         sys.exit(2)
     except OtherProcessError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(mask_text(f"error: {error}"), file=sys.stderr)
         sys.exit(1)
     except Interrupted as error:
-        print(error, file=sys.stderr)
+        print(mask_text(str(error)), file=sys.stderr)
         sys.exit(128 + error.signal)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

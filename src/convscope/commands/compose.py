@@ -24,6 +24,7 @@ from convscope.commands.sweeps.jobs import Choice, Job, choices
 from convscope.commands.sweeps.jobs import jobs as job_words
 from convscope.config.base import Config
 from convscope.errors import UserError
+from convscope.masking import hide, reveal
 
 CONFIG_DIR = next(
     folder
@@ -53,7 +54,8 @@ def run_command(name: str, arguments: Sequence[str], command: Command) -> None:
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # hand its exceptions to us, instead of printing them and exiting with 1
     prepare: Callable[[list[str]], list[str]] = getattr(command, "prepare_arguments", list)
-    arguments = [_parseable(argument) for argument in prepare(list(arguments))]
+    arguments = [_parseable(argument) for argument in prepare([hide(argument) for argument in arguments])]
+    sys.argv = [f"convscope {name}", *arguments]  # which trackers write down
     refuse_without_effect(name, _overrides(arguments))
     told = _sweep(arguments)
     jobs = None
@@ -83,7 +85,6 @@ def run_command(name: str, arguments: Sequence[str], command: Command) -> None:
         except UserError as error:
             mistakes.append(f"{error}" if jobs is None else f"{error} (job: {' '.join(overrides)})")
 
-    sys.argv = [f"convscope {name}", *arguments]
     try:
         hydra_main(str(CONFIG_DIR), name, version_base=HYDRA_VERSION_BASE)(job)()
     except (HydraException, OmegaConfBaseException) as error:
@@ -103,7 +104,7 @@ def check(config: DictConfig, schema: type[C]) -> C:
     except OmegaConfBaseException as error:
         raise UserError(explain_composition(error, lambda _: ())) from error
     try:
-        return schema.model_validate(plain)
+        return schema.model_validate(reveal(plain))
     except ValidationError as error:
         raise UserError(explain_validation(error, schema)) from error
 

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
+from convscope.masking import mask_text
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -25,7 +27,7 @@ def the_console() -> "Console":
 def _escape(text: str) -> str:
     from rich.markup import escape
 
-    return escape(text)
+    return escape(mask_text(text))
 
 
 def set_quiet(quiet: bool) -> None:

@@ -1,5 +1,7 @@
 """``convscope train resume=RUN``: go on with a run where it was interrupted, as it was told to be."""
 
+import os
+import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ from pydantic import ValidationError
 from convscope.commands.console import say
 from convscope.config.train import Train
 from convscope.errors import UserError
+from convscope.masking import bare, is_masked, mask
 
 # What may differ from the run that is resumed: where and with what it is done, but not what comes out.
 CHANGEABLE = (
@@ -49,7 +52,7 @@ def resume_run(config: Train, overrides: Sequence[str]) -> Resumed | None:
     for word in overrides:
         key = word.split("=")[0].lstrip("+~")
         for leaf, before, after in _differences(_at(told, key), _at(now, key), key):
-            if not any(leaf == free or leaf.startswith(f"{free}.") for free in CHANGEABLE):
+            if mask(after) != before and not _changeable(leaf):
                 raise UserError(
                     f"resume={path}: the run has {leaf}={before}, and {word} would make it {after}; resume it as it "
                     "is, or begin another run"
@@ -58,8 +61,40 @@ def resume_run(config: Train, overrides: Sequence[str]) -> Resumed | None:
     if (path / "summary.json").is_file():
         say(f"{path} is complete: there is nothing to resume")
         return None
+    told = _with_secrets(told, now, path)
     first = text.splitlines()[0].removeprefix("# convscope train").strip()
     return Resumed(path, Train.model_validate(told), shlex.split(first) if first else [])
+
+
+def _changeable(key: str) -> bool:
+    return any(key == free or key.startswith(f"{free}.") for free in CHANGEABLE)
+
+
+def _with_secrets(kept: Any, now: Any, path: Path, key: str = "") -> Any:
+    """``kept`` with the secrets that were not kept: from ``now``, or, of MLflow, from the environment.
+
+    Raises:
+        UserError: A secret is neither given again nor in the environment.
+    """
+    if isinstance(kept, Mapping):
+        given = now if isinstance(now, Mapping) else {}
+        return {
+            name: _with_secrets(value, given.get(name), path, f"{key}.{name}" if key else name)
+            for name, value in kept.items()
+        }
+    if isinstance(kept, list):
+        items = now if isinstance(now, list) and len(now) == len(kept) else [None] * len(kept)
+        return [_with_secrets(value, items[place], path, f"{key}.{place}") for place, value in enumerate(kept)]
+    if not isinstance(kept, str) or not is_masked(kept):
+        return kept
+    environment = os.environ.get("MLFLOW_TRACKING_URI", "") if key == "logger.mlflow.uri" else ""
+    for value in (now, environment):
+        if isinstance(value, str) and bare(mask(value)) == bare(kept):
+            return value
+    if key == "logger.mlflow.uri" and kept.startswith("http") and os.environ.get("MLFLOW_TRACKING_USERNAME"):
+        return re.sub(r"\*\*\*\d*@", "", kept)
+    also = ", or set MLFLOW_TRACKING_URI" if key == "logger.mlflow.uri" else ""
+    raise UserError(f"resume={path}: {key}={kept} was kept without its secret; give it again: {key}=...{also}")
 
 
 def _at(plain: Any, key: str) -> Any:

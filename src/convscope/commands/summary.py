@@ -11,6 +11,7 @@ from convscope.commands.hardware import Hardware
 from convscope.commands.stages import Stages
 from convscope.commands.subject import Subject
 from convscope.config.train import Train
+from convscope.masking import mask_text
 from convscope.models.network import Network
 from convscope.models.text_network import TextNetwork
 from convscope.tracking.metrics_file import read_metrics
@@ -70,8 +71,8 @@ def summarise(
             "nodes": hardware.nodes,
         },
         "seed": config.seed,
-        "overrides": list(overrides),
-        "warnings": list(warnings),
+        "overrides": [mask_text(word) for word in overrides],
+        "warnings": [mask_text(warning) for warning in warnings],
     }
 
 

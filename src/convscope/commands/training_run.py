@@ -31,6 +31,7 @@ from convscope.commands.summary import summarise
 from convscope.commands.sweeps.reporting import pruning
 from convscope.commands.transfer_choice import refuse_without_effect, settle_transfer
 from convscope.errors import Interrupted, Pruned, UserError
+from convscope.masking import mask, mask_text
 from convscope.tasks.classification import Objective
 from convscope.tracking.environment import environment
 from convscope.tracking.recorder import Recorder
@@ -128,8 +129,8 @@ class TrainingRun:
             if sweep is None:
                 note_folder(config.outputs, asked.words, self.folder.path)
             if resumed is None:
-                words = shlex.join(asked.overrides)
-                self.folder.write_config(f"# convscope train {words}\n{training.as_yaml(self.plain)}")
+                words = mask_text(shlex.join(asked.overrides))
+                self.folder.write_config(f"# convscope train {words}\n{training.as_yaml(mask(self.plain))}")
         self.spent.add_earlier(self.folder.read_seconds())
         self.done = self.processes.from_first(lambda: staging.read_done(self.folder))
         self.marks = staging.logged_before(self.folder) if resumed and self.processes.first else None

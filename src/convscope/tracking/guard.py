@@ -9,6 +9,7 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.loggers.logger import DummyExperiment
 from pytorch_lightning.utilities import rank_zero_only
 
+from convscope.masking import mask_text
 from convscope.tracking.position import Position
 
 Result = TypeVar("Result")
@@ -62,7 +63,7 @@ class GuardedLogger(Logger):
     def _switch_off(self, error: BaseException) -> None:
         while error.__cause__ is not None:  # Lightning says "not supported" where the disk is full
             error = error.__cause__
-        reason = " ".join(str(error).split())[:200]
+        reason = mask_text(" ".join(str(error).split()))[:200]
         self.failure = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
         warnings.warn(
             f"{self.label} failed and is off for the rest of this run ({self.failure}). "

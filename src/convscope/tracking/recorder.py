@@ -10,6 +10,7 @@ import numpy as np
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
+from convscope.masking import mask
 from convscope.tracking.adapter import Adapter, Histogram, Table, adapter_of
 from convscope.tracking.flatten import flatten
 from convscope.tracking.guard import GuardedLogger
@@ -181,7 +182,7 @@ class Recorder:
         """Log what the run came to (nested, as in ``summary.json``) where runs are compared."""
         flat = {
             name.replace(".", "/"): value
-            for name, value in flatten(summary).items()
+            for name, value in flatten(mask(summary)).items()
             if isinstance(value, (bool, int, float, str))
         }
         self._hand_out("summary", step, lambda adapter, _, at: adapter.summary(flat, at))

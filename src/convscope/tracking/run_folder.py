@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from convscope.errors import UserError
+from convscope.masking import mask, mask_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -176,10 +177,9 @@ class RunFolder:
 
     def write_status(self, status: str, **facts: str) -> None:
         """Note in ``status.json`` how a run ended that is not complete, as far as the disk has room for it."""
+        content = {"status": status, **{name: mask_text(fact) for name, fact in facts.items()}}
         with suppress(OSError):
-            write_atomically(
-                self.path / STATUS_FILE, (json.dumps({"status": status, **facts}, indent=2) + "\n").encode()
-            )
+            write_atomically(self.path / STATUS_FILE, (json.dumps(content, indent=2) + "\n").encode())
 
     def read_status(self) -> dict[str, Any] | None:
         """Content of ``status.json``; None where the run is complete, or ended without a word."""
@@ -192,7 +192,7 @@ class RunFolder:
     def note_tracker(self, tracker: str, identity: Mapping[str, str]) -> None:
         """Remember what identifies this run in ``tracker``, for a resume."""
         known = self.read_trackers() | {tracker: dict(identity)}
-        write_atomically(self.path / TRACKERS_FILE, (json.dumps(known, indent=2) + "\n").encode())
+        write_atomically(self.path / TRACKERS_FILE, (json.dumps(mask(known), indent=2) + "\n").encode())
 
     def write_seconds(self, phases: Mapping[str, Mapping[str, float]]) -> None:
         """Note the seconds of the run so far, by phase and by what they were spent on, for a resume.
@@ -293,12 +293,15 @@ def readable_path(path: str | os.PathLike[str]) -> str:
 
 
 def json_ready(value: Any) -> Any:
-    """``value`` as JSON can hold it: plain containers, strings, finite numbers, null."""
+    """``value`` as JSON can hold it: plain containers, strings without secrets, finite numbers, null."""
     if isinstance(value, Mapping):
-        return {str(key): json_ready(item) for key, item in value.items()}
+        return {str(key): json_ready(mask(item, str(key))) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [json_ready(item) for item in value]
-    if value is None or isinstance(value, (str, bool, int)):
+    if isinstance(value, str):
+        masked: str = mask(value)
+        return masked
+    if value is None or isinstance(value, (bool, int)):
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else None

@@ -10,6 +10,7 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
 from convscope.errors import UserError
+from convscope.masking import mask, mask_text
 from convscope.tracking import mlflow_run, wandb_run
 from convscope.tracking.guard import GuardedLogger
 from convscope.tracking.metrics_file import MetricsFile, rows_by_step
@@ -93,6 +94,7 @@ def build_loggers(
     Raises:
         UserError: A name is unknown, or the tracker's package is not installed.
     """
+    tags, group = mask(tags), mask(group)
     chosen = choose_trackers([names] if isinstance(names, str) else names)
     position = Position()
     metrics = MetricsFile(folder.metrics_file, position=position)
@@ -152,8 +154,8 @@ def build_loggers(
         loggers.append(logger)
         notices += said
         if config is not None:
-            logger.log_hyperparams(dict(config))
-    return loggers, notices
+            logger.log_hyperparams(mask(config))
+    return loggers, [mask_text(notice) for notice in notices]
 
 
 def read_marks(loggers: Sequence[Logger]) -> dict[str, Any]:
@@ -189,7 +191,7 @@ def close(loggers: Sequence[Logger], status: str) -> list[str]:
             try:
                 logger.finalize(status)
             except Exception as error:
-                warnings.warn(f"{type(logger).__name__} could not be closed: {error}", stacklevel=2)
+                warnings.warn(mask_text(f"{type(logger).__name__} could not be closed: {error}"), stacklevel=2)
     return [
         f"{logger.label} failed: {logger.failure}"
         for logger in loggers

@@ -10,6 +10,7 @@ from convscope.commands.console import is_silent
 from convscope.commands.processes.failures import status_of
 from convscope.config.train import Train
 from convscope.errors import UserError
+from convscope.masking import mask_text
 
 
 def main() -> None:
@@ -24,9 +25,9 @@ def main() -> None:
     except BaseException as error:
         if not is_silent():  # they have not found each other yet; later the first says it
             if isinstance(error, UserError):
-                print(f"error: {error}", file=sys.stderr)
+                print(mask_text(f"error: {error}"), file=sys.stderr)
             else:
-                traceback.print_exception(error)
+                print(mask_text("".join(traceback.format_exception(error))), end="", file=sys.stderr)
         status = status_of(error)
     sys.stderr.flush()
     os._exit(status)  # a library's thread could hold this process up

@@ -11,6 +11,7 @@ from filelock import FileLock
 from convscope.commands.sweeps.jobs import FREE_KEYS
 from convscope.config.base import Config
 from convscope.errors import UserError
+from convscope.masking import mask
 
 SWEEP_FILE = "sweep.json"  # what makes the sweep this one
 ASKED_FILE = ".asked.json"  # of a job: what it was to be, before `auto` was settled
@@ -87,7 +88,8 @@ def as_asked(config: Config) -> dict[str, Any]:
             node = node.get(parent) if isinstance(node, dict) else None
         if isinstance(node, dict):
             node.pop(last, None)
-    return plain
+    masked: dict[str, Any] = mask(plain)
+    return masked
 
 
 def _leaves(plain: Any, key: str = "") -> list[tuple[str, Any]]:
@@ -99,4 +101,4 @@ def _leaves(plain: Any, key: str = "") -> list[tuple[str, Any]]:
 def _write(file: Path, content: Any) -> None:
     from convscope.tracking.run_folder import write_atomically
 
-    write_atomically(file, (json.dumps(content, indent=2) + "\n").encode(), to_disk=True)
+    write_atomically(file, (json.dumps(mask(content), indent=2) + "\n").encode(), to_disk=True)

@@ -21,6 +21,7 @@ from convscope.commands.resume import CHANGEABLE
 from convscope.commands.sweeps.folder import differences, note_asked, state
 from convscope.config.base import Config
 from convscope.errors import Pruned, UserError
+from convscope.masking import mask_text
 
 RUNNING_FILE = ".running"  # locked while a process runs the job
 
@@ -82,7 +83,7 @@ def run_job(folder: Path, config: Config, words: Sequence[str], run: Callable[[A
             why = f"the disk of {folder} is full; make room, then the same command"
             outcome = Outcome(folder.name, "full", why)
         else:
-            traceback.print_exc(file=sys.stderr)
+            print(mask_text(traceback.format_exc()), end="", file=sys.stderr)
             outcome = Outcome(folder.name, "failure", f"{type(error).__name__}: {error}")
     _note_failure(folder, words, outcome.message)
     return outcome

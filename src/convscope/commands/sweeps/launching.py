@@ -1,5 +1,6 @@
 """A whole sweep: which of its jobs are done, run the others, and compare them all."""
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,6 +30,7 @@ from convscope.commands.sweeps.stopping import Stoppable, begin_worker, forwardi
 from convscope.config.base import Config
 from convscope.config.train import Train
 from convscope.errors import Interrupted, UserError
+from convscope.masking import VARIABLE
 
 COUNTED: dict[State, str] = {
     "complete": "complete",
@@ -121,7 +123,7 @@ def launch(
 
             cwd, state = str(Path.cwd()), Singleton.get_state()
             told = [
-                RayJob(task, context, config, job.name, tuple(own), number, cwd, state)
+                RayJob(task, context, config, job.name, tuple(own), number, cwd, state, os.environ.get(VARIABLE, ""))
                 for number, (job, own) in enumerate(zip(jobs, words, strict=True))
             ]
             return run_on_ray(settings, folder, told)

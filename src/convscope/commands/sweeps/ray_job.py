@@ -14,6 +14,7 @@ from omegaconf import DictConfig, open_dict
 
 from convscope.commands.sweeps.job import Outcome
 from convscope.errors import Interrupted
+from convscope.masking import VARIABLE
 
 ENDS = (signal.SIGINT, signal.SIGTERM)  # how Ray cancels a task, and how it ends a process
 
@@ -31,6 +32,7 @@ class RayJob:
         number: Of the job.
         cwd: The folder that relative paths in the configuration start from.
         singletons: Hydra's state.
+        secrets: The variable of the environment that keeps them, which a machine of a cluster does not inherit.
     """
 
     task: Callable[[DictConfig], Any]
@@ -41,6 +43,7 @@ class RayJob:
     number: int
     cwd: str
     singletons: Any
+    secrets: str = ""
 
     def __call__(self) -> Any:
         """What the task returns; an `Outcome` of a failure where a signal ended it, with its state saved."""
@@ -54,6 +57,8 @@ class RayJob:
                 signal.signal(number, handler)
 
     def _run(self) -> Any:
+        if self.secrets:
+            os.environ[VARIABLE] = self.secrets
         os.chdir(self.cwd)  # a process of a cluster starts elsewhere
         setup_globals()
         Singleton.set_state(self.singletons)
