@@ -5,6 +5,7 @@ validation and test batch, each row that is logged, and each file that is writte
 """
 
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -105,7 +106,10 @@ def until_complete(words: tuple[str, ...], cwd: Path, cache: Path, points: list[
         if ended.status == 0:  # the point was not reached: the run is complete
             break
         assert ended.status in (-by, 128 + by), ended.err
-        told = ("resume=run",) if (cwd / "run/config.yaml").is_file() else told
+        if (cwd / "run/config.yaml").is_file():
+            told = ("resume=run",)
+        else:  # nothing had begun: there is nothing to resume
+            shutil.rmtree(cwd / "run", ignore_errors=True)
     else:
         ended = train(told, cwd, cache)
     assert ended.status == 0, ended.err
