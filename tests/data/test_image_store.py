@@ -1,11 +1,11 @@
 import errno
 import fcntl
 import json
+import logging
 import os
 import pickle
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -245,8 +245,13 @@ def test_waiting_for_another_process_is_said(
     (entry,) = (path for path in (tmp_path / "cache" / "images").iterdir() if path.is_dir())
     damage_about_empty(entry)
     with open(entry.with_suffix(".lock")) as held:
-        fcntl.flock(held, fcntl.LOCK_EX)  # as another process would
-        threading.Timer(0.3, fcntl.flock, (held, fcntl.LOCK_UN)).start()
+        fcntl.flock(held, fcntl.LOCK_EX)  # as another process would, until the message is there
+
+        def release(record: logging.LogRecord) -> bool:
+            fcntl.flock(held, fcntl.LOCK_UN)
+            return True
+
+        monkeypatch.setattr(cache.log, "filters", [release])
         open_image_store(split, WHOLE, tmp_path / "cache", what="validation")
     assert caplog.messages == ["another process is storing the validation pictures: waiting for it"]
 

@@ -118,7 +118,7 @@ def test_pictures_that_cannot_be_had_are_named(convscope, trained, tmp_path, mon
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10_000)
     for image, message in (
         ("nothing.png", "there is no such file or folder"),
-        ("empty", "there is no picture in this folder (bmp, gif,"),
+        ("empty", "there is no picture in this folder (jpg, png,"),
         ("bad.png", "bad.png: not a picture, or of an unknown format"),
         ("large.png", "large.png: 150 × 100 pixels, more than the limit of 10000"),
     ):
