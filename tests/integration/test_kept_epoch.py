@@ -115,7 +115,8 @@ def test_a_resumed_run_takes_as_long_as_its_processes_together(convscope, tmp_pa
         if self.stage == 1 and first_epoch_is_written:
             raise KeyboardInterrupt
 
-    told = (*TOLD, STAGES % "0.001", "callbacks=none", "folder=run")
+    every = "callbacks.checkpoint.every_seconds=0"
+    told = (*TOLD, STAGES % "0.001", "callbacks=none", every, "folder=run")
     with monkeypatch.context() as patched:
         patched.setattr(Checkpoints, "write", write_and_end)
         assert convscope("train", *told).status != 0

@@ -185,7 +185,16 @@ class Stages:
                 callback.load_state_dict(states[callback.state_key])
         state = states[STATE]
         if state.get("result") is not None and state["stage"] == len(self.done):
-            self._note(StageResult(**state["result"]))
+            # The seconds on the disk are what the run's total is made of; those in the checkpoint were counted after.
+            self._note(StageResult(**state["result"] | self._seconds(stage_phase(state["stage"]))))
+
+    def _seconds(self, phase: str) -> dict[str, float]:
+        """The times of a `StageResult`."""
+        return {
+            "seconds": self.spent.of(phase, OWN),
+            "seconds_filling": self.spent.of(phase, FEATURES),
+            "seconds_insight": self.spent.insight(phase),
+        }
 
     def _note(self, result: StageResult) -> None:
         self.done.append(result)
@@ -246,9 +255,7 @@ class Stages:
                 cached=features is not None,
                 why_not_cached=reason,
                 precision=hardware.precision,
-                seconds=self.spent.of(phase, OWN),
-                seconds_filling=self.spent.of(phase, FEATURES),
-                seconds_insight=self.spent.insight(phase),
+                **self._seconds(phase),
                 best=None if checkpoints is None else checkpoints.best,
                 best_epoch=None if checkpoints is None else checkpoints.best_epoch,
             )
