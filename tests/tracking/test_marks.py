@@ -86,4 +86,4 @@ def test_what_a_kill_kept_from_wandb_is_sent_when_the_run_goes_on(folder: RunFol
     loggers, _ = build_loggers(["wandb"], folder, project="p", run_name="r", marks=marks)
     close(loggers, "success")
     (event,) = wandb_history(folder.path)
-    assert (event["train/loss"], event["epoch"], event["trainer/global_step"]) == (1.0, 0, 7)
+    assert (event["train/loss"], event["epoch"], event["trainer/global_step"]) == (1.0, 1, 7)  # epochs count from 1
