@@ -1,7 +1,6 @@
 import errno
 import fcntl
 import json
-import logging
 import os
 import pickle
 import subprocess
@@ -237,23 +236,23 @@ def test_processes_at_once_decode_every_file_once(make_folder: MakeFolder, tmp_p
 
 
 def test_waiting_for_another_process_is_said(
-    split: ImageSplit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    split: ImageSplit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cache, "PATIENCE", 0.05)
-    caplog.set_level("INFO")
     open_image_store(split, WHOLE, tmp_path / "cache")
     (entry,) = (path for path in (tmp_path / "cache" / "images").iterdir() if path.is_dir())
     damage_about_empty(entry)
+    said = []
     with open(entry.with_suffix(".lock")) as held:
         fcntl.flock(held, fcntl.LOCK_EX)  # as another process would, until the message is there
 
-        def release(record: logging.LogRecord) -> bool:
+        def release(message: str, *arguments: object) -> None:  # not a handler: logging may be off by then
+            said.append(message % arguments)
             fcntl.flock(held, fcntl.LOCK_UN)
-            return True
 
-        monkeypatch.setattr(cache.log, "filters", [release])
+        monkeypatch.setattr(cache.log, "info", release)
         open_image_store(split, WHOLE, tmp_path / "cache", what="validation")
-    assert caplog.messages == ["another process is storing the validation pictures: waiting for it"]
+    assert said == ["another process is storing the validation pictures: waiting for it"]
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(split: ImageSplit, tmp_path: Path, decodes: list[str]) -> None:
