@@ -183,9 +183,9 @@ class PretendAccelerator(Accelerator):
 
 
 def trainer_arguments() -> dict[str, Any]:
-    """Arguments of Lightning's Trainer that train on the device, which knows no inference mode."""
+    """Arguments of Lightning's Trainer that train on the device."""
     strategy = SingleDeviceStrategy(torch.device(DEVICE, 0), accelerator=PretendAccelerator())
-    return {"strategy": strategy, "inference_mode": False}
+    return {"strategy": strategy}
 
 
 def _made_on_cpu_first(make: Any, shares_memory: bool) -> Any:

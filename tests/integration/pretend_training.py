@@ -38,6 +38,6 @@ seen = Waits()
 build_callbacks = trainer.build_callbacks
 hardware.find_accelerator = lambda told: pretend_device.DEVICE
 hardware.Hardware.trainer_arguments = property(lambda self: pretend_device.trainer_arguments())  # type: ignore
-trainer.build_callbacks = lambda config, stage: [*build_callbacks(config, stage), seen]
+trainer.build_callbacks = lambda *told: [*build_callbacks(*told), seen]
 main(sys.argv[1:])
 print(json.dumps({"batches": seen.batches, "in a step": seen.counts, "anywhere": sum(pretend_device.waits.values())}))
