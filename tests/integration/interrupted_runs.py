@@ -163,6 +163,6 @@ def _timeless(value: Any) -> Any:
         return {
             name: _timeless(each)
             for name, each in value.items()
-            if not name.startswith("seconds") and name not in ("overrides",)
+            if not name.startswith("seconds") and name not in ("overrides", "git_commit", "git_dirty")
         }
     return [_timeless(each) for each in value] if isinstance(value, list) else value

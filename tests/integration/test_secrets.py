@@ -90,7 +90,14 @@ def test_a_run_with_every_tracker(run, server, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("launcher", ["launcher=local", "launcher=joblib", "launcher=submitit_local"])
+@pytest.mark.parametrize(
+    "launcher",
+    [
+        "launcher=local",
+        pytest.param("launcher=joblib", marks=pytest.mark.soak),
+        "launcher=submitit_local",
+    ],
+)
 def test_a_sweep(run, server, tmp_path, launcher):
     pytest.importorskip("mlflow")
     uri, shown = server

@@ -155,7 +155,14 @@ def test_jobs_in_processes_of_their_own(convscope, tmp_path, launcher):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("launcher", ["launcher=joblib", "launcher=submitit_local", "launcher=ray"])
+@pytest.mark.parametrize(
+    "launcher",
+    [
+        "launcher=joblib",
+        pytest.param("launcher=submitit_local", marks=pytest.mark.soak),
+        pytest.param("launcher=ray", marks=pytest.mark.soak),
+    ],
+)
 def test_jobs_that_begin_at_once_are_all_in_a_new_mlflow_database(convscope, tmp_path, launcher):
     pytest.importorskip("mlflow")
     if find_spec(launcher.partition("=")[2].partition("_")[0]) is None:
