@@ -84,6 +84,7 @@ def compared(uninterrupted: Uninterrupted, name: str, folder: Path, points: list
     """Interrupt a run at the points, and compare what it leaves with what the run leaves that was not interrupted."""
     whole, _ = uninterrupted(name)
     cwd = folder / name
+    folder.mkdir(exist_ok=True)
     (folder / "texts.csv").write_bytes((uninterrupted.folder / "texts.csv").read_bytes())
     until_complete(RUNS[name], cwd, uninterrupted.cache, points)
     run = cwd / "run"
