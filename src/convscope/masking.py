@@ -25,10 +25,11 @@ _NAMES = (
     r"|(?:api|access|secret|private|account|auth)[_-]?key)"
 )
 _SECRET_KEY = re.compile(rf"(?:.*[^a-z0-9])?{_NAMES}", re.IGNORECASE)
-# The password may hold an @, and, against the standard, a / where no port can be meant.
+# The password may hold an @, and, against the standard, a / where no port can be meant: it ends at the last @, since
+# it is better to mask too much than too little.
 _IN_ADDRESS = re.compile(
     r"(?P<before>\b[a-z][a-z0-9+.-]*://)"
-    r"(?P<secret>[^\s/?#'\"<>\[\]]+|[^\s/:@'\"<>,\[\]]*:(?!\d+(?:[/?#]|$))[^\s'\"<>,]+)(?=@)",
+    r"(?P<secret>[^\s/:@'\"<>,\[\]]*:(?!\d+(?:[/?#]|$))[^\s'\"<>,]+|[^\s/?#'\"<>\[\]]+)(?=@)",
     re.IGNORECASE,
 )
 _HARMLESS = re.compile(r"(?:ssh|git|sftp)(?:\+\w+)?://", re.IGNORECASE)  # there a user without a password is no secret

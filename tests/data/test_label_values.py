@@ -41,6 +41,8 @@ def names(labels: list[object], **splits: list[object]) -> list[str | None]:
         ([3, -1, 3], ["3", "-1", "3"]),
         (["007", "7"], ["007", "7"]),
         (["1.0", "v2"], ["1.0", "v2"]),
+        (["1", "2", "?"], ["1", "2", "?"]),
+        (["half \ud800 a pair", "a"], ["half ? a pair", "a"]),  # as JSON may hold, and no file can
         (["1.10", "1.1"] * 2, ["1.10", "1.1"] * 2),
         ([1.0, 1.5] * 2, ["1", "1.5"] * 2),
         ([0.0] * 3 + [float(number) for number in range(15)], ["0"] * 3 + [str(number) for number in range(15)]),
@@ -66,6 +68,9 @@ def test_fractions_of_few_values_are_classes_and_it_is_said() -> None:
         [0.25, 0.5, 0.75],
         [1000.0 + number for number in range(60)],
         ["12.50", "3e-4", ".5", "7"],
+        [*(number / 7 for number in range(60)), "?"],  # a cell that says that nothing was measured
+        [*(number / 7 for number in range(60)), math.inf],
+        [*(str(number / 7) for number in range(60)), "-", "low"],
     ],
 )
 def test_measurements_are_refused(labels: list[object]) -> None:

@@ -52,6 +52,23 @@ def test_a_tsv_line_that_is_a_row_takes_in_no_other(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "rows",
+    [
+        '5\t"a great film\n6\tfair\tpos\n7\tpoor\tneg\n9\tgood"\tneg\n',  # rows within the quotes
+        '5\t"a great film\n9\tgood"\tneg\n',  # the last line is one
+    ],
+)
+def test_a_tsv_line_that_is_too_short_takes_in_no_row(rows: str, tmp_path: Path) -> None:
+    message = refusal(tmp_path / "a.tsv", f"id\ttext\tlabel\n1\tfine\tpos\n{rows}")
+    assert message.startswith("FILE, line 3: has 2 cells, and the header 3 (id, text, label): ")
+
+
+def test_texts_of_several_lines_between_other_columns_of_a_tsv(tmp_path: Path) -> None:
+    content = 'id\ttext\tlabel\n1\t"one\n\ntwo"\tpos\n2\tfine\tneg\n'
+    assert rows_of(tmp_path / "a.tsv", content)[0] == [("one\n\ntwo", "pos"), ("fine", "neg")]
+
+
+@pytest.mark.parametrize(
     ("row", "cells"), [("x\ta\t", 3), ("x\ta\tb", 3), ("x", 1), ('"x\ta\tb', 3), ("\t\t", 3), (" \t \t ", 3)]
 )
 def test_a_tsv_row_of_another_width_is_refused_by_line(row: str, cells: int, tmp_path: Path) -> None:

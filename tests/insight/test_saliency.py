@@ -48,6 +48,25 @@ def assert_same(before, after):
             assert before[name] == after[name], name
 
 
+class InPlaceOnItsInput(SmallNet):
+    """Normalises what it is given where it lies, which autograd refuses for a leaf."""
+
+    def forward(self, x):
+        return super().forward(x.sub_(0.5).div_(0.5))
+
+
+@pytest.mark.parametrize("method", sorted(saliency.METHODS))
+def test_a_network_that_works_in_place_on_its_input(method):
+    model, inputs = small()
+    other = InPlaceOnItsInput()
+    other.load_state_dict(model.state_dict())
+    kept = inputs.clone()
+    found = call(method, other.eval(), inputs)
+    assert torch.isfinite(found).all()
+    assert found.abs().sum() > 0
+    assert torch.equal(inputs, kept)
+
+
 def in_disorder():
     """A network whose modules are in several modes, with some parameters frozen and some with gradients."""
     model, inputs = small()

@@ -43,6 +43,9 @@ def class_names(
         if "train" in texts:
             rows = [text for text in texts["train"] if text in numbers]
             warnings = _check_real_numbers(rows, column, where)
+    elif 2 * sum(text in numbers for text in texts.get("train", [])) > len(texts.get("train", [])):
+        # measurements, among which a cell says that there is none, as "?" or "inf"
+        warnings = _check_real_numbers([text for text in texts["train"] if text in numbers], column, where)
     found = {split: [names[text] for text in of_split] for split, of_split in texts.items()}
     known = {name for name in found.get("train", []) if name is not None}
     if known and all(name.isdigit() for name in known):
@@ -69,7 +72,8 @@ def missing_labels(missing: int, rows: int, split: str, where: str) -> str:
 def _text(value: object) -> str:
     if value is None or value != value:  # not a number
         return ""
-    return repr(value) if isinstance(value, float) else str(value).strip()
+    text = repr(value) if isinstance(value, float) else str(value).strip()
+    return text.encode("utf-8", "replace").decode()  # half a surrogate pair, as JSON may hold, cannot be written
 
 
 def _number_name(text: str) -> str:

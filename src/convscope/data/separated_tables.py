@@ -3,7 +3,7 @@
 import csv
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -145,11 +145,20 @@ def _records(file: Path, encoding: str, dialect: Dialect) -> Iterator[tuple[str,
         except csv.Error as error:
             raise _malformed(file, first, read, dialect, str(error)) from error
         width = width or len(cells)
-        if dialect is TABS and len(read) > 1 and read[0].count("\t") + 1 == width:
-            raise UserError(f"{file}, line {first}: is a row, and its quote would take in the lines that follow")
+        if dialect is TABS and _takes_in_rows(read, width):
+            raise UserError(f"{file}, line {first}: its quote would take in rows that follow: close it, or remove it")
         if len(cells) > 1 or (cells and cells[0].strip()) or len(read) > 1:
             last = reader.line_num
             yield (f"line {first}" if first == last else f"lines {first} to {last}"), cells
+
+
+def _takes_in_rows(lines: Sequence[str], width: int) -> bool:
+    """Whether a row of several ``lines``, tabs between its cells, holds one that is a row of ``width`` by itself."""
+    if len(lines) == 1:
+        return False
+    first, *inner, last = (line.count("\t") + 1 for line in lines)
+    # The last line of a text that stands in the first column has all the tabs of its row.
+    return width in (first, *inner) or (last == width and first > 1)
 
 
 def _csv_reader(lines: Iterable[str], dialect: Dialect, *, strict: bool) -> "_csv.Reader":

@@ -118,7 +118,7 @@ def _gradient(network: nn.Module, images: torch.Tensor, layer: LayerField) -> to
     images.requires_grad_(True)
     hook = network.get_submodule(layer.path).register_forward_hook(keep)
     try:
-        network(images)
+        network(images.clone())
     finally:
         hook.remove()
     dimensions = [dimension for dimension in layer.places if dimension is not None]

@@ -63,7 +63,7 @@ class FrozenNetwork:
     ) -> torch.Tensor:
         """dS(C)/dinputs, the shape of ``inputs``; ``weights`` (N,) multiply the score of each input."""
         leaf = self.copy(inputs).requires_grad_()
-        logits = self.logits(leaf)
+        logits = self.logits(leaf.clone())  # the network may work in place on what it is given
         scores = score_of(logits, resolve_targets(targets, logits.detach(), len(inputs)), score)
         total = scores.sum() if weights is None else (scores * weights).sum()
         return derivative(total, leaf)
