@@ -47,6 +47,7 @@ def uninterrupted(tmp_path_factory, cache):
         ("tracked", ("validation batch", 3), TERM),
         ("tracked", ("after stages.json", 1), KILL),
         ("tracked", ("before confusion_matrix.png", 0), KILL),
+        ("tracked", ("before report.html", 0), KILL),
     ],
     ids=lambda value: getattr(value, "name", str(value)),
 )

@@ -18,6 +18,8 @@ from convscope.tracking.replay import Row
 from convscope.tracking.run_folder import RunFolder
 from convscope.tracking.sections import tracked_name
 
+DRAWN_BY_REPORT = "learning_curves"
+
 
 class MLflowRun(Logger):
     """A Lightning logger that hands what it gets to `MLflowProcess`, and waits for nothing but the run's end.
@@ -61,6 +63,8 @@ class MLflowRun(Logger):
         self._process.tell("restore", _scalars(kept))
         for within, suffix in ((folder.media, ".png"), (folder.media, ".txt"), (folder.tables, ".csv")):
             for file in sorted(within.rglob(f"*{suffix}")):
+                if file.stem == DRAWN_BY_REPORT:  # of scalars that the tracker has; a run does not log it
+                    continue
                 key = tracked_name(file.relative_to(within).as_posix().removesuffix(suffix))
                 self._process.tell("artifact", str(file), posixpath.dirname(key) or None)
 
