@@ -33,12 +33,16 @@ def logging_as_it_was() -> Iterator[None]:
     """Undo what Hydra does to the logging of a process, which is meant for one command."""
     root = logging.getLogger()
     level, handlers = root.level, root.handlers[:]
+    disabled = {logger for logger in _loggers() if logger.disabled}
     yield
     root.setLevel(level)
     root.handlers[:] = handlers
-    for logger in logging.Logger.manager.loggerDict.values():
-        if isinstance(logger, logging.Logger):
-            logger.disabled = False
+    for logger in _loggers():
+        logger.disabled = logger in disabled
+
+
+def _loggers() -> list[logging.Logger]:
+    return [found for found in logging.Logger.manager.loggerDict.values() if isinstance(found, logging.Logger)]
 
 
 @pytest.fixture

@@ -71,6 +71,7 @@ def test_fractions_of_few_values_are_classes_and_it_is_said() -> None:
         [*(number / 7 for number in range(60)), "?"],  # a cell that says that nothing was measured
         [*(number / 7 for number in range(60)), math.inf],
         [*(str(number / 7) for number in range(60)), "-", "low"],
+        [*(str(number / 7) for number in range(60)), "?", *[""] * 90],
     ],
 )
 def test_measurements_are_refused(labels: list[object]) -> None:

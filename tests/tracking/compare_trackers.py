@@ -8,7 +8,7 @@ from typing import Any
 
 from read_back import tensorboard_events, wandb_history
 
-TIMED = ("summary", "files/report.html", "learning_curves")  # hold seconds, or the path of the run
+TIMED = ("summary", "files/report.html")  # hold seconds, or the path of the run
 
 
 def _digest(content: bytes) -> str:
@@ -59,7 +59,7 @@ def mlflow_content(run: Path) -> dict[str, Counter[Any]]:
     folder = Path(client.download_artifacts(told["run_id"], ""))
     for file in (path for path in folder.rglob("*") if path.is_file()):
         name = file.relative_to(folder).as_posix()
-        timed = any(part in name for part in ("summary", "report", "learning_curves"))
+        timed = any(part in name for part in ("summary", "report"))
         found[name] = Counter(["" if timed else _digest(file.read_bytes())])
     models = kept.outputs.model_outputs if kept.outputs is not None else []
     found["models"] = Counter({"models": len(models)})

@@ -29,7 +29,7 @@ def class_names(
         where: What messages call the data.
 
     Raises:
-        UserError: A label is a list; or those of train are real numbers, so that hardly any two rows share one.
+        UserError: A label is a list; or most of train are real numbers, so that hardly any two rows share one.
     """
     refuse_lists(values, column, where)
     texts = {split: [_text(value) for value in of_split] for split, of_split in values.items()}
@@ -37,15 +37,12 @@ def class_names(
     names = {text: None if text.lower() in NO_LABEL else text for text in distinct}
     numbers = {text for text in distinct if is_number(text)}
     others = {text.lower() for text in distinct - numbers}
-    warnings: list[str] = []
     if numbers and others <= NO_LABEL | NO_NUMBER:
         names = {text: _number_name(text) if text in numbers else None for text in distinct}
-        if "train" in texts:
-            rows = [text for text in texts["train"] if text in numbers]
-            warnings = _check_real_numbers(rows, column, where)
-    elif 2 * sum(text in numbers for text in texts.get("train", [])) > len(texts.get("train", [])):
-        # measurements, among which a cell says that there is none, as "?" or "inf"
-        warnings = _check_real_numbers([text for text in texts["train"] if text in numbers], column, where)
+    labels = [text for text in texts.get("train", []) if names[text] is not None]
+    rows = [text for text in labels if text in numbers]
+    # Among measurements, a cell may say that there is none, as "?" or "inf".
+    warnings = _check_real_numbers(rows, column, where) if 2 * len(rows) > len(labels) else []
     found = {split: [names[text] for text in of_split] for split, of_split in texts.items()}
     known = {name for name in found.get("train", []) if name is not None}
     if known and all(name.isdigit() for name in known):

@@ -118,7 +118,7 @@ def _gradient(network: nn.Module, images: torch.Tensor, layer: LayerField) -> to
     images.requires_grad_(True)
     hook = network.get_submodule(layer.path).register_forward_hook(keep)
     try:
-        network(images.clone())
+        network(images.clone())  # autograd takes no work in place on a leaf
     finally:
         hook.remove()
     dimensions = [dimension for dimension in layer.places if dimension is not None]

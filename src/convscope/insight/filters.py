@@ -221,7 +221,7 @@ def projections(
     refuse_compiled(model, "deconvnet projections")
     with frozen(model, inputs, fold=may_fold(module)) as network, deconvnet_rule(model):
         leaf = network.copy(inputs).requires_grad_()
-        answers = _answers(network.forward, leaf.clone(), module)
+        answers = _answers(network.forward, leaf.clone(), module)  # autograd takes no work in place on a leaf
         rows = torch.arange(len(inputs), device=inputs.device)
         # copies: autograd keeps indices, and takes none that were made in inference mode
         units, places = units.clone().to(inputs.device), places.clone().to(inputs.device)

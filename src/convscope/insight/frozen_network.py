@@ -30,11 +30,13 @@ class FrozenNetwork:
         self._channels_last = folded is not None and folded.channels_last
 
     def logits(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Logits (N, classes) of ``inputs`` (N, ...), which the network may overwrite.
+        """Logits (N, classes) of ``inputs`` (N, ...), which the network may overwrite where they are no leaf.
 
         Raises:
             UserError: The network gives something else.
         """
+        if inputs.requires_grad and inputs.is_leaf:  # autograd takes no work in place on a leaf
+            inputs = inputs.clone()
         return _logits(self.forward(inputs), len(inputs))
 
     def copy(self, inputs: torch.Tensor) -> torch.Tensor:
@@ -63,7 +65,7 @@ class FrozenNetwork:
     ) -> torch.Tensor:
         """dS(C)/dinputs, the shape of ``inputs``; ``weights`` (N,) multiply the score of each input."""
         leaf = self.copy(inputs).requires_grad_()
-        logits = self.logits(leaf.clone())  # the network may work in place on what it is given
+        logits = self.logits(leaf)
         scores = score_of(logits, resolve_targets(targets, logits.detach(), len(inputs)), score)
         total = scores.sum() if weights is None else (scores * weights).sum()
         return derivative(total, leaf)

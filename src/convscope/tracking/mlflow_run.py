@@ -16,9 +16,7 @@ from convscope.tracking.flatten import flatten
 from convscope.tracking.mlflow_process import MLflowProcess, give_back, take
 from convscope.tracking.replay import Row
 from convscope.tracking.run_folder import RunFolder
-from convscope.tracking.sections import tracked_name
-
-DRAWN_BY_REPORT = "learning_curves"
+from convscope.tracking.sections import CURVES, tracked_name
 
 
 class MLflowRun(Logger):
@@ -63,7 +61,7 @@ class MLflowRun(Logger):
         self._process.tell("restore", _scalars(kept))
         for within, suffix in ((folder.media, ".png"), (folder.media, ".txt"), (folder.tables, ".csv")):
             for file in sorted(within.rglob(f"*{suffix}")):
-                if file.stem == DRAWN_BY_REPORT:  # of scalars that the tracker has; a run does not log it
+                if file.stem == CURVES:
                     continue
                 key = tracked_name(file.relative_to(within).as_posix().removesuffix(suffix))
                 self._process.tell("artifact", str(file), posixpath.dirname(key) or None)

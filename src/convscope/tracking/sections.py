@@ -4,13 +4,14 @@ import re
 
 SECTIONS = ("saliency", "receptive_field", "parameters", "stages", "mistakes")  # beside data/, files/ and filters/
 
+CURVES = "learning_curves"  # drawn by the report from scalars that every tracker has: it goes to none
+
 # The run's folder keeps these by a bare name; a tracker shows what has no section among its own charts.
 HOME = {
     "confusion_matrix": "mistakes",
     "predictions": "mistakes",
     "faithfulness": "saliency",
     "ngrams": "saliency",
-    "learning_curves": "stages",
     "parameters": "parameters",
     "parameters_by_block": "parameters",
     "receptive_field": "receptive_field",

@@ -114,7 +114,7 @@ def _rectified(
     refuse_compiled(model, method)
     with frozen(model, inputs, fold=fold) as network, rectifiers_replaced(model, rule):
         leaf = network.copy(inputs).requires_grad_()
-        logits = network.logits(leaf.clone())  # the network may work in place on what it is given
+        logits = network.logits(leaf)
         total = score_of(logits, resolve_targets(targets, logits.detach(), len(inputs)), score).sum()
         refuse_other_activations(total, method)
         return reduce_channels(derivative(total, leaf), channels, signed)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from convscope.tracking.report.pictures import Inlined
+from convscope.tracking.sections import CURVES
 
 SECTIONS: Mapping[str, str] = {
     "data": "What it learned from",
@@ -28,7 +29,7 @@ CAPTIONS: Mapping[str, str] = {
     "filters/strongest_patches": "Patches that excite the last feature maps most",
 }  # of figures and sets that a reader of the run's folder knows by these names
 LEADING = ("mistakes/worst", "mistakes/worst_maps", "saliency/maps")  # of their folders
-REDRAWN = ("learning_curves", "confusion_matrix")  # the page has a chart of it instead
+REDRAWN = (CURVES, "confusion_matrix")  # the page has a chart of it instead
 
 
 @dataclass

@@ -13,8 +13,8 @@ from convscope.tracking.report.pictures import Inlined, inline_pictures
 from convscope.tracking.report.tables import MOST_ROWS, ShownTable, read_table
 from convscope.tracking.report.template import render
 from convscope.tracking.run_folder import RunFolder, json_ready
+from convscope.tracking.sections import CURVES
 
-CURVES = "learning_curves"
 BLOCKS = "parameters_by_block"  # of the first stage; those of the others have its name after it
 LAYERS = "parameters"
 LAYERS_OF_STAGE = f"{LAYERS}_stage_"
