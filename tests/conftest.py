@@ -29,8 +29,8 @@ def cache(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def logging_as_it_was() -> Iterator[None]:
-    """Undo what Hydra does to the logging of a process, which is meant for one command."""
+def process_as_it_was() -> Iterator[None]:
+    """Undo what Hydra does to a process, which is meant for one command: its logging, and the job that it runs."""
     root = logging.getLogger()
     level, handlers = root.level, root.handlers[:]
     disabled = {logger for logger in _loggers() if logger.disabled}
@@ -39,6 +39,8 @@ def logging_as_it_was() -> Iterator[None]:
     root.handlers[:] = handlers
     for logger in _loggers():
         logger.disabled = logger in disabled
+    if hydra := sys.modules.get("hydra.core.hydra_config"):
+        hydra.HydraConfig.instance().cfg = None
 
 
 def _loggers() -> list[logging.Logger]:
