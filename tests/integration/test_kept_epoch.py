@@ -7,11 +7,17 @@ import re
 import pytest
 import torch
 
+from convscope.callbacks.moments import AtMoments
+
 STAGES = (
     "transfer.stages=[{name: head, train: [head], epochs: 3, lr: 0.003},"
     "{name: last, train: [last_block], epochs: 2, lr: %s}]"
 )
 TOLD = ("model=lenet5", "data=digits", "data.augmentation=none", "logger=csv", "transfer=scratch")
+TEXTS = (
+    "model=text_cnn", "model.dimension=16", "model.maps=8", "data=movie_reviews", "data.source=generated",
+    "data.generated.train=120", "data.generated.validation=40", "data.generated.test=40", "logger=csv",
+)  # fmt: skip
 LAYERS = {"c1": 156, "c3": 2416, "c5": 48_120, "f6": 10_164, "output": 850}  # parameters, by hand
 
 
@@ -85,6 +91,37 @@ def test_the_best_epoch_of_a_stage_that_ends_early(convscope, tmp_path):
     assert (
         stage["best_epoch"] == summary["best_epoch"] == kept_in_file(tmp_path / "run", [stage]) < stage["epochs"] < 30
     )
+
+
+@pytest.mark.parametrize(
+    "told",
+    [TOLD[:4], TEXTS],
+    ids=["pictures", "texts"],
+)
+def test_the_last_maps_are_those_of_the_kept_weights(convscope, tmp_path, monkeypatch, told):
+    looked = []
+    look = AtMoments._look
+
+    def noted(self, step, moment):
+        looked.append((moment, {name: value.clone() for name, value in self.network.state_dict().items()}))
+        look(self, step, moment)
+
+    monkeypatch.setattr(AtMoments, "_look", noted)
+    # rates that ruin what the first stage has reached
+    head, ruin = "{name: head, train: [head], epochs: 2, lr: 0.003}", "{name: all, train: [all], epochs: 1, lr: 20}"
+    stages = f"transfer.stages=[{head},{ruin}]"
+    best_by = ("callbacks.checkpoint.monitor=validation/loss", "callbacks.checkpoint.mode=min")
+    shown = "callbacks.saliency.pictures=2"
+    ended = convscope("train", *told, "transfer=scratch", stages, *best_by, shown, "folder=run")
+    assert ended.status == 0, ended.err
+    kept = summary_of(tmp_path / "run")["best_epoch"]
+    assert kept < 3
+    assert [moment for moment, _ in looked] == ["after 2 epochs", "after 3 epochs", f"kept: epoch {kept}"]
+    best = torch.load(tmp_path / "run/checkpoints/best.ckpt", weights_only=True)["state_dict"]
+    same = [all(torch.equal(best[f"network.{name}"], value) for name, value in state.items()) for _, state in looked]
+    assert same == [kept == 2, False, True]
+    assert re.search(rf"^all .* {kept} \(of stage head\)", ended.out, re.MULTILINE)
+    assert f">{kept} (of stage head)</td>" in (tmp_path / "run/report.html").read_text()
 
 
 def test_each_table_counts_what_its_own_stage_trains(convscope, tmp_path):

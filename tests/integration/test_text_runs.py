@@ -96,7 +96,7 @@ def test_a_run_on_generated_sentences_scores_its_maps_and_shows_them_after_each_
     for name in ("input_x_gradient", "gradient", "learning"):
         assert (run / f"media/saliency/{name}.png").is_file()
     page = (run / "media/saliency/learning.html").read_text(encoding="utf-8")
-    assert page.count('class="token-map"') == 2 * 2  # two texts at two moments
+    assert page.count('class="token-map"') == 2 * 3  # two texts after each epoch and at the end
     table = {row["method"]: row for row in csv.DictReader((run / "tables/faithfulness.csv").open())}
     assert list(table) == ["gradient", "input_x_gradient", "integrated_gradients", "smoothgrad"]
     right = round(summary["metrics"]["test"]["accuracy"] * 30)

@@ -1,4 +1,4 @@
-"""When to look into a network that is being trained: at the end of every stage, and every few epochs."""
+"""When to look into a network: at the end of every stage, every few epochs, and with the weights that were kept."""
 
 from abc import ABC, abstractmethod
 
@@ -8,9 +8,13 @@ from pytorch_lightning.callbacks import Callback
 from convscope.callbacks.time_spent import TimeSpent
 from convscope.tracking.recorder import Recorder
 
+AFTER = 1  # steps: a tracker shows one picture a step, and the last step has that of the training's end
+
 
 class AtMoments(Callback, ABC):
     """Calls ``look`` at the end of every stage, and every few epochs within one; only in the first process.
+
+    The weights that are kept may be those of an earlier epoch than the last: ``look_at_kept`` has the last word.
 
     Args:
         recorder: Knows how many epochs came before the stage.
@@ -22,20 +26,27 @@ class AtMoments(Callback, ABC):
         self.recorder, self.every_epochs, self.spent = recorder, every_epochs, spent
 
     @abstractmethod
-    def look(self, trainer: pl.Trainer, moment: str) -> None:
-        """Draw what is seen now; ``moment`` says when that is."""
+    def look(self, step: int, moment: str) -> None:
+        """Draw what is seen at ``step`` of the stage; ``moment`` says when that is."""
+
+    def look_at_kept(self, epoch: int) -> None:
+        """Look at the weights that the run has kept, which the network has now; ``epoch`` left them, from 1."""
+        self._look(AFTER, f"kept: epoch {epoch}")
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Look, where it is time to; the last epoch's turn is the end of the stage."""
         epoch = trainer.current_epoch + 1
         if self.every_epochs and epoch % self.every_epochs == 0 and epoch < (trainer.max_epochs or epoch):
-            self._look(trainer, f"epoch {self.recorder.position.epochs + epoch}")
+            self._look_at(trainer, f"epoch {self.recorder.position.epochs + epoch}")
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Look at the end of a stage."""
-        self._look(trainer, f"after {self.recorder.position.epochs + trainer.current_epoch} epochs")
+        self._look_at(trainer, f"after {self.recorder.position.epochs + trainer.current_epoch} epochs")
 
-    def _look(self, trainer: pl.Trainer, moment: str) -> None:
+    def _look_at(self, trainer: pl.Trainer, moment: str) -> None:
         if trainer.is_global_zero:
-            with self.spent.on("saliency"):
-                self.look(trainer, moment)
+            self._look(trainer.global_step, moment)
+
+    def _look(self, step: int, moment: str) -> None:
+        with self.spent.on("saliency"):
+            self.look(step, moment)

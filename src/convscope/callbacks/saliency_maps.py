@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
 from torch import nn
 
@@ -35,7 +34,7 @@ class LookedAt:
 
 
 class SaliencyMaps(AtMoments):
-    """Draws the maps of a few fixed pictures at the end of every stage, and every few epochs.
+    """Draws the maps of a few fixed pictures at the end of every stage, every few epochs, and with the kept weights.
 
     ``saliency/maps`` has each picture with the maps of all methods, for its true class; ``saliency/learning/<method>``
     has the maps of all moments so far, side by side.
@@ -84,7 +83,7 @@ class SaliencyMaps(AtMoments):
             for method, moments in state_dict.items()
         }
 
-    def look(self, trainer: pl.Trainer, moment: str) -> None:
+    def look(self, step: int, moment: str) -> None:
         """Draw both figures."""
         if self._pictures is None:
             self._pictures = self._read()
@@ -93,9 +92,9 @@ class SaliencyMaps(AtMoments):
         if not maps:
             return
         rows = map_rows(seen, seen.labels, maps, probabilities, self.classes)
-        self.recorder.image("saliency/maps", contact_sheet(rows, heading=moment), trainer.global_step)
+        self.recorder.image("saliency/maps", contact_sheet(rows, heading=moment), step)
         for method, values in maps.items():
-            self._draw_moments(method, moment, values.numpy(), seen, trainer.global_step)
+            self._draw_moments(method, moment, values.numpy(), seen, step)
 
     def _draw_moments(self, method: str, moment: str, maps: np.ndarray, seen: LookedAt, step: int) -> None:
         overlays = [overlay(pixels, values) for pixels, values in zip(seen.pixels, maps, strict=True)]

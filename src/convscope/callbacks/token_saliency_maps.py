@@ -23,7 +23,7 @@ Span = tuple[int, int]
 
 
 class TokenSaliencyMaps(AtMoments):
-    """Draws the maps of a few fixed texts at the end of every stage, and every few epochs.
+    """Draws the maps of a few fixed texts at the end of every stage, every few epochs, and with the kept weights.
 
     ``saliency/<method>`` has every text, for its true class; ``saliency/learning`` the first of them at all
     moments so far, by the first method.
@@ -70,7 +70,7 @@ class TokenSaliencyMaps(AtMoments):
         """Go on after those moments."""
         self._moments = [(moment, [TokenMap(*each) for each in maps]) for moment, maps in state_dict["moments"]]
 
-    def look(self, trainer: pl.Trainer, moment: str) -> None:
+    def look(self, step: int, moment: str) -> None:
         """Draw all figures."""
         device, labels = next(self.network.parameters()).device, self.labels.tolist()
         with undisturbed(self.network), torch.no_grad():
@@ -79,7 +79,6 @@ class TokenSaliencyMaps(AtMoments):
             f"{self.classes[label]} → {self.classes[answer]} {share:.0%}"
             for label, answer, share in zip(labels, answers.tolist(), sure.tolist(), strict=True)
         ]
-        step = trainer.global_step
         for number, method in enumerate(self.methods):
             maps = explain(self.network, self.texts, labels, said, self.least, device, method)
             self._draw(f"saliency/{method}", f"{method.replace('_', ' ')}, {moment}", maps, step)

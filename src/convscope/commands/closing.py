@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from convscope.commands.console import is_quiet, say_always, the_console
-from convscope.tracking.report.formats import as_dict, duration, metric, number, times
+from convscope.tracking.report.formats import as_dict, duration, kept_epochs, metric, number, times
 from convscope.tracking.run_folder import RunFolder
 
 
@@ -36,13 +36,13 @@ def _stages(stages: list[Mapping[str, Any]]) -> Table:
     table.add_column("stage")
     for heading in ("epochs", "trainable", "rate", "kept epoch", "cached", "time"):
         table.add_column(heading, justify="right")
-    for stage in stages:
+    for stage, kept in zip(stages, kept_epochs(stages), strict=True):
         table.add_row(
             Text(str(stage.get("name"))),
             number(stage.get("epochs")),
             number(stage.get("trainable_parameters")),
             number(stage.get("learning_rate")),
-            number(stage.get("best_epoch")),
+            Text(kept),
             "yes" if stage.get("cached") else "no",
             duration(stage.get("seconds")),
         )

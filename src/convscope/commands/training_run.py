@@ -12,6 +12,7 @@ import torch
 from pytorch_lightning.callbacks import Callback
 
 from convscope.callbacks.confusion_figure import confusion_left_out
+from convscope.callbacks.moments import AtMoments
 from convscope.callbacks.preemption import Preemption
 from convscope.callbacks.time_spent import REST, TEST, TimeSpent
 from convscope.commands import stages as staging
@@ -167,6 +168,7 @@ class TrainingRun:
         self._keep_network()
         if insights is not None:
             insights.finish()
+        look_at_kept(stages)
         summary = summarise(
             self.config, self.asked.overrides, self.subject, self.network, self.cost, stages, trainer, self.folder,
             self.hardware, self.spent, self.warnings,
@@ -288,6 +290,15 @@ class TrainingRun:
         example = self.subject.example()
         if self.recorder.keeps_models and example is not None:
             self.recorder.model(standing_alone(self.network.module), example)
+
+
+def look_at_kept(stages: staging.Stages) -> None:
+    """Have what looked into the network while it was trained look at the weights that were tested, too."""
+    kept = stages.done[-1].best_epoch if stages.done else None
+    if kept is not None:
+        for callback in stages.callbacks():
+            if isinstance(callback, AtMoments):
+                callback.look_at_kept(kept)
 
 
 @contextmanager

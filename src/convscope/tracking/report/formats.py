@@ -23,6 +23,21 @@ def number(value: Any) -> str:
     return f"{int(value):,}" if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
 
 
+def kept_epochs(stages: Sequence[Mapping[str, Any]]) -> list[str]:
+    """For each stage the epoch whose weights were kept at its end, and of which stage it is, where of an earlier one.
+
+    Such as ``12`` and ``5 (of stage head)``; nothing where it is not known.
+    """
+    ends: list[tuple[int, str]] = []  # the last epoch of each stage so far, and its name
+    told = []
+    for stage in stages:
+        epoch, epochs = stage.get("best_epoch"), stage.get("epochs")
+        ends.append(((ends[-1][0] if ends else 0) + (epochs if isinstance(epochs, int) else 0), str(stage.get("name"))))
+        of = next((name for end, name in ends[:-1] if isinstance(epoch, int) and epoch <= end), None)
+        told.append(number(epoch) + ("" if of is None else f" (of stage {of})"))
+    return told
+
+
 def duration(seconds: Any) -> str:
     """Seconds as ``0.4 s``, ``41 s``, ``3 min 12 s`` or ``2 h 5 min``."""
     if not isinstance(seconds, (int, float)):

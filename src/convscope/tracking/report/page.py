@@ -7,7 +7,7 @@ from typing import Any
 from convscope.tracking import curves, figures
 from convscope.tracking.metrics_file import read_metrics
 from convscope.tracking.report import facts
-from convscope.tracking.report.formats import as_dict, as_list, duration, number
+from convscope.tracking.report.formats import as_dict, as_list, duration, kept_epochs, number
 from convscope.tracking.report.media import CAPTIONS, REDRAWN, in_sections, ordered
 from convscope.tracking.report.pictures import Inlined, inline_pictures
 from convscope.tracking.report.tables import MOST_ROWS, ShownTable, read_table
@@ -60,6 +60,7 @@ def _content(folder: RunFolder, summary: dict[str, Any], *, complete: bool) -> d
         "warnings": as_list(summary.get("warnings")),
         "facts": facts.facts(summary),
         "stages": facts.stages(summary),
+        "kept": kept_epochs(facts.stages(summary)),
         "times": facts.times_shown(summary),
         "metrics": facts.metrics(summary),
         "charts": charts,
