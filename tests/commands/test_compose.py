@@ -1,5 +1,6 @@
 """A configuration is checked before anything slow is imported, and a mistake is named."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -207,3 +208,16 @@ def test_nothing_slow_is_imported_to_refuse_or_to_help():
 
 def test_the_installed_configuration_is_this_one():
     assert Path(__file__).parents[2] / "conf" == compose.CONFIG_DIR
+
+
+@pytest.mark.parametrize("buffered", [True, False])
+@pytest.mark.parametrize("words", [["--help"], ["train", "--cfg", "job"], ["zoo", "--help"]])
+def test_a_reader_that_stops_reading_ends_a_command_without_a_word(words, buffered):
+    command = subprocess.Popen(
+        [sys.executable, "-m", "convscope", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "" if buffered else "1"},
+    )  # fmt: skip
+    assert command.stdout is not None
+    command.stdout.close()
+    assert command.stderr is not None
+    assert (command.stderr.read(), command.wait()) == ("", 1)

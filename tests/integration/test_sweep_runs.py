@@ -131,7 +131,8 @@ def test_what_cannot_be_compared(convscope, tmp_path):
     assert "no such folder" in convscope("compare", "sweep=nowhere").err
     (tmp_path / "empty").mkdir()
     assert "holds no runs" in convscope("compare", "sweep=empty").err
-    assert "metric=speed: " in convscope("compare", "sweep=empty", "metric=speed").err
+    refused = "error: metric=speed: must be a metric with its split, as in validation/accuracy\n"
+    assert convscope("compare", "sweep=empty", "metric=speed").err == refused
 
 
 LAUNCHED = ("--multirun", *QUICK, "transfer.epochs=1", "sweep.name=launched", "quiet=true")

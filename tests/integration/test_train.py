@@ -162,8 +162,10 @@ def test_a_folder_in_use_is_refused(convscope, tmp_path):
     (tmp_path / "run/thesis.txt").write_text("precious")
     ended = convscope("train", *SMALL, "folder=run")
     assert ended.status == 2
-    assert "is not empty" in ended.err
+    assert ended.err.endswith("(it holds thesis.txt). Choose another folder, or resume the run.\n")
     assert (tmp_path / "run/thesis.txt").read_text() == "precious"
+    (tmp_path / "run/summary.json").write_text("{}")  # nothing is left to resume
+    assert convscope("train", *SMALL, "folder=run").err.endswith("). Choose another folder.\n")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")

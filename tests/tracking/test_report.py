@@ -15,6 +15,7 @@ from PIL import Image
 from convscope.tracking.metrics_file import MetricsFile
 from convscope.tracking.report import pictures, write_report
 from convscope.tracking.report.formats import duration, number
+from convscope.tracking.report.media import ordered
 from convscope.tracking.run_folder import RunFolder
 from convscope.tracking.token_maps import token_html, token_map
 
@@ -233,6 +234,13 @@ def test_numbers_and_durations() -> None:
     ]
     shown = [duration(value) for value in (0.42, 41.4, 59.7, 192, 7500, None)]
     assert shown == ["0.4 s", "41 s", "1 min 0 s", "3 min 12 s", "2 h 5 min", "–"]
+
+
+def test_figures_of_moments_are_in_the_order_of_the_training() -> None:
+    shuffled = [f"receptive_field/effective/{moment}" for moment in ("end", "stage_10", "start", "stage_2", "stage_1")]
+    moments = [name.rpartition("/")[2] for name in ordered(shuffled, ["head", "all"])]
+    assert moments == ["start", "stage_1", "stage_2", "stage_10", "end"]
+    assert ordered(["stages/all", "stages/head"], ["head", "all"]) == ["stages/head", "stages/all"]
 
 
 def test_texts_stand_in_the_page_with_their_words_coloured(folder: RunFolder) -> None:

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import select
 import sys
 
 import convscope
@@ -43,7 +44,27 @@ def main(arguments: list[str] | None = None) -> None:
     Exit status: 0 success, 1 a failure of the program, 2 a mistake in what was asked for, 130 interrupted;
     128 and its number where a signal asked for an end, and all that is needed to go on is kept.
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        try:
+            _main(sys.argv[1:] if arguments is None else arguments)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        if not _reader_is_gone():
+            raise
+        # as in `convscope train --help | head`: nobody reads on, and the interpreter must not try at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def _reader_is_gone() -> bool:
+    """Whether what the standard output goes to is closed at its other end."""
+    watched = select.poll()
+    watched.register(sys.stdout.fileno(), 0)
+    return any(event & select.POLLERR for _, event in watched.poll(0))
+
+
+def _main(arguments: list[str]) -> None:
     match arguments:
         case [] | ["-h" | "--help" | "help", *_]:
             lines = (f"  {name:<10} {what}" for name, what in COMMANDS.items())

@@ -72,6 +72,8 @@ def _rule(kind: str, message: str, context: dict[str, object]) -> str:
             return f"must be one of {str(context['expected_tags']).replace(chr(39), '')}"
         case "union_tag_not_found":
             return "has no name; choose one of its options"
+        case "string_too_short" if context.get("min_length") == 1:
+            return "must not be empty"
     return (
         message.removeprefix("Value error, ")
         .replace("Input should be", "must be")

@@ -1,9 +1,22 @@
 """What every typed configuration shares: unknown keys and silent conversions are refused."""
 
-from pydantic import BaseModel, ConfigDict
+import re
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 
 class Config(BaseModel):
     """A node of the configuration: immutable, every key stated, no other key allowed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, protected_namespaces=())
+
+
+def written(pattern: str, how: str) -> AfterValidator:
+    """For the annotation of a string that must match ``pattern`` from end to end; ``how`` says it to a person."""
+
+    def check(value: str) -> str:
+        if re.fullmatch(pattern, value) is None:
+            raise ValueError(f"must be {how}")
+        return value
+
+    return AfterValidator(check)

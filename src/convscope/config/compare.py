@@ -2,14 +2,12 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
-
-from convscope.config.base import Config
+from convscope.config.base import Config, written
 
 
 class Compare(Config):
     """The runs of a sweep side by side: ``convscope compare``."""
 
     folder: str
-    metric: Annotated[str, Field(pattern=r"^(test|validation)/\w+$")]
+    metric: Annotated[str, written(r"(test|validation)/\w+", "a metric with its split, as in validation/accuracy")]
     order: Literal["auto", "highest", "lowest"]

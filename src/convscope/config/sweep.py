@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt
 
-from convscope.config.base import Config
+from convscope.config.base import Config, written
 
 
 def _is_a_folder(name: str | None) -> str | None:
@@ -30,7 +30,7 @@ class Search(Config):
     name: Name
     space: dict[str, str]
     trials: PositiveInt
-    metric: Annotated[str, Field(pattern=r"^validation/\w+$")]
+    metric: Annotated[str, written(r"validation/\w+", "a metric of the validation, as in validation/accuracy")]
     order: Literal["auto", "highest", "lowest"]
     startup: NonNegativeInt
     pruning: Literal["median", "halving", "none"]
@@ -76,7 +76,7 @@ class Ray(Config):
     """Jobs of Ray, on a cluster or on this machine."""
 
     name: Literal["ray"]
-    address: Annotated[str, Field(pattern=r"^(auto|[^/]+:\d+)$")] | None
+    address: Annotated[str, written(r"auto|[^/]+:\d+", "auto, or HOST:PORT")] | None
     cpus: PositiveInt
     gpus: Annotated[float, Field(ge=0, le=1)]
     memory_gb: PositiveInt | None

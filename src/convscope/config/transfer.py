@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, create_model, model_validator
 
-from convscope.config.base import Config
+from convscope.config.base import Config, written
 from convscope.config.data import Augmentation
 
 
@@ -34,7 +34,7 @@ class StageSettings(Config):
 class Stage(StageSettings):
     """One stage, complete."""
 
-    name: Annotated[str, Field(pattern=r"^\w[\w-]*$")]
+    name: Annotated[str, written(r"\w[\w-]*", "of letters, digits, _ and -")]
     train: Annotated[list[str], Field(min_length=1)]
 
 

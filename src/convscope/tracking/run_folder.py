@@ -108,7 +108,7 @@ class RunFolder:
             if taken is not None:
                 raise UserError(
                     f"The run folder {self.path} is not empty (it holds {taken.name}). "
-                    "Choose another folder, or resume the run."
+                    + ("Choose another folder." if self.complete else "Choose another folder, or resume the run.")
                 )
         for folder in (self.media, self.tables, self.checkpoints):
             folder.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from convscope.commands.console import is_quiet, say, say_always, the_console, warn
+from convscope.commands.console import say, say_always, say_table, warn
 from convscope.tracking.report.formats import as_dict, duration, metric, number
 from convscope.tracking.report.sweep import swept_runs, varied_keys, write_sweep_report
 from convscope.tracking.report.sweep_order import METRIC, SweptRun, ordered
@@ -34,11 +34,9 @@ def compare(folder: Path, by: str = METRIC, *, lowest: bool | None = None) -> bo
     file = folder / CSV_FILE
     write_atomically(file, _csv(order.runs, varied).encode())
     report = write_sweep_report(folder, by, lowest=lowest)
-    if not is_quiet():
-        the_console().print()
-        the_console().print(_table(order.runs, varied, order.by))
-        the_console().print()
-        say(f"{'best first' if order.best else 'ordered'}, by {order.by}")
+    say("")
+    say_table(_table(order.runs, varied, order.by))
+    say(f"\n{'best first' if order.best else 'ordered'}, by {order.by}")
     for note in order.notes:
         warn(note)
     say_always(f"table    {file}\nreport   {report}")
@@ -57,7 +55,8 @@ def _table(runs: Sequence[SweptRun], varied: Sequence[str], by: str) -> Table:
     for key in varied:
         table.add_column(key)
     shown = list(dict.fromkeys([by, "validation/accuracy", "test/accuracy", "test/loss"]))
-    for heading in (*shown, "parameters", "time"):
+    narrow = {name: name.replace("/", "\n") + (" ↓" if name == by else "") for name in shown}
+    for heading in (*narrow.values(), "parameters", "time"):
         table.add_column(heading, justify="right")
     table.add_column("status")
     for run in runs:

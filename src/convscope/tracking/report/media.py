@@ -58,13 +58,13 @@ def ordered(names: Iterable[str], stages: Sequence[str] = ()) -> list[str]:
         stages: Names of the stages in their order, which figures named after them follow.
     """
     ranks = {name: rank for rank, name in enumerate(SECTIONS)}
-    moments = {moment.replace(" ", "_"): rank for rank, moment in enumerate(("start", *stages, "end"))}
+    moments = {name.replace(" ", "_"): rank for rank, name in enumerate(stages)} | {"start": -1, "end": len(stages) + 1}
 
     def rank(name: str) -> tuple[int, str, bool, int, list[int | str]]:
         folder, _, last = name.rpartition("/")
         section = folder.partition("/")[0]
         leads = -1 if name in REDRAWN else ranks.get(section, len(ranks))
-        return leads, folder, name not in LEADING, moments.get(last, len(moments)), _natural(last)
+        return leads, folder, name not in LEADING, moments.get(last, len(stages)), _natural(last)
 
     return sorted(names, key=rank)
 
