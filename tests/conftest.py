@@ -1,6 +1,7 @@
 """What all tests share: a cache of their own, and commands run in this process."""
 
 import logging
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,11 +31,13 @@ def cache(tmp_path_factory) -> Path:
 
 @pytest.fixture(autouse=True)
 def process_as_it_was() -> Iterator[None]:
-    """Undo what Hydra does to a process, which is meant for one command: its logging, and the job that it runs."""
+    """Undo what is meant for the one command of a process: Hydra's logging and job, a Ctrl-C that is ignored."""
+    interrupt = signal.getsignal(signal.SIGINT)
     root = logging.getLogger()
     level, handlers = root.level, root.handlers[:]
     disabled = {logger for logger in _loggers() if logger.disabled}
     yield
+    signal.signal(signal.SIGINT, interrupt)
     root.setLevel(level)
     root.handlers[:] = handlers
     for logger in _loggers():

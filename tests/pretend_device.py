@@ -197,8 +197,16 @@ def _made_on_cpu_first(make: Any, shares_memory: bool) -> Any:
     return made
 
 
+class _Generator(torch.Generator):
+    """One of the device draws on the CPU."""
+
+    def __new__(cls, device: Any = "cpu") -> "_Generator":
+        return super().__new__(cls, "cpu" if torch.device(device).type == DEVICE else device)
+
+
 _setup_privateuseone_for_python_backend(DEVICE, backend_module=_Backend())
 _library = torch.library.Library("_", "IMPL")
 _library.fallback(lambda operation, *args, **kwargs: _run(operation, args, dict(kwargs)), "PrivateUse1")
 torch.tensor = _made_on_cpu_first(torch.tensor, False)
 torch.as_tensor = _made_on_cpu_first(torch.as_tensor, True)
+torch.Generator = _Generator  # type: ignore[misc]

@@ -1,5 +1,6 @@
 """The cache's folder: all kinds are listed and limited, and what any process uses stays."""
 
+import errno
 import multiprocessing
 import os
 import pickle
@@ -313,6 +314,27 @@ def test_the_command_lists_the_states_and_says_what_stays(convscope, tmp_path, h
     ended = convscope("cache", where, "clear=images")
     assert f"removed 0 entries of {tmp_path}" in ended.out
     assert "stays" not in ended.out
+
+
+def test_a_cache_that_cannot_be_read_ends_the_command_in_a_line_and_no_training(
+    convscope, tmp_path, monkeypatch
+) -> None:
+    glob = Path.glob
+
+    def refused(self: Path, pattern: str) -> Iterator[Path]:
+        if self.parent == tmp_path / "locked":
+            raise PermissionError(errno.EACCES, "Permission denied", str(self))
+        return glob(self, pattern)
+
+    monkeypatch.setattr(Path, "glob", refused)
+    ended = convscope("cache", f"cache_dir={tmp_path}/locked")
+    told = f"error: {tmp_path}/locked/images: cannot be read; check its permissions, or name another cache_dir\n"
+    assert (ended.status, ended.err) == (2, told)
+    ended = convscope(
+        "train", "model=lenet5", "data=digits", "transfer.epochs=1", "logger=csv", "callbacks=none",
+        f"data.cache_dir={tmp_path}/locked",
+    )  # fmt: skip
+    assert ended.status == 0, ended.err
 
 
 def _open_again_and_again(kind: str, root: Path, done: Event, pipe: Connection) -> None:

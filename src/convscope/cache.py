@@ -102,7 +102,11 @@ def put_in_place(folder: Path, entry: Path) -> None:
 
 
 def entries(root: Path) -> list[Entry]:
-    """Return all entries, the most recently used first."""
+    """Return all entries, the most recently used first.
+
+    Raises:
+        PermissionError: The cache cannot be read.
+    """
     found = []
     for kind in KINDS:
         for path in (root / kind).glob("*/"):

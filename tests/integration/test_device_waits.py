@@ -9,7 +9,11 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).with_name("pretend_training.py")
-RUN = ("train", "model=lecture_cnn", "data=digits", "logger=csv", "data.augmentation=shift", "task.ema=0.9")
+DIGITS = ("model=lecture_cnn", "data=digits", "data.augmentation=shift")
+TEXTS = (
+    "model=text_cnn", "data=movie_reviews", "data.source=generated", "data.generated.train=200",
+    "data.generated.validation=50", "data.generated.test=50", "data.batch_size=10",
+)  # fmt: skip
 STAGES = (
     "{name: head, train: [head], epochs: 1, lr: 0.1, optimizer: sgd, augmentation: none}",
     "{name: last, train: [last_block], epochs: 1, optimizer: muon}",
@@ -21,13 +25,20 @@ STAGES = (
 @pytest.mark.parametrize(
     ("words", "batches"),
     [
-        (("transfer.epochs=2", "trainer.gradient_clip=1.0", "trainer.accumulate=2", "task.mixup=0.2"), 2 * 20),
-        ((f"transfer.stages=[{','.join(STAGES)}]",), 3 * 20),
+        ((*DIGITS, "transfer.epochs=2", "trainer.gradient_clip=1.0", "trainer.accumulate=2", "task.mixup=0.2"), 2 * 20),
+        (
+            (
+                *DIGITS,
+                f"transfer.stages=[{','.join(STAGES)}]",
+            ),
+            3 * 20,
+        ),
+        ((*TEXTS, "transfer.epochs=1"), 20),
     ],
 )
 def test_no_step_of_a_training_waits_for_the_device(tmp_path, cache, words, batches):
     environment = os.environ | {"CONVSCOPE_CACHE": str(cache), "OMP_NUM_THREADS": "1", "NETRC": "/nowhere"}
-    command = [sys.executable, str(SCRIPT), *RUN, *words, f"folder={tmp_path}/run"]
+    command = [sys.executable, str(SCRIPT), "train", "logger=csv", "task.ema=0.9", *words, f"folder={tmp_path}/run"]
     ended = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
     told = json.loads(ended.stdout.splitlines()[-1])

@@ -3,11 +3,13 @@
 import csv
 import json
 import shutil
+import signal
 
 import pytest
 import torch
 import yaml
 
+from convscope.commands import training_run
 from convscope.tasks.image_classification import ImageClassification
 
 STAGES = (
@@ -166,6 +168,48 @@ def test_what_cannot_be_resumed(convscope, tmp_path):
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken/config.yaml").write_text("model: 3")
     assert "is no configuration of this version" in convscope("train", "resume=broken").err
+
+
+def test_a_resume_names_the_damaged_file_and_counts_on_where_only_times_are_lost(convscope, tmp_path, monkeypatch):
+    every = "callbacks.checkpoint.every_seconds=0"
+    with monkeypatch.context() as patched:
+        killed_after(patched, 45)
+        with pytest.raises(KilledError):
+            convscope("train", *staged(), every, "folder=run")
+    checkpoints = tmp_path / "run/checkpoints"
+    last, stages = checkpoints / "last.ckpt", checkpoints / "stages.json"
+    contents = {file: file.read_bytes() for file in (last, stages)}
+    refusals = {
+        (last, b""): "is damaged (EOFError); put a copy in its place, or begin anew",
+        (last, contents[last][:500]): "is damaged (RuntimeError); put a copy in its place, or begin anew",
+        (last, b"no checkpoint"): "is damaged (UnpicklingError); put a copy in its place, or begin anew",
+        (last, None): "is missing, and the finished stages are in it; put a copy there, or begin anew",
+        (stages, contents[stages][:50]): "is damaged (Unterminated string",
+        (stages, b'[{"name": 3}]'): "is damaged (StageResult",
+    }
+    for (file, content), message in refusals.items():
+        file.unlink() if content is None else file.write_bytes(content)
+        ended = convscope("train", "resume=run")
+        assert (ended.status, ended.err.startswith(f"error: {file}: {message}")) == (2, True), ended.err
+        file.write_bytes(contents[file])
+    (checkpoints / "seconds.json").write_text('{"stage 1": {"ow')
+    ended = convscope("train", "resume=run")
+    assert ended.status == 0, ended.err
+
+
+def test_a_signal_while_trackers_start_says_how_to_go_on(convscope, tmp_path, monkeypatch):
+    def told_to_end(*_, **__):
+        signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(training_run, "build_loggers", told_to_end)
+        ended = convscope("train", *QUICK, "transfer.epochs=1", "folder=run")
+    run = tmp_path / "run"
+    how = "convscope train resume=run"
+    assert (ended.status, ended.err) == (130, f"interrupted: {run}; to go on: {how}\n")
+    assert json.loads((run / "status.json").read_text()) == {"status": "interrupted", "signal": "SIGINT", "resume": how}
+    assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN  # a second one would end in a library's own end
+    assert convscope("train", "resume=run").status == 0
 
 
 @pytest.mark.parametrize(

@@ -25,9 +25,19 @@ def test_create_refuses_what_is_not_empty(tmp_path: Path) -> None:
         RunFolder(tmp_path / "notes.txt").create(resume=True)
 
 
-def test_hidden_entries_are_no_content(tmp_path: Path) -> None:
+def test_hidden_entries_and_empty_folders_of_its_own_are_no_content(tmp_path: Path) -> None:
     (tmp_path / ".hydra").mkdir()
     RunFolder(tmp_path).create()
+    RunFolder(tmp_path).create()  # a run that was ended before it wrote anything
+    (tmp_path / "media/figure.png").touch()
+    with pytest.raises(UserError, match=r"not empty \(it holds media\)"):
+        RunFolder(tmp_path).create()
+
+
+def test_a_damaged_file_is_named(folder: RunFolder) -> None:
+    folder.summary_file.write_text('{"status":')
+    with pytest.raises(UserError, match=r"summary\.json: is damaged \(Expecting value"):
+        folder.read_summary()
 
 
 def test_resume_keeps_everything_but_the_summary(folder: RunFolder) -> None:

@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.table import Table
 
@@ -9,6 +10,7 @@ from convscope.cache import Entry, State, clear, entries
 from convscope.commands.building import cache_folder
 from convscope.commands.console import say, say_table, warn
 from convscope.config.cache import CacheCommand
+from convscope.errors import UserError
 
 SCHEMA = CacheCommand
 WHY_IT_STAYS: dict[State, str] = {
@@ -21,8 +23,21 @@ WHY_IT_STAYS: dict[State, str] = {
 
 
 def run(config: CacheCommand, overrides: Sequence[str]) -> None:
-    """Print what there is, or remove it."""
+    """Print what there is, or remove it.
+
+    Raises:
+        UserError: The cache cannot be read.
+    """
     root = cache_folder(config.cache_dir)
+    try:
+        _run(config, root)
+    except PermissionError as error:
+        raise UserError(
+            f"{error.filename}: cannot be read; check its permissions, or name another cache_dir"
+        ) from error
+
+
+def _run(config: CacheCommand, root: Path) -> None:
     if config.clear != "none":
         removed = clear(root, config.clear)
         say(f"removed {len(removed)} entries of {root} ({_mebibytes(removed)})")

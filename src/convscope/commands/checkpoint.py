@@ -32,6 +32,20 @@ class Kept(Generic[M, P]):
     state: dict[str, Any]
 
 
+def open_checkpoint(file: Path) -> dict[str, Any]:
+    """All that a checkpoint of a run has, on the CPU.
+
+    Raises:
+        UserError: It is damaged.
+    """
+    try:
+        content: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, OSError, UnpicklingError) as error:
+        reason = type(error).__name__
+        raise UserError(f"{file}: is damaged ({reason}); put a copy in its place, or begin anew") from error
+    return content
+
+
 def read_checkpoint(
     folder: RunFolder, path: str | Path, name: str, model: TypeAdapter[M], preprocessing: type[P]
 ) -> Kept[M, P]:

@@ -3,6 +3,7 @@
 import importlib
 import os
 import select
+import signal
 import sys
 
 import convscope
@@ -86,6 +87,8 @@ def _main(arguments: list[str]) -> None:
         print(mask_text(f"error: {error}"), file=sys.stderr)
         sys.exit(1)
     except Interrupted as error:
+        # a second Ctrl-C asks for what is being done: it must not end in the libraries' own ends of a process
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         print(mask_text(str(error)), file=sys.stderr)
         sys.exit(128 + error.signal)
     except KeyboardInterrupt:

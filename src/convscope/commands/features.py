@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -89,8 +90,11 @@ class FeatureMaker:
 
     def make_room(self) -> None:
         """Remove what was used least recently, of all kinds, where the cache has grown beyond its limit."""
-        for entry in evict(self.root, int(self.told.limit_gib * 2**30)) if self.processes.first else ():
-            say(f"cache: {entry.kind}/{entry.path.name} made room ({entry.size / 2**20:,.0f} MiB)")
+        if not self.processes.first:
+            return
+        with suppress(PermissionError):  # a cache that cannot be read: who wants to write to it says so
+            for entry in evict(self.root, int(self.told.limit_gib * 2**30)):
+                say(f"cache: {entry.kind}/{entry.path.name} made room ({entry.size / 2**20:,.0f} MiB)")
 
     def sample(self) -> torch.Tensor:
         """Two inputs, to cut and to compare with."""

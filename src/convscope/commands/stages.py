@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import Logger
 
@@ -14,6 +13,7 @@ from convscope.callbacks.checkpoints import BEST, LAST, STATE, Checkpoints
 from convscope.callbacks.preemption import Preemption
 from convscope.callbacks.time_spent import FEATURES, OWN, REST, TimeKept, TimeSpent, stage_phase
 from convscope.commands import trainer as training
+from convscope.commands.checkpoint import open_checkpoint
 from convscope.commands.console import say
 from convscope.commands.features import FeatureMaker
 from convscope.commands.hardware import Hardware, choose_hardware
@@ -175,7 +175,7 @@ class Stages:
         """What the callbacks kept in ``last.ckpt``; None where there is none."""
         if not (self.folder.checkpoints / LAST).is_file():
             return None
-        states: dict[str, Any] = read_checkpoint(self.folder, LAST)["callbacks"]
+        states: dict[str, Any] = open_checkpoint(self.folder.checkpoints / LAST)["callbacks"]
         return states
 
     def _restore(self, states: dict[str, Any]) -> None:
@@ -309,12 +309,12 @@ class Stages:
 
     def _load(self, number: int, told: Told) -> str | None:
         last = self.folder.checkpoints / LAST
-        checkpoint = read_checkpoint(self.folder, LAST) if last.is_file() else None
+        checkpoint = open_checkpoint(self.folder.checkpoints / LAST) if last.is_file() else None
         inside = checkpoint is not None and checkpoint["callbacks"][STATE]["stage"] == number
         if checkpoint is not None and (inside or (number > 0 and told.start_from == "last")):
             self.task.load_state_dict(checkpoint["state_dict"])
         elif number > 0 and told.start_from == "best" and (self.folder.checkpoints / BEST).is_file():
-            self.task.load_state_dict(read_checkpoint(self.folder, BEST)["state_dict"])
+            self.task.load_state_dict(open_checkpoint(self.folder.checkpoints / BEST)["state_dict"])
         return str(last) if inside else None
 
     def _hardware_of_rest(self, parts: Cut) -> Hardware:
@@ -327,12 +327,6 @@ class Stages:
         return self.processes.from_first(lambda: chosen)
 
 
-def read_checkpoint(folder: RunFolder, name: str) -> dict[str, Any]:
-    """A checkpoint of the run, on the CPU."""
-    loaded: dict[str, Any] = torch.load(folder.checkpoints / name, map_location="cpu", weights_only=True)
-    return loaded
-
-
 def write_done(folder: RunFolder, done: Sequence[StageResult]) -> None:
     """Note which stages are finished."""
     text = json.dumps([asdict(result) for result in done], indent=2)
@@ -340,16 +334,28 @@ def write_done(folder: RunFolder, done: Sequence[StageResult]) -> None:
 
 
 def read_done(folder: RunFolder) -> list[StageResult]:
-    """The finished stages of a run that was interrupted."""
+    """The finished stages of a run that was interrupted.
+
+    Raises:
+        UserError: Their file is damaged, or what they left is not there.
+    """
     file = folder.checkpoints / STAGES_FILE
-    return [StageResult(**told) for told in json.loads(file.read_text())] if file.is_file() else []
+    if not file.is_file():
+        return []
+    try:
+        done = [StageResult(**told) for told in json.loads(file.read_text())]
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{file}: is damaged ({error}); put a copy in its place, or begin anew") from error
+    if done and not (last := folder.checkpoints / LAST).is_file():
+        raise UserError(f"{last}: is missing, and the finished stages are in it; put a copy there, or begin anew")
+    return done
 
 
 def logged_before(folder: RunFolder) -> dict[str, Any]:
     """How much an interrupted run had logged at its last checkpoint, by tracker; empty where it has none."""
     if not (folder.checkpoints / LAST).is_file():
         return {}
-    marks: dict[str, Any] = read_checkpoint(folder, LAST)["callbacks"][STATE].get("logged", {})
+    marks: dict[str, Any] = open_checkpoint(folder.checkpoints / LAST)["callbacks"][STATE].get("logged", {})
     return marks
 
 

@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 import yaml
 from pytorch_lightning.callbacks import Callback, EarlyStopping
 from pytorch_lightning.loggers import Logger
@@ -18,6 +17,7 @@ from convscope.callbacks.checkpoints import BEST
 from convscope.callbacks.epoch_lines import EpochLines
 from convscope.callbacks.learning_rate import LearningRateLog
 from convscope.callbacks.training_bar import TrainingBar
+from convscope.commands.checkpoint import open_checkpoint
 from convscope.commands.console import is_silent, say, the_console
 from convscope.commands.hardware import Hardware
 from convscope.config.train import Train
@@ -113,7 +113,7 @@ def load_best(task: pl.LightningModule, folder: RunFolder) -> None:
     """Put the best weights of the run into ``task``, where there are any."""
     file = folder.checkpoints / BEST
     if file.is_file():
-        task.load_state_dict(torch.load(file, map_location="cpu", weights_only=True)["state_dict"])
+        task.load_state_dict(open_checkpoint(file)["state_dict"])
 
 
 def as_yaml(plain: dict[str, Any]) -> str:

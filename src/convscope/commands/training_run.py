@@ -10,6 +10,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.loggers import Logger
 
 from convscope.callbacks.confusion_figure import confusion_left_out
 from convscope.callbacks.moments import AtMoments
@@ -80,6 +81,7 @@ class TrainingRun:
         self.plain = self.config.model_dump()
         self.spent = TimeSpent(started)
         self.held = ExitStack()
+        self.loggers: list[Logger] = []
 
     def run(self) -> None:
         """Train, test the best weights, and leave a complete folder behind.
@@ -92,6 +94,7 @@ class TrainingRun:
         status, summary = "failed", None
         try:
             with end_noted(self.folder, self.processes):
+                self._open_trackers()
                 summary = self._train()
             status = "success"
         except Pruned:
@@ -135,6 +138,9 @@ class TrainingRun:
         self.spent.add_earlier(self.folder.read_seconds())
         self.done = self.processes.from_first(lambda: staging.read_done(self.folder))
         self.marks = staging.logged_before(self.folder) if resumed and self.processes.first else None
+
+    def _open_trackers(self) -> None:
+        config, sweep = self.config, sweep_path()
         self.loggers, self.notices = build_loggers(
             config.logger.names,
             self.folder,

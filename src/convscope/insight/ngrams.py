@@ -37,7 +37,7 @@ def strongest_ngrams(
     Args:
         model: Tokens (N, L) int64, padded with 0, to logits. It is left as it was.
         layer: Path of an ``nn.Conv1d`` that reads the embedding's output, (N, dimension, L).
-        batches: Tokens (N, L) and what their examples are called, (N,) int64.
+        batches: Tokens (N, L) and what their examples are called, (N,) int64; on the CPU, wherever the model is.
         most: N-grams a filter.
 
     Raises:
@@ -53,13 +53,14 @@ def strongest_ngrams(
     stride, reach = convolution.stride[0], convolution.dilation[0] * (convolution.kernel_size[0] - 1) + 1
     found: list[list[NGram]] = [[] for _ in range(convolution.out_channels)]
     maps: list[torch.Tensor] = []
+    device = convolution.weight.device
     hook = convolution.register_forward_hook(lambda module, inputs, output: maps.append(output))
     try:
         with undisturbed(model), torch.no_grad():
             for tokens, indices in batches:
                 maps.clear()
-                model(tokens)
-                _take(found, maps[0], tokens, indices, most, stride=stride, padding=int(padding), reach=reach)
+                model(tokens.to(device))
+                _take(found, maps[0].cpu(), tokens, indices, most, stride=stride, padding=int(padding), reach=reach)
     finally:
         hook.remove()
     return found
@@ -78,7 +79,7 @@ def _take(
 ) -> None:
     """Let the answers ``maps`` (N, filters, places) of a batch into the ranks."""
     lengths = tokens.ne(PADDING).sum(dim=1)
-    starts = torch.arange(maps.shape[2], device=maps.device) * stride - padding
+    starts = torch.arange(maps.shape[2]) * stride - padding
     outside = (starts + reach <= 0)[None] | (starts[None] >= lengths[:, None])
     answers = maps.float().masked_fill(outside[:, None], -torch.inf).transpose(0, 1).flatten(1)
     strongest = answers.topk(min(4 * most, answers.shape[1]), dim=1)  # some may be the same n-gram

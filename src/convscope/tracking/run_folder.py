@@ -96,7 +96,7 @@ class RunFolder:
 
         With ``resume`` an existing run is continued: its summary is taken away, because the run is not
         complete any more, and so is what a kill left half written. Entries whose names start with a dot do not
-        count as content.
+        count as content, nor do the empty sub-folders of a run that was ended at once.
 
         Raises:
             UserError: The path is a file, or a folder with content and ``resume`` is false.
@@ -104,7 +104,7 @@ class RunFolder:
         if self.path.exists() and not self.path.is_dir():
             raise UserError(f"{self.path} is a file; a run needs a folder of its own.")
         if self.path.is_dir() and not resume:
-            taken = next((entry for entry in self.path.iterdir() if not entry.name.startswith(".")), None)
+            taken = next((entry for entry in self.path.iterdir() if not self._means_nothing(entry)), None)
             if taken is not None:
                 raise UserError(
                     f"The run folder {self.path} is not empty (it holds {taken.name}). "
@@ -171,6 +171,10 @@ class RunFolder:
         (self.path / STATUS_FILE).unlink(missing_ok=True)
         write_atomically(self.summary_file, (text + "\n").encode(), to_disk=True)
 
+    def _means_nothing(self, entry: Path) -> bool:
+        own = entry in (self.media, self.tables, self.checkpoints) and entry.is_dir()
+        return entry.name.startswith(".") or (own and not any(entry.iterdir()))
+
     def read_summary(self) -> dict[str, Any] | None:
         """Content of ``summary.json``; None while the run is not complete."""
         return _read_json(self.summary_file)
@@ -203,8 +207,10 @@ class RunFolder:
             write_atomically(self.checkpoints / SECONDS_FILE, (json.dumps(phases, indent=2) + "\n").encode())
 
     def read_seconds(self) -> dict[str, dict[str, float]]:
-        """The seconds that earlier processes have spent on the run; empty where none was noted."""
-        return _read_json(self.checkpoints / SECONDS_FILE) or {}
+        """The seconds that earlier processes have spent on the run; empty where none can be read."""
+        with suppress(UserError):
+            return _read_json(self.checkpoints / SECONDS_FILE) or {}
+        return {}
 
     def write_table(self, name: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Path:
         """Write ``tables/<name>.csv`` (UTF-8); a name with slashes makes sub-folders. Returns its path.
@@ -313,5 +319,8 @@ def json_ready(value: Any) -> Any:
 def _read_json(path: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path}: is damaged ({error})") from error
     return content
