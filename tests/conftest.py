@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from convscope.commands.console import set_quiet
+
 if TYPE_CHECKING:
     from convscope.commands.trained import TrainedRun
 
@@ -31,13 +33,14 @@ def cache(tmp_path_factory) -> Path:
 
 @pytest.fixture(autouse=True)
 def process_as_it_was() -> Iterator[None]:
-    """Undo what is meant for the one command of a process: Hydra's logging and job, a Ctrl-C that is ignored."""
+    """Undo what is meant for the one command of a process: Hydra's logging and job, quiet=true, an ignored Ctrl-C."""
     interrupt = signal.getsignal(signal.SIGINT)
     root = logging.getLogger()
     level, handlers = root.level, root.handlers[:]
     disabled = {logger for logger in _loggers() if logger.disabled}
     yield
     signal.signal(signal.SIGINT, interrupt)
+    set_quiet(False)
     root.setLevel(level)
     root.handlers[:] = handlers
     for logger in _loggers():

@@ -23,7 +23,7 @@ SERVICE_HOSTS = (
     "api.wandb.ai",
     "api.forge.coreweave.com",
 )  # the public service, under its old and its new address
-START_SECONDS = 15.0  # wandb's own limits: 90 s to start, none to finish
+START_SECONDS = 15.0  # where a server is asked; wandb's own limits: 90 s to start, none to finish
 FINISH_SECONDS = 60.0
 DATA_DIR = "WANDB_DATA_DIR"
 DATA = os.path.join("wandb", "data")  # in the run's folder
@@ -107,19 +107,18 @@ def start(
         "dir": str(folder.path),
         "id": run_id,
         "resume": "allow",
-        "settings": _settings(),
     }
     run: Any = None
     if offline is None:
         try:
             with _without_launch():
-                run = wandb.init(mode="online", **arguments)
+                run = wandb.init(mode="online", settings=_settings(init_timeout=START_SECONDS), **arguments)
         except Exception as error:
             reason = " ".join(str(error).split())[:200]
             offline = f"{base_url} did not take it: {reason or 'is the API key right?'}"
     if run is None:
         with _without_launch():
-            run = wandb.init(mode="offline", **arguments)
+            run = wandb.init(mode="offline", settings=_settings(), **arguments)
     run.define_metric(STEP)
     run.define_metric("*", step_metric=STEP, step_sync=True)
     for metric, best in BEST.items():
@@ -176,6 +175,7 @@ def finish(logger: RunLogger, status: str) -> None:
     """
     run: Any = logger.experiment
     folder = Path(run.dir).parent
+    logger.mark()  # wandb's own end does not wait for its file, which whoever reads the folder next must find whole
     try:
         _finish(run, 0 if status == "success" else 1)
     except TimeoutError:
@@ -211,15 +211,15 @@ def _why_offline(mode: Mode, base_url: str) -> str | None:
     return None
 
 
-def _settings() -> Any:
+def _settings(**more: float) -> Any:
     import wandb
 
     wanted: dict[str, Any] = {
         "silent": True,
-        "init_timeout": START_SECONDS,
         "finish_timeout": FINISH_SECONDS,
         "finish_timeout_raises": True,
         "x_transaction_log_flush_interval": WRITE_SECONDS,
+        **more,
     }
     return wandb.Settings(**{name: value for name, value in wanted.items() if name in wandb.Settings.model_fields})
 
