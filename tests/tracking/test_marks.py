@@ -47,6 +47,60 @@ def test_tensorboard_begins_anew_where_there_was_no_checkpoint(tmp_path: Path) -
     assert len(events.Tensors("config/text_summary")) == 1
 
 
+def test_a_tracker_that_was_left_out_keeps_what_it_has_and_gets_the_scalars_that_it_missed(folder: RunFolder) -> None:
+    def go_on(names: list[str], steps: list[int], **options: object) -> tuple[dict, list[str]]:
+        """A process that is killed after its checkpoint."""
+        loggers, notices = build_loggers(names, folder, project="p", run_name="r", config={"a": 1}, **options)
+        recorder = Recorder(folder, loggers)
+        for step in steps:
+            recorder.scalars({"train/loss": float(step)}, step)
+            recorder.image("saliency/maps", PIXELS, step)
+        found = read_marks(loggers, options.get("marks"))
+        recorder.scalars({"train/loss": -1.0}, steps[-1] + 1)
+        recorder.image("saliency/maps", PIXELS, steps[-1] + 1)
+        close(loggers, "failed")
+        return found, [notice for notice in notices if "was off" in notice]
+
+    marks, said = go_on(["csv", "tensorboard"], [0, 1])
+    assert said == []
+    for step in (2, 3):
+        marks, said = go_on(["csv"], [step], marks=marks)
+        assert said == []
+    marks, said = go_on(["csv", "tensorboard"], [4], marks=marks)
+    assert said == [
+        "TensorBoard was off for a part of this run: it has the scalars of that part; figures and tables: "
+        f"{folder.path}"
+    ]  # fmt: skip
+    marks, said = go_on(["csv", "tensorboard"], [5], marks=marks)
+    assert said == []
+    events = tensorboard_events(folder.path / "tensorboard")
+    # Files of one process and second are read in no order.
+    assert sorted((event.step, event.value) for event in events.Scalars("train/loss")) == [
+        *((step, float(step)) for step in range(6)), (6, -1.0),
+    ]  # fmt: skip
+    assert sorted(event.step for event in events.Images("saliency/maps")) == [0, 1, 4, 5, 6]
+    assert len(events.Tensors("config/text_summary")) == 1
+
+
+def test_a_tracker_that_failed_keeps_its_mark(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    loggers, _ = build_loggers(["tensorboard"], folder, project="p", run_name="r")
+    for logger in loggers:
+        logger.log_metrics({"train/loss": 0.0}, 0)
+    before = read_marks(loggers)
+    monkeypatch.setattr(TensorBoardEvents, "mark", lambda self: 1 / 0)
+    for logger in loggers:
+        logger.log_metrics({"train/loss": 1.0}, 1)
+    with pytest.warns(UserWarning, match="TensorBoard failed"):
+        after = read_marks(loggers, before)
+    assert after == {**before, "metrics.csv": 2}
+    close(loggers, "failed")
+    monkeypatch.undo()
+    loggers, _ = build_loggers(["tensorboard"], folder, project="p", run_name="r", marks=after)
+    close(loggers, "success")
+    events = tensorboard_events(folder.path / "tensorboard")
+    assert sorted(event.value for event in events.Scalars("train/loss")) == [0.0, 1.0]
+
+
 @pytest.mark.slow
 def test_wandb_has_what_is_marked_on_the_disk_and_gets_the_rest_once(folder: RunFolder) -> None:
     def begin(**options: object) -> Recorder:

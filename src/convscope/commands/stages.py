@@ -141,6 +141,7 @@ class Stages:
         preemption: Signals that ask for an end.
         processes: Those that train together.
         spent: Counts the time of each stage.
+        marks: How much was logged at the last checkpoint, by tracker.
     """
 
     config: Train
@@ -157,6 +158,7 @@ class Stages:
     preemption: Preemption = field(default_factory=Preemption)
     processes: Processes = field(default_factory=Processes)
     spent: TimeSpent = field(default_factory=TimeSpent)
+    marks: dict[str, Any] = field(default_factory=dict)
 
     def run(self, prepared: Sequence[Prepared]) -> None:
         """Run the stages that are not done yet; the first of them from ``last.ckpt``, where that belongs to it.
@@ -239,7 +241,7 @@ class Stages:
                 best_epoch=best_epoch,
                 first_epoch=self.position.epochs,
                 preemption=self.preemption,
-                read_marks=lambda: read_marks(self.loggers),
+                read_marks=self._read_marks,
                 result=lambda trainer: asdict(result(trainer)),
             )
             callbacks = [checkpoints.writer, *callbacks, checkpoints]
@@ -300,6 +302,10 @@ class Stages:
         )
         trainer.test(self.task, datamodule=self.data, verbose=False)
         return trainer
+
+    def _read_marks(self) -> dict[str, Any]:
+        self.marks = read_marks(self.loggers, self.marks)
+        return self.marks
 
     def _begin_with(self, number: int, told: Told) -> str | None:
         """Give the task the weights that the stage begins with; returns the checkpoint to go on from, if any."""

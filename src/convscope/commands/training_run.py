@@ -261,7 +261,7 @@ class TrainingRun:
         return staging.Stages(
             self.config, self.network, self.task, self.data, self.maker, self.folder, self.loggers,
             self.recorder.position, self.hardware, lambda: looking, self.done, self.preemption, self.processes,
-            self.spent,
+            self.spent, self.marks or {},
         )  # fmt: skip
 
     def _test(self, stages: staging.Stages) -> pl.Trainer:

@@ -21,6 +21,7 @@ from convscope.tracking.tensorboard_events import TensorBoardEvents
 
 TRACKERS = ("csv", "tensorboard", "wandb", "mlflow")
 METRICS = "metrics.csv"  # its name among the marks
+ROWS = "rows"  # among the marks: how many rows of metrics.csv each tracker has
 DEFAULT_MLFLOW_URI = "sqlite:///outputs/mlflow.db"
 INSTALL = {
     "mlflow": "install it with: pip install 'convscope[mlflow]' (here: make setup extras=mlflow)",
@@ -107,15 +108,21 @@ def build_loggers(
         metrics.continue_from(marks.get(METRICS, 0))
         kept = rows_by_step(folder.metrics_file)
 
+    def missed(label: str) -> list[Row]:
+        """What was logged while the tracker was off; nothing where that was not noted."""
+        rows = None if marks is None else marks.get(ROWS)
+        return [] if kept is None or rows is None else kept[rows.get(label, 0) :]
+
     def tensorboard() -> _Started:
         mark = None if marks is None else marks.get("TensorBoard", {})
         logger = TensorBoardEvents(folder.path / "tensorboard", mark=mark)
         _ = logger.experiment
-        if kept and not mark:  # it was not on before
-            for step, values in kept:
-                logger.log_metrics(values, step)
+        lacking = missed("TensorBoard") if mark else kept or []
+        for step, values in lacking:
+            logger.log_metrics(values, step)
         return GuardedLogger("TensorBoard", logger, position=position), [
-            f"TensorBoard: tensorboard --logdir {readable_path(logger.log_dir)}"
+            f"TensorBoard: tensorboard --logdir {readable_path(logger.log_dir)}",
+            *_without_figures("TensorBoard", lacking, folder),
         ]
 
     def wandb() -> _Started:
@@ -123,6 +130,7 @@ def build_loggers(
             folder, project=project, run_name=run_name, entity=entity, group=group, tags=tags, mode=wandb_mode,
             kept=kept,
         )  # fmt: skip
+        said += _without_figures("wandb", missed("wandb"), folder)
         return GuardedLogger("wandb", logger, lambda status: wandb_run.finish(logger, status), position), said
 
     def mlflow() -> _Started:
@@ -158,19 +166,29 @@ def build_loggers(
     return loggers, [mask_text(notice) for notice in notices]
 
 
-def read_marks(loggers: Sequence[Logger]) -> dict[str, Any]:
+def read_marks(loggers: Sequence[Logger], before: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Force what was logged to the disk, and return how much that is, for a checkpoint: plain values, by tracker.
 
     Which a resumed run gives to `build_loggers`.
+
+    Args:
+        loggers: What :func:`build_loggers` gave.
+        before: What this returned for the checkpoint before, if any, be it in another process. A tracker that is off
+            since, left out or failed, keeps its mark: when it is on again, it goes on with what it has.
     """
-    marks: dict[str, Any] = {}
+    marks: dict[str, Any] = dict(before or {})
+    rows = dict(marks.get(ROWS, {}))
     for logger in loggers:
         if isinstance(logger, MetricsFile):
             marks[METRICS] = logger.mark()
-        elif isinstance(logger, GuardedLogger) and hasattr(logger.inner, "mark"):
-            mark = logger.attempt(lambda inner: inner.mark())
-            if mark is not None:
-                marks[logger.label] = mark
+        elif isinstance(logger, GuardedLogger):
+            if hasattr(logger.inner, "mark"):
+                mark = logger.attempt(lambda inner: inner.mark())
+                if mark is not None:
+                    marks[logger.label] = mark
+            if logger.on:
+                rows[logger.label] = marks[METRICS]
+    marks[ROWS] = rows
     return marks
 
 
@@ -196,6 +214,14 @@ def close(loggers: Sequence[Logger], status: str) -> list[str]:
         f"{logger.label} failed: {logger.failure}"
         for logger in loggers
         if isinstance(logger, GuardedLogger) and logger.failure
+    ]
+
+
+def _without_figures(label: str, missed: Sequence[Row], folder: RunFolder) -> list[str]:
+    if not missed:
+        return []
+    return [
+        f"{label} was off for a part of this run: it has the scalars of that part; figures and tables: {folder.path}"
     ]
 
 
