@@ -3,7 +3,7 @@
 import os
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,11 +25,19 @@ CHANGEABLE = (
 
 @dataclass(frozen=True)
 class Resumed:
-    """A run to go on with: its folder, the configuration it began with, and the words that made that."""
+    """A run to go on with.
+
+    Attributes:
+        path: Its folder.
+        config: What it is, with what is changed now.
+        overrides: The words that make that.
+        changed: ``config`` without secrets, for ``config.yaml``; None where that says it already.
+    """
 
     path: Path
     config: Train
     overrides: list[str]
+    changed: dict[str, Any] | None
 
 
 def resume_run(config: Train, overrides: Sequence[str]) -> Resumed | None:
@@ -49,25 +57,39 @@ def resume_run(config: Train, overrides: Sequence[str]) -> Resumed | None:
     except (yaml.YAMLError, ValidationError) as error:
         raise UserError(f"{file}: is no configuration of this version of convscope") from error
     told, now = began.model_dump(), config.model_dump()
-    for word in overrides:
-        key = word.split("=")[0].lstrip("+~")
+    words = [word for word in overrides if _key(word) != "resume"]
+    changed = set()
+    for word in sorted(words, key=lambda word: _key(word).count(".")):  # a group before what is in it
+        key = _key(word)
         for leaf, before, after in _differences(_at(told, key), _at(now, key), key):
-            if mask(after) != before and not _changeable(leaf):
-                raise UserError(
-                    f"resume={path}: the run has {leaf}={before}, and {word} would make it {after}; resume it as it "
-                    "is, or begin another run"
-                )
+            if mask(after) != before:
+                _refuse(path, word, leaf, before, after)
+                changed.add(key)
             _put(told, leaf, after)
     if (path / "summary.json").is_file():
         say(f"{path} is complete: there is nothing to resume")
         return None
-    told = _with_secrets(told, now, path)
-    first = text.splitlines()[0].removeprefix("# convscope train").strip()
-    return Resumed(path, Train.model_validate(told), shlex.split(first) if first else [])
+    first = shlex.split(text.splitlines()[0].removeprefix("# convscope train"))
+    typed = [word for word in first if not _within(_key(word), changed)]
+    typed += [word for word in words if _within(_key(word), changed)]
+    whole = Train.model_validate(_with_secrets(told, now, path))
+    return Resumed(path, whole, typed, mask(told) if changed else None)
 
 
-def _changeable(key: str) -> bool:
-    return any(key == free or key.startswith(f"{free}.") for free in CHANGEABLE)
+def _refuse(path: Path, word: str, leaf: str, before: Any, after: Any) -> None:
+    if not _within(leaf, CHANGEABLE):
+        raise UserError(
+            f"resume={path}: the run has {leaf}={before}, and {word} would make it {after}; resume it as it is, or "
+            "begin another run"
+        )
+
+
+def _key(word: str) -> str:
+    return word.split("=")[0].lstrip("+~")
+
+
+def _within(key: str, keys: Iterable[str]) -> bool:
+    return any(key == above or key.startswith(f"{above}.") for above in keys)
 
 
 def _with_secrets(kept: Any, now: Any, path: Path, key: str = "") -> Any:

@@ -133,8 +133,7 @@ class TrainingRun:
             if sweep is None:
                 note_folder(config.outputs, asked.words, self.folder.path)
             if resumed is None:
-                words = mask_text(shlex.join(asked.overrides))
-                self.folder.write_config(f"# convscope train {words}\n{training.as_yaml(mask(self.plain))}")
+                self._write_config(self.plain)
         self.spent.add_earlier(self.folder.read_seconds())
         self.done = self.processes.from_first(lambda: staging.read_done(self.folder))
         self.marks = staging.logged_before(self.folder) if resumed and self.processes.first else None
@@ -152,6 +151,12 @@ class TrainingRun:
             **config.logger.settings(os.path.abspath(config.outputs)),
         )
         self.recorder = Recorder(self.folder, self.loggers)
+        if self.processes.first and resumed and resumed.changed:  # only now: a tracker may be one that cannot be had
+            self._write_config(resumed.changed)
+
+    def _write_config(self, plain: Mapping[str, Any]) -> None:
+        words = mask_text(shlex.join(self.asked.overrides))
+        self.folder.write_config(f"# convscope train {words}\n{training.as_yaml(mask(plain))}")
 
     def _train(self) -> dict[str, Any] | None:
         """All stages and the test; returns the summary, and None in the other processes than the first."""
