@@ -66,3 +66,18 @@ def test_a_secret_that_is_given_now_is_not_kept(run: Path) -> None:
         resumed(run)
     again = resumed(run, "logger=[wandb,mlflow]", "logger.mlflow.experiment=mine", f"logger.mlflow.uri={uri}")
     assert again.changed is None
+
+
+@pytest.mark.parametrize("word", ["folder=other", "folder=null", "outputs=elsewhere", "outputs=outputs/run/below"])
+def test_another_folder_is_refused(run: Path, word: str) -> None:
+    if word == "folder=null":
+        config = run / "config.yaml"
+        config.write_text(config.read_text().replace("folder: null", "folder: outputs/run"))
+    with pytest.raises(UserError) as caught:
+        resumed(run, word)
+    assert str(caught.value) == f"resume={run}: a resumed run stays in its folder; leave {word} out"
+
+
+def test_its_own_folder_may_be_told(run: Path, tmp_path: Path) -> None:
+    resumed(run, "folder=outputs/run")
+    assert resumed(run, f"outputs={tmp_path / 'outputs'}").config.outputs == str(tmp_path / "outputs")

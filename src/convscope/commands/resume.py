@@ -77,7 +77,11 @@ def resume_run(config: Train, overrides: Sequence[str]) -> Resumed | None:
 
 
 def _refuse(path: Path, word: str, leaf: str, before: Any, after: Any) -> None:
-    if not _within(leaf, CHANGEABLE):
+    if leaf in ("folder", "outputs"):
+        place = None if after is None else Path(after).expanduser().resolve()
+        if path.resolve() != place and (leaf == "folder" or place not in path.resolve().parents):
+            raise UserError(f"resume={path}: a resumed run stays in its folder; leave {word} out")
+    elif not _within(leaf, CHANGEABLE):
         raise UserError(
             f"resume={path}: the run has {leaf}={before}, and {word} would make it {after}; resume it as it is, or "
             "begin another run"
