@@ -82,6 +82,11 @@ def bare(text: str) -> str:
     return _PLACEHOLDER.sub(MASK, text)
 
 
+def unsigned(address: str) -> str:
+    """A masked address without the placeholder for its user and password: which server it is."""
+    return re.sub(rf"(?<=://){_PLACEHOLDER.pattern}@", "", address)
+
+
 def hide(word: str) -> str:
     """An argument of the command line with placeholders for its secrets, which the environment keeps for `reveal`."""
     key, equals, value = word.partition("=")

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import pytest
 import torch
 from torch import nn
 
-from convscope.tracking import mlflow_child, mlflow_process
+from convscope.tracking import mlflow_child, mlflow_process, mlflow_run
 from convscope.tracking.guard import GuardedLogger
 from convscope.tracking.metrics_file import read_metrics
 from convscope.tracking.mlflow_child import Writer
@@ -238,6 +239,7 @@ def test_a_network_that_cannot_be_kept_costs_a_warning(
 ALONE = """
 import sys, time
 from pathlib import Path
+from types import SimpleNamespace
 from convscope.tracking.run_folder import RunFolder
 from convscope.tracking.trackers import build_loggers, close
 
@@ -270,3 +272,25 @@ def test_a_process_without_a_run_ends_at_once() -> None:
     (process,) = mlflow_process._waiting
     process.end()
     assert process._process.returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize(
+    ("uri", "goes_on"),
+    [("http://host:1", True), ("http://user:other-pw@host:1", True), ("http://user:first-pw@elsewhere:1", False)],
+)
+def test_a_run_goes_on_at_its_server_wherever_the_password_comes_from(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch, uri: str, goes_on: bool
+) -> None:
+    """MLflow reads it from the environment, too, and not only from the address."""
+    asked: list[Any] = []
+
+    class Process:
+        def ask(self, method: str, *arguments: Any) -> str:
+            asked.append(arguments[-1])
+            return "its-id"
+
+    monkeypatch.setattr(mlflow_run, "take", Process)
+    monkeypatch.setattr(mlflow_run, "hub", SimpleNamespace(reachable=lambda _: True))
+    for address in ("http://user:first-pw@host:1", uri):
+        mlflow_run.start(folder, uri=address, experiment="p", run_name="r")
+    assert asked == [None, "its-id" if goes_on else None]

@@ -1,7 +1,6 @@
 """``convscope train resume=RUN``: go on with a run where it was interrupted, as it was told to be."""
 
 import os
-import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from pydantic import ValidationError
 from convscope.commands.console import say
 from convscope.config.train import Train
 from convscope.errors import UserError
-from convscope.masking import bare, is_masked, mask
+from convscope.masking import bare, is_masked, mask, unsigned
 
 # What may differ from the run that is resumed: where and with what it is done, but not what comes out.
 CHANGEABLE = (
@@ -118,7 +117,7 @@ def _with_secrets(kept: Any, now: Any, path: Path, key: str = "") -> Any:
         if isinstance(value, str) and bare(mask(value)) == bare(kept):
             return value
     if key == "logger.mlflow.uri" and kept.startswith("http") and os.environ.get("MLFLOW_TRACKING_USERNAME"):
-        return re.sub(r"\*\*\*\d*@", "", kept)
+        return unsigned(kept)
     also = ", or set MLFLOW_TRACKING_URI" if key == "logger.mlflow.uri" else ""
     raise UserError(f"resume={path}: {key}={kept} was kept without its secret; give it again: {key}=...{also}")
 

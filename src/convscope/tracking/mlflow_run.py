@@ -11,7 +11,7 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
 from convscope import hub
-from convscope.masking import mask_text
+from convscope.masking import mask_text, unsigned
 from convscope.tracking.flatten import flatten
 from convscope.tracking.mlflow_process import MLflowProcess, give_back, take
 from convscope.tracking.replay import Row
@@ -124,7 +124,7 @@ def start(
             run_name,
             {name: value for name, value in noted_tags.items() if value},
             artifacts,
-            known.get("run_id") if known.get("uri") == mask_text(uri) else None,
+            known.get("run_id") if unsigned(known.get("uri", "")) == unsigned(mask_text(uri)) else None,
         )
     except BaseException:
         process.end()
