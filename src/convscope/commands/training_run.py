@@ -139,7 +139,7 @@ class TrainingRun:
         self.marks = staging.logged_before(self.folder) if resumed and self.processes.first else None
 
     def _open_trackers(self) -> None:
-        config, sweep = self.config, sweep_path()
+        config, sweep, resumed = self.config, sweep_path(), self.asked.resumed
         self.loggers, self.notices = build_loggers(
             config.logger.names,
             self.folder,
