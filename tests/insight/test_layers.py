@@ -72,6 +72,14 @@ class Windows(Net):
         return self.layer(x).mean((2, 3)).reshape(n, 4, c).mean(1)
 
 
+class FoldedGroups(Net):
+    """Whole maps of some of the channels, as of the heads of multiscale attention: more than there are pictures."""
+
+    def middle(self, x):
+        n, c, h, w = x.shape
+        return self.layer(x.reshape(n * 2, c // 2, h, w)).mean((2, 3)).reshape(n, c)
+
+
 class Transposed(Net):
     def middle(self, x):
         return self.layer(x.transpose(2, 3)).mean((2, 3))
@@ -80,7 +88,7 @@ class Transposed(Net):
 SHAPES = {
     ChannelsAtTheEnd: "(N, 6, 8, 8)", SquareChannelsAtTheEnd: "(N, 8, 8, 8)", Tokens: "(N, 48, 8)",
     ClassToken: "(N, 49, 8)", Heads: "(N, 2, 48, 4)", Flat: "(N, 8, 48)", FlatMap: "(N, 8, 1, 48)",
-    Windows: "(N·4, 8, 3, 4)", Transposed: "(N, 8, 8, 6)",
+    Windows: "(N·4, 8, 3, 4)", FoldedGroups: "(N·2, 4, 6, 8)", Transposed: "(N, 8, 8, 6)",
 }  # fmt: skip
 
 
@@ -122,6 +130,15 @@ def test_flattened_maps_and_single_places_after_the_last_map_are_no_maps():
     network, inputs = small()
     assert find_spatial_layer(network, inputs, None)[0] == "pool"
     assert spatial_layers(network, inputs)["pool"] == (8, 4, 4)
+
+
+@pytest.mark.slow
+def test_heads_folded_into_the_batch_are_no_choice():
+    import timm
+
+    layers = spatial_layers(timm.create_model("mvitv2_tiny", num_classes=5).eval(), torch.zeros(1, 3, 224, 224))
+    assert "stages.0.blocks.0.attn.pool_q" in layers  # of one head
+    assert "stages.1.blocks.0.attn.pool_q" not in layers
 
 
 TRANSFORMERS = ["vit_tiny_patch16_224", "swin_tiny_patch4_window7_224", "mambaout_femto"]

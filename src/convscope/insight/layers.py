@@ -25,7 +25,7 @@ class _Output:
     Attributes:
         shape: With the batch.
         spatial: Whether it is a feature map: (1, C, H, W), H and W along the rows and columns of the picture, with
-            more than one place.
+            more than one place. More than one in the batch are heads, groups or windows that were folded into it.
         places: Whether it has several places of the picture in any order, such as tokens or maps (1, H, W, C).
     """
 
@@ -69,7 +69,14 @@ def _output(shape: tuple[int, ...], reach: Reach | None) -> _Output:
     # The input axes that each dimension runs along; -1 is none, as of batch and channels.
     along = [{axis for axis, count, _ in dimension if count > 1} for dimension in reach.layout]
     places = len(shape) > 2 and any(axis >= 0 for axes in along for axis in axes)
-    spatial = places and len(shape) == 4 and along[0] | along[1] <= {-1} and along[2] <= {0} and along[3] <= {1}
+    spatial = (
+        places
+        and len(shape) == 4
+        and shape[0] == 1  # that of the traced input
+        and along[1] <= {-1}
+        and along[2] <= {0}
+        and along[3] <= {1}
+    )
     return _Output(shape, spatial, places)
 
 
