@@ -80,6 +80,18 @@ class FoldedGroups(Net):
         return self.layer(x.reshape(n * 2, c // 2, h, w)).mean((2, 3)).reshape(n, c)
 
 
+class Rows(Net):
+    """One axis only, as of networks for sounds that take the mean of the frequencies first."""
+
+    def middle(self, x):
+        return self.layer(x.mean(3, keepdim=True)).mean((2, 3))
+
+
+class Columns(Net):
+    def middle(self, x):
+        return self.layer(F.adaptive_max_pool2d(x, (1, None))).mean((2, 3))
+
+
 class Transposed(Net):
     def middle(self, x):
         return self.layer(x.transpose(2, 3)).mean((2, 3))
@@ -89,6 +101,7 @@ SHAPES = {
     ChannelsAtTheEnd: "(N, 6, 8, 8)", SquareChannelsAtTheEnd: "(N, 8, 8, 8)", Tokens: "(N, 48, 8)",
     ClassToken: "(N, 49, 8)", Heads: "(N, 2, 48, 4)", Flat: "(N, 8, 48)", FlatMap: "(N, 8, 1, 48)",
     Windows: "(N·4, 8, 3, 4)", FoldedGroups: "(N·2, 4, 6, 8)", Transposed: "(N, 8, 8, 6)",
+    Rows: "(N, 8, 6, 1)", Columns: "(N, 8, 1, 8)",
 }  # fmt: skip
 
 
@@ -124,6 +137,39 @@ def test_a_map_that_comes_back_is_taken():
             return self.layer(tokens.transpose(1, 2).reshape(x.shape)).mean((2, 3))
 
     assert find_spatial_layer(Back(), torch.randn(1, 3, 12, 16), None)[0] == "layer"
+
+
+class Window(Net):
+    """A last window as high as the map that it moves along, as LeNet's C5."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Conv2d(8, 8, 4)
+
+    def middle(self, x):
+        return self.layer(x).mean((2, 3))
+
+
+class Stride(Net):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Conv2d(8, 8, 3, stride=2, padding=1)
+
+    def middle(self, x):
+        return self.layer(x).mean((2, 3))
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "last"),
+    [(Window, (8, 16), "layer"), (Window, (16, 8), "layer"), (Window, (8, 8), "stem"), (Stride, (16, 2), "layer"),
+     (Rows, (16, 1), "layer"), (Columns, (1, 16), "layer")],
+)  # fmt: skip
+def test_one_place_along_an_axis_may_be_a_map_of_both(kind, size, last):
+    """Where windows came down to it, or the picture itself has one; of one place in all, it is that before it."""
+    network = kind()
+    if 1 in size:
+        network.stem = nn.Conv2d(3, 8, 1)
+    assert find_spatial_layer(network, torch.randn(2, 3, *size), None)[0] == last
 
 
 def test_flattened_maps_and_single_places_after_the_last_map_are_no_maps():

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from convscope.errors import UserError
-from convscope.insight.reach import Reach
+from convscope.insight.reach import Reach, digits
 from convscope.insight.tracing_inputs import follow_inputs
 
 MOST_NAMES = 40  # in a message
@@ -59,11 +59,11 @@ def _outputs(model: nn.Module, inputs: torch.Tensor) -> dict[str, _Output]:
         with torch.inference_mode(False):
             example = inputs[:1].detach().clone(memory_format=torch.contiguous_format)
         outputs = follow_inputs(model, (example,)).outputs
-        known[size] = {path: _output(*output) for path, output in outputs.items() if path}
+        known[size] = {path: _output(*output, size[1:]) for path, output in outputs.items() if path}
     return known[size]
 
 
-def _output(shape: tuple[int, ...], reach: Reach | None) -> _Output:
+def _output(shape: tuple[int, ...], reach: Reach | None, picture: tuple[int, ...]) -> _Output:
     if reach is None or len(reach.layout) != len(shape):
         return _Output(shape, spatial=False, places=False)
     # The input axes that each dimension runs along; -1 is none, as of batch and channels.
@@ -76,8 +76,14 @@ def _output(shape: tuple[int, ...], reach: Reach | None) -> _Output:
         and along[1] <= {-1}
         and along[2] <= {0}
         and along[3] <= {1}
+        and not any(_pooled(reach, axis) for axis, size in enumerate(picture) if size > 1)
     )
     return _Output(shape, spatial, places)
+
+
+def _pooled(reach: Reach, axis: int) -> bool:
+    """Whether a mean or a maximum left one place for all of ``axis``, not a window on a small input."""
+    return reach.maps[axis] is None and not digits(reach.layout, axis)
 
 
 def find_spatial_layer(model: nn.Module, inputs: torch.Tensor, layer: str | nn.Module | None) -> tuple[str, nn.Module]:
