@@ -128,6 +128,51 @@ def test_what_is_no_map_along_both_axes_is_refused_in_a_line(kind, method):
     assert maps.shape == (2, *pictures(kind).shape[2:])
 
 
+class Lost(Net):
+    """A map like any other, of a function that is not followed; pooled to one place in a layer of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.pool = nn.AdaptiveAvgPool2d(1)
+
+    def middle(self, x):
+        x = F.fold(F.unfold(x, 3, padding=1), x.shape[2:], 3, padding=1)
+        return self.pool(self.layer(x)).flatten(1)
+
+
+class LostInTheChannels(Lost):
+    """There, the places are taken to lie in the longest dimension: the channels, which outlast the pooling."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.dense = nn.Conv2d(3, 64, 2, stride=2), nn.Linear(64, 5)
+
+
+class LostBeside(LostInTheChannels):
+    """The rows are in two dimensions then."""
+
+    def middle(self, x):
+        lost = F.fold(F.unfold(x, 3, padding=1), x.shape[2:], 3, padding=1)
+        return self.pool(self.layer(x + lost)).flatten(1)
+
+
+@pytest.mark.parametrize(("kind", "channels"), [(Lost, 8), (LostInTheChannels, 64), (LostBeside, 64)])
+def test_a_map_whose_axes_are_not_known_is_called_that(kind, channels):
+    unknown = "and it is not known which of its dimensions run along the rows and columns of the image"
+    with pytest.raises(UserError) as refused:
+        find_spatial_layer(kind(), pictures(kind), None)
+    assert str(refused.value) == (
+        f"the network's last map, of layer, is (N, {channels}, 6, 8), {unknown}; name another with layer=, of: stem; "
+        f"{OTHER}"
+    )
+    with pytest.raises(UserError) as refused:
+        find_spatial_layer(kind(), pictures(kind), "layer")
+    assert str(refused.value) == (
+        f"layer=layer: puts out (N, {channels}, 6, 8), {unknown}; these layers put out a feature map (N, C, H, W) "
+        f"along both axes of the image: stem; {OTHER}"
+    )
+
+
 def test_a_map_that_comes_back_is_taken():
     class Back(Net):
         """Tokens in between, as in networks of convolutions and attention."""

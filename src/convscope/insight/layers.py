@@ -16,6 +16,7 @@ from convscope.insight.tracing_inputs import follow_inputs
 MOST_NAMES = 40  # in a message
 
 AXES = "(N, C, H, W) along both axes of the image"
+UNKNOWN = "and it is not known which of its dimensions run along the rows and columns of the image"
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,13 @@ class _Output:
         spatial: Whether it is a feature map: (1, C, H, W), H and W along the rows and columns of the picture, with
             more than one place. More than one in the batch are heads, groups or windows that were folded into it.
         places: Whether it has several places of the picture in any order, such as tokens or maps (1, H, W, C).
+        unknown: Whether it may be a feature map: its rows or columns were lost on the way.
     """
 
     shape: tuple[int, ...]
     spatial: bool
     places: bool
+    unknown: bool = False
 
     def __str__(self) -> str:
         batch, *rest = self.shape
@@ -68,17 +71,19 @@ def _output(shape: tuple[int, ...], reach: Reach | None, picture: tuple[int, ...
         return _Output(shape, spatial=False, places=False)
     # The input axes that each dimension runs along; -1 is none, as of batch and channels.
     along = [{axis for axis, count, _ in dimension if count > 1} for dimension in reach.layout]
-    places = len(shape) > 2 and any(axis >= 0 for axes in along for axis in axes)
+    # Places in the channels of a single place, (1, C, 1, 1), are as in (1, C).
+    places = any(size > 1 for size in shape[2:]) and any(axis >= 0 for axes in along for axis in axes)
+    maps = places and len(shape) == 4 and shape[0] == 1  # that of the traced input
     spatial = (
-        places
-        and len(shape) == 4
-        and shape[0] == 1  # that of the traced input
+        maps
         and along[1] <= {-1}
         and along[2] <= {0}
         and along[3] <= {1}
         and not any(_pooled(reach, axis) for axis, size in enumerate(picture) if size > 1)
     )
-    return _Output(shape, spatial, places)
+    axes = [axis for axis, size in enumerate(picture) if size > 1]
+    unknown = maps and not spatial and any(_lost(reach, axis, shape[2 + axis]) for axis in axes)
+    return _Output(shape, spatial, places, unknown)
 
 
 def _pooled(reach: Reach, axis: int) -> bool:
@@ -86,12 +91,19 @@ def _pooled(reach: Reach, axis: int) -> bool:
     return reach.maps[axis] is None and not digits(reach.layout, axis)
 
 
+def _lost(reach: Reach, axis: int, size: int) -> bool:
+    """Whether ``axis``, of ``size`` places in a feature map, has none that are known, or the same ones twice."""
+    weights = [weight for _, weight in digits(reach.layout, axis)]
+    return size > 1 if not weights else len({*weights}) < len(weights)
+
+
 def find_spatial_layer(model: nn.Module, inputs: torch.Tensor, layer: str | nn.Module | None) -> tuple[str, nn.Module]:
     """Path and module of ``layer`` (its path, or itself), or of the last one with a feature map.
 
     Raises:
         UserError: It does not exist, or puts out no feature map; those that do are listed. Or none is named, and the
-            network goes on with places that are in another order after its last feature map, as transformers do.
+            network goes on with places that are in another order after its last feature map, as transformers do, or
+            in one that is not known.
     """
     outputs, spatial = _outputs(model, inputs), spatial_layers(model, inputs)
     instead = "or choose a method without a layer, such as gradient"
@@ -100,8 +112,9 @@ def find_spatial_layer(model: nn.Module, inputs: torch.Tensor, layer: str | nn.M
         if last is None:
             raise UserError("the network has no layer that puts out a feature map (N, C, H, W) of more than one place")
         if last not in spatial:
+            but = UNKNOWN if outputs[last].unknown else f"and not {AXES}"
             raise UserError(
-                f"the network's last map, of {last}, is {outputs[last]}, and not {AXES}; name another with layer=, of: "
+                f"the network's last map, of {last}, is {outputs[last]}, {but}; name another with layer=, of: "
                 f"{_listed(spatial)}; {instead}"
             )
         return last, model.get_submodule(last)
@@ -113,8 +126,12 @@ def find_spatial_layer(model: nn.Module, inputs: torch.Tensor, layer: str | nn.M
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         raise UserError(f"layer={named}: the network has no such layer{hint}; with a feature map: {_listed(spatial)}")
     if path not in spatial:
-        found = f"puts out {outputs[path]}, which is no" if path in outputs else "puts out no"
-        raise UserError(f"layer={path}: {found} feature map {AXES}; these layers do: {_listed(spatial)}; {instead}")
+        found, these = f"puts out no feature map {AXES}", "do"
+        if path in outputs:
+            found = f"puts out {outputs[path]}, which is no feature map {AXES}"
+            if outputs[path].unknown:
+                found, these = f"puts out {outputs[path]}, {UNKNOWN}", f"put out a feature map {AXES}"
+        raise UserError(f"layer={path}: {found}; these layers {these}: {_listed(spatial)}; {instead}")
     return path, modules[path]
 
 
