@@ -45,6 +45,16 @@ def test_each_ending_is_found_and_decoded(ending: str, make_folder: MakeFolder) 
     assert pictures_of_files(root / "a", SEEN, 9).names == ["0000.png", f"photo.{ending}"]
 
 
+@pytest.mark.parametrize("ending", ["jif", "jfi", "pjpeg", "PJP"])
+def test_endings_of_jpeg_files_that_pillow_does_not_register(ending: str, make_folder: MakeFolder) -> None:
+    root = make_folder({"a": 1, "b": 1})
+    Image.fromarray(picture(1)).save(root / "a" / f"photo.{ending}", "JPEG")
+    source = evaluation_folder(root)
+    assert source.splits["test"].names == ["a/0000.png", f"a/photo.{ending}", "b/0000.png"]
+    assert source.splits["test"].read(1).shape == picture(1).shape
+    assert source.warnings == ()
+
+
 def test_grey_maps_and_bitmaps(make_folder: MakeFolder) -> None:
     root = make_folder({"a": 1, "b": 1})
     Image.fromarray(picture(1)[..., 0]).save(root / "a" / "1.pgm")

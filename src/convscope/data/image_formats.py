@@ -15,6 +15,7 @@ FORMATS = [
     *("PCX", "PSD", "QOI", "SGI", "SUN", "XBM", "XPM", "TGA"),
 ]
 OPTIONAL = {"AVIF": "avif", "JPEG2000": "jpg_2000", "WEBP": "webp"}  # what Pillow may have been built without
+JPEG_TOO = {".jif", ".jfi", ".pjpeg", ".pjp"}  # endings of JPEG files that Pillow reads, and does not register
 FLOATS = {".pfm"}  # of FORMATS, but of pixels that have no range
 UNREADABLE = FLOATS | {
     *(".heic", ".heif", ".hif", ".jxl", ".jxr", ".svg", ".svgz", ".eps", ".ps", ".ai", ".wmf", ".emf", ".exr", ".hdr"),
@@ -43,7 +44,7 @@ def image_endings() -> frozenset[str]:
     Image.init()
     readable = {name for name in FORMATS if name not in OPTIONAL or features.check(OPTIONAL[name])}
     endings = {ending for ending, name in Image.registered_extensions().items() if name in readable}
-    return frozenset(endings - FLOATS)
+    return frozenset((endings | JPEG_TOO) - FLOATS)
 
 
 def ending_of(name: str) -> str:
