@@ -45,6 +45,16 @@ class JoinedAlone(Flattened):
         return self.dense(x.view(-1, 10, 10).sin().unflatten(0, (len(x), 8)).flatten(1))
 
 
+class Asserting(Flattened):
+    """What it wants is no matter of PyTorch's."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.activation(self.norm(self.conv(x)))
+        if not x.is_contiguous():
+            raise AssertionError  # as `assert` does; pytest would give it words
+        return self.dense(x.flatten(1))
+
+
 def network(kind: type[nn.Module] = Viewed) -> nn.Module:
     torch.manual_seed(0)
     return experienced(kind())
@@ -56,7 +66,7 @@ def pictures(layout: torch.memory_format = torch.contiguous_format) -> torch.Ten
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, LAST], ids=["contiguous", "channels last"])
-@pytest.mark.parametrize("kind", [Viewed, JoinedAlone])
+@pytest.mark.parametrize("kind", [Viewed, JoinedAlone, Asserting])
 @pytest.mark.parametrize("method", saliency.METHODS)
 def test_every_method_gives_the_maps_of_the_same_network_that_flattens(method, kind, layout):
     viewed, inputs = network(kind), pictures(layout)
@@ -87,7 +97,7 @@ def test_everything_else_works_too(layout):
 
 def test_folded_weights_lie_as_the_network_takes_them():
     """It is the weights, too, that make the output of a convolution channels last."""
-    for kind, expected in ((Viewed, False), (Flattened, True)):
+    for kind, expected in ((Viewed, False), (Asserting, False), (Flattened, True)):
         forward = FoldedForward(network(kind).eval(), pictures())
         weight, _ = forward._folded[0]
         assert (forward.channels_last, weight.is_contiguous(memory_format=LAST)) == (expected, expected)
@@ -102,6 +112,9 @@ def test_a_training_lays_weights_channels_last_only_where_the_network_runs_so():
     assert viewed.conv.weight.is_contiguous()
     assert viewed.training
     viewed(pictures()).sum().backward()
+    asserting = network(Asserting)
+    assert lay_channels_last(asserting, (3, 12, 12)) == "AssertionError"
+    assert asserting.conv.weight.is_contiguous()
     assert lay_channels_last(flattened, (3, 12, 12)) is None
     assert flattened.conv.weight.is_contiguous(memory_format=LAST)
 

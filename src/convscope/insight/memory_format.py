@@ -14,10 +14,10 @@ def lay_channels_last(network: nn.Module, shape: tuple[int, int, int]) -> str | 
         shape: C, H and W of a picture.
 
     Returns:
-        None where it runs; else the reason in PyTorch's words, and the weights are contiguous.
+        None where it runs; else the reason in the words of PyTorch or of the network, and the weights are contiguous.
 
     Raises:
-        RuntimeError: It does not run on contiguous inputs either.
+        Exception: It does not run on contiguous inputs either; what it raises there.
     """
     reference = next(network.parameters(), torch.empty(0))
     dtype = reference.dtype if reference.is_floating_point() else torch.float32
@@ -26,9 +26,9 @@ def lay_channels_last(network: nn.Module, shape: tuple[int, int, int]) -> str | 
     try:
         with undisturbed(network), torch.no_grad():
             network(zeros.clone(memory_format=torch.channels_last))
-    except RuntimeError as error:
+    except Exception as error:  # of any kind: some networks assert that their maps are contiguous
         network.to(memory_format=torch.contiguous_format)
         with undisturbed(network), torch.no_grad():
             network(zeros)
-        return " ".join(str(error).split()).partition(" (")[0]
+        return " ".join(str(error).split()).partition(" (")[0] or type(error).__name__
     return None
