@@ -6,7 +6,7 @@ import pytest
 from drawn_pictures import MakeFolder
 
 from convscope.data.image_folder import evaluation_folder, image_folder
-from convscope.data.split_names import split_of_name
+from convscope.data.split_names import split_names, split_of_name
 from convscope.data.text_cutting import Cutting
 from convscope.data.text_files import evaluation_texts, text_files
 from convscope.errors import UserError
@@ -15,20 +15,47 @@ from convscope.errors import UserError
 @pytest.mark.parametrize(
     ("split", "names"),
     [
-        ("train", "train Train TRAIN training Training train_set trainset training-data TrainImages"),
+        ("train", "train Train TRAIN training Training train_set trainset training-data TrainImages trn"),
         ("validation", "val valid validation dev VAL Validation val_set dev-set"),
-        ("test", "test testing Testing TEST test_set testing_data test-images eval evaluation"),
+        ("test", "test testing Testing TEST test_set testing_data test-images eval evaluation tst"),
         (None, "trains steam_train tests contest attest traine development testament trained valley evil set data"),
     ],
 )
 def test_names_of_splits(split: str | None, names: str) -> None:
     assert {name: split_of_name(name) for name in names.split()} == dict.fromkeys(names.split(), split)
-    assert split_of_name("Training Set") == "train"
+    assert split_of_name("Training Set") == split_of_name(" train ") == "train"
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ("seg_train seg_test", "train test"),
+        ("seg_train seg_test seg_pred", "train test None"),
+        ("Data.TRN data.tst data.val", "train test validation"),
+        ("my-train-images my-dev-images", "train validation"),
+        ("train2017 val2017", "train validation"),
+        ("test_train test_test", "train test"),
+        ("seg_val seg_test", "None None"),  # without train they may be anything
+        ("seg_train other_test", "None None"),
+        ("bullet_train toy_train test", "None None test"),
+    ],
+)
+def test_names_that_are_alike_but_for_the_split(names: str, expected: str) -> None:
+    found = split_names(names.split())
+    assert [str(found.get(name)) for name in names.split()] == expected.split()
 
 
 @pytest.mark.parametrize(
     ("train", "validation", "test"),
-    [("Training", "Validation", "Testing"), ("TRAIN", "DEV", "TEST"), ("train_set", "val_set", "test_set")],
+    [
+        ("Training", "Validation", "Testing"),
+        ("TRAIN", "DEV", "TEST"),
+        ("train_set", "val_set", "test_set"),
+        ("seg_train", "seg_val", "seg_test"),
+        ("trn", "val", "tst"),
+        ("train ", " val", "test "),
+        ("train/train", "val", "test/test"),
+    ],
 )
 def test_folders_of_images(train: str, validation: str, test: str, make_folder: MakeFolder) -> None:
     counts = {train: 3, validation: 2, test: 1}
@@ -37,6 +64,18 @@ def test_folders_of_images(train: str, validation: str, test: str, make_folder: 
     assert (source.classes, source.warnings) == (("glioma", "none"), ())
     assert source.sizes == {"train": 6, "validation": 4, "test": 2}
     assert evaluation_folder(root).splits["test"].names == [f"{test}/glioma/0000.png", f"{test}/none/0000.png"]
+
+
+def test_folders_within_folders_of_their_names(make_folder: MakeFolder) -> None:
+    """As the images of an archive that was unpacked into a folder of its name; beside others that are no splits."""
+    names = ["seg_train/seg_train/sea", "seg_train/seg_train/ice", "seg_test/seg_test/sea", "seg_test/seg_test/ice"]
+    root = make_folder({**dict.fromkeys(names, 20), "seg_pred/seg_pred": 2})
+    source = image_folder(root)
+    assert (source.classes, source.sizes["test"]) == (("ice", "sea"), 40)
+    assert source.warnings == (
+        f"{root}: passed over 'seg_pred', beside the folders of the splits",
+        f"{root} has no folder for every split: validation (15%) cut from train",
+    )
 
 
 def write_texts(root: Path, counts: dict[str, int]) -> Path:
@@ -70,6 +109,19 @@ def test_a_class_may_be_called_like_a_split(alone: str, make_folder: MakeFolder,
     names = sorted([alone, "bus", "car"])
     assert image_folder(make_folder(dict.fromkeys(names, 9))).classes == tuple(names)
     assert text_files(write_texts(tmp_path / "texts", dict.fromkeys(names, 20)), Cutting()).classes == tuple(names)
+
+
+@pytest.mark.parametrize(
+    ("names", "like"),
+    [("train bus car", "'train'"), ("test1 train2", "'test1', 'train2'"), ("a_train b_test c", "'a_train', 'b_test'"),
+     ("bullet_train toy_train bus", ""), ("latest contest", "")],
+)  # fmt: skip
+def test_classes_called_like_splits_are_said(names: str, like: str, make_folder: MakeFolder, tmp_path: Path) -> None:
+    root = make_folder(dict.fromkeys(names.split(), 9))
+    count = "count as classes; folders of splits are called train, val and test, and hold class folders"
+    assert image_folder(root).warnings == ((f"{root}: {like} {count}",) if like else ())
+    texts = write_texts(tmp_path / "texts", dict.fromkeys(names.split(), 20))
+    assert text_files(texts, Cutting()).warnings == ((f"{texts}: {like} {count}",) if like else ())
 
 
 def test_folders_that_are_neither_are_refused(make_folder: MakeFolder) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from convscope.data.decoding import DECODER_VERSION, decode_image
 from convscope.data.image_formats import USUAL, LeftOut, is_image_name
 from convscope.data.image_source import SPLITS, ImageSource, ImageSplit, content_key
+from convscope.data.split_names import classes_like_splits
 from convscope.data.split_names import split_folders as find_split_folders
 from convscope.data.stratification import cut_missing_splits
 from convscope.errors import UserError
@@ -78,6 +79,7 @@ def image_folder(
     else:
         classes = _class_names(folder)
         files = {"train": _scan(folder, folder, classes, left_out)}
+        warnings += classes_like_splits(folder, classes)
     warnings += left_out.sentences(folder)
     rows = cut_missing_splits(
         np.array([file.label for file in files["train"]]),
@@ -206,7 +208,8 @@ def _relative(path: str, root: Path) -> str:
 
 
 def _passed_over(folder: Path, split_folders: dict[str, Path]) -> list[str]:
-    others = [name for name in _subfolders(folder) if folder / name not in split_folders.values()]
+    taken = {path.name for path in split_folders.values()}
+    others = [name for name in _subfolders(folder) if name not in taken]
     return [f"{folder}: passed over {_quoted(others)}, beside the folders of the splits"] if others else []
 
 

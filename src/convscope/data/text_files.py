@@ -7,7 +7,7 @@ from pathlib import Path
 from convscope.data.label_values import class_names, missing_labels
 from convscope.data.sentence_sets import labelled_source
 from convscope.data.separated_tables import read_csv, read_tsv
-from convscope.data.split_names import split_folders, split_of_name
+from convscope.data.split_names import classes_like_splits, split_folders, split_of_name
 from convscope.data.text_cutting import Cutting
 from convscope.data.text_reading import read_lines, read_text
 from convscope.data.text_source import TextSource, numbered
@@ -117,6 +117,7 @@ def _read_folders(path: Path, encoding: str) -> tuple[Path, Labelled, tuple[str,
     splits = split_folders(path, names)
     others = sorted({*names} - {folder.name for folder in splits.values()}) if splits else []
     warnings = [f"{path}: passed over {', '.join(others)}, beside the folders of the splits"] if others else []
+    warnings += [] if splits else classes_like_splits(path, names)
     found = {split: _class_folders(folder, encoding, warnings) for split, folder in (splits or {"train": path}).items()}
     return path, found, tuple(warnings)
 
