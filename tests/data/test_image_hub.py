@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, Value, config
-from drawn_pictures import picture
+from drawn_pictures import MakeFolder, picture
 from PIL import Image as Pillow
 
 from convscope.data import hub_sets
+from convscope.data.hub_files import files_of_splits
 from convscope.data.image_hub import image_hub
 from convscope.data.image_source import BadImage
 from convscope.errors import UserError
@@ -44,6 +45,60 @@ def write_parquet(root: Path, **splits: Dataset) -> Path:
     for name, dataset in splits.items():
         dataset.to_parquet(root / "data" / f"{name}-00000-of-00001.parquet")
     return root
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("Training.parquet", "Testing.parquet"),
+        ("Train.parquet", "Test.parquet"),
+        ("Train-00000-of-00001.parquet", "test.parquet"),  # of which `datasets` finds one alone
+        ("train.parquet", "TEST_1.parquet"),
+        ("new [2]/Train.parquet", "new [2]/Test.parquet"),
+        ("data/seg_Train.parquet", "data/seg_Test.parquet"),
+        ("TRAIN/a.parquet", "Test/a.parquet"),
+        ("trn/train.parquet", "tst/train.parquet"),
+    ],
+)
+def test_files_of_splits_that_datasets_does_not_tell_apart(tmp_path: Path, train: str, test: str) -> None:
+    for name, dataset in ((train, made(40)), (test, renamed(made(6, 100)))):
+        (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
+        dataset.to_parquet(tmp_path / "set" / name)
+    source = image_hub(str(tmp_path / "set"))
+    assert source.sizes == {"train": 34, "validation": 6, "test": 6}
+    assert np.array_equal(source.splits["test"].read(1), picture(101))
+    assert [source.classes[label] for label in source.splits["test"].labels] == ["no", "yes"] * 3
+
+
+def renamed(dataset: Dataset) -> Dataset:
+    """The same classes with other numbers: they are those of the files of each split."""
+    features = dataset.features.copy()
+    features["label"] = ClassLabel(names=["yes", "no"])
+    return dataset.map(lambda row: {"label": 1 - row["label"]}, features=features)
+
+
+def test_folders_of_images_by_split_and_class(tmp_path: Path, make_folder: MakeFolder) -> None:
+    counts = {"Training/a": 20, "Training/b": 20, "Testing/a": 3, "Testing/b": 2, "more/a": 1}
+    source = image_hub(str(make_folder(counts)))
+    assert (source.classes, source.sizes["test"]) == (("a", "b"), 5)
+    assert sum(source.sizes.values()) == 45
+
+
+def test_what_is_no_split_is_left_to_datasets(tmp_path: Path, make_folder: MakeFolder) -> None:
+    root = make_folder({"Train": 9, "bus": 9, "Tram/Test": 9})  # classes
+    assert files_of_splits(root) is None
+    root = make_folder({"a": 9, "b": 9}, "lists")
+    for name in ("Train.txt", "Test.txt", "a/Train 1.png", "a/Test 2.png"):
+        (root / name).write_bytes(b"")
+    assert files_of_splits(root) is None
+    for name in ("train/a", "test_set/a", "seg-val/b"):
+        (tmp_path / "known" / name).mkdir(parents=True)
+        (tmp_path / "known" / name / "1.png").write_bytes(b"")
+    assert files_of_splits(tmp_path / "known") is None
+    (tmp_path / "known" / "test_set").rename(tmp_path / "known" / "Test")
+    assert files_of_splits(tmp_path / "known") == {"test": ["Test/**"], "train": ["train/**"]}
+    (tmp_path / "known" / "README.md").write_text("---\nconfigs:\n- config_name: default\n---\n")
+    assert files_of_splits(tmp_path / "known") is None
 
 
 @pytest.mark.parametrize("form", ["parquet", "saved"])

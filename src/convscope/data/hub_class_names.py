@@ -12,18 +12,20 @@ if TYPE_CHECKING:
 ClassNames = dict[str, tuple[str, ...]]  # of each column of class labels
 
 
-def restore_class_names(loaded: Mapping[str, "Dataset"], path: str, config: str | None) -> None:
+def restore_class_names(
+    loaded: Mapping[str, "Dataset"], path: str, config: str | None, given: Mapping[str, list[str]] | None = None
+) -> None:
     """Give the label columns of each split of ``loaded`` the class names that stand in that split's own files.
 
     `datasets` keeps the numbers of Parquet and Arrow files, but takes the names from the first file of all. Where the
     files agree, nothing changes: a data card may name the classes better than they do. ``path`` is a folder, or a
-    set of the hub, of which the files in the local cache are read.
+    set of the hub, of which the files in the local cache are read. ``given`` is the ``data_files`` it was loaded with.
 
     Raises:
         UserError: The files of one split number the classes differently.
     """
     folder = Path(path) if Path(path).is_dir() else _cached_files(path)
-    files = {} if folder is None else _data_files(folder, config)
+    files = {} if folder is None else _data_files(folder, config, given)
     names = {split: _names_of_split(files[split], split, path) for split in loaded if split in files}
     for column in {column for of_split in names.values() for column in of_split}:
         if len({of_split[column] for of_split in names.values() if column in of_split}) > 1:
@@ -49,13 +51,13 @@ def _cached_files(repository: str) -> Path | None:
         return None
 
 
-def _data_files(folder: Path, config: str | None) -> dict[str, list[Path]]:
+def _data_files(folder: Path, config: str | None, given: Mapping[str, list[str]] | None) -> dict[str, list[Path]]:
     """The Parquet and Arrow files of each split."""
     from datasets import load_dataset_builder
     from datasets.exceptions import DatasetsError
 
     try:
-        files = load_dataset_builder(str(folder), name=config).config.data_files or {}
+        files = load_dataset_builder(str(folder), name=config, data_files=given).config.data_files or {}
     except (DatasetsError, OSError, ValueError):
         return {}
     return {

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from convscope.data.hub_class_names import restore_class_names
+from convscope.data.hub_files import files_of_splits
 from convscope.data.label_values import class_names, is_number, missing_labels, refuse_lists
 from convscope.data.split_names import split_of_name
 from convscope.errors import UserError
@@ -56,9 +57,10 @@ def _call_datasets(path: str, config: str | None, said: str) -> Mapping[str, "Da
         if any(file.exists() for file in saved):
             loaded = datasets.load_from_disk(path)
         else:
-            loaded = datasets.load_dataset(path, name=config)
+            files = files_of_splits(Path(path)) if Path(path).is_dir() else None
+            loaded = datasets.load_dataset(path, name=config, data_files=files)
             if isinstance(loaded, Mapping):
-                restore_class_names(loaded, path, config)
+                restore_class_names(loaded, path, config, files)
     except (DatasetsError, OSError, ValueError, RuntimeError) as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         if error.__cause__ is not None and (cause := str(error.__cause__).strip().partition("\n")[0]):

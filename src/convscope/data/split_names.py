@@ -7,7 +7,7 @@ from pathlib import Path
 
 from convscope.errors import UserError
 
-# The words that `datasets` knows, too (datasets.data_files, SPLIT_KEYWORDS), and two without vowels.
+UNKNOWN_TO_DATASETS = {"trn", "tst"}  # the others are its words, too (datasets.data_files, SPLIT_KEYWORDS)
 WORDS = {
     "train": "train",
     "trn": "train",
