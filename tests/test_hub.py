@@ -6,10 +6,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from convscope import hub
+from convscope.errors import UserError
 from convscope.hub import reachable
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
@@ -31,6 +33,16 @@ def trickles(connection: socket.socket, path: str) -> None:
 
 def stops_after_its_headers(connection: socket.socket, path: str) -> None:
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+    connection.recv(1)
+
+
+def refuses_and_stops(connection: socket.socket, path: str) -> None:
+    connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 1000\r\n\r\n")
+    connection.recv(1)
+
+
+def stops_in_its_body(connection: socket.socket, path: str) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + b"x" * 2048)
     connection.recv(1)
 
 
@@ -111,7 +123,7 @@ def _alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             monkeypatch.delenv(name)
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
     monkeypatch.setattr(hub, "DEADLINE_SECONDS", 0.4)
-    monkeypatch.setattr(hub, "LEAST_SECONDS", 0.1)
+    monkeypatch.setattr(hub, "LIMIT_SECONDS", 0.6)
     reachable.cache_clear()
     yield
     reachable.cache_clear()
@@ -128,14 +140,11 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     return wait_long
 
 
-def test_the_limits_of_two_hosts_add_up_to_less_than_five_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.undo()
-    assert hub.DEADLINE_SECONDS + hub.LEAST_SECONDS < 5
-
-
 @pytest.mark.parametrize(
     ("behave", "expected"),
-    [(answers, True), (status(404), True), (status(401), True), (status(405), True), (status(500), True),
+    [(answers, True), (status(200), True), (status(404), True), (status(401), True), (status(405), True),
+     (status(500), False), (status(429, "Retry-After: 300\r\n"), False), (refuses_and_stops, False),
+     (status(302, "Location: /\r\n"), False),
      (stays_silent, False), (trickles, False), (stops_after_its_headers, False), (hangs_up, False),
      (speaks_no_http, False), (status(502), False), (status(503), False), (status(504), False)],
 )  # fmt: skip
@@ -216,7 +225,7 @@ def test_hosts_that_hang_are_waited_for_together(monkeypatch: pytest.MonkeyPatch
 
     class Silent:
         def __init__(self, address: str) -> None:
-            self.answered, self.started, self.ended = False, sum(waits), self
+            self.fault, self.started, self.ended = hub.UNREACHABLE, sum(waits), self
 
         @property
         def age(self) -> float:
@@ -227,12 +236,17 @@ def test_hosts_that_hang_are_waited_for_together(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(hub, "_Probe", Silent)
     monkeypatch.setattr(hub.time, "monotonic", lambda: sum(waits))
-    monkeypatch.setattr(hub, "DEADLINE_SECONDS", 3.5)
-    monkeypatch.setattr(hub, "LEAST_SECONDS", 1.0)
+    monkeypatch.setattr(hub, "DEADLINE_SECONDS", 3.0)
+    monkeypatch.setattr(hub, "LIMIT_SECONDS", 4.8)
     reachable.begin("https://wandb.example")
-    for host in ("data", "data", "weights", "wandb"):
+    for host in ("data", "data", "weights", "wandb", "old weights", "mlflow"):
         assert not reachable(f"https://{host}.example")
-    assert waits == [3.5, 1.0, 0.0]  # what was begun early has had its time
+    assert waits == pytest.approx([3.0, 0.9, 0.0, 0.45, 0.225])  # what was begun early has had its time
+
+
+def test_any_number_of_hosts_costs_less_than_five_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    assert hub.DEADLINE_SECONDS < hub.LIMIT_SECONDS < 5
 
 
 @pytest.fixture
@@ -249,6 +263,155 @@ def test_drawn_hot_dogs_instead_of_a_silent_hub(mirror) -> None:
     source = hotdog()
     assert source.source == "generated"
     assert source.warnings == ("the hub cannot be reached and data.root is not set: training on generated scenes",)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    ("behave", "fault"),
+    [(status(302, "Location: /\r\n"), "redirects in a circle"), (status(500), "answers HTTP 500"),
+     (status(429, "Retry-After: 300\r\n"), "answers HTTP 429"),
+     (status(200), "answers with something else than its files")],
+)  # fmt: skip
+def test_the_message_says_what_the_hub_answered(mirror, patient, behave, fault) -> None:
+    from convscope.data.hotdog import hotdog
+    from convscope.data.hub_sets import load_hub_set
+
+    mirror.behave = behave
+    patient()
+    assert hotdog().warnings == (f"the hub {fault} and data.root is not set: training on generated scenes",)
+    with pytest.raises(UserError, match=f"the hub {mirror.address} {fault}"):
+        load_hub_set("somebody/birds", None, "wait")
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("name", ["ALL_PROXY", "HTTPS_PROXY"])
+def test_a_socks_proxy_that_the_hubs_library_cannot_use(mirror, serve, monkeypatch, name) -> None:
+    from convscope.data.hotdog import hotdog
+
+    proxy = serve(stays_silent)
+    monkeypatch.setitem(sys.modules, "socksio", None)  # not installed
+    monkeypatch.setenv(name, proxy.address.replace("http:", "socks5h:"))
+    (warning,) = hotdog().warnings
+    assert warning.startswith("the hub cannot be asked through a SOCKS proxy without the package socksio (pip install")
+    assert proxy.connections == mirror.connections == []
+    assert not reachable("https://other.example")
+    assert reachable.fault("https://other.example") == hub.NO_SOCKS
+
+
+@pytest.fixture
+def client(monkeypatch) -> Iterator[Callable[[], Any]]:
+    """Makes the client of the hub's library, with the limits of that moment."""
+    import huggingface_hub
+    from huggingface_hub import constants
+
+    def make() -> Any:
+        hub.give_up_stalled_downloads()
+        huggingface_hub.close_session()
+        return huggingface_hub.get_session()
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    yield make
+    huggingface_hub.close_session()
+
+
+@pytest.mark.timeout(60)
+def test_the_cache_is_read_in_spite_of_a_socks_proxy(mirror, monkeypatch, client) -> None:
+    import huggingface_hub
+
+    hub.give_up_stalled_downloads()
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
+    with hub.cache_only(), pytest.raises(huggingface_hub.errors.OfflineModeIsEnabled):
+        client().get(mirror.address)
+    assert "no_proxy" not in os.environ
+    assert not huggingface_hub.constants.HF_HUB_OFFLINE
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    ("behave", "fault"),
+    [(status(429), "answers HTTP 429"), (status(503, "Retry-After: 300\r\n"), "answers HTTP 503"),
+     (status(302, "Location: /\r\n"), "redirects in a circle"), (stays_silent, hub.SILENT),
+     (refuses_and_stops, hub.SILENT)],
+)  # fmt: skip
+def test_a_hub_that_fails_half_way_is_given_up(mirror, monkeypatch, client, behave, fault) -> None:
+    monkeypatch.setattr(hub, "STALL_SECONDS", 0.3 if fault == hub.SILENT else 30.0)
+    mirror.behave = behave
+    session = client()
+    with pytest.raises(ConnectionError, match=f"127.0.0.1 {fault}"):
+        session.get(mirror.address)
+    asked = len(mirror.connections)
+    with pytest.raises(ConnectionError, match=f"127.0.0.1 {fault}"):
+        session.get(mirror.address)
+    assert not hub.hugging_face_reachable()
+    assert len(mirror.connections) == asked
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("behave", [status(500), hangs_up])
+def test_errors_that_pass_are_left_to_the_library(mirror, monkeypatch, client, behave) -> None:
+    def errors() -> None:
+        try:
+            assert session.get(mirror.address).status_code == 500
+        except hub.network_errors():
+            assert behave is hangs_up
+
+    session = client()
+    monkeypatch.setattr(hub, "PATIENCE_SECONDS", 1000.0)
+    mirror.behave = behave
+    errors()
+    mirror.behave = answers
+    assert session.get(mirror.address).status_code == 200
+    mirror.behave = behave
+    errors()
+    monkeypatch.setattr(hub, "PATIENCE_SECONDS", 0.0)
+    with pytest.raises(ConnectionError):
+        session.get(mirror.address)
+
+
+@pytest.mark.timeout(60)
+def test_a_download_that_brings_nothing_is_given_up(mirror, monkeypatch, client) -> None:
+    mirror.behave = stops_in_its_body
+    with client().stream("GET", mirror.address) as response:
+        response.request.extensions["timeout"]["read"] = 0.3
+        with pytest.raises(hub.network_errors()):  # the library goes on from there
+            list(response.iter_bytes(chunk_size=10_000_000))
+    monkeypatch.setattr(hub, "STALL_SECONDS", 0.3)
+    session = client()
+    mirror.behave = stops_after_its_headers
+    with pytest.raises(ConnectionError, match=hub.SILENT), session.stream("GET", mirror.address) as response:
+        list(response.iter_bytes(chunk_size=10_000_000))
+
+
+@pytest.mark.timeout(60)
+def test_weights_of_a_hub_that_fails_half_way(mirror, patient) -> None:
+    from convscope.models.weights import find_weights
+
+    class Known:
+        name, packaged, hub, cached = "net", None, "net.v1", False
+
+        def hub_address(self) -> str:
+            return mirror.address
+
+        def hub_state(self, offline: bool) -> dict[str, Any]:
+            if not (offline and self.cached):
+                raise ConnectionError("it fell silent\nand more")
+            return {}
+
+    mirror.behave = answers
+    patient()
+    network: Any = Known()
+    weights = find_weights(network, "auto")
+    assert weights.source == "random"
+    assert weights.warning == (
+        "the hub with weights of net (net.v1) did not serve them (it fell silent): training starts from random weights"
+    )
+    with pytest.raises(
+        UserError, match=r"^model.weights=hub: http\S+ did not serve them \(it fell silent\) and [^\n]+$"
+    ):
+        find_weights(network, "hub")
+    network.cached = True
+    assert find_weights(network, "auto").source == find_weights(network, "hub").source == "hub"
 
 
 @pytest.mark.slow
@@ -283,7 +446,8 @@ from convscope.errors import UserError
 from convscope.models.timm_models import architecture
 from convscope.models.weights import find_weights
 network = architecture("resnet18", {})
-for load in (lambda: load_hub_set("some/set", None, "wait"), lambda: find_weights(network, "auto")):
+for load in (lambda: load_hub_set("some/set", None, "wait"), lambda: find_weights(network, "hub")):
+    hub.reachable.cache_clear()
     try:
         load()
     except UserError as error:

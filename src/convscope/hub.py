@@ -1,5 +1,6 @@
 """Does a hub answer? Asked once, known within seconds, before a library spends minutes on finding out."""
 
+import importlib.util
 import os
 import socket
 import ssl
@@ -19,14 +20,16 @@ TORCHVISION = "https://download.pytorch.org"
 # A small file, on the way that every download takes. A mirror that lacks it says so, which is an answer too.
 HUGGING_FACE_FILE = "/timm/resnet18.a1_in1k/resolve/main/config.json"
 
-# Seconds that a process waits for hosts that do not answer: one such host costs the first, each further one the second
-# or more. Two of them, the host of the data and that of the weights, cost less than 5 s in all.
-DEADLINE_SECONDS = 3.5
-LEAST_SECONDS = 1.0
+# Seconds that a process waits for hosts that do not answer: the first for one of them, the second for all together,
+# however many they are. Each further one gets half of what is left.
+DEADLINE_SECONDS = 3.0
+LIMIT_SECONDS = 4.8
 STALL_SECONDS = 10.0  # without a byte, after which a download is given up
+PATIENCE_SECONDS = 2.5  # of errors without a success between them, after which a hub is given up
 BYTES = 1024  # of an answer that have to arrive: some hosts send the first ones and stop
-# A proxy says with these that the host behind it is away, or that it wants a password.
-AWAY = {407, 502, 503, 504}
+UNREACHABLE = "cannot be reached"
+SILENT = "took the request and did not answer within its time limit"
+NO_SOCKS = "cannot be asked through a SOCKS proxy without the package socksio (pip install socksio)"
 
 
 def hugging_face_endpoint() -> str:
@@ -46,13 +49,13 @@ class _Probe:
     """One request to an address, in a daemon thread that is left behind where it hangs."""
 
     def __init__(self, address: str) -> None:
-        self.address, self.answered, self.started = address, False, time.monotonic()
+        self.address, self.fault, self.started = address, UNREACHABLE, time.monotonic()
         self.ended = threading.Event()
         threading.Thread(target=self._ask, daemon=True, name=f"probe of {address}").start()
 
     def _ask(self) -> None:
         try:
-            self.answered = request_answered(self.address)
+            self.fault = request_fault(self.address)
         finally:
             self.ended.set()
 
@@ -64,34 +67,60 @@ class _Probe:
 class Reachable:
     """Whether hosts answer, each asked once in the life of a process.
 
-    A host answers where the beginning of an HTTP response arrives in time, whatever its status, after redirects and
-    through the proxy that the environment names. A connection alone is no answer: proxies and firewalls take them and
-    then keep silent. The time limit is one for everything, name resolution and a slow trickle of bytes included.
+    A host answers where the beginning of an HTTP response arrives in time, after redirects and through the proxy that
+    the environment names; one that is out of order or turns requests away is of no use, and counts as away. A
+    connection alone is no answer: proxies and firewalls take them and then keep silent. The time limit is one for
+    everything, name resolution and a slow trickle of bytes included.
     """
 
     def __init__(self) -> None:
         self._probes: dict[str, _Probe] = {}
-        self._known: dict[str, bool] = {}
+        self._faults: dict[str, str] = {}  # of each host that was asked; "" where it answers
         self._waited = 0.0
+        self._troubled_since: float | None = None
 
     def begin(self, address: str) -> None:
         """Ask ``address`` now, in the background, because it is going to be wanted."""
         asked = _probe_address(address)
-        if asked not in self._known and asked not in self._probes:
+        if asked not in self._faults and asked not in self._probes:
             self._probes[asked] = _Probe(asked)
 
     def __call__(self, address: str) -> bool:
         """Whether the host of ``address`` answers; waits for ``DEADLINE_SECONDS`` at most."""
         asked = _probe_address(address)
-        if asked not in self._known:
+        if asked not in self._faults:
             self.begin(address)
             probe = self._probes.pop(asked)
             started = time.monotonic()
-            probe.ended.wait(max(0.0, max(LEAST_SECONDS, DEADLINE_SECONDS - self._waited) - probe.age))
-            self._known[asked] = probe.answered
-            if not probe.answered:
+            limit = max(DEADLINE_SECONDS - self._waited, (LIMIT_SECONDS - self._waited) / 2)
+            probe.ended.wait(max(0.0, limit - probe.age))
+            self._faults[asked] = probe.fault
+            if probe.fault:
                 self._waited += time.monotonic() - started
-        return self._known[asked]
+        return not self._faults[asked]
+
+    def fault(self, address: str) -> str:
+        """What is wrong with a host that does not answer, to follow its name in a sentence."""
+        return self._faults.get(_probe_address(address)) or UNREACHABLE
+
+    def give_up(self, address: str, fault: str) -> None:
+        """Count the host of ``address`` as away from now on, whatever it answered before."""
+        self._faults[_probe_address(address)] = fault
+
+    def given_up(self, address: str) -> bool:
+        """Whether the host of ``address`` is known to be away; asks nobody."""
+        return bool(self._faults.get(_probe_address(address)))
+
+    def trouble_lasts(self) -> bool:
+        """Note an error of a host; whether there was none but errors for ``PATIENCE_SECONDS``."""
+        now = time.monotonic()
+        if self._troubled_since is None:
+            self._troubled_since = now
+        return now - self._troubled_since >= PATIENCE_SECONDS
+
+    def trouble_ends(self) -> None:
+        """Note a success."""
+        self._troubled_since = None
 
     def cache_clear(self) -> None:
         """Forget all answers."""
@@ -101,29 +130,61 @@ class Reachable:
 reachable = Reachable()
 
 
-def request_answered(address: str) -> bool:
-    """Whether the beginning of a response to a GET request of ``address`` arrives; may hang.
+def request_fault(address: str) -> str:
+    """What is wrong with the response to a GET request of ``address``, "" where it is an answer; may hang."""
+    proxy = _proxy(address)
+    try:
+        if proxy and _is_socks(proxy):
+            if _socks_is_missing(proxy):
+                return NO_SOCKS
+            status, body = _ask_through_socks(address, proxy)
+        else:
+            status, body = _ask(address, proxy)
+    except Exception:  # no connection, no HTTP, no address at all
+        return UNREACHABLE
+    if 300 <= status < 400:
+        return "redirects in a circle"
+    if _turns_away(status):
+        return f"answers HTTP {status}"
+    # Gateways of networks answer for every host, with a page that asks for a password.
+    if status < 300 and address.endswith(HUGGING_FACE_FILE) and (not body or body.lstrip().startswith(b"<")):
+        return "answers with something else than its files"
+    return ""
+
+
+def _turns_away(status: int) -> bool:
+    """Whether a host, or a proxy before it, says that it is out of order, wants a password or has too much to do."""
+    return status in (407, 408, 429) or status >= 500
+
+
+def _ask(address: str, proxy: str | None) -> tuple[int, bytes]:
+    """Status and first bytes of an answer.
 
     The certificate is not checked: the library that comes after does so, with certificates of its own.
     """
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    scheme = urllib.parse.urlsplit(address).scheme
-    proxies = {scheme: proxy} if (proxy := _proxy(address)) else {}
-    if proxies and urllib.parse.urlsplit(proxies[scheme]).scheme.startswith("socks"):
-        return _connects(proxies[scheme])
     opener = urllib.request.build_opener(
-        urllib.request.ProxyHandler(proxies), urllib.request.HTTPSHandler(context=context)
+        urllib.request.ProxyHandler({urllib.parse.urlsplit(address).scheme: proxy} if proxy else {}),
+        urllib.request.HTTPSHandler(context=context),
     )
     request = urllib.request.Request(address, headers={"User-Agent": "convscope"})
     try:
         with opener.open(request, timeout=DEADLINE_SECONDS) as response:
-            response.read(BYTES)
+            return response.status, response.read(BYTES)
     except urllib.error.HTTPError as error:
-        return error.code not in AWAY
-    except Exception:  # no connection, no HTTP, no address at all
-        return False
-    return True
+        with error:
+            return error.code, b"" if _turns_away(error.code) else error.read(BYTES)
+
+
+def _ask_through_socks(address: str, proxy: str) -> tuple[int, bytes]:
+    """As ``_ask``, with the library that the downloads come by: Python's own knows no SOCKS."""
+    library: Any = _library_of(_session())
+    with (
+        library.Client(proxy=proxy, verify=False, follow_redirects=True, timeout=DEADLINE_SECONDS) as client,
+        client.stream("GET", address, headers={"User-Agent": "convscope"}) as response,
+    ):
+        return response.status_code, next(response.iter_bytes(BYTES), b"")
 
 
 def _probe_address(address: str) -> str:
@@ -141,37 +202,78 @@ def _proxy(address: str) -> str | None:
     return proxy if proxy and not urllib.request.proxy_bypass(url.hostname or "") else None
 
 
-def _connects(proxy: str) -> bool:
-    """Whether a SOCKS proxy takes connections, which is all that can be asked of it here."""
-    url = urllib.parse.urlsplit(proxy)
-    try:
-        socket.create_connection((url.hostname or "", url.port or 1080), timeout=DEADLINE_SECONDS).close()
-    except (OSError, ValueError):
-        return False
-    return True
+def _is_socks(proxy: str) -> bool:
+    return urllib.parse.urlsplit(proxy).scheme.startswith("socks")
+
+
+def _socks_is_missing(*proxies: str) -> bool:
+    return any(map(_is_socks, proxies)) and importlib.util.find_spec("socksio") is None
+
+
+def _hub_lacks_socks() -> bool:
+    """Whether the hub's library fails, as it does for every host where it cannot use one of the proxies."""
+    proxies = urllib.request.getproxies()
+    return _socks_is_missing(*(proxies.get(scheme, "") for scheme in ("http", "https", "all")))
 
 
 def hugging_face_reachable() -> bool:
     """Whether the Hugging Face hub may be asked, and answers; its downloads then end where they stall."""
-    if offline_requested() or not reachable(hugging_face_endpoint()):
+    if offline_requested():
+        return False
+    if _hub_lacks_socks():
+        reachable.give_up(hugging_face_endpoint(), NO_SOCKS)
+    if not reachable(hugging_face_endpoint()):
         return False
     give_up_stalled_downloads()
     return True
 
 
-def forbid() -> None:
-    """Make the hub's libraries answer from their local cache alone, at once, for the life of the process."""
-    os.environ["HF_HUB_OFFLINE"] = "1"
-    constants = sys.modules.get("huggingface_hub.constants")
-    if constants is not None:  # it has read the environment already
-        constants.HF_HUB_OFFLINE = True  # type: ignore[attr-defined]
+def hugging_face_fault() -> str:
+    """What is wrong with a Hugging Face hub that is away, to follow its name in a sentence."""
+    return reachable.fault(hugging_face_endpoint())
+
+
+@contextmanager
+def cache_only() -> Iterator[None]:
+    """Make the hub's libraries answer from their local cache alone, at once."""
+    from huggingface_hub import constants
+
+    offline, bypass = constants.HF_HUB_OFFLINE, os.environ.get("no_proxy")
+    constants.HF_HUB_OFFLINE = True
+    if _hub_lacks_socks():
+        os.environ["no_proxy"] = "*"  # the library makes a client, which would fail, before it asks nobody
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = offline
+        os.environ.pop("no_proxy", None)
+        if bypass is not None:
+            os.environ["no_proxy"] = bypass
+
+
+def _session() -> Any:
+    """The client of the hub's library."""
+    import huggingface_hub
+
+    return huggingface_hub.get_session()
+
+
+def _library_of(session: Any) -> Any:
+    """httpx, under whatever name the hub's library has it."""
+    return sys.modules[type(session).__module__.partition(".")[0]]
+
+
+def network_errors() -> tuple[type[Exception], ...]:
+    """What the hub's libraries let through of httpx, under whatever name they have it; nothing where none has it."""
+    return tuple(sys.modules[name].HTTPError for name in ("httpx", "httpx2") if name in sys.modules)
 
 
 def give_up_stalled_downloads() -> None:
-    """Make the hub's libraries give a request up that gets no answer for ``STALL_SECONDS``.
+    """Make the hub's libraries give the hub up where it gets no further, and ask it no more.
 
-    They would repeat it five times, with pauses, and then go on with the next file in the same way, which takes
-    7 minutes; some of their requests have no time limit at all.
+    That is where a request gets no answer for ``STALL_SECONDS``, or errors alone for ``PATIENCE_SECONDS``, or is told
+    to come back later. They would repeat it five times, with pauses, and then go on with the next file in the same
+    way, which takes 7 minutes; some of their requests have no time limit at all.
     """
     os.environ.setdefault("HF_HUB_ETAG_TIMEOUT", f"{STALL_SECONDS:.0f}")
     os.environ.setdefault("HF_HUB_DOWNLOAD_TIMEOUT", f"{STALL_SECONDS:.0f}")
@@ -181,27 +283,62 @@ def give_up_stalled_downloads() -> None:
         return
     if not hasattr(huggingface_hub, "set_client_factory"):  # before 1.0, which has no such door
         return
-    plain: Any = huggingface_hub.get_session()
+    plain = _session()
     kind = type(plain)
     if kind.__name__ == "ImpatientClient":
         return
-    timed_out = sys.modules[kind.__module__.partition(".")[0]].TimeoutException
+    library = _library_of(plain)
+
+    def given_up(request: Any, fault: str) -> ConnectionError:
+        reachable.give_up(hugging_face_endpoint(), fault)
+        return ConnectionError(f"{request.url.host} {fault}")
 
     class ImpatientClient(kind):  # type: ignore[misc, valid-type]
         """Raises what the library does not take for a reason to try again."""
 
         def send(self, request: Any, **settings: Any) -> Any:
             """As the client does."""
+            if reachable.given_up(hugging_face_endpoint()):
+                raise ConnectionError(f"{request.url.host} {hugging_face_fault()}")
             try:
-                return super().send(request, **settings)
-            except timed_out as error:
-                host = urllib.parse.urlsplit(str(request.url)).hostname
-                raise ConnectionError(f"{host} took the request and did not answer within its time limit") from error
+                response = super().send(request, **settings)
+            except library.TimeoutException as error:
+                raise given_up(request, SILENT) from error
+            except library.TooManyRedirects as error:
+                raise given_up(request, "redirects in a circle") from error
+            except library.RequestError as error:
+                passing = isinstance(error, library.NetworkError | library.RemoteProtocolError)
+                if passing and not reachable.trouble_lasts():
+                    raise  # the library asks again
+                raise given_up(request, f"{UNREACHABLE} ({error})") from error
+            if not _turns_away(response.status_code):
+                reachable.trouble_ends()
+            elif _asks_to_wait(response) or reachable.trouble_lasts():
+                response.close()
+                raise given_up(request, f"answers HTTP {response.status_code}")
+            pieces = response.iter_bytes
+
+            def iter_bytes(*size: Any, **named: Any) -> Iterator[bytes]:
+                try:
+                    yield from pieces(*size, **named)
+                except library.TimeoutException as error:
+                    if response.num_bytes_downloaded:
+                        raise  # the library goes on from there
+                    raise given_up(request, SILENT) from error
+
+            response.iter_bytes = iter_bytes
+            return response
 
     hooks = plain.event_hooks
     huggingface_hub.set_client_factory(
         lambda: ImpatientClient(event_hooks=hooks, follow_redirects=True, timeout=STALL_SECONDS)
     )
+
+
+def _asks_to_wait(response: Any) -> bool:
+    """Whether the library would wait for longer than ``PATIENCE_SECONDS`` before it asks again: up to 5 minutes."""
+    pause = response.headers.get("retry-after", "")
+    return response.status_code == 429 or (pause.isdigit() and int(pause) > PATIENCE_SECONDS)
 
 
 def refuse_download(address: str, cache: str, name: str) -> None:

@@ -48,7 +48,7 @@ def run(config: Dashboard, overrides: Sequence[str]) -> None:
         raise UserError("convscope dashboard needs a wandb API key (`wandb login` stores one), or dry_run=true")
     address = wandb_run.server_address()
     if not hub.reachable(address):
-        raise UserError(f"convscope dashboard: {address} cannot be reached; dry_run=true needs no network")
+        raise UserError(f"convscope dashboard: {address} {hub.reachable.fault(address)}; dry_run=true needs no network")
 
     import wandb
 

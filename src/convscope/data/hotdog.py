@@ -10,7 +10,7 @@ from convscope.data.image_folder import image_folder
 from convscope.data.image_hub import image_hub
 from convscope.data.image_source import SPLITS, ImageSource, ImageSplit, content_key
 from convscope.errors import UserError
-from convscope.hub import hugging_face_reachable
+from convscope.hub import hugging_face_fault, hugging_face_reachable
 
 if TYPE_CHECKING:
     from convscope.data.hotdog_scenes import Scene
@@ -87,12 +87,13 @@ def hotdog(
         return _named(image_folder(root, seed, validation, test, "hotdog"), str(root))
     if source == "hub":
         return _from_hub(seed, validation, test)
-    why = "the hub cannot be reached"
     if in_local_cache(HUB_SET) or hugging_face_reachable():
         try:
             return _from_hub(seed, validation, test)
         except UserError as error:
             why = str(error)
+    else:
+        why = f"the hub {hugging_face_fault()}"
     return _generated(size, counts, seed, f"{why} and data.root is not set: training on generated scenes")
 
 

@@ -14,7 +14,13 @@ from convscope.data.hub_files import files_of_splits
 from convscope.data.label_values import class_names, is_number, missing_labels, refuse_lists
 from convscope.data.split_names import split_of_name
 from convscope.errors import UserError
-from convscope.hub import hugging_face_endpoint, hugging_face_reachable, offline_requested
+from convscope.hub import (
+    hugging_face_endpoint,
+    hugging_face_fault,
+    hugging_face_reachable,
+    network_errors,
+    offline_requested,
+)
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -41,7 +47,7 @@ def load_hub_set(path: str, config: str | None, instead: str) -> tuple[Mapping[s
     why = (
         "is not asked (HF_HUB_OFFLINE or HF_DATASETS_OFFLINE is set)"
         if offline_requested()
-        else "cannot be reached (HF_ENDPOINT may name a mirror)"
+        else f"{hugging_face_fault()} (HF_ENDPOINT may name a mirror)"
     )
     raise UserError(
         f"{path} is not in the local cache, and the hub {hugging_face_endpoint()} {why}: go online, or {instead}"
@@ -61,7 +67,7 @@ def _call_datasets(path: str, config: str | None, said: str) -> Mapping[str, "Da
             loaded = datasets.load_dataset(path, name=config, data_files=files)
             if isinstance(loaded, Mapping):
                 restore_class_names(loaded, path, config, files)
-    except (DatasetsError, OSError, ValueError, RuntimeError) as error:
+    except (DatasetsError, OSError, ValueError, RuntimeError, *network_errors()) as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         if error.__cause__ is not None and (cause := str(error.__cause__).strip().partition("\n")[0]):
             reason = f"{reason} ({cause})"

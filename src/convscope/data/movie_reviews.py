@@ -10,7 +10,7 @@ from convscope.data.text_cutting import Cutting
 from convscope.data.text_hub import text_hub
 from convscope.data.text_source import TextSource
 from convscope.errors import UserError
-from convscope.hub import hugging_face_reachable
+from convscope.hub import hugging_face_fault, hugging_face_reachable
 
 HUB_SET = "cornell-movie-review-data/rotten_tomatoes"  # MR, cut into three
 POLARITY_OF_HUB = {"neg": "negative", "pos": "positive"}
@@ -42,12 +42,13 @@ def movie_reviews(
         return movie_reviews_folder(root, cutting, encoding)
     if source == "hub":
         return _from_hub(cutting)
-    why = "the hub cannot be reached"
     if in_local_cache(HUB_SET) or hugging_face_reachable():
         try:
             return _from_hub(cutting)
         except UserError as error:
             why = str(error)
+    else:
+        why = f"the hub {hugging_face_fault()}"
     return _generated(counts, seed, cutting, f"{why} and data.root is not set: training on generated sentences")
 
 

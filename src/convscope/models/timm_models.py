@@ -99,9 +99,7 @@ class TimmArchitecture(Architecture):
         address = self.configuration.url
         if offline and address and not self.configuration.hf_hub_id:
             hub.refuse_download(str(address), torch.hub.get_dir(), str(self.hub))
-        if offline:
-            hub.forbid()
-        with hub.sockets_time_out():
+        with hub.cache_only() if offline else hub.sockets_time_out():
             return timm.create_model(self.identifier, pretrained=True).state_dict()
 
 

@@ -34,7 +34,7 @@ def find_weights(architecture: Architecture, wanted: str) -> Weights:
     """The weights that ``wanted`` names: auto, packaged, hub, random, or a file.
 
     ``auto`` takes packaged ones, else the hub's, else random ones with a warning. Where the hub is away, that is
-    known within ``hub.DEADLINE_SECONDS``.
+    known within ``hub.DEADLINE_SECONDS``; one that fails half-way is as one that is away.
 
     Raises:
         UserError: What was asked for does not exist, cannot be reached, or cannot be read.
@@ -53,16 +53,16 @@ def find_weights(architecture: Architecture, wanted: str) -> Weights:
             return _random(f"there are no known weights of {architecture.name}")
         case "auto":
             found = _from_hub(architecture)
-            return found or _random(
-                f"the hub with weights of {architecture.name} ({architecture.hub}) cannot be reached"
-            )
+            if isinstance(found, Weights):
+                return found
+            return _random(f"the hub with weights of {architecture.name} ({architecture.hub}) {found}")
         case "hub" if architecture.hub is None:
             raise UserError(f"model.weights=hub: no hub holds weights of {architecture.name}")
         case "hub":
             found = _from_hub(architecture)
-            if found is None:
+            if not isinstance(found, Weights):
                 raise UserError(
-                    f"model.weights=hub: {architecture.hub_address()} cannot be reached and {architecture.hub} "
+                    f"model.weights=hub: {architecture.hub_address()} {found} and {architecture.hub} "
                     "is not in the local cache; check the network, or use model.weights=random or a file"
                 )
             return found
@@ -73,21 +73,22 @@ def _random(reason: str) -> Weights:
     return Weights("random", None, warning=f"{reason}: training starts from random weights")
 
 
-def _from_hub(architecture: Architecture) -> Weights | None:
+def _from_hub(architecture: Architecture) -> Weights | str:
+    """The weights of the hub or of its local cache; else what is wrong with the hub, to follow its name."""
     address = architecture.hub_address()
     if address == hub.hugging_face_endpoint():
-        offline = not hub.hugging_face_reachable()
+        reached = hub.hugging_face_reachable()
     else:
-        offline = hub.offline_requested() or not hub.reachable(address)
-    try:
-        return Weights("hub", architecture.hub, architecture.hub_state(offline))
-    except Exception as error:  # the libraries raise whatever their network code raises
-        if offline:
-            return None
-        raise UserError(
-            f"model.weights: {architecture.hub} could not be loaded from {address} ({error}); "
-            "try again, or use model.weights=random or a file"
-        ) from error
+        reached = not hub.offline_requested() and hub.reachable(address)
+    fault = hub.reachable.fault(address)
+    for offline in (False, True) if reached else (True,):
+        try:
+            return Weights("hub", architecture.hub, architecture.hub_state(offline))
+        except Exception as error:  # the libraries raise whatever their network code raises
+            if not offline:
+                reason = str(error).strip().partition("\n")[0] or type(error).__name__
+                fault = f"did not serve them ({reason})"
+    return fault
 
 
 def read_state(file: Path) -> StateDict:

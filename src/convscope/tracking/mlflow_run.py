@@ -107,7 +107,7 @@ def start(
     artifacts = None
     if uri.startswith(("http://", "https://")):
         if not hub.reachable(uri):
-            raise ConnectionError(f"{uri} cannot be reached")
+            raise ConnectionError(f"{uri} {hub.reachable.fault(uri)}")
     elif uri.startswith("sqlite:///"):
         database = Path(uri.removeprefix("sqlite:///")).absolute()
         database.parent.mkdir(parents=True, exist_ok=True)

@@ -207,7 +207,7 @@ def _why_offline(mode: Mode, base_url: str) -> str | None:
     if not key_configured():
         return "no API key; `wandb login` stores one"
     if mode == "auto" and not hub.reachable(base_url):
-        return f"{base_url} cannot be reached"
+        return f"{base_url} {hub.reachable.fault(base_url)}"
     return None
 
 
