@@ -34,7 +34,8 @@ def cache(tmp_path_factory) -> Path:
 @pytest.fixture(autouse=True)
 def process_as_it_was() -> Iterator[None]:
     """Undo what is meant for the one command of a process: Hydra's logging and job, quiet=true, an ignored Ctrl-C."""
-    interrupt = signal.getsignal(signal.SIGINT)
+    # not as a shell has it that started the tests in the background, where a Ctrl-C is ignored
+    interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)
     root = logging.getLogger()
     level, handlers = root.level, root.handlers[:]
     disabled = {logger for logger in _loggers() if logger.disabled}
