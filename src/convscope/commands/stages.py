@@ -1,6 +1,5 @@
 """The stages of a training, one after the other: freeze, cut, read features, fit."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -16,6 +15,7 @@ from convscope.commands import trainer as training
 from convscope.commands.checkpoint import open_checkpoint
 from convscope.commands.console import say
 from convscope.commands.features import FeatureMaker
+from convscope.commands.finished_stages import StageResult, write_done
 from convscope.commands.hardware import Hardware, choose_hardware
 from convscope.commands.processes.together import Processes
 from convscope.config.train import Train
@@ -30,40 +30,13 @@ from convscope.models.network import Network
 from convscope.models.text_network import TextNetwork
 from convscope.tasks.classification import Classification
 from convscope.tracking.position import Position
-from convscope.tracking.run_folder import RunFolder, write_atomically
+from convscope.tracking.run_folder import RunFolder
 from convscope.tracking.trackers import read_marks
 from convscope.transfer.cut import CannotCutError, Cut, cut
 from convscope.transfer.freezing import train_only
 from convscope.transfer.optimization import Optimization
 from convscope.transfer.plan import StagePlan, plan_stage
 from convscope.transfer.stage import Stage
-
-STAGES_FILE = "stages.json"  # what the finished stages were, for a resume
-
-
-@dataclass(frozen=True)
-class StageResult:
-    """A finished stage, as ``summary.json`` tells of it.
-
-    ``best`` is the best monitored metric up to its end, ``best_epoch`` the epoch of the run, from 1, that reached it:
-    its weights are those in ``best.ckpt`` then. An epoch of an earlier stage, where this one was not better.
-    ``seconds`` are without those of extracting features and of looking into the network, and with those of the
-    processes that were interrupted in the stage.
-    """
-
-    name: str
-    epochs: int
-    steps: int
-    trainable_parameters: int
-    learning_rate: float
-    cached: bool
-    why_not_cached: str | None
-    precision: str
-    seconds: float
-    seconds_filling: float
-    best: float | None
-    best_epoch: int | None = None
-    seconds_insight: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -331,38 +304,6 @@ class Stages:
         told, whole = self.config.trainer, self.hardware
         chosen = choose_hardware(told, whole.accelerator, whole.allocator, rest, cost, trains_all=True)
         return self.processes.from_first(lambda: chosen)
-
-
-def write_done(folder: RunFolder, done: Sequence[StageResult]) -> None:
-    """Note which stages are finished."""
-    text = json.dumps([asdict(result) for result in done], indent=2)
-    write_atomically(folder.checkpoints / STAGES_FILE, text.encode(), to_disk=True)
-
-
-def read_done(folder: RunFolder) -> list[StageResult]:
-    """The finished stages of a run that was interrupted.
-
-    Raises:
-        UserError: Their file is damaged, or what they left is not there.
-    """
-    file = folder.checkpoints / STAGES_FILE
-    if not file.is_file():
-        return []
-    try:
-        done = [StageResult(**told) for told in json.loads(file.read_text())]
-    except (ValueError, TypeError) as error:
-        raise UserError(f"{file}: is damaged ({error}); put a copy in its place, or begin anew") from error
-    if done and not (last := folder.checkpoints / LAST).is_file():
-        raise UserError(f"{last}: is missing, and the finished stages are in it; put a copy there, or begin anew")
-    return done
-
-
-def logged_before(folder: RunFolder) -> dict[str, Any]:
-    """How much an interrupted run had logged at its last checkpoint, by tracker; empty where it has none."""
-    if not (folder.checkpoints / LAST).is_file():
-        return {}
-    marks: dict[str, Any] = open_checkpoint(folder.checkpoints / LAST)["callbacks"][STATE].get("logged", {})
-    return marks
 
 
 def print_plan(prepared: Sequence[Prepared], parameters: int) -> None:

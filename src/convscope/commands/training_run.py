@@ -23,6 +23,7 @@ from convscope.commands.building import cache_dir
 from convscope.commands.closing import say_closing
 from convscope.commands.console import say, say_facts, warn
 from convscope.commands.features import FeatureMaker
+from convscope.commands.finished_stages import logged_before, read_done
 from convscope.commands.hardware import choose_hardware, settle_memory_format
 from convscope.commands.naming import run_path, sweep_path
 from convscope.commands.predictions import prediction_table, standing_alone, surest_mistakes
@@ -135,8 +136,8 @@ class TrainingRun:
             if resumed is None:
                 self._write_config(self.plain)
         self.spent.add_earlier(self.folder.read_seconds())
-        self.done = self.processes.from_first(lambda: staging.read_done(self.folder))
-        self.marks = staging.logged_before(self.folder) if resumed and self.processes.first else None
+        self.done = self.processes.from_first(lambda: read_done(self.folder))
+        self.marks = logged_before(self.folder) if resumed and self.processes.first else None
 
     def _open_trackers(self) -> None:
         config, sweep, resumed = self.config, sweep_path(), self.asked.resumed
