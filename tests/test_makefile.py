@@ -53,7 +53,7 @@ class Checkout:
             env={"PYTHON": "./python-recorder", **inherited, **environment},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
         )
 
     def calls(self, *arguments: str) -> list[list[str]]:

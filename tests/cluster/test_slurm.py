@@ -167,7 +167,7 @@ def test_jobs_go_on_without_the_command_and_the_next_one_finds_them(cluster, sta
     sweep = tmp_path / "outputs/sweeps/left"
     wait(lambda: epochs(sweep / "seed=1") or process.poll() is not None, LONG, "the first epoch")
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == 130, (out, err)
     array = number_of(sweep / "seed=1").split("_")[0]
     assert f"`scancel {array}` ends them" in out
@@ -208,7 +208,7 @@ def test_a_batch_script_of_ones_own(cluster, start, tmp_path, undisturbed, how):
     words = ["sbatch", "--parsable", "--cpus-per-task=1", "--mem=1G", "--time=30", str(SCRIPT)]
     told = subprocess.run(
         [*words, *QUICK, "seed=1", "transfer.lr=0.05"],
-        cwd=tmp_path, env=cluster.environment, check=True, capture_output=True, text=True, timeout=60,
+        cwd=tmp_path, env=cluster.environment, check=True, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     job = told.stdout.strip()
     (note,) = wait(lambda: list((tmp_path / "outputs/.slurm").glob(f"*-{job}-*.json")), LONG, "the run's folder")

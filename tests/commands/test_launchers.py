@@ -306,7 +306,7 @@ def test_workers_of_a_pool_stop(tmp_path):
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(0.5)
         pool.stop()
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
         assert (out, process.returncode) == ("seed=1\n" * 2, 0), err  # the second has not begun
         late = "from convscope.commands.sweeps.stopping import *; import sys; begin_worker(sys.argv[1], 1); "
         late += "print(told_to_stop())"

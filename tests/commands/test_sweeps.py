@@ -168,7 +168,7 @@ def test_two_sweeps_at_the_same_time_run_no_job_twice(tmp_path):
         subprocess.Popen([sys.executable, "two.py", here], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
-    said = [process.communicate(timeout=120)[0] for process in both]
+    said = [process.communicate(timeout=300)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0]
     assert sorted((tmp_path / "ran.txt").read_text().split()) == ["1", "2", "3"], said
     for seed in (1, 2, 3):

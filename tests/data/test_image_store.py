@@ -229,7 +229,7 @@ def test_processes_at_once_decode_every_file_once(make_folder: MakeFolder, tmp_p
     command = [sys.executable, "-c", PROGRAM, str(root), str(tmp_path / "cache"), str(log), str(start)]
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     start.touch()
-    answers = {process.communicate(timeout=60)[0] for process in processes}
+    answers = {process.communicate(timeout=300)[0] for process in processes}
     split = evaluation_folder(root).splits["test"]
     assert answers == {f"{sum(int(WHOLE(split.read(index)).sum()) for index in range(35))} ()\n"}
     assert sorted(log.read_text().split()) == sorted(split.names)

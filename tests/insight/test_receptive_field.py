@@ -491,7 +491,7 @@ TRANSFORMERS = {
     "iformer",
     "coat",
 }
-MOST_SECONDS = 20
+MOST_SECONDS = 60
 MOST_PLACES = 64 * 3000
 
 

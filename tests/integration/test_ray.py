@@ -65,7 +65,7 @@ def processes(folder: Path) -> dict[int, str]:
 
 
 def none_is_left(folder: Path) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 300
     while left := processes(folder):
         assert time.monotonic() < end, left
         time.sleep(0.1)

@@ -166,7 +166,7 @@ def test_wandb_is_offline_at_once(
     loggers[1].log_metrics({"train/loss": 1.0}, 0)
     assert close(loggers, "success") == []
     fresh_wandb()
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 60  # 103 s without the probe
     assert len(notices) == 1
     assert reason in notices[0]
     assert f"wandb sync {next(folder.path.glob('wandb/offline-run-*')).relative_to(Path.cwd())}" in notices[0]
@@ -196,7 +196,7 @@ def test_wandb_is_not_imported_where_it_is_off(tmp_path: Path) -> None:
         "Recorder(folder, loggers).scalar('train/loss', 1.0, 0); close(loggers, 'success');"
         "print(*{name.partition('.')[0] for name in sys.modules})"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert not {"wandb", "mlflow", "bokeh"} & set(done.stdout.split())
     assert RunFolder(tmp_path / "run").metrics_file.is_file()
@@ -214,6 +214,6 @@ def test_wandb_starts_without_its_launch_agents_and_leaves_them_to_be_imported(t
         "print(StagedLaunchInputs().add_staged_input.__name__);"
         "print(close(loggers, 'success'))"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["", "add_staged_input", "[]"]

@@ -28,14 +28,14 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (12, 9, 3), dtype=np.uint8)
 
 
 def get(address: str, **query: Any) -> bytes:
-    with urllib.request.urlopen(f"{address}?{urllib.parse.urlencode(query)}", timeout=30) as response:
+    with urllib.request.urlopen(f"{address}?{urllib.parse.urlencode(query)}", timeout=300) as response:
         content: bytes = response.read()
     return content
 
 
 def post(address: str, **body: Any) -> Any:
     request = urllib.request.Request(address, json.dumps(body).encode(), {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=30) as response:
+    with urllib.request.urlopen(request, timeout=300) as response:
         return json.loads(response.read())
 
 
@@ -53,7 +53,7 @@ def test_tensorboard_serves_what_was_logged(folder: RunFolder) -> None:
     server = program.TensorBoard()
     server.configure(argv=["", "--logdir", str(folder.path), "--host", "127.0.0.1", "--port", "0", "--load_fast=false"])
     data = f"{server.launch()}data"
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 300
     while not (runs := json.loads(get(f"{data}/plugin/images/tags"))) and time.monotonic() < deadline:
         time.sleep(0.1)
     ((run, tags),) = runs.items()
@@ -90,7 +90,7 @@ def mlflow_server(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]
         start_new_session=True, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     address = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         try:
             assert get(f"{address}/health") == b"OK"

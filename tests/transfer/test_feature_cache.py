@@ -154,7 +154,7 @@ def test_of_several_processes_one_fills(tmp_path):
     processes = [context.Process(target=_fill, args=(str(tmp_path), ready, queue)) for _ in range(3)]
     for process in processes:
         process.start()
-    ended = [queue.get(timeout=60) for _ in processes]
+    ended = [queue.get(timeout=300) for _ in processes]
     for process in processes:
         process.join(60)
     assert sorted(computed for computed, _ in ended) == [0, 0, 1]

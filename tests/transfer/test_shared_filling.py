@@ -30,7 +30,7 @@ class Threads:
     """Threads that tell each other what processes do."""
 
     def __init__(self, count: int) -> None:
-        self.count, self.told, self.barrier = count, [None] * count, threading.Barrier(count, timeout=20)
+        self.count, self.told, self.barrier = count, [None] * count, threading.Barrier(count, timeout=300)
 
     def run(self, do) -> list:
         """What ``do`` gives, or raises, in each."""
