@@ -24,7 +24,7 @@ def measure(name: str) -> Row:
 def side(tuned: bool, memory: bool) -> Callable[[], float]:
     """Training steps of one process, which has its settings from the start."""
     if tuned:
-        from convscope.commands.allocator import tune_allocator
+        from convscope.engine.allocator import tune_allocator
 
         tune_allocator()
     import timm

@@ -42,15 +42,16 @@ def _figures() -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]]
     import numpy as np
     import torch
 
-    from convscope.commands.building import cache_dir, open_source
-    from convscope.commands.cli import main
-    from convscope.commands.insight_callbacks import look, mask
-    from convscope.commands.trained import load_trained_run
+    from convscope.cache import cache_folder
+    from convscope.cli.main import main
     from convscope.config.data import Hotdog
-    from convscope.data.image_data_module import ImageDataModule
+    from convscope.data.images.image_data_module import ImageDataModule
     from convscope.errors import UserError
     from convscope.insight import faithfulness, saliency
     from convscope.insight.sanity_check import randomised
+    from convscope.modalities.images.insight_callbacks import look, mask
+    from convscope.modalities.images.sources import open_source
+    from convscope.modalities.images.trained import load_trained_run
 
     run = Path(tempfile.mkdtemp()) / "run"
     with contextlib.suppress(SystemExit):
@@ -58,7 +59,7 @@ def _figures() -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]]
     trained = load_trained_run(run)
     told = Hotdog.model_validate(trained.config["data"])
     data = ImageDataModule(
-        open_source(told), trained.preprocessing, batch_size=told.batch_size, cache_dir=cache_dir(told)
+        open_source(told), trained.preprocessing, batch_size=told.batch_size, cache_dir=cache_folder(told.cache_dir)
     )
     hot_dogs = np.flatnonzero(data.store("test").labels == 0)
     seen = look(data, "test", hot_dogs.tolist())

@@ -29,16 +29,16 @@ def _built() -> tuple[Any, Any]:
     """The data module, and the network with the weights of seed 0."""
     import torch
 
-    from convscope.commands.allocator import tune_allocator
+    from convscope.engine.allocator import tune_allocator
 
     tune_allocator()
-    from convscope.data.generated_sentences import generated_sentences
-    from convscope.data.sentence_sets import movie_reviews_folder
-    from convscope.data.text_cutting import Cutting
-    from convscope.data.text_data_module import TextDataModule
-    from convscope.data.tokens import train_tokens
-    from convscope.models.text_network import build_text_network, find_text_weights
-    from convscope.models.text_zoo import find_text_architecture
+    from convscope.data.texts.generated_sentences import generated_sentences
+    from convscope.data.texts.sentence_sets import movie_reviews_folder
+    from convscope.data.texts.text_cutting import Cutting
+    from convscope.data.texts.text_data_module import TextDataModule
+    from convscope.data.texts.tokens import train_tokens
+    from convscope.models.texts.network import build_text_network, find_text_weights
+    from convscope.models.texts.zoo import find_text_architecture
 
     if SENTENCES.is_dir():
         source = movie_reviews_folder(SENTENCES, Cutting())
@@ -61,10 +61,10 @@ def ours_side() -> Callable[[], float]:
     from pytorch_lightning.callbacks import Callback
 
     from convscope.callbacks.learning_rate import LearningRateLog
-    from convscope.commands.trainer import quieten_lightning
     from convscope.models.blocks import blocks
+    from convscope.quiet_lightning import quieten_lightning
+    from convscope.runs.run_folder import RunFolder
     from convscope.tasks.text_classification import TextClassification
-    from convscope.tracking.run_folder import RunFolder
     from convscope.tracking.trackers import build_loggers
     from convscope.transfer.optimization import Optimization
     from convscope.transfer.plan import plan_stage

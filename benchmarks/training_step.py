@@ -43,7 +43,7 @@ def measure(name: str) -> Row:
 def _pictures(size: int, channels: int, count: int) -> Any:
     import numpy as np
 
-    from convscope.data.image_source import ArraySplit, ImageSource
+    from convscope.data.images.image_source import ArraySplit, ImageSource
 
     random = np.random.default_rng(0)
     pixels = random.integers(0, 256, (count, size, size, channels), dtype=np.uint8)
@@ -58,10 +58,10 @@ def _network(model: list[str], size: int, channels: int) -> tuple[Any, Any]:
     import torch
     from hydra import compose, initialize_config_dir
 
-    from convscope.commands.building import architecture_of
-    from convscope.commands.compose import CONFIG_DIR, check
+    from convscope.composition.compose import CONFIG_DIR, check
     from convscope.config.train import Train
-    from convscope.models.network import build_network
+    from convscope.modalities.images.networks import architecture_of
+    from convscope.models.images.architectures.network import build_network
     from convscope.models.weights import find_weights
 
     with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
@@ -75,8 +75,8 @@ def _network(model: list[str], size: int, channels: int) -> tuple[Any, Any]:
 
 def ours_side(model: list[str], size: int, channels: int, batch: int, batches: int, tuned: bool) -> Callable[[], float]:
     """One epoch of ``batches`` batches through the data module, the task and the Trainer, as ``train`` builds them."""
-    from convscope.commands import trainer as building
-    from convscope.commands.hardware import choose_hardware, prepare_process
+    from convscope.engine import trainer as building
+    from convscope.engine.hardware import choose_hardware, prepare_process
     from convscope.insight.parameters import multiply_adds
 
     config, network = _network(model, size, channels)
@@ -91,11 +91,11 @@ def ours_side(model: list[str], size: int, channels: int, batch: int, batches: i
     from pytorch_lightning.callbacks import Callback
 
     from convscope.callbacks.checkpoints import Checkpoints
-    from convscope.commands.stages import stage_of
-    from convscope.data.image_data_module import ImageDataModule
+    from convscope.data.images.image_data_module import ImageDataModule
+    from convscope.engine.prepared_stages import stage_of
     from convscope.models.blocks import blocks
+    from convscope.runs.run_folder import RunFolder
     from convscope.tasks.image_classification import ImageClassification
-    from convscope.tracking.run_folder import RunFolder
     from convscope.tracking.trackers import build_loggers
     from convscope.transfer.plan import plan_stage
 
@@ -135,7 +135,7 @@ def ours_side(model: list[str], size: int, channels: int, batch: int, batches: i
 def bare_side(model: list[str], size: int, channels: int, batch: int, batches: int, tuned: bool) -> Callable[[], float]:
     """The loop that a tutorial shows: forward, loss, backward, step; the loss is summed for the epoch's mean."""
     if tuned:
-        from convscope.commands.allocator import tune_allocator
+        from convscope.engine.allocator import tune_allocator
 
         tune_allocator()
     import torch

@@ -57,7 +57,7 @@ def _pictures(train: int) -> Any:
     """Noise, drawn picture by picture as photos are decoded, so that none of it stays in memory."""
     import numpy as np
 
-    from convscope.data.image_source import ImageSource, ImageSplit
+    from convscope.data.images.image_source import ImageSource, ImageSplit
 
     class Noise(ImageSplit):
         def __init__(self, split: str, count: int) -> None:
@@ -76,10 +76,10 @@ def ours_side(part: str, warm: bool, precision: str, train: int = TRAIN) -> Call
     """A stage as ``convscope train`` runs it."""
     from hydra import compose, initialize_config_dir
 
-    from convscope.commands.building import architecture_of
-    from convscope.commands.compose import CONFIG_DIR, check
-    from convscope.commands.hardware import choose_hardware, prepare_process
+    from convscope.composition.compose import CONFIG_DIR, check
     from convscope.config.train import Train
+    from convscope.engine.hardware import choose_hardware, prepare_process
+    from convscope.modalities.images.networks import architecture_of
 
     selected = "[head]" if part == "head" else "[head,last_block]"
     overrides = [
@@ -93,15 +93,16 @@ def ours_side(part: str, warm: bool, precision: str, train: int = TRAIN) -> Call
 
     import torch
 
-    from convscope.commands import stages as staging
-    from convscope.commands.console import set_quiet
-    from convscope.commands.features import FeatureMaker
-    from convscope.data.image_data_module import ImageDataModule
-    from convscope.models.network import build_network
+    from convscope.console import set_quiet
+    from convscope.data.images.image_data_module import ImageDataModule
+    from convscope.engine.features import FeatureMaker
+    from convscope.engine.prepared_stages import prepare_stages
+    from convscope.engine.stages import Stages
+    from convscope.models.images.architectures.network import build_network
     from convscope.models.weights import find_weights
+    from convscope.runs.position import Position
+    from convscope.runs.run_folder import RunFolder
     from convscope.tasks.image_classification import ImageClassification
-    from convscope.tracking.position import Position
-    from convscope.tracking.run_folder import RunFolder
     from convscope.tracking.trackers import build_loggers
 
     set_quiet(True)
@@ -130,8 +131,8 @@ def ours_side(part: str, warm: bool, precision: str, train: int = TRAIN) -> Call
         task = ImageClassification(network.module, source.classes)
         started = time.process_time()
         maker = FeatureMaker(config.cache, root, data, torch.device("cpu"))
-        prepared = staging.prepare_stages(config, network, maker)
-        staging.Stages(config, network, task, data, maker, folder, loggers, Position(), hardware).run(prepared)
+        prepared = prepare_stages(config, network, maker)
+        Stages(config, network, task, data, maker, folder, loggers, Position(), hardware).run(prepared)
         seconds = time.process_time() - started
         shutil.rmtree(folder.path)
         if not warm:

@@ -3,18 +3,18 @@
 import logging
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from convscope.commands.console import set_quiet
+from convscope.console import set_quiet
+from convscope.runs.run_folder import RunFolder
 
 if TYPE_CHECKING:
-    from convscope.commands.trained import TrainedRun
-
-SHARED = Path(__file__).parents[2] / "shared"
+    from convscope.modalities.images.trained import TrainedRun
 
 
 class Ended(NamedTuple):
@@ -64,7 +64,7 @@ def convscope(monkeypatch, tmp_path, capfd, cache) -> Callable[..., Ended]:
     monkeypatch.setattr(sys, "argv", ["convscope"])
 
     def run(*arguments: str) -> Ended:
-        from convscope.commands.cli import main
+        from convscope.cli.main import main
 
         status = 0
         capfd.readouterr()
@@ -83,10 +83,9 @@ def trained(tmp_path: Path) -> "TrainedRun":
     """An untrained lecture_cnn for two classes, as if it were a run's: a network to ask, without a training."""
     import torch
 
-    from convscope.commands.trained import TrainedRun
-    from convscope.models.zoo import find_architecture
+    from convscope.modalities.images.trained import TrainedRun
+    from convscope.models.images.architectures.zoo import find_architecture
     from convscope.preprocessing import Preprocessing
-    from convscope.tracking.run_folder import RunFolder
 
     torch.manual_seed(0)
     network = find_architecture("lecture_cnn").build(2, 3, 32)
@@ -95,3 +94,16 @@ def trained(tmp_path: Path) -> "TrainedRun":
     config = {"model": {"name": "lecture_cnn"}, "data": {"name": "hotdog"}}
     seen = Preprocessing(size=32, channels=3, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
     return TrainedRun(folder, config, network.eval(), ("hot_dog", "not_hot_dog"), seen)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    return RunFolder(tmp_path / "outputs" / "run").create()
+
+
+@pytest.fixture
+def warned() -> Iterator[Callable[[], list[str]]]:
+    """The texts of the warnings so far."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield lambda: [str(warning.message) for warning in caught]

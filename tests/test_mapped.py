@@ -12,14 +12,14 @@ import torch
 
 from convscope import checksums
 from convscope.checksums import PIECE, read_description, write_description
-from convscope.data.batches import BatchReader
-from convscope.data.image_source import ImageSplit
-from convscope.data.image_store import open_image_store
-from convscope.data.resizing import Resizing
-from convscope.data.text_source import TextSplit, numbered
-from convscope.data.texts import Texts
-from convscope.data.token_store import open_token_store
-from convscope.data.tokens import Tokens, train_tokens
+from convscope.data.images.image_batches import BatchReader
+from convscope.data.images.image_source import ImageSplit
+from convscope.data.images.image_store import open_image_store
+from convscope.data.images.resizing import Resizing
+from convscope.data.texts.text_source import TextSplit, numbered
+from convscope.data.texts.texts import Texts
+from convscope.data.texts.token_store import open_token_store
+from convscope.data.texts.tokens import Tokens, train_tokens
 from convscope.mapped import MappedArray, Rows
 from convscope.transfer.feature_cache import cached_features
 

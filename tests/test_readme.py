@@ -35,7 +35,7 @@ def test_a_command_is_one_that_the_program_takes(convscope, command):
     if name == "sweep":
         name, words = "train", ["--multirun", *words]
     if any("PATH" in word or word.startswith(("run=", "resume=")) for word in words) or name in NEEDS_A_RUN:
-        from convscope.commands.cli import COMMANDS as NAMES
+        from convscope.cli.main import COMMANDS as NAMES
 
         assert name in NAMES
         return

@@ -1,5 +1,5 @@
 """``python -m convscope``: the same as the console script."""
 
-from convscope.commands.cli import main
+from convscope.cli.main import main
 
 main()

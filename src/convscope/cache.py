@@ -209,3 +209,8 @@ def _move_away(path: Path) -> None:
     doomed = path.with_name(f"{path.stem}.{secrets.token_hex(4)}")
     path.rename(doomed)
     shutil.rmtree(doomed, ignore_errors=True)
+
+
+def cache_folder(told: str | None) -> Path:
+    """The folder that was told, else $CONVSCOPE_CACHE, else the user's cache folder."""
+    return Path(told or os.environ.get("CONVSCOPE_CACHE") or "~/.cache/convscope").expanduser()

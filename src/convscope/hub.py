@@ -2,7 +2,6 @@
 
 import importlib.util
 import os
-import socket
 import ssl
 import sys
 import threading
@@ -10,9 +9,6 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 HUGGING_FACE = "https://huggingface.co"
@@ -135,7 +131,7 @@ def request_fault(address: str) -> str:
     proxy = _proxy(address)
     try:
         if proxy and _is_socks(proxy):
-            if _socks_is_missing(proxy):
+            if socks_is_missing(proxy):
                 return NO_SOCKS
             status, body = _ask_through_socks(address, proxy)
         else:
@@ -144,7 +140,7 @@ def request_fault(address: str) -> str:
         return UNREACHABLE
     if 300 <= status < 400:
         return "redirects in a circle"
-    if _turns_away(status):
+    if turns_away(status):
         return f"answers HTTP {status}"
     # Gateways of networks answer for every host, with a page that asks for a password.
     if status < 300 and address.endswith(HUGGING_FACE_FILE) and (not body or body.lstrip().startswith(b"<")):
@@ -152,7 +148,7 @@ def request_fault(address: str) -> str:
     return ""
 
 
-def _turns_away(status: int) -> bool:
+def turns_away(status: int) -> bool:
     """Whether a host, or a proxy before it, says that it is out of order, wants a password or has too much to do."""
     return status in (407, 408, 429) or status >= 500
 
@@ -174,12 +170,12 @@ def _ask(address: str, proxy: str | None) -> tuple[int, bytes]:
             return response.status, response.read(BYTES)
     except urllib.error.HTTPError as error:
         with error:
-            return error.code, b"" if _turns_away(error.code) else error.read(BYTES)
+            return error.code, b"" if turns_away(error.code) else error.read(BYTES)
 
 
 def _ask_through_socks(address: str, proxy: str) -> tuple[int, bytes]:
     """As ``_ask``, with the library that the downloads come by: Python's own knows no SOCKS."""
-    library: Any = _library_of(_session())
+    library: Any = library_of(hub_client())
     with (
         library.Client(proxy=proxy, verify=False, follow_redirects=True, timeout=DEADLINE_SECONDS) as client,
         client.stream("GET", address, headers={"User-Agent": "convscope"}) as response,
@@ -206,157 +202,18 @@ def _is_socks(proxy: str) -> bool:
     return urllib.parse.urlsplit(proxy).scheme.startswith("socks")
 
 
-def _socks_is_missing(*proxies: str) -> bool:
+def socks_is_missing(*proxies: str) -> bool:
+    """Whether one of ``proxies`` needs a package that is not installed."""
     return any(map(_is_socks, proxies)) and importlib.util.find_spec("socksio") is None
 
 
-def _hub_lacks_socks() -> bool:
-    """Whether the hub's library fails, as it does for every host where it cannot use one of the proxies."""
-    proxies = urllib.request.getproxies()
-    return _socks_is_missing(*(proxies.get(scheme, "") for scheme in ("http", "https", "all")))
-
-
-def hugging_face_reachable() -> bool:
-    """Whether the Hugging Face hub may be asked, and answers; its downloads then end where they stall."""
-    if offline_requested():
-        return False
-    if _hub_lacks_socks():
-        reachable.give_up(hugging_face_endpoint(), NO_SOCKS)
-    if not reachable(hugging_face_endpoint()):
-        return False
-    give_up_stalled_downloads()
-    return True
-
-
-def hugging_face_fault() -> str:
-    """What is wrong with a Hugging Face hub that is away, to follow its name in a sentence."""
-    return reachable.fault(hugging_face_endpoint())
-
-
-@contextmanager
-def cache_only() -> Iterator[None]:
-    """Make the hub's libraries answer from their local cache alone, at once."""
-    from huggingface_hub import constants
-
-    offline, bypass = constants.HF_HUB_OFFLINE, os.environ.get("no_proxy")
-    constants.HF_HUB_OFFLINE = True
-    if _hub_lacks_socks():
-        os.environ["no_proxy"] = "*"  # the library makes a client, which would fail, before it asks nobody
-    try:
-        yield
-    finally:
-        constants.HF_HUB_OFFLINE = offline
-        os.environ.pop("no_proxy", None)
-        if bypass is not None:
-            os.environ["no_proxy"] = bypass
-
-
-def _session() -> Any:
-    """The client of the hub's library."""
+def hub_client() -> Any:
+    """The HTTP client of the hub's library."""
     import huggingface_hub
 
     return huggingface_hub.get_session()
 
 
-def _library_of(session: Any) -> Any:
+def library_of(session: Any) -> Any:
     """httpx, under whatever name the hub's library has it."""
     return sys.modules[type(session).__module__.partition(".")[0]]
-
-
-def network_errors() -> tuple[type[Exception], ...]:
-    """What the hub's libraries let through of httpx, under whatever name they have it; nothing where none has it."""
-    return tuple(sys.modules[name].HTTPError for name in ("httpx", "httpx2") if name in sys.modules)
-
-
-def give_up_stalled_downloads() -> None:
-    """Make the hub's libraries give the hub up where it gets no further, and ask it no more.
-
-    That is where a request gets no answer for ``STALL_SECONDS``, or errors alone for ``PATIENCE_SECONDS``, or is told
-    to come back later. They would repeat it five times, with pauses, and then go on with the next file in the same
-    way, which takes 7 minutes; some of their requests have no time limit at all.
-    """
-    os.environ.setdefault("HF_HUB_ETAG_TIMEOUT", f"{STALL_SECONDS:.0f}")
-    os.environ.setdefault("HF_HUB_DOWNLOAD_TIMEOUT", f"{STALL_SECONDS:.0f}")
-    try:
-        import huggingface_hub
-    except ImportError:
-        return
-    if not hasattr(huggingface_hub, "set_client_factory"):  # before 1.0, which has no such door
-        return
-    plain = _session()
-    kind = type(plain)
-    if kind.__name__ == "ImpatientClient":
-        return
-    library = _library_of(plain)
-
-    def given_up(request: Any, fault: str) -> ConnectionError:
-        reachable.give_up(hugging_face_endpoint(), fault)
-        return ConnectionError(f"{request.url.host} {fault}")
-
-    class ImpatientClient(kind):  # type: ignore[misc, valid-type]
-        """Raises what the library does not take for a reason to try again."""
-
-        def send(self, request: Any, **settings: Any) -> Any:
-            """As the client does."""
-            if reachable.given_up(hugging_face_endpoint()):
-                raise ConnectionError(f"{request.url.host} {hugging_face_fault()}")
-            try:
-                response = super().send(request, **settings)
-            except library.TimeoutException as error:
-                raise given_up(request, SILENT) from error
-            except library.TooManyRedirects as error:
-                raise given_up(request, "redirects in a circle") from error
-            except library.RequestError as error:
-                passing = isinstance(error, library.NetworkError | library.RemoteProtocolError)
-                if passing and not reachable.trouble_lasts():
-                    raise  # the library asks again
-                raise given_up(request, f"{UNREACHABLE} ({error})") from error
-            if not _turns_away(response.status_code):
-                reachable.trouble_ends()
-            elif _asks_to_wait(response) or reachable.trouble_lasts():
-                response.close()
-                raise given_up(request, f"answers HTTP {response.status_code}")
-            pieces = response.iter_bytes
-
-            def iter_bytes(*size: Any, **named: Any) -> Iterator[bytes]:
-                try:
-                    yield from pieces(*size, **named)
-                except library.TimeoutException as error:
-                    if response.num_bytes_downloaded:
-                        raise  # the library goes on from there
-                    raise given_up(request, SILENT) from error
-
-            response.iter_bytes = iter_bytes
-            return response
-
-    hooks = plain.event_hooks
-    huggingface_hub.set_client_factory(
-        lambda: ImpatientClient(event_hooks=hooks, follow_redirects=True, timeout=STALL_SECONDS)
-    )
-
-
-def _asks_to_wait(response: Any) -> bool:
-    """Whether the library would wait for longer than ``PATIENCE_SECONDS`` before it asks again: up to 5 minutes."""
-    pause = response.headers.get("retry-after", "")
-    return response.status_code == 429 or (pause.isdigit() and int(pause) > PATIENCE_SECONDS)
-
-
-def refuse_download(address: str, cache: str, name: str) -> None:
-    """Refuse to load the weights ``name`` where ``torch.hub``, whose folder is ``cache``, would download them.
-
-    Raises:
-        LookupError: The file is not in the cache.
-    """
-    if not (Path(cache) / "checkpoints" / Path(urllib.parse.urlsplit(address).path).name).is_file():
-        raise LookupError(f"{name} is not in torch's cache")
-
-
-@contextmanager
-def sockets_time_out() -> Iterator[None]:
-    """Give sockets that are made within a time limit, ``STALL_SECONDS``; ``torch.hub`` gives none."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(STALL_SECONDS)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)

@@ -7,7 +7,7 @@ import pytest
 
 from convscope.callbacks import time_spent
 from convscope.callbacks.time_spent import FEATURES, OWN, REST, TEST, TimeSpent, stage_phase, summed
-from convscope.tracking.run_folder import RunFolder
+from convscope.runs.run_folder import RunFolder
 
 
 @pytest.fixture

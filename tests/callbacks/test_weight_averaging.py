@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import pytorch_lightning as pl
 import torch
+from operations import Operations
 from torch import nn
 
 from convscope.callbacks.weight_averaging import WarmedAverage
-from operations import Operations
 
 
 class Network(pl.LightningModule):

@@ -37,7 +37,7 @@ def refused(*arguments: str) -> tuple[int, str, list[str]]:
     """Status, message, and what was imported of the slow libraries, of a process of its own."""
     code = (
         "import sys\n"
-        "from convscope.commands.cli import main\n"
+        "from convscope.cli.main import main\n"
         f"try: main({list(arguments)!r})\n"
         "except SystemExit as exit: print(exit.code)\n"
         "print(*sorted({'torch', 'numpy', 'captum', 'pytorch_lightning'} & set(sys.modules)))"
@@ -76,7 +76,8 @@ def test_captums_methods_need_captum(monkeypatch):
 
 
 def test_the_names_are_those_of_the_methods():
-    from convscope.insight import saliency, token_saliency
+    from convscope.insight import saliency
+    from convscope.insight.saliency import tokens as token_saliency
 
     assert set(names.IMAGE_METHODS) == saliency.METHODS.keys()
     assert set(names.TEXT_METHODS) == token_saliency.METHODS.keys()

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 from drawn_pictures import MakeFolder, picture
 from PIL import Image
+from places import SHARED
 
-SHARED = Path(__file__).parents[3] / "shared"
 CASES = SHARED / "cases"
 PHOTOS = SHARED / "data" / "hotdog"
 

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from convscope.data.augmentation import augmentation
-from convscope.data.batches import BatchLoader, BatchReader, EpochOrder, ImageBatch, stretch
-from convscope.data.image_source import ArraySplit
-from convscope.data.image_store import ImageStore, open_image_store
-from convscope.data.resizing import Resizing
+from convscope.data.batches import BatchLoader, EpochOrder, ImageBatch, stretch
+from convscope.data.images.augmentation import augmentation
+from convscope.data.images.image_batches import BatchReader
+from convscope.data.images.image_source import ArraySplit
+from convscope.data.images.image_store import ImageStore, open_image_store
+from convscope.data.images.resizing import Resizing
 
 COUNT, SIZE = 43, 12
 

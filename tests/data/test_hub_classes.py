@@ -9,12 +9,12 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, Value, c
 from drawn_pictures import picture
 from PIL import Image as Pillow
 
-from convscope.commands.evaluate import matched
 from convscope.data import hub_sets
-from convscope.data.image_hub import image_hub
-from convscope.data.text_cutting import Cutting
-from convscope.data.text_hub import text_hub
+from convscope.data.images.image_hub import image_hub
+from convscope.data.texts.text_cutting import Cutting
+from convscope.data.texts.text_hub import text_hub
 from convscope.errors import UserError
+from convscope.inference.scored import matched
 
 Write = Callable[..., Path]
 FORMS = ["saved", "parquet", "arrow"]

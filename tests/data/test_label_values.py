@@ -10,12 +10,12 @@ from datasets import ClassLabel, Dataset, Features, Image, Value, config
 from drawn_pictures import picture
 from PIL import Image as Pillow
 
-from convscope.data.image_hub import image_hub
+from convscope.data.images.image_hub import image_hub
 from convscope.data.label_values import class_names
-from convscope.data.text_cutting import Cutting
-from convscope.data.text_files import evaluation_texts, text_files
-from convscope.data.text_hub import text_hub
-from convscope.data.text_source import TextSource
+from convscope.data.texts.text_cutting import Cutting
+from convscope.data.texts.text_files import evaluation_texts, text_files
+from convscope.data.texts.text_hub import text_hub
+from convscope.data.texts.text_source import TextSource
 from convscope.errors import UserError
 
 

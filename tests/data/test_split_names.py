@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from drawn_pictures import MakeFolder
 
-from convscope.data.image_folder import evaluation_folder, image_folder
+from convscope.data.images.image_folder import evaluation_folder, image_folder
 from convscope.data.split_names import split_names, split_of_name
-from convscope.data.text_cutting import Cutting
-from convscope.data.text_files import evaluation_texts, text_files
+from convscope.data.texts.text_cutting import Cutting
+from convscope.data.texts.text_files import evaluation_texts, text_files
 from convscope.errors import UserError
 
 

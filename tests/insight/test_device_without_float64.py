@@ -2,15 +2,16 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
+from places import ROOT
 
-from convscope.insight import saliency, token_saliency
+from convscope.insight import saliency
 from convscope.insight.precision import widest
+from convscope.insight.saliency import tokens as token_saliency
 
-SCRIPT = Path(__file__).with_name("device_without_float64.py")
+SCRIPT = ROOT / "tests/support/device_without_float64.py"
 # Logits and maps here are of the order of 1: a hundred roundings of float32 (1.2e-7). Ranks, places and shares of
 # float64 that were made of such numbers deviate as little.
 TOLERANCE = 2e-5

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from convscope.insight import count_by_part, describe_parameters, multiply_adds, weightless
-from convscope.models.lecture_cnn import LectureCNN
+from convscope.models.images.lecture_cnn import LectureCNN
 
 
 def described(network, shape=(1, 3, 32, 32)):

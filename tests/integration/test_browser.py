@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convscope.tracking.metrics_file import MetricsFile
-from convscope.tracking.report import write_report, write_sweep_report
-from convscope.tracking.run_folder import RunFolder
+from convscope.reports.page import write_report
+from convscope.reports.sweep import write_sweep_report
+from convscope.runs.run_folder import RunFolder
+from convscope.tracking.metrics_logger import MetricsFile
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [
@@ -207,8 +208,8 @@ def address(trained: Any) -> Iterator[str]:
 
     import uvicorn
 
-    from convscope.commands.serving.answers import PictureAnswers
-    from convscope.commands.serving.app import build_app
+    from convscope.serving.answers import PictureAnswers
+    from convscope.serving.app import build_app
 
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(build_app(PictureAnswers(trained)), log_level="error"))

@@ -4,11 +4,11 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from places import ROOT
 
-SCRIPT = Path(__file__).with_name("pretend_training.py")
+SCRIPT = ROOT / "tests/support/pretend_training.py"
 DIGITS = ("model=lecture_cnn", "data=digits", "data.augmentation=shift")
 TEXTS = (
     "model=text_cnn", "data=movie_reviews", "data.source=generated", "data.generated.train=200",

@@ -14,7 +14,7 @@ METHODS = ["gradient", "grad_cam", "smoothgrad"]
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, cache):
     """A run, made once for all tests of this file."""
-    from convscope.commands.cli import main
+    from convscope.cli.main import main
 
     folder = tmp_path_factory.mktemp("explain")
     root = draw(folder / "photos", {"dark": 20, "light": 20})
@@ -55,8 +55,8 @@ def test_without_pictures_those_it_got_most_wrong_and_most_right(convscope, trai
 def test_maps_are_those_of_the_function_with_the_runs_weights(convscope, trained, tmp_path):
     import torch
 
-    from convscope.commands.trained import load_trained_run
     from convscope.insight import saliency
+    from convscope.modalities.images.trained import load_trained_run
 
     draw(tmp_path / "new", {"any": 3}, size=50)
     ended = convscope("explain", f"run={trained}", f"images={tmp_path / 'new'}", "method=gradient", "target=light")
@@ -64,7 +64,7 @@ def test_maps_are_those_of_the_function_with_the_runs_weights(convscope, trained
     folder = written(ended.out)
     arrays = np.load(folder / "maps.npz")
     network = load_trained_run(trained)
-    from convscope.commands.explained_pictures import normalised
+    from convscope.inference.explained_images import normalised
 
     inputs = normalised(list(arrays["pictures"]), network.preprocessing)
     expected = saliency.gradient(network.network, inputs, 1)
@@ -95,9 +95,9 @@ def test_one_file_another_folder_and_a_class_by_its_number(convscope, trained, t
 
 
 def test_integrated_gradients_come_with_how_far_they_are_from_complete(convscope, trained, tmp_path):
-    from convscope.commands.explained_pictures import normalised
-    from convscope.commands.trained import load_trained_run
+    from convscope.inference.explained_images import normalised
     from convscope.insight import saliency
+    from convscope.modalities.images.trained import load_trained_run
 
     ended = convscope("explain", f"run={trained}", "method=integrated_gradients", "pictures=1", "target=0")
     assert ended.status == 0, ended.err

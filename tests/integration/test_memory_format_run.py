@@ -5,8 +5,8 @@ import json
 import pytest
 from class_folders import SMALL
 
-from convscope.commands import hardware
-from convscope.models.lecture_cnn import LectureCNN
+from convscope.engine import hardware
+from convscope.models.images.lecture_cnn import LectureCNN
 
 QUIET = [word for word in SMALL if not word.startswith(("callbacks=", "model="))]
 DATA = (

@@ -4,10 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
+from places import SHARED
 
 pytestmark = pytest.mark.slow
 
-PHOTOS = Path(__file__).parents[3] / "shared/data/hotdog"
+PHOTOS = SHARED / "data/hotdog"
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 
 

@@ -10,7 +10,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-
 from run_progress import epochs
 
 # Not imported: it would read its settings before a sweep of this process has told them.
@@ -143,8 +142,8 @@ def test_the_end_of_a_sweep_saves_its_jobs(start, tmp_path, number):
 SEES = """
 import os, time
 from pathlib import Path
-from convscope.commands.sweeps.jobs import Job
-from convscope.commands.sweeps.launching import launch
+from convscope.composition.jobs import Job
+from convscope.sweeps.launchers.launch import launch
 
 here = Path.cwd()
 

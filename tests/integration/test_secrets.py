@@ -128,8 +128,8 @@ def interrupted(tmp_path):
     """A run's folder as a run leaves it that was ended at its beginning."""
 
     def make(uri: str) -> Path:
-        from convscope.commands.compose import check_jobs
-        from convscope.commands.sweeps.jobs import Job
+        from convscope.composition.compose import check_jobs
+        from convscope.composition.jobs import Job
         from convscope.config.train import Train
         from convscope.masking import mask
 
@@ -144,10 +144,10 @@ def interrupted(tmp_path):
 
 
 def test_a_resumed_run_takes_its_secret_again(interrupted, monkeypatch):
-    from convscope.commands.compose import check_jobs
-    from convscope.commands.resume import resume_run
-    from convscope.commands.sweeps.jobs import Job
+    from convscope.composition.compose import check_jobs
+    from convscope.composition.jobs import Job
     from convscope.config.train import Train
+    from convscope.engine.resume import resume_run
     from convscope.errors import UserError
 
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME"):
@@ -196,7 +196,7 @@ def test_what_hydra_prints_is_without_it(convscope, shown):
 
 
 def test_a_tracker_that_is_away_is_named_without_the_password(convscope, monkeypatch, tmp_path):
-    from convscope.tracking.run_folder import RunFolder
+    from convscope.runs.run_folder import RunFolder
     from convscope.tracking.trackers import build_loggers
 
     hub.reachable.cache_clear()

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 import torch
 from dying import MOMENTS
+from places import ROOT
 
 KILLS = 20
-PROGRAM = Path(__file__).with_name("dying.py")
+PROGRAM = ROOT / "tests/support/dying.py"
 TOLD = (
     "model=lenet5", "data=digits", "data.augmentation=shift", "logger=csv", "callbacks=none", "trainer.threads=1",
     "callbacks.checkpoint.every_seconds=0", "transfer=scratch", "task.ema=0.9",

@@ -9,7 +9,7 @@ import pytest
 import torch
 import yaml
 
-from convscope.commands import training_run
+from convscope.engine import training_run
 from convscope.tasks.image_classification import ImageClassification
 
 STAGES = (

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import torch
-
 from run_progress import epochs
 
 EPOCHS = 60  # of 20 steps: long enough for a signal to come in the middle

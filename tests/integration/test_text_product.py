@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from places import SHARED
 
-DATA = Path(__file__).parents[3] / "shared" / "data"
+DATA = SHARED / "data"
 pytestmark = pytest.mark.slow
 real = pytest.mark.skipif(not (DATA / "trec").is_dir(), reason=f"the sentence sets are not there: {DATA}")
 
@@ -28,8 +29,8 @@ def test_generated_sentences_are_learnt_and_the_decisive_words_are_found(convsco
     assert accuracy_of(run) >= 0.95
 
     from convscope.callbacks.token_saliency_maps import COLUMNS, faithfulness_rows
-    from convscope.commands.trained_text import load_trained_text
-    from convscope.data.generated_sentences import generated_sentences
+    from convscope.data.texts.generated_sentences import generated_sentences
+    from convscope.modalities.texts.trained import load_trained_text
 
     trained = load_trained_text(run)
     test = generated_sentences((1, 1, 400), seed=0).splits["test"]

@@ -2,16 +2,13 @@
 
 import json
 import re
-import sys
 from pathlib import Path
 
 import pytest
-
-from convscope.tracking.run_folder import RunFolder
-from convscope.tracking.sections import SECTIONS
-
-sys.path.append(str(Path(__file__).parents[1] / "tracking"))
 from read_back import mlflow_keys, tensorboard_keys, wandb_history, wandb_keys, wandb_records
+
+from convscope.runs.run_folder import RunFolder
+from convscope.tracking.sections import SECTIONS
 
 pytestmark = pytest.mark.slow
 WORDS = (

@@ -74,7 +74,7 @@ def test_two_processes_train_as_one(tmp_path, cache):
 
 def bind(masks: list[list[int]], rank: int) -> None:
     """In the process ``rank``: the cores of a larger machine, and a note of what it makes of them."""
-    from convscope.data.image_data_module import ImageDataModule
+    from convscope.data.images.image_data_module import ImageDataModule
 
     chosen = ImageDataModule._workers
 

@@ -7,7 +7,7 @@ import torchvision
 from torch import nn
 
 from convscope.models.blocks import blocks, main_block
-from convscope.models.lenet5 import LeNet5
+from convscope.models.images.lenet5 import LeNet5
 
 NETWORKS = {
     "resnet18": (lambda: timm.create_model("resnet18"), "fc", "layer4.1", 10),

@@ -5,14 +5,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from places import SHARED
 
 from convscope import hub
 from convscope.errors import UserError
-from convscope.models.network import build_network
+from convscope.models.images.architectures.network import build_network
+from convscope.models.images.architectures.zoo import find_architecture
 from convscope.models.weights import Weights, find_weights, load_state, read_state
-from convscope.models.zoo import find_architecture
 
-SQUEEZENET = Path(__file__).parents[3] / "shared/weights/squeezenet1_0-deepcompression.pth"
+SQUEEZENET = SHARED / "weights/squeezenet1_0-deepcompression.pth"
 
 
 @pytest.fixture

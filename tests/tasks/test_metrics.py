@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from operations import Operations
 from sklearn.metrics import accuracy_score, f1_score, top_k_accuracy_score
 from torch.utils._python_dispatch import TorchDispatchMode
 from torchmetrics.classification import MulticlassF1Score
 
 from convscope.tasks.metrics import MacroF1, classification_metrics
-from operations import Operations
 
 Batches = list[tuple[torch.Tensor, torch.Tensor]]
 

@@ -11,24 +11,24 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from hydra import compose, initialize_config_dir
+from operations import Operations
 from pytorch_lightning.plugins.precision import MixedPrecision
 from torch import nn
 from torch.utils.data import DataLoader
 
-from convscope.commands.compose import CONFIG_DIR, check
-from convscope.commands.hardware import Hardware
-from convscope.commands.trainer import build_callbacks, build_trainer
+from convscope.composition.compose import CONFIG_DIR, check
 from convscope.config.train import Train, Trainer
 from convscope.config.transfer import Stage as StageConfig
 from convscope.data.batches import ImageBatch
+from convscope.engine.hardware import Hardware
+from convscope.engine.trainer import build_callbacks, build_trainer
 from convscope.lean_timm import Muon
 from convscope.models.blocks import blocks
+from convscope.runs.run_folder import RunFolder
 from convscope.tasks.image_classification import ImageClassification
-from convscope.tracking.run_folder import RunFolder
 from convscope.transfer.optimization import Optimization
 from convscope.transfer.plan import plan_stage
 from convscope.transfer.stage import Stage
-from operations import Operations
 
 CLASSES, BATCHES, EPOCHS, LR, DECAY = 3, 5, 2, 0.01, 0.3
 PRECISIONS = {*get_args(Trainer.model_fields["precision"].annotation)} - {"auto", "fp16"}  # fp16 is for GPUs

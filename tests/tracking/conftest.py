@@ -1,11 +1,9 @@
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from convscope import hub
-from convscope.tracking.run_folder import RunFolder
 
 
 @pytest.fixture(autouse=True)
@@ -20,16 +18,3 @@ def _no_account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Non
     hub.reachable.cache_clear()
     yield
     hub.reachable.cache_clear()
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> RunFolder:
-    return RunFolder(tmp_path / "outputs" / "run").create()
-
-
-@pytest.fixture
-def warned() -> Iterator[Callable[[], list[str]]]:
-    """The texts of the warnings so far."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        yield lambda: [str(warning.message) for warning in caught]

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from convscope.errors import UserError
+from convscope.runs.run_folder import RunFolder
 from convscope.tracking import trackers, wandb_run
-from convscope.tracking.run_folder import RunFolder
 from convscope.tracking.trackers import build_loggers, choose_trackers, close
 
 KEY = "k" * 40
@@ -190,7 +190,7 @@ def test_wandb_is_not_imported_where_it_is_off(tmp_path: Path) -> None:
     """Start-up of a tracker is paid by those who use it."""
     program = (
         "import sys; from convscope.tracking.trackers import build_loggers, close;"
-        "from convscope.tracking.recorder import Recorder; from convscope.tracking.run_folder import RunFolder;"
+        "from convscope.tracking.recorder import Recorder; from convscope.runs.run_folder import RunFolder;"
         f"folder = RunFolder({str(tmp_path / 'run')!r}).create();"
         "loggers, _ = build_loggers(['csv'], folder, project='p', run_name='r');"
         "Recorder(folder, loggers).scalar('train/loss', 1.0, 0); close(loggers, 'success');"
@@ -206,7 +206,7 @@ def test_wandb_is_not_imported_where_it_is_off(tmp_path: Path) -> None:
 def test_wandb_starts_without_its_launch_agents_and_leaves_them_to_be_imported(tmp_path: Path) -> None:
     program = (
         "import sys; from convscope.tracking.trackers import build_loggers, close;"
-        "from convscope.tracking.run_folder import RunFolder;"
+        "from convscope.runs.run_folder import RunFolder;"
         f"folder = RunFolder({str(tmp_path / 'run')!r}).create();"
         "loggers, _ = build_loggers(['wandb'], folder, project='p', run_name='r', wandb_mode='offline');"
         "print(*(name for name in sys.modules if name.startswith('wandb.sdk.launch')));"

@@ -15,10 +15,10 @@ from pytorch_lightning.loggers import Logger
 from read_back import tensorboard_events, wandb_history
 from torch.utils.data import DataLoader
 
+from convscope.runs.metrics_file import read_metrics
+from convscope.runs.run_folder import RunFolder
 from convscope.tracking.guard import GuardedLogger
-from convscope.tracking.metrics_file import read_metrics
 from convscope.tracking.recorder import Recorder
-from convscope.tracking.run_folder import RunFolder
 from convscope.tracking.trackers import build_loggers, close
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from read_back import tensorboard_events, wandb_history
 
+from convscope.runs.run_folder import RunFolder
 from convscope.tracking.recorder import Recorder
-from convscope.tracking.run_folder import RunFolder
 from convscope.tracking.tensorboard_events import TensorBoardEvents
 from convscope.tracking.trackers import build_loggers, close, read_marks
 

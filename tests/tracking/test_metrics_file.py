@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from convscope.tracking import metrics_file
-from convscope.tracking.metrics_file import MetricsFile, read_metrics
+from convscope.runs.metrics_file import read_metrics
+from convscope.tracking import metrics_logger as metrics_file
+from convscope.tracking.metrics_logger import MetricsFile
 
 
 @pytest.fixture

@@ -17,13 +17,13 @@ import pytest
 import torch
 from torch import nn
 
-from convscope.tracking import mlflow_child, mlflow_process, mlflow_run
+from convscope.runs.metrics_file import read_metrics
+from convscope.runs.run_folder import RunFolder
+from convscope.tracking import mlflow_child, mlflow_process, mlflow_run, mlflow_writer
 from convscope.tracking.guard import GuardedLogger
-from convscope.tracking.metrics_file import read_metrics
-from convscope.tracking.mlflow_child import Writer
 from convscope.tracking.mlflow_process import MLflowProcess
+from convscope.tracking.mlflow_writer import Writer
 from convscope.tracking.recorder import Recorder
-from convscope.tracking.run_folder import RunFolder
 from convscope.tracking.trackers import build_loggers, close
 
 EXAMPLE = np.zeros((2, 3, 8, 8), dtype=np.float32)
@@ -82,9 +82,9 @@ def test_scalars_are_gathered(monkeypatch: pytest.MonkeyPatch) -> None:
         writer.metrics([("train/loss", 1.0, 0, step)])
     due = writer.due
     assert due is not None
-    assert 0 < due <= mlflow_child.FLUSH_SECONDS
+    assert 0 < due <= mlflow_writer.FLUSH_SECONDS
     assert client.metrics == []
-    monkeypatch.setattr(mlflow_child, "FLUSH_SECONDS", 0.0)
+    monkeypatch.setattr(mlflow_writer, "FLUSH_SECONDS", 0.0)
     assert writer.due == 0
     writer.flush()
     assert client.metrics == [1000, 1000, 500]
@@ -114,7 +114,7 @@ def test_scalars_that_cannot_be_written_do_not_keep_a_run_from_its_end(monkeypat
 
     client = Away()
     monkeypatch.setattr(Writer, "_client", client, raising=False)
-    monkeypatch.setattr(mlflow_child, "FLUSH_SECONDS", 0.0)
+    monkeypatch.setattr(mlflow_writer, "FLUSH_SECONDS", 0.0)
     inbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
     for message in (("metrics", ([("train/loss", 1.0, 0, 0)],)), ("end", ("failed",))):
         inbox.put(pickle.dumps(message))
@@ -240,7 +240,7 @@ ALONE = """
 import sys, time
 from pathlib import Path
 from types import SimpleNamespace
-from convscope.tracking.run_folder import RunFolder
+from convscope.runs.run_folder import RunFolder
 from convscope.tracking.trackers import build_loggers, close
 
 folder = RunFolder(Path("run").absolute()).create()

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from concurrent_runs import run_together
 
-from convscope.tracking import mlflow_child, mlflow_store
-from convscope.tracking.mlflow_child import Writer
+from convscope.tracking import mlflow_store, mlflow_writer
 from convscope.tracking.mlflow_store import PatientClient, exclusive_setup, lock_file, retry_while_locked
+from convscope.tracking.mlflow_writer import Writer
 
 
 class FakeClient:
@@ -54,7 +54,7 @@ def test_processes_set_a_database_up_one_after_the_other(
             met.reset()
         return FakeClient()
 
-    monkeypatch.setattr(mlflow_child, "open_client", open_client)
+    monkeypatch.setattr(mlflow_writer, "open_client", open_client)
     place = uri.format(tmp_path / "outputs")
     started: list[str] = []
 
@@ -99,7 +99,7 @@ def test_a_lock_that_others_keep_ends_with_its_name(monkeypatch: pytest.MonkeyPa
 def test_an_experiment_that_another_process_made_meanwhile_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     client = FakeClient()
     client.between = lambda: client.experiments.update(e="7")
-    monkeypatch.setattr(mlflow_child, "open_client", lambda _: client)
+    monkeypatch.setattr(mlflow_writer, "open_client", lambda _: client)
     assert Writer().start("https://host", "e", "r", {}, None, None) == "7/r"
 
 

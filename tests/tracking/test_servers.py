@@ -19,9 +19,9 @@ import pytest
 import torch
 from concurrent_runs import run_together
 
-from convscope.tracking.metrics_file import read_metrics
+from convscope.runs.metrics_file import read_metrics
+from convscope.runs.run_folder import RunFolder
 from convscope.tracking.recorder import Recorder
-from convscope.tracking.run_folder import RunFolder
 from convscope.tracking.trackers import build_loggers, close
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, 9, 3), dtype=np.uint8)

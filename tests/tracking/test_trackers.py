@@ -17,9 +17,9 @@ from read_back import (
     wandb_records,
 )
 
-from convscope.tracking.metrics_file import read_metrics
+from convscope.runs.metrics_file import read_metrics
+from convscope.runs.run_folder import RunFolder
 from convscope.tracking.recorder import Recorder
-from convscope.tracking.run_folder import RunFolder
 from convscope.tracking.sections import SECTIONS
 from convscope.tracking.trackers import build_loggers, close
 

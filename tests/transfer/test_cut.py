@@ -8,9 +8,10 @@ from staged_networks import FAST, NETWORKS, Branching, Functional, build
 from torch import nn
 
 from convscope.models.blocks import blocks
-from convscope.transfer.cut import CannotCutError, cut
+from convscope.transfer.cut import cut
 from convscope.transfer.freezing import train_only
 from convscope.transfer.selection import select
+from convscope.transfer.split_graph import CannotCutError
 
 ALL = [pytest.param(name, marks=[] if name in FAST else pytest.mark.slow) for name in NETWORKS]
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 
-from convscope.tracking.run_folder import write_atomically
+from convscope.runs.files import write_atomically
 
 
 class WholeFiles(TorchCheckpointIO):

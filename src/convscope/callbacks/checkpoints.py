@@ -13,7 +13,7 @@ from pytorch_lightning.callbacks import Callback, Checkpoint, WeightAveraging
 
 from convscope.callbacks.preemption import Preemption
 from convscope.errors import UserError
-from convscope.tracking.run_folder import write_atomically
+from convscope.runs.files import write_atomically
 
 BEST, LAST = "best.ckpt", "last.ckpt"
 STATE = "Checkpoints"  # the key of what `Checkpoints` keeps in a checkpoint

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from convscope.tracking import figures
+from convscope.figures import classification as figures
 from convscope.tracking.recorder import Recorder
 
 MOST_CLASSES = 1000  # a pixel each; the matrix of 10,000 classes would take 800 MB

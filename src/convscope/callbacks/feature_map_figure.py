@@ -4,10 +4,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from convscope.figures.contact_sheet import Tile
+from convscope.figures.map_images import map_picture
 from convscope.insight.filters import feature_maps
 from convscope.insight.layers import layers_along_depth
-from convscope.tracking.contact_sheet import Tile
-from convscope.tracking.map_pictures import map_picture
 
 UNITS = 7  # a layer
 

@@ -1,6 +1,7 @@
 """When to look into a network: at the end of every stage, every few epochs, and with the weights that were kept."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
@@ -50,3 +51,16 @@ class AtMoments(Callback, ABC):
     def _look(self, step: int, moment: str) -> None:
         with self.spent.on("saliency"):
             self.look(step, moment)
+
+
+def look_at_kept(callbacks: Sequence[Callback], epoch: int | None) -> None:
+    """Have what looked into the network while it was trained look at the weights that were tested, too.
+
+    Args:
+        callbacks: Of the training.
+        epoch: Of the kept weights; None where none were kept.
+    """
+    if epoch is not None:
+        for callback in callbacks:
+            if isinstance(callback, AtMoments):
+                callback.look_at_kept(epoch)

@@ -6,7 +6,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 
 from convscope.errors import Pruned, UserError
-from convscope.tracking.position import Position
+from convscope.runs.position import Position
 
 
 class Pruning(Callback):

@@ -13,10 +13,10 @@ from torch import nn
 
 from convscope.callbacks.time_spent import TimeSpent
 from convscope.errors import UserError
+from convscope.figures.field_sheet import Panel, field_sheet
 from convscope.insight.effective_field import EffectiveField, find_field_layer, measure_effective_field
 from convscope.insight.parameters import ParameterTable
 from convscope.insight.receptive_field import Field, LayerField, as_number
-from convscope.tracking.field_sheet import Panel, field_sheet
 from convscope.tracking.recorder import Recorder
 
 COLUMNS = ("layer", "type", "output", "field", "stride", "offset", "padding", "gates see all")

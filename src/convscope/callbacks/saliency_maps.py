@@ -10,9 +10,11 @@ from torch import nn
 
 from convscope.callbacks.moments import AtMoments
 from convscope.callbacks.time_spent import TimeSpent
+from convscope.errors import UserError
+from convscope.figures.contact_sheet import GREEN, RED, Tile, contact_sheet
+from convscope.figures.map_images import map_picture, overlay
 from convscope.insight import saliency
-from convscope.tracking.contact_sheet import GREEN, RED, Tile, contact_sheet
-from convscope.tracking.map_pictures import map_picture, overlay
+from convscope.insight.frozen_network import frozen
 from convscope.tracking.recorder import Recorder
 
 MOST_MOMENTS = 12  # in the figure that shows them side by side
@@ -124,9 +126,6 @@ class Maps:
         self, network: nn.Module, inputs: torch.Tensor, targets: torch.Tensor
     ) -> tuple[Mapping[str, torch.Tensor], torch.Tensor]:
         """Maps (N, H, W) of each method for the classes ``targets`` (N,), and the probabilities (N, classes)."""
-        from convscope.errors import UserError
-        from convscope.insight.frozen_network import frozen
-
         device = next(network.parameters()).device
         inputs, targets = inputs.to(device), targets.to(device)
         with frozen(network, inputs) as asked, torch.no_grad():

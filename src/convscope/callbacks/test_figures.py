@@ -9,7 +9,7 @@ import torch
 from pytorch_lightning.callbacks import Callback
 
 from convscope.callbacks.confusion_figure import draw_confusion_matrix
-from convscope.tracking.contact_sheet import GREEN, RED
+from convscope.figures.contact_sheet import GREEN, RED
 from convscope.tracking.recorder import Recorder
 
 MOST_PICTURES = 12

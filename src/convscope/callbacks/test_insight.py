@@ -15,10 +15,10 @@ from convscope.callbacks.feature_map_figure import feature_map_rows
 from convscope.callbacks.saliency_maps import LookedAt, Maps, left_out, map_rows
 from convscope.callbacks.time_spent import TimeSpent
 from convscope.errors import UserError
+from convscope.figures.contact_sheet import Tile, contact_sheet
+from convscope.figures.map_images import map_picture, weights_picture
 from convscope.insight import faithfulness, filters, saliency
 from convscope.insight.sanity_check import cascading_randomisation, layers_with_parameters
-from convscope.tracking.contact_sheet import Tile, contact_sheet
-from convscope.tracking.map_pictures import map_picture, weights_picture
 from convscope.tracking.recorder import Recorder
 
 FIRST_FILTERS = 64  # of the first layer, at most

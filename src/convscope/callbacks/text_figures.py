@@ -9,11 +9,11 @@ from pytorch_lightning.callbacks import Callback
 from torch import nn
 
 from convscope.callbacks.confusion_figure import draw_confusion_matrix
-from convscope.insight import token_saliency
+from convscope.figures.token_maps import TokenMap, token_figure, token_html, token_map
 from convscope.insight.frozen_network import Score
 from convscope.insight.ngrams import strongest_ngrams
+from convscope.insight.saliency import tokens as token_saliency
 from convscope.tracking.recorder import Recorder
-from convscope.tracking.token_maps import TokenMap, token_figure, token_html, token_map
 
 MOST_TEXTS = 10
 NGRAMS = 3  # a filter

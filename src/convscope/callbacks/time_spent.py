@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 
-from convscope.tracking.run_folder import RunFolder
+from convscope.runs.run_folder import RunFolder
 
 PREPARATION, TEST, REST = "preparation", "test", "rest"  # phases of a run; between the first two come its stages
 OWN, FEATURES = "own", "extracting features"  # what a phase spends them on, beside looking into the network

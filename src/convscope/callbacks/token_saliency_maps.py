@@ -11,10 +11,11 @@ from torch import nn
 from convscope.callbacks.moments import AtMoments
 from convscope.callbacks.text_figures import ReadText, explain, padded
 from convscope.callbacks.time_spent import TimeSpent
-from convscope.insight import faithfulness, token_saliency
+from convscope.figures.token_maps import TokenMap, token_figure, token_html
+from convscope.insight import faithfulness
+from convscope.insight.saliency import tokens as token_saliency
 from convscope.insight.undisturbed import undisturbed
 from convscope.tracking.recorder import Recorder
-from convscope.tracking.token_maps import TokenMap, token_figure, token_html
 
 MOST_MOMENTS, MOST_MAPS = 12, 24  # in the figure that shows them below each other
 CHUNK = 50  # texts that are asked about at once
@@ -34,7 +35,7 @@ class TokenSaliencyMaps(AtMoments):
         texts: What it is asked about, and the classes (N,).
         least: Tokens that a text is padded to.
         classes: Names, in the order of the logits.
-        methods: Names, of ``insight.token_saliency``.
+        methods: Names, of ``insight.saliency.tokens``.
         every_epochs: Epochs between two moments within a stage; None: only its end.
         spent: Where the time is counted.
 
@@ -149,7 +150,7 @@ def faithfulness_rows(
     decisive: Sequence[Sequence[Span]],
     least: int,
 ) -> list[list[str | int | float]]:
-    """A row for each method of ``insight.token_saliency``, as `COLUMNS` has it; none where there is no text.
+    """A row for each method of ``insight.saliency.tokens``, as `COLUMNS` has it; none where there is no text.
 
     Args:
         network: Tokens (N, L) to logits.

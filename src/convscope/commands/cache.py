@@ -6,10 +6,9 @@ from pathlib import Path
 
 from rich.table import Table
 
-from convscope.cache import Entry, State, clear, entries
-from convscope.commands.building import cache_folder
-from convscope.commands.console import say, say_table, warn
+from convscope.cache import Entry, State, cache_folder, clear, entries
 from convscope.config.cache import CacheCommand
+from convscope.console import say, say_table, warn
 from convscope.errors import UserError
 
 SCHEMA = CacheCommand

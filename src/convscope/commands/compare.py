@@ -20,7 +20,7 @@ def run(config: Compare, overrides: Sequence[str]) -> None:
     Raises:
         UserError: The folder is no sweep's, or no run of it has the metric.
     """
-    from convscope.commands.sweeps.comparison import compare
+    from convscope.sweeps.comparison import compare
 
     folder = Path(config.folder).expanduser().absolute()
     if not folder.is_dir():

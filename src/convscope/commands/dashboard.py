@@ -6,8 +6,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from convscope.commands.console import say
 from convscope.config.dashboard import Dashboard
+from convscope.console import say
 from convscope.errors import UserError
 
 SCHEMA = Dashboard

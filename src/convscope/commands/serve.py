@@ -5,8 +5,8 @@ import socket
 from collections.abc import Sequence
 from pathlib import Path
 
-from convscope.commands.console import say
 from convscope.config.serve import Serve
+from convscope.console import say
 from convscope.errors import UserError
 
 SCHEMA = Serve
@@ -30,12 +30,12 @@ def run(config: Serve, overrides: Sequence[str]) -> None:
 
     import uvicorn
 
-    from convscope.commands.run_kind import is_text_run
-    from convscope.commands.serving.answers import Answers, PictureAnswers
-    from convscope.commands.serving.app import build_app
-    from convscope.commands.serving.text_answers import TextAnswers
-    from convscope.commands.trained import load_trained_run
-    from convscope.commands.trained_text import load_trained_text
+    from convscope.modalities.images.trained import load_trained_run
+    from convscope.modalities.texts.trained import load_trained_text
+    from convscope.runs.kind import is_text_run
+    from convscope.serving.answers import Answers, PictureAnswers
+    from convscope.serving.app import build_app
+    from convscope.serving.text_answers import TextAnswers
 
     path = Path(config.run).expanduser()
     with listening:

@@ -2,20 +2,22 @@
 
 import importlib.util
 import re
+import sys
 import time
 from collections.abc import Sequence
 
-from convscope.commands.asked import what_is_asked
-from convscope.commands.console import set_quiet
-from convscope.commands.naming import sweep_path
-from convscope.commands.processes.together import Processes
-from convscope.commands.transfer_choice import refuse_without_effect
+from convscope.composition.current_job import sweep_path
 from convscope.config.train import Train
 from convscope.config.transfer import StageSettings
+from convscope.console import set_quiet
+from convscope.distributed.processes import Processes
+from convscope.engine.run_request import what_is_asked
+from convscope.engine.transfer_choice import refuse_without_effect
 from convscope.errors import UserError
 
 SCHEMA = Train
 SWEEPS_GO_ON = True  # a multirun again runs what is not done
+FURTHER_PROCESS = (sys.executable, "-m", "convscope.cli.child_process")
 OF_A_STAGE = re.compile(rf"transfer\.stages\.\d+\.({'|'.join(StageSettings.model_fields)})\b")
 
 
@@ -41,17 +43,17 @@ def run(config: Train, overrides: Sequence[str]) -> None:
         asked = what_is_asked(config, overrides)
         if asked is None:
             return
-        from convscope.commands.subject import subject_of
+        from convscope.modalities.registry import subject_of
 
         subject = subject_of(asked.config)  # before anything slow: most mistakes are about the data
         prepare_trackers(asked.config, subject.fixed_shape)
-        from convscope.commands.hardware import prepare_process
+        from convscope.engine.hardware import prepare_process
 
         accelerator, allocator = prepare_process(asked.config.trainer)
-        processes.start(asked.config, accelerator)
+        processes.start(asked.config, accelerator, FURTHER_PROCESS)
         if processes.count > 1:
             preemption.largest = processes.largest
-        from convscope.commands.training_run import TrainingRun
+        from convscope.engine.training_run import TrainingRun
 
         TrainingRun(asked, subject, accelerator, allocator, preemption, processes, started).run()
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from convscope.commands.console import say
 from convscope.config.zoo import Zoo
+from convscope.console import say
 from convscope.errors import UserError
 
 SCHEMA = Zoo
@@ -18,7 +18,7 @@ def run(config: Zoo, overrides: Sequence[str]) -> None:
     Raises:
         UserError: A file cannot be written, or has no place for the table.
     """
-    from convscope.commands.zoo_table import COLUMNS, measure_zoo, text_rows
+    from convscope.description.zoo_table import COLUMNS, measure_zoo, text_rows
 
     rows = measure_zoo()
     if config.readme is not None:
@@ -32,7 +32,7 @@ def run(config: Zoo, overrides: Sequence[str]) -> None:
             from rich.console import Console
             from rich.table import Table
 
-            from convscope.commands.console import the_console
+            from convscope.console import the_console
 
             table = Table(box=None, pad_edge=False, header_style="bold")
             for number, column in enumerate(COLUMNS):
@@ -42,8 +42,8 @@ def run(config: Zoo, overrides: Sequence[str]) -> None:
             # Piped, a console has 80 columns, and would leave the years out.
             Console(width=max(the_console().width, WIDTH), highlight=False).print(table)
     if config.figure is not None:
-        from convscope.commands.figure_file import write_figure
-        from convscope.tracking.history_figure import draw_history
+        from convscope.figures.figure_file import write_figure
+        from convscope.figures.history import draw_history
 
         # What a pass over a text costs depends on its length: pictures alone are compared.
         file = write_figure(draw_history([asdict(row) for row in rows if len(row.input) == 3]), config.figure)

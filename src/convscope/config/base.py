@@ -4,6 +4,8 @@ import re
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
+from convscope.errors import UserError
+
 
 class Config(BaseModel):
     """A node of the configuration: immutable, every key stated, no other key allowed."""
@@ -20,3 +22,14 @@ def written(pattern: str, how: str) -> AfterValidator:
         return value
 
     return AfterValidator(check)
+
+
+def required(value: str | None, key: str) -> str:
+    """``value``, where it was given.
+
+    Raises:
+        UserError: It was not.
+    """
+    if value is None:
+        raise UserError(f"{key}: must be given, as in {key}=PATH")
+    return value

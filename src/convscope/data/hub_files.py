@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from convscope.data.image_formats import ending_of
+from convscope.data.images.image_formats import ending_of
 from convscope.data.split_names import UNKNOWN_TO_DATASETS, WORDS, split_names
 
 COMPRESSED = {".gz", ".bz2", ".xz", ".zst", ".lz4"}

@@ -14,13 +14,8 @@ from convscope.data.hub_files import files_of_splits
 from convscope.data.label_values import class_names, is_number, missing_labels, refuse_lists
 from convscope.data.split_names import split_of_name
 from convscope.errors import UserError
-from convscope.hub import (
-    hugging_face_endpoint,
-    hugging_face_fault,
-    hugging_face_reachable,
-    network_errors,
-    offline_requested,
-)
+from convscope.hub import hugging_face_endpoint, offline_requested
+from convscope.hub_downloads import hugging_face_fault, hugging_face_reachable, network_errors
 
 if TYPE_CHECKING:
     from datasets import Dataset

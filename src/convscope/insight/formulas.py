@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 
-from convscope.insight.tracing import TracedLayer
+from convscope.insight.tracing.traced_layer import TracedLayer
 
 
 def formula(layer: TracedLayer) -> str:

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from convscope.errors import UserError
-from convscope.insight.reach import Reach, digits
-from convscope.insight.tracing_inputs import follow_inputs
+from convscope.insight.tracing.reach import Reach, digits
+from convscope.insight.tracing.tracing_inputs import follow_inputs
 
 MOST_NAMES = 40  # in a message
 

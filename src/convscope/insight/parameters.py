@@ -8,9 +8,10 @@ from torch import nn
 
 from convscope.insight.formulas import formula
 from convscope.insight.receptive_field import Field, field_of, last_spatial
-from convscope.insight.tracing import TracedLayer, Tracing
-from convscope.insight.tracing_inputs import follow, follow_inputs
-from convscope.insight.window_rules import Geometry
+from convscope.insight.tracing.traced_layer import TracedLayer
+from convscope.insight.tracing.tracing import Tracing
+from convscope.insight.tracing.tracing_inputs import follow, follow_inputs
+from convscope.insight.tracing.windows import Geometry
 
 
 @dataclass(frozen=True, slots=True)

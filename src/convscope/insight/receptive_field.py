@@ -6,10 +6,10 @@ from fractions import Fraction
 
 from torch import nn
 
-from convscope.insight.interval_maps import IDENTITY
-from convscope.insight.reach import Reach
-from convscope.insight.tracing import TracedLayer
-from convscope.insight.tracing_inputs import follow
+from convscope.insight.tracing.interval_maps import IDENTITY
+from convscope.insight.tracing.reach import Reach
+from convscope.insight.tracing.traced_layer import TracedLayer
+from convscope.insight.tracing.tracing_inputs import follow
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from convscope import hub
+from convscope import hub, hub_downloads
 from convscope.errors import UserError
-from convscope.models.architecture import Architecture, StateDict
+from convscope.models.images.architectures.architecture import Architecture, StateDict
 
 Source = Literal["packaged", "hub", "file", "random"]
 
@@ -77,7 +77,7 @@ def _from_hub(architecture: Architecture) -> Weights | str:
     """The weights of the hub or of its local cache; else what is wrong with the hub, to follow its name."""
     address = architecture.hub_address()
     if address == hub.hugging_face_endpoint():
-        reached = hub.hugging_face_reachable()
+        reached = hub_downloads.hugging_face_reachable()
     else:
         reached = not hub.offline_requested() and hub.reachable(address)
     fault = hub.reachable.fault(address)

@@ -4,7 +4,7 @@ import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pytorch_lightning as pl
@@ -14,6 +14,7 @@ from torch import nn
 from torchmetrics import MetricCollection
 
 from convscope.tasks.metrics import classification_metrics
+from convscope.tasks.objective import Batch, Inputs, Objective, OwnRule
 from convscope.tasks.several_processes import gathered, process, summed
 from convscope.transfer.freezing import train_only
 from convscope.transfer.optimization import build_optimizer, build_schedule
@@ -23,9 +24,6 @@ PLAIN = frozenset({"_current_fx_name", "_seen"})  # attributes that are set at e
 EPOCH = 3  # a stream of random numbers, beside those of the data
 
 
-Inputs = torch.Tensor | tuple[torch.Tensor, ...]
-
-
 Step = TypeVar("Step", bound=Callable[..., Any])
 
 
@@ -33,50 +31,6 @@ def _signed(function: Step) -> Step:
     """``function`` with its signature at hand: Lightning asks for that of the training step at every step."""
     function.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
     return function
-
-
-class Batch(Protocol):
-    """What a data module hands over."""
-
-    inputs: Inputs  # pictures or tokens; or the features of a frozen prefix
-    labels: torch.Tensor  # (N,) int64
-    indices: torch.Tensor  # (N,) int64: which examples of their split
-    share: float  # of several processes' parts of a batch: what this one's mean weighs; 0: it does not count
-
-
-class OwnRule(Protocol):
-    """``network.training_loss``, where a network knows more about its training than its logits tell.
-
-    Auxiliary heads, an error of its paper's own, or a rule that changes weights without a gradient. It gets the
-    batch and the criterion, and gives the loss and the logits.
-    """
-
-    def __call__(
-        self,
-        images: torch.Tensor,
-        targets: torch.Tensor,
-        criterion: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Loss, and logits (N, classes)."""
-
-
-@dataclass(frozen=True)
-class Objective:
-    """What is minimised.
-
-    Attributes:
-        label_smoothing: Share of the target spread over all classes (Szegedy et al. 2016, section 7).
-        class_weights: Weight of each class in the loss, (classes,), or None for equal ones.
-        mixup: alpha of mixup's Beta distribution (Zhang et al. 2018); 0 is off.
-        cutmix: alpha of CutMix's Beta distribution (Yun et al. 2019); 0 is off. With both, each batch draws one.
-        flip_averaging: Whether a test also sees each picture's mirror image.
-    """
-
-    label_smoothing: float = 0.0
-    class_weights: torch.Tensor | None = None
-    mixup: float = 0.0
-    cutmix: float = 0.0
-    flip_averaging: bool = False
 
 
 @dataclass(frozen=True)

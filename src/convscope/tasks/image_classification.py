@@ -6,7 +6,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from convscope.tasks.classification import Classification, Inputs, Objective
+from convscope.tasks.classification import Classification
+from convscope.tasks.objective import Inputs, Objective
 
 
 class ImageClassification(Classification):

@@ -6,9 +6,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
-
-from convscope.tracking.mlflow_run import MLflowRun
 
 
 @dataclass(frozen=True)
@@ -61,20 +58,3 @@ class Adapter(Protocol):
 
     def model(self, network: Any, example: np.ndarray) -> None:
         """The trained network, where the tracker keeps networks; ``example`` is a batch that it takes."""
-
-
-def adapter_of(logger: Logger) -> Adapter | None:
-    """The adapter for a Lightning logger; None for a kind that is not known here."""
-    if isinstance(logger, WandbLogger):
-        from convscope.tracking.wandb_panels import WandbPanels
-
-        return WandbPanels(logger)
-    if isinstance(logger, TensorBoardLogger):
-        from convscope.tracking.tensorboard_panels import TensorBoardPanels
-
-        return TensorBoardPanels(logger)
-    if isinstance(logger, MLflowRun):
-        from convscope.tracking.mlflow_artifacts import MLflowArtifacts
-
-        return MLflowArtifacts(logger.experiment)
-    return None

@@ -10,7 +10,7 @@ from pytorch_lightning.loggers.logger import DummyExperiment
 from pytorch_lightning.utilities import rank_zero_only
 
 from convscope.masking import mask_text
-from convscope.tracking.position import Position
+from convscope.runs.position import Position
 
 Result = TypeVar("Result")
 

@@ -54,7 +54,7 @@ class MLflowArtifacts:
         self._process.tell("text", json.dumps(dict(values), indent=2, default=str), "summary.json")
 
     def model(self, network: Any, example: np.ndarray) -> None:
-        """Have ``network`` kept, as :meth:`convscope.tracking.mlflow_child.Writer.model` tells."""
+        """Have ``network`` kept, as :meth:`convscope.tracking.mlflow_writer.Writer.model` tells."""
         try:
             pickled = pickle.dumps(network)
         except Exception as error:

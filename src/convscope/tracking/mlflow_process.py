@@ -1,6 +1,6 @@
 """MLflow in a process of its own: no training waits for its imports, for a database or for a server.
 
-Messages are pairs of a method of :class:`convscope.tracking.mlflow_child.Writer` and its arguments, pickled, each
+Messages are pairs of a method of :class:`convscope.tracking.mlflow_writer.Writer` and its arguments, pickled, each
 after its length, in the order in which they are told; what comes back are pairs of a kind and a value.
 """
 

@@ -12,10 +12,10 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from convscope import hub
 from convscope.masking import mask_text, unsigned
+from convscope.runs.run_folder import RunFolder
 from convscope.tracking.flatten import flatten
 from convscope.tracking.mlflow_process import MLflowProcess, give_back, take
 from convscope.tracking.replay import Row
-from convscope.tracking.run_folder import RunFolder
 from convscope.tracking.sections import CURVES, tracked_name
 
 

@@ -10,13 +10,15 @@ import numpy as np
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
+from convscope.figures.contact_sheet import RULE, Tile, contact_sheet
 from convscope.masking import mask
-from convscope.tracking.adapter import Adapter, Histogram, Table, adapter_of
+from convscope.runs.position import Position
+from convscope.runs.run_folder import RunFolder
+from convscope.tracking.adapter import Adapter, Histogram, Table
+from convscope.tracking.adapters import adapter_of
 from convscope.tracking.flatten import flatten
 from convscope.tracking.guard import GuardedLogger
-from convscope.tracking.metrics_file import MetricsFile
-from convscope.tracking.position import Position
-from convscope.tracking.run_folder import RunFolder
+from convscope.tracking.metrics_logger import MetricsFile
 from convscope.tracking.sections import tracked_name
 
 if TYPE_CHECKING:
@@ -104,8 +106,6 @@ class Recorder:
             heading: Text above all.
         """
         from PIL import Image
-
-        from convscope.tracking.contact_sheet import RULE, Tile, contact_sheet
 
         tiles = [
             Tile(image, captions[number] if captions else "", frames[number] if frames else RULE)

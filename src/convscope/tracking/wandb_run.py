@@ -12,8 +12,9 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from convscope import hub
+from convscope.runs.files import readable_path
+from convscope.runs.run_folder import RunFolder
 from convscope.tracking.replay import Row
-from convscope.tracking.run_folder import RunFolder, readable_path
 from convscope.tracking.wandb_log import STEP, logged_events
 from convscope.tracking.wandb_logger import RunLogger
 

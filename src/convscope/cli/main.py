@@ -1,0 +1,109 @@
+"""``convscope COMMAND ...``: find the command, and say what went wrong in a line where it is the user's mistake."""
+
+import importlib
+import os
+import select
+import signal
+import sys
+
+import convscope
+from convscope.console import is_silent
+from convscope.distributed.failures import OtherProcessError, status_of
+from convscope.errors import Interrupted, UserError
+from convscope.masking import mask_text, masking_excepthook
+
+COMMANDS = {
+    "train": "train a network, and keep what happened",
+    "compare": "the runs of a sweep side by side, best first",
+    "evaluate": "score the best weights of a run on its test split or on other data",
+    "serve": "a local page: drop a picture, see the class and where the network looked",
+    "explain": "which pixels a run answered for; or an example step by step: topic=max_pool",
+    "describe": "a network layer by layer: parameters, multiply-adds, receptive fields",
+    "zoo": "list the networks: their year, cost, receptive field, weights",
+    "dashboard": "lay out a project in wandb",
+    "cache": "list what is kept of pictures, texts and frozen networks, or clear it",
+}
+
+HELP = """\
+convscope: train a convolutional network, and see what it learned.
+
+usage: convscope COMMAND [key=value ...] [--multirun] [--config-dir FOLDER]
+
+commands:
+{commands}
+
+  convscope train model=resnet data=hotdog     a training; its folder appears under outputs/
+  convscope train --multirun model=resnet,lenet5 data=digits
+  convscope COMMAND --help                     every option and key of a command
+  convscope COMMAND --cfg job                  the configuration that a command would use
+"""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command that ``arguments`` (default: those of the process) name, and exit with its status.
+
+    Exit status: 0 success, 1 a failure of the program, 2 a mistake in what was asked for, 130 interrupted;
+    128 and its number where a signal asked for an end, and all that is needed to go on is kept.
+    """
+    try:
+        try:
+            _main(sys.argv[1:] if arguments is None else arguments)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        if not _reader_is_gone():
+            raise
+        # as in `convscope train --help | head`: nobody reads on, and the interpreter must not try at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def _reader_is_gone() -> bool:
+    """Whether what the standard output goes to is closed at its other end."""
+    watched = select.poll()
+    watched.register(sys.stdout.fileno(), 0)
+    return any(event & select.POLLERR for _, event in watched.poll(0))
+
+
+def _main(arguments: list[str]) -> None:
+    match arguments:
+        case [] | ["-h" | "--help" | "help", *_]:
+            lines = (f"  {name:<10} {what}" for name, what in COMMANDS.items())
+            print(HELP.format(commands="\n".join(lines)), end="")
+            sys.exit(0)
+        case ["--version", *_]:
+            print(convscope.__version__)
+            sys.exit(0)
+    command, *rest = arguments
+    sys.excepthook = masking_excepthook
+    try:
+        if command not in COMMANDS:
+            raise UserError(f"{command}: no such command; choose from: {', '.join(COMMANDS)}")
+        _run(command, rest)
+    except UserError as error:
+        print(mask_text(f"error: {error}"), file=sys.stderr)
+        sys.exit(2)
+    except OtherProcessError as error:
+        print(mask_text(f"error: {error}"), file=sys.stderr)
+        sys.exit(1)
+    except Interrupted as error:
+        # a second Ctrl-C asks for what is being done: it must not end in the libraries' own ends of a process
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        print(mask_text(str(error)), file=sys.stderr)
+        sys.exit(128 + error.signal)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        # Libraries leave threads behind (trackers, data loaders) that would keep an interrupted process alive.
+        sys.stdout.flush()
+        os._exit(130)
+
+
+def _run(command: str, arguments: list[str]) -> None:
+    from convscope.cli.run_command import run_command
+
+    try:
+        run_command(command, arguments, importlib.import_module(f"convscope.commands.{command}"))
+    except BaseException as error:
+        if not is_silent():
+            raise
+        os._exit(status_of(error))  # the first of several processes says it; a library's thread could hold this one up

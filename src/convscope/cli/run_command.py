@@ -1,0 +1,93 @@
+"""Run a command on its words: one configuration, the jobs of a multirun, or the trials of a search."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from hydra import main as hydra_main
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from convscope.composition.command import Command
+from convscope.composition.compose import (
+    CONFIG_DIR,
+    HYDRA_VERSION_BASE,
+    check,
+    check_jobs,
+    composed_value,
+    keys_of,
+    plain_containers,
+)
+from convscope.composition.current_job import words_of_job
+from convscope.composition.error_messages import explain_composition
+from convscope.composition.hydra_options import refuse_in_files, refuse_without_effect
+from convscope.composition.jobs import jobs as job_words
+from convscope.composition.words import (
+    asks_to_show,
+    config_dir,
+    overrides_in,
+    parseable,
+    refuse_other_primary,
+    swept,
+)
+from convscope.errors import UserError
+from convscope.masking import hide
+
+
+def run_command(name: str, arguments: Sequence[str], command: Command) -> None:
+    """Compose ``conf/<name>.yaml`` with ``arguments``, check it, and run ``command`` on it, once a job.
+
+    Raises:
+        UserError: The arguments do not make a valid configuration, or a job met a mistake of the user's. In a
+            multirun the other jobs are run first.
+    """
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # hand its exceptions to us, instead of printing them and exiting with 1
+    prepare: Callable[[list[str]], list[str]] = getattr(command, "prepare_arguments", list)
+    arguments = [parseable(argument) for argument in prepare([hide(argument) for argument in arguments])]
+    sys.argv = [f"convscope {name}", *arguments]  # which trackers write down
+    refuse_without_effect(name, overrides_in(arguments))
+    told = swept(arguments)
+    jobs = None
+    if told is not None:
+        refuse_other_primary(arguments)
+        folder = config_dir(arguments)
+        goes_on = getattr(command, "SWEEPS_GO_ON", False) and not asks_to_show(arguments)
+        # a sweep that chooses its values itself; what cannot be composed is none
+        first = [choice.words[0] for choice in told]
+        if goes_on and composed_value(name, first, folder, "sweep.kind") not in (None, "grid"):
+            from convscope.sweeps.search_plan import plan_search
+
+            search = plan_search(command, name, told, folder)
+            from convscope.sweeps.search import run_search
+
+            run_search(search)
+            return
+        jobs = job_words(told)
+        configs = check_jobs(name, jobs, folder, command.SCHEMA)
+        if goes_on:
+            from convscope.sweeps.plan import plan_sweep
+
+            plan = plan_sweep(command, name, told, jobs, configs, folder)
+            from convscope.sweeps.run_sweep import run_sweep
+
+            run_sweep(plan)
+            return
+    mistakes: list[str] = []
+
+    def job(config: DictConfig) -> None:
+        # A mistake is kept and not raised, since Hydra would print a report of its own and drop the other jobs.
+        overrides = words_of_job()
+        try:
+            refuse_in_files(name, plain_containers(HydraConfig.get()))
+            command.run(check(config, command.SCHEMA), overrides)
+        except UserError as error:
+            mistakes.append(f"{error}" if jobs is None else f"{error} (job: {' '.join(overrides)})")
+
+    try:
+        hydra_main(str(CONFIG_DIR), name, version_base=HYDRA_VERSION_BASE)(job)()
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(explain_composition(error, keys_of(name, arguments))) from error
+    if mistakes:
+        raise UserError("\nerror: ".join(mistakes))

@@ -1,0 +1,1 @@
+"""From words and ``conf/`` to a checked configuration, by Hydra, before anything slow is imported."""

@@ -1,0 +1,87 @@
+"""The words of a command line: overrides and Hydra's options among them, and how to write a value as a word."""
+
+import argparse
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+
+from convscope.composition.jobs import Choice, choices
+from convscope.errors import UserError
+
+
+def quoted(value: str) -> str:
+    """``value`` as a string of Hydra's grammar: in quotes, where a backslash escapes only before a quote."""
+    escaped = re.sub(r"(\\*)('|$)", lambda at: at[1] * 2 + ("\\'" if at[2] else ""), value)
+    return f"'{escaped}'"
+
+
+def parseable(argument: str) -> str:
+    """``argument``, its value in quotes where Hydra's grammar has no place for it, as for a path with an ``ä``."""
+    key, equals, value = argument.partition("=")
+    if not equals or argument.startswith("-"):
+        return argument
+    try:
+        OverridesParser.create().parse_override(argument)
+    except HydraException:
+        return f"{key}={quoted(value)}"
+    return argument
+
+
+def swept(arguments: Sequence[str]) -> list[Choice] | None:
+    """The words of a multirun; None where ``arguments`` ask for no multirun."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--multirun", "-m", action="store_true")
+    known, _ = parser.parse_known_args(arguments)
+    return choices(overrides_in(arguments)) if known.multirun else None
+
+
+def refuse_other_primary(arguments: Sequence[str]) -> None:
+    """Refuse another primary configuration in a multirun, whose jobs are composed from the command's own.
+
+    Raises:
+        UserError: One is named.
+    """
+    for argument in arguments:
+        option = argument.split("=")[0]
+        if option in ("--config-name", "-cn", "--config-path", "-cp"):
+            raise UserError(f"{option}: has no effect with --multirun; write --config-dir FOLDER experiment=NAME")
+
+
+def asks_to_show(arguments: Sequence[str]) -> bool:
+    """Whether Hydra is asked to print something and to run nothing, as by ``--cfg job``."""
+    own = ("--multirun", "-m", "--config-dir", "-cd")
+    return any(argument.startswith("-") and argument.split("=")[0] not in own for argument in arguments)
+
+
+def overrides_in(arguments: Sequence[str]) -> list[str]:
+    """The overrides among ``arguments``, without Hydra's options and the values of these."""
+    parser = argparse.ArgumentParser(add_help=False)
+    for option in (("--config-dir", "-cd"), ("--config-name", "-cn"), ("--config-path", "-cp")):
+        parser.add_argument(*option)
+    _, rest = parser.parse_known_args(arguments)
+    return [argument for argument in rest if not argument.startswith("-")]
+
+
+def config_dir(arguments: Sequence[str]) -> str | None:
+    """The folder of the user's own options, absolute; None where ``arguments`` name none."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--config-dir", "-cd")
+    folder = parser.parse_known_args(arguments)[0].config_dir
+    return None if folder is None else os.path.abspath(folder)
+
+
+def values_as_words(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Keys and values of a nested mapping as words of the command line."""
+    for key, value in node.items():
+        if isinstance(value, Mapping):
+            yield from values_as_words(value, f"{prefix}{key}.")
+        elif value is None:
+            yield prefix + key, "null"
+        elif isinstance(value, bool):
+            yield prefix + key, str(value).lower()
+        else:
+            yield prefix + key, quoted(value) if isinstance(value, str) else repr(value)

@@ -1,0 +1,1 @@
+"""The drawn hot dog scenes."""

@@ -1,0 +1,1 @@
+"""Texts: their sources, tokens, vectors, batches."""

@@ -1,0 +1,177 @@
+"""The features that a stage trains on: from the cache, or computed now, or not at all, with the reason."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import torch
+from rich.progress import track
+
+from convscope.cache import evict
+from convscope.config.train import Cache
+from convscope.console import say, the_console, warn
+from convscope.data.images.image_data_module import ImageDataModule
+from convscope.data.texts.text_data_module import TextDataModule
+from convscope.distributed.processes import Processes
+from convscope.insight.folding import FoldedForward
+from convscope.transfer.cut import Cut
+from convscope.transfer.feature_cache import CacheUnusableError, Features, cached_features, feature_key, prefix_digest
+from convscope.transfer.filling import Filler
+from convscope.transfer.shared_filling import shared_features
+
+FILLING_BATCH = 32
+SHARE_OF_MEMORY = 0.25  # of what is free, that features may take where the cache cannot be written
+
+
+@dataclass
+class FeatureMaker:
+    """Makes the features of a data module's splits.
+
+    Attributes:
+        told: ``cache`` of the configuration.
+        root: The cache's folder.
+        data: The inputs.
+        device: Where the network is.
+        processes: Those that train together: each makes its stretch of the features.
+        unusable: Whether the cache could not be written: said once.
+        warnings: Sentences about what was not as it should be, each printed already.
+        held: The features of the stage that is running: the cache keeps them.
+    """
+
+    told: Cache
+    root: Path
+    data: ImageDataModule | TextDataModule
+    device: torch.device
+    processes: Processes = field(default_factory=Processes)
+    unusable: bool = False
+    warnings: list[str] = field(default_factory=list)
+    held: list[Features] = field(default_factory=list)
+
+    def features(self, cut: Cut, splits: Iterable[str], views: int) -> dict[str, Features] | None:
+        """The features of ``splits`` at ``cut``, ``views`` of an augmented picture; None where there is no room."""
+        self.release()
+        digest = prefix_digest(cut.prefix)
+        filler: Filler | None = None
+        found: dict[str, Features] = {}
+        for split in splits:
+            count, kept = len(self.data.store(split)), self.data.views(split, views)
+
+            def compute(
+                rank: int, world_size: int, split: str = split, count: int = count, kept: int = kept
+            ) -> Iterator[tuple[torch.Tensor, ...]]:
+                nonlocal filler
+                if filler is None:
+                    filler = self._filler(cut)
+                inputs = self.data.inputs(split, kept, FILLING_BATCH, rank, world_size)
+                batches = (batch.to(self.device) for batch in inputs)
+                total = -(-count // FILLING_BATCH) * kept // world_size
+                yield from self._watched(filler.features(batches), f"features of {count:,} {split} pictures", total)
+
+            key = feature_key(
+                digest, self.data.content(split), kept, self.told.precision, self.data.channels_last, self.device.type
+            )
+            made = self._obtain(key, count, kept, compute, f"the features of the {split} pictures")
+            if made is None:
+                return None
+            self._warn(made.warnings)
+            self.held.append(made)
+            found[split] = made
+        self.make_room()
+        return found
+
+    def release(self) -> None:
+        """Say that the features of earlier stages are not read any more: the cache may remove them."""
+        for features in self.held:
+            features.release()
+        self.held.clear()
+
+    def make_room(self) -> None:
+        """Remove what was used least recently, of all kinds, where the cache has grown beyond its limit."""
+        if not self.processes.first:
+            return
+        with suppress(PermissionError):  # a cache that cannot be read: who wants to write to it says so
+            for entry in evict(self.root, int(self.told.limit_gib * 2**30)):
+                say(f"cache: {entry.kind}/{entry.path.name} made room ({entry.size / 2**20:,.0f} MiB)")
+
+    def sample(self) -> torch.Tensor:
+        """Two inputs, to cut and to compare with."""
+        return next(self.data.inputs("train", batch_size=2)).to(self.device)
+
+    def as_long_as_a_text(self, cut: Cut) -> bool:
+        """Whether the features are of another shape where a text is longer, so that they fit no table."""
+        sample = self.sample()
+        if sample.is_floating_point():
+            return False
+        longer = torch.nn.functional.pad(sample, (0, 1))
+        with torch.no_grad():
+            pairs = zip(cut.prefix(sample), cut.prefix(longer), strict=True)
+            return any(one.shape != other.shape for one, other in pairs)
+
+    def _filler(self, cut: Cut) -> Filler:
+        # The features lie as those of the whole network would: the rest may not take others.
+        fold = partial(FoldedForward, channels_last=self.data.channels_last)
+        filler = Filler(cut.prefix, self.sample(), fold, self.told.precision, self.data.channels_last)
+        if self.told.precision != "fp32":
+            say(f"features in {self.told.precision}: they deviate by {filler.deviation:.2g} of the largest")
+        return filler
+
+    def _obtain(
+        self,
+        key: str,
+        count: int,
+        views: int,
+        compute: Callable[[int, int], Iterable[tuple[torch.Tensor, ...]]],
+        what: str,
+    ) -> Features | None:
+        together, reason = self.processes, ""
+
+        def everything() -> Iterable[tuple[torch.Tensor, ...]]:
+            return compute(0, 1)
+
+        if not self.unusable:
+            try:
+                if together.count == 1:
+                    return cached_features(key, self.root, count, views, everything, what)[0]
+                mine = compute(together.rank, together.count)
+                return shared_features(key, self.root, count, views, mine, what, together)
+            except CacheUnusableError as error:
+                self.unusable = True
+                self._warn(error.warnings)
+                reason = f"the cache {self.root} cannot be written ({error})"
+        one = next(iter(everything()))
+        size = sum(feature[0].numel() for feature in one) * 4 * count * views
+        fits = together.from_first(lambda: size <= SHARE_OF_MEMORY * available_memory())
+        if reason:
+            instead = "are kept in memory for this run" if fits else "are computed anew in every epoch"
+            self._warn([f"{reason}: {size / 2**20:,.0f} MiB of features {instead}"])
+        return cached_features(key, None, count, views, everything, what)[0] if fits else None
+
+    def _warn(self, warnings: Iterable[str]) -> None:
+        for warning in warnings:
+            warn(warning)
+            self.warnings.append(warning)
+
+    def _watched(
+        self, batches: Iterator[tuple[torch.Tensor, ...]], what: str, total: int
+    ) -> Iterator[tuple[torch.Tensor, ...]]:
+        started, done = time.perf_counter(), False
+        try:
+            shown = the_console().is_terminal
+            yield from track(batches, what, total=total, console=the_console(), transient=True) if shown else batches
+            done = True
+        finally:
+            if done:
+                say(f"{what}: computed once, in {time.perf_counter() - started:.1f} s")
+
+
+def available_memory() -> int:
+    """Bytes that processes may still take, as Linux tells; elsewhere 4 GiB."""
+    meminfo = Path("/proc/meminfo")
+    if meminfo.is_file():
+        for line in meminfo.read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    return 4 * 2**30

@@ -1,0 +1,61 @@
+"""The last thing that a training prints: what it reached, stage by stage, and where it lies."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from convscope.console import is_quiet, say_always, the_console
+from convscope.reports.formats import as_dict, duration, kept_epochs, metric, number, times
+from convscope.runs.run_folder import RunFolder
+
+
+def say_closing(summary: Mapping[str, Any], folder: RunFolder) -> None:
+    """Print the stages, the metrics of the splits, the time, and the paths; in quiet mode the paths alone."""
+    if not is_quiet():
+        stages = as_dict(summary.get("transfer")).get("stages") or []
+        if len(stages) > 1:
+            the_console().print()
+            the_console().print(_stages(stages))
+        the_console().print()
+        the_console().print(_metrics(as_dict(summary.get("metrics"))))
+        the_console().print()
+        if summary.get("best_epoch") is not None:
+            trained = sum(stage.get("epochs", 0) for stage in stages)
+            kept = f"epoch {summary['best_epoch']} of {trained}, by {summary.get('best_by')}"
+            the_console().print(Text(f"kept     {kept}"))
+        spent = ", ".join(f"{name} {duration(seconds)}" for name, seconds in times(summary, stages).items())
+        total = duration(as_dict(summary.get("seconds")).get("total"))
+        the_console().print(Text(f"time     {total}" + (f" ({spent})" if spent else "")))
+    say_always(f"report   {folder.report_file}\nsummary  {folder.summary_file}")
+
+
+def _stages(stages: list[Mapping[str, Any]]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("stage")
+    for heading in ("epochs", "trainable", "rate", "kept epoch", "cached", "time"):
+        table.add_column(heading, justify="right")
+    for stage, kept in zip(stages, kept_epochs(stages), strict=True):
+        table.add_row(
+            Text(str(stage.get("name"))),
+            number(stage.get("epochs")),
+            number(stage.get("trainable_parameters")),
+            number(stage.get("learning_rate")),
+            Text(kept),
+            "yes" if stage.get("cached") else "no",
+            duration(stage.get("seconds")),
+        )
+    return table
+
+
+def _metrics(splits: Mapping[str, Any]) -> Table:
+    known = {split: values for split, values in splits.items() if isinstance(values, dict) and values}
+    names = dict.fromkeys(name for values in known.values() for name in values)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("")
+    for name in names:
+        table.add_column(name.replace("_", " "), justify="right")
+    for split, values in known.items():
+        table.add_row(Text(split), *(metric("", values.get(name)) for name in names))
+    return table

@@ -1,0 +1,91 @@
+"""``summary.json``: what a run was, and how it ended."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytorch_lightning as pl
+
+from convscope.callbacks.time_spent import TimeSpent, summed
+from convscope.config.train import Train
+from convscope.engine.hardware import Hardware
+from convscope.engine.stages import Stages
+from convscope.masking import mask_text
+from convscope.modalities.modality import Subject
+from convscope.models.images.architectures.network import Network
+from convscope.models.texts.network import TextNetwork
+from convscope.runs.metrics_file import read_metrics
+from convscope.runs.run_folder import RunFolder
+
+
+def summarise(
+    config: Train,
+    overrides: Sequence[str],
+    subject: Subject,
+    network: Network | TextNetwork,
+    multiply_adds: int,
+    stages: Stages,
+    trainer: pl.Trainer,
+    folder: RunFolder,
+    hardware: Hardware,
+    spent: TimeSpent,
+    warnings: Sequence[str],
+) -> dict[str, Any]:
+    """The summary of a run whose best weights have just been tested."""
+    transfer, source, special = config.transfer, subject.source, subject.summary()
+    kept = stages.done[-1].best_epoch if stages.done else None
+    test = _under("test/", {name: float(value) for name, value in trainer.callback_metrics.items()})
+    return {
+        "status": "debug" if config.trainer.fast_dev_run else "completed",
+        "task": subject.task_name,
+        "model": {
+            "name": network.name,
+            "parameters": network.parameters,
+            "multiply_adds": multiply_adds,
+            "weights": {"source": network.weights.source, "name": network.weights.name},
+            **special["model"],
+        },
+        "data": {
+            "name": source.name,
+            "source": source.source,
+            "classes": list(source.classes),
+            "sizes": stages.data.sizes,
+            **special["data"],
+        },
+        "transfer": {
+            "name": transfer.name,
+            "stages": [dataclasses.asdict(result) for result in stages.done],
+        },
+        "metrics": {"validation": validation_of(folder, kept), "test": test},
+        "best_epoch": kept,
+        "best_by": config.callbacks.checkpoint.monitor,
+        "receptive_field": {"theoretical": None, "effective": None},
+        "seconds": summed(spent, len(stages.done)),
+        "environment": {
+            "accelerator": hardware.accelerator,
+            "precision": stages.done[-1].precision if stages.done else hardware.precision,
+            "channels_last": hardware.channels_last,
+            "allocator": hardware.allocator,
+            "threads": hardware.threads,
+            "processes": hardware.processes,
+            "nodes": hardware.nodes,
+        },
+        "seed": config.seed,
+        "overrides": [mask_text(word) for word in overrides],
+        "warnings": [mask_text(warning) for warning in warnings],
+    }
+
+
+def validation_of(folder: RunFolder, epoch: int | None) -> dict[str, float]:
+    """What ``metrics.csv`` has of the validation of ``epoch``, counted from 1; empty where there was none."""
+    values: dict[str, float] = {}
+    if epoch is None:
+        return values
+    for row in read_metrics(folder.metrics_file):
+        if row.get("epoch") == epoch:
+            values |= _under("validation/", row)
+    return values
+
+
+def _under(prefix: str, values: Mapping[str, float]) -> dict[str, float]:
+    return {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}

@@ -1,0 +1,1 @@
+"""A trained run put to use: loaded again, evaluated, explained."""

@@ -1,0 +1,97 @@
+"""Score the best weights of a run on its own test split, or on other data."""
+
+import datetime
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+
+from convscope.config.evaluate import Evaluate
+from convscope.config.text_data import Texts
+from convscope.console import warn
+from convscope.engine.predictions import prediction_table
+from convscope.inference.evaluate_images import images_to_score
+from convscope.inference.evaluate_texts import texts_to_score
+from convscope.quiet_lightning import quieten_lightning
+from convscope.runs.files import json_ready
+from convscope.runs.new_folder import new_folder
+from convscope.runs.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluation came to.
+
+    Attributes:
+        size: Examples that were scored.
+        things: What they are called.
+        metrics: By name.
+        file: ``evaluation.json``.
+        predictions: ``predictions.csv``.
+    """
+
+    size: int
+    things: str
+    metrics: Mapping[str, float]
+    file: Path
+    predictions: Path
+
+
+def evaluate(
+    config: Evaluate, trained_on: Mapping[str, Any], accelerator: str, allocator: str, overrides: Sequence[str]
+) -> Evaluation:
+    """Write ``evaluation.json`` and ``predictions.csv`` to a new folder under the run's.
+
+    Args:
+        config: Which run is scored on what.
+        trained_on: The run's own ``data``.
+        accelerator, allocator: What this process computes on.
+        overrides: The user's own words.
+
+    Raises:
+        UserError: The run has no checkpoint, or the data has a class that the run does not know.
+    """
+    path = Path(config.run).expanduser()
+    if isinstance(config.data, Texts):
+        scored = texts_to_score(config, config.data, path, trained_on, accelerator, allocator)
+    else:
+        scored = images_to_score(config, config.data, trained_on, accelerator, allocator)
+    task, data, hardware = scored.task, scored.data, scored.hardware
+    source, classes = data.source, task.classes
+    warnings = [*data.warnings, *scored.warnings]
+    for warning in warnings:
+        warn(warning)
+    quieten_lightning()
+    trainer = pl.Trainer(
+        **hardware.trainer_arguments, logger=False, enable_progress_bar=False, enable_model_summary=False
+    )
+    trainer.test(task, datamodule=data, verbose=False)
+    data.release()
+    assert task.predictions is not None
+    metrics = {name.removeprefix("test/"): float(value) for name, value in trainer.callback_metrics.items()}
+    size = data.sizes["test"]
+    name = f"{datetime.datetime.now():%Y-%m-%d_%H-%M-%S}_{source.name}"
+    folder = new_folder(path / "evaluations", name)
+    columns, rows = prediction_table(task.predictions, data.names("test"), classes, scored.things.removesuffix("s"))
+    predictions = RunFolder(folder).write_table("predictions", columns, rows).rename(folder / "predictions.csv")
+    evaluation = folder / "evaluation.json"
+    content = {
+        "run": str(path.absolute()),
+        "checkpoint": config.checkpoint,
+        "data": {
+            "name": source.name,
+            "source": source.source,
+            "root": getattr(config.data, "root", None),
+            scored.things: size,
+            "classes": list(source.classes),
+        },
+        "metrics": metrics,
+        "warnings": warnings,
+        "precision": hardware.precision,
+        "overrides": list(overrides),
+    }
+    evaluation.write_text(json.dumps(json_ready(content), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return Evaluation(size, scored.things, metrics, evaluation, predictions)

@@ -1,0 +1,51 @@
+"""One pass through a network on the meta device, followed."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+
+from convscope.insight.network_state import preserved
+from convscope.insight.tracing.carried_reach import REACH
+from convscope.insight.tracing.endings import ended
+from convscope.insight.tracing.meta_twins import put_in_place
+from convscope.insight.tracing.reach import reach_of_input, seeing_all
+from convscope.insight.tracing.tracing import Tracing
+from convscope.insight.undisturbed import as_written
+
+
+def trace(network: nn.Module, x: torch.Tensor, axes: Sequence[int], *others: torch.Tensor) -> Tracing:
+    """Run ``network`` on ``x`` and follow it.
+
+    Args:
+        network: Any module; its modes, parameters and hooks are left as they are.
+        x: The input; on the meta device, nothing is computed, wherever the network's weights are.
+        axes: The dimensions of ``x`` along which fields are measured.
+        others: More inputs, which no field is measured in.
+    """
+    fast = torch.backends.mha.get_fastpath_enabled()
+    # No inference mode: a tensor that code keeps where nobody finds it must be one that a training can use.
+    with preserved(network), torch.inference_mode(False), torch.no_grad():
+        tracing = Tracing(network, meta=x.device.type == "meta")
+        as_written(network)
+        put_in_place(network, tracing.twins)
+        hooks = [
+            register_module_forward_pre_hook(tracing.enter),
+            register_module_forward_hook(tracing.leave, always_call=True),
+        ]
+        try:
+            torch.backends.mha.set_fastpath_enabled(False)
+            # Autograd would take functions apart before they are met here.
+            with torch._C._AutoDispatchBelowAutograd(), tracing:
+                x = x.detach()
+                setattr(x, REACH, reach_of_input(x.shape, axes))
+                network(x, *others)
+        finally:
+            torch.backends.mha.set_fastpath_enabled(fast)
+            for hook in hooks:
+                hook.remove()
+    for layer in tracing.layers:
+        if layer.reach is not None and layer.reach.endings:
+            layer.reach = seeing_all(layer.reach, ended(layer.reach.endings))
+    return tracing

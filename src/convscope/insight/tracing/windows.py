@@ -1,0 +1,102 @@
+"""Windows over the input's axes: the numbers of a convolution or pooling, read from an operation's arguments."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+Many = int | Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """A window, its numbers given for each spatial dimension."""
+
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    dilation: tuple[int, ...]
+    groups: int = 1
+    transposed: bool = False
+
+
+def each(value: Many | None, count: int, default: int) -> tuple[int, ...]:
+    """A number for each of ``count`` dimensions."""
+    if value is None:
+        return (default,) * count
+    if isinstance(value, int):
+        return (value,) * count
+    many = tuple(int(v) for v in value)
+    return many * count if len(many) == 1 else many or (default,) * count
+
+
+def convolution_geometry(
+    x: torch.Tensor,
+    weight: torch.Tensor,
+    bias: Any = None,
+    stride: Many = 1,
+    padding: Many | str = 0,
+    dilation: Many = 1,
+    groups: int = 1,
+    **_: Any,
+) -> Geometry:
+    """The window of ``aten::convNd``; of ``padding="same"``, the amount before the first place."""
+    kernel = tuple(weight.shape[2:])
+    count = len(kernel)
+    dilations = each(dilation, count, 1)
+    if isinstance(padding, str):
+        same = padding == "same"
+        padding = tuple(d * (k - 1) // 2 if same else 0 for k, d in zip(kernel, dilations, strict=True))
+    return Geometry(kernel, each(stride, count, 1), each(padding, count, 0), dilations, groups)
+
+
+def transposed_geometry(
+    x: torch.Tensor,
+    weight: torch.Tensor,
+    bias: Any = None,
+    stride: Many = 1,
+    padding: Many = 0,
+    output_padding: Many = 0,
+    groups: int = 1,
+    dilation: Many = 1,
+) -> Geometry:
+    """The window of ``aten::conv_transposeNd``."""
+    count = weight.ndim - 2
+    numbers = each(stride, count, 1), each(padding, count, 0), each(dilation, count, 1)
+    return Geometry(tuple(weight.shape[2:]), *numbers, groups, transposed=True)
+
+
+def general_geometry(
+    x: torch.Tensor,
+    weight: torch.Tensor,
+    bias: Any,
+    stride: Many,
+    padding: Many,
+    dilation: Many,
+    transposed: bool,
+    output_padding: Many,
+    groups: int,
+    *_: Any,
+) -> Geometry:
+    """The window of ``aten::convolution``."""
+    if transposed:
+        return transposed_geometry(x, weight, bias, stride, padding, output_padding, groups, dilation)
+    return convolution_geometry(x, weight, bias, stride, padding, dilation, groups)
+
+
+def max_pool_geometry(
+    x: torch.Tensor, kernel: Many, stride: Many | None = None, padding: Many = 0, dilation: Many = 1, *_: Any, **__: Any
+) -> Geometry:
+    """The window of ``aten::max_poolNd``; ``ceil_mode`` adds places, not taps."""
+    count = x.ndim - 2 if isinstance(kernel, int) or len(kernel) == 1 else len(kernel)
+    sides = each(kernel, count, 1)
+    strides = sides if stride is None or stride == [] else each(stride, count, 1)
+    return Geometry(sides, strides, each(padding, count, 0), each(dilation, count, 1))
+
+
+def average_pool_geometry(
+    x: torch.Tensor, kernel: Many, stride: Many | None = None, padding: Many = 0, *_: Any, **__: Any
+) -> Geometry:
+    """The window of ``aten::avg_poolNd``."""
+    return max_pool_geometry(x, kernel, stride, padding)

@@ -1,0 +1,1 @@
+"""What images and texts do differently, behind one interface."""

@@ -1,0 +1,47 @@
+"""Images or texts: which of the two a training is about; only that one is imported."""
+
+from typing import TYPE_CHECKING
+
+from convscope.config.text_data import Texts
+from convscope.config.text_model import TEXT_MODELS
+from convscope.config.train import Train
+from convscope.errors import UserError
+from convscope.modalities.images.sources import open_source
+from convscope.modalities.texts.sources import open_texts
+
+if TYPE_CHECKING:
+    from convscope.modalities.modality import Subject
+
+
+def subject_of(config: Train) -> "Subject":
+    """The pictures or texts that ``data=...`` chose.
+
+    Raises:
+        UserError: They are not there, or the network reads the other kind.
+    """
+    texts = isinstance(config.data, Texts)
+    if texts is not isinstance(config.model, TEXT_MODELS):
+        names = ", ".join(model.model_fields["name"].annotation.__args__[0] for model in TEXT_MODELS)  # type: ignore[union-attr]
+        model, data = f"model={config.model.name}", f"data={config.data.name}"
+        if texts:
+            raise UserError(f"{model} reads pictures, and {data} are texts; choose a model for texts: {names}")
+        raise UserError(f"{model} reads texts, and {data} are pictures; choose data=movie_reviews, for example")
+    # The data are opened before PyTorch is imported: most mistakes are about them.
+    if isinstance(config.data, Texts):
+        _refuse_for_texts(config)
+        texts_source = open_texts(config.data)
+        from convscope.modalities.texts.modality import TextSubject
+
+        return TextSubject(config, texts_source)
+    source = open_source(config.data)
+    from convscope.modalities.images.modality import PictureSubject
+
+    return PictureSubject(config, source)
+
+
+def _refuse_for_texts(config: Train) -> None:
+    if config.task.mixup or config.task.cutmix:
+        raise UserError("task.mixup and task.cutmix mix pictures: set them to 0 for texts")
+    for stage in config.transfer.stages:
+        if stage.augmentation != "none":
+            raise UserError(f"transfer.augmentation={stage.augmentation}: texts are not augmented; set it to none")

@@ -1,0 +1,87 @@
+"""The callbacks that look into a text network, with the texts that they look at."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from pytorch_lightning.callbacks import Callback
+from torch import nn
+
+from convscope.callbacks.text_figures import ReadText, TextFigures
+from convscope.callbacks.time_spent import TimeSpent
+from convscope.callbacks.token_saliency_maps import TokenFaithfulness, TokenSaliencyMaps
+from convscope.config.train import Callbacks
+from convscope.data.texts.text_data_module import TextDataModule
+from convscope.modalities.images.insight_callbacks import of_each_class
+from convscope.tracking.recorder import Recorder
+
+NGRAM_TEXTS = 2048  # training texts in which n-grams are looked for
+MARKED_TEXTS = 100  # that the methods are scored on
+METHODS = ("input_x_gradient", "gradient")  # where none are named
+
+
+def token_saliency_callbacks(
+    told: Callbacks, recorder: Recorder, network: nn.Module, data: TextDataModule, spent: TimeSpent
+) -> list[Callback]:
+    """Maps of fixed validation texts during the training, where they are asked for.
+
+    Raises:
+        UserError: A method is none for texts.
+    """
+    if told.saliency is None:
+        return []
+    store = data.store("validation")
+    rows = of_each_class(store.labels, told.saliency.pictures)
+    texts = [read(data, "validation", row) for row in rows]
+    labels = torch.from_numpy(store.labels[np.asarray(rows)])
+    methods = told.saliency.methods or METHODS
+    least = data.preprocessing.least
+    return [
+        TokenSaliencyMaps(
+            recorder, network, (texts, labels), least, data.classes, methods, told.saliency.every_epochs, spent
+        )
+    ]
+
+
+def token_test_callbacks(
+    told: Callbacks, recorder: Recorder, network: nn.Module, data: TextDataModule, spent: TimeSpent
+) -> list[Callback]:
+    """Scores of the maps after the test, where they are asked for and the decisive words are known."""
+    marks = data.source.splits["test"].marks
+    if told.looks is None or not told.looks.faithfulness or marks is None:
+        return []
+    return [
+        TokenFaithfulness(
+            recorder,
+            network,
+            lambda index: read(data, "test", index),
+            lambda index: marks[index],
+            data.preprocessing.least,
+            MARKED_TEXTS,
+            spent,
+        )
+    ]
+
+
+def text_figures(recorder: Recorder, data: TextDataModule) -> TextFigures:
+    """Confusion matrix, texts with the words that counted, and n-grams."""
+    train = data.source.splits["train"].texts
+
+    def training() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        some = min(len(train), NGRAM_TEXTS)
+        batches = data.inputs("train", batch_size=64)
+        for first, batch in zip(range(0, some, 64), batches, strict=False):
+            yield batch, torch.arange(first, first + len(batch))
+
+    def ngram(index: int, start: int, stop: int) -> str:
+        spans = data.tokens.encode(train[index]).spans[start:stop]
+        return train[index][spans[0][0] : spans[-1][1]]
+
+    return TextFigures(recorder, lambda index: read(data, "test", index), data.preprocessing.least, training, ngram)
+
+
+def read(data: TextDataModule, split: str, index: int) -> ReadText:
+    """Text ``index`` of a split, as the network reads it."""
+    text = data.source.splits[split].texts[index]
+    encoded = data.tokens.encode(text)
+    return ReadText(text, encoded.ids, encoded.spans)

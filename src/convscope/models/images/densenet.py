@@ -1,0 +1,47 @@
+"""DenseNet: Huang, Liu, van der Maaten & Weinberger 2016, "Densely connected convolutional networks", table 1."""
+
+from collections.abc import Sequence
+
+import torchvision
+from torch import nn
+
+from convscope.models.images.architectures.adapted import with_stem
+from convscope.models.images.architectures.architecture import Architecture
+from convscope.models.images.architectures.torchvision_models import TorchvisionArchitecture
+
+# Growth rate, layers of the dense blocks, channels of the stem.
+TABLE = {
+    121: (32, (6, 12, 24, 16), 64),
+    161: (48, (6, 12, 36, 24), 96),
+    169: (32, (6, 12, 32, 32), 64),
+    201: (32, (6, 12, 48, 32), 64),
+}
+
+
+class DenseNetArchitecture(TorchvisionArchitecture):
+    """torchvision's DenseNet; a growth rate or block sizes of one's own leave its weights behind."""
+
+    def __init__(self, depth: int, growth_rate: int | None, blocks: Sequence[int] | None) -> None:
+        super().__init__("densenet", f"densenet{depth}")
+        rate, layers, _ = TABLE[depth]
+        self.growth_rate = growth_rate or rate
+        self.blocks = tuple(blocks or layers)
+        # Section 3: before the first block there are twice as many channels as a layer adds.
+        self.stem_channels = 2 * self.growth_rate
+        # Every transition halves the sides, which stem and pooling have halved before.
+        self.least_size_small = 2 ** (len(self.blocks) - 1)
+        self.least_size = 4 * self.least_size_small - 3
+        if (self.growth_rate, self.blocks) != (rate, layers):
+            self.hub = None
+
+    def build(self, classes: int, channels: int, size: int) -> nn.Module:
+        """The network with ``classes`` outputs."""
+        return torchvision.models.DenseNet(self.growth_rate, self.blocks, self.stem_channels, num_classes=classes)
+
+
+def architecture(
+    depth: int = 121, growth_rate: int | None = None, blocks: Sequence[int] | None = None, stem: str = "imagenet"
+) -> Architecture:
+    """Depth 121, 161, 169 or 201; ``growth_rate`` and ``blocks`` replace what it stands for."""
+    base = DenseNetArchitecture(depth, growth_rate, blocks)
+    return with_stem(base, stem, least_size=base.least_size_small)

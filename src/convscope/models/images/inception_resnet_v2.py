@@ -1,0 +1,9 @@
+"""Inception-ResNet-v2: Szegedy, Ioffe, Vanhoucke & Alemi 2016, figures 15 to 19."""
+
+from convscope.models.images.architectures.architecture import Architecture
+from convscope.models.images.architectures.timm_models import TimmArchitecture
+
+
+def architecture() -> Architecture:
+    """timm's network, for 299 pixels."""
+    return TimmArchitecture("inception_resnet_v2", "inception_resnet_v2", least_size=75)

@@ -1,0 +1,27 @@
+"""MobileNet: Howard et al. 2017, "MobileNets: efficient convolutional neural networks for mobile vision", table 1."""
+
+from torch import nn
+
+from convscope.lean_timm import timm
+from convscope.models.images.architectures.adapted import with_stem
+from convscope.models.images.architectures.architecture import Architecture
+from convscope.models.images.architectures.timm_models import TimmArchitecture
+
+
+class MobileNetArchitecture(TimmArchitecture):
+    """timm's MobileNet, with every layer ``width`` times as wide (section 3.3), in multiples of eight channels."""
+
+    def __init__(self, width: float) -> None:
+        super().__init__("mobilenet", "mobilenetv1_100", known=width == 1.0)
+        self.width = width
+
+    def build(self, classes: int, channels: int, size: int) -> nn.Module:
+        """The network with ``classes`` outputs."""
+        # timm names two widths only; the function that both go through takes any.
+        build = timm.models.efficientnet._gen_mobilenet_v1
+        return build(self.identifier, self.width, num_classes=classes, in_chans=channels)
+
+
+def architecture(width: float = 1.0, stem: str = "imagenet") -> Architecture:
+    """Width multiplier 1 (4.2 M parameters), 0.75, 0.5, 0.25 (table 6), or any other."""
+    return with_stem(MobileNetArchitecture(width), stem)

@@ -1,0 +1,1 @@
+"""Parts that several networks for images are built of."""

@@ -1,0 +1,10 @@
+"""ResNeXt: Xie, Girshick, Dollár, Tu & He 2016, "Aggregated residual transformations for deep neural networks"."""
+
+from convscope.models.images.architectures.adapted import with_stem
+from convscope.models.images.architectures.architecture import Architecture
+from convscope.models.images.architectures.torchvision_models import TorchvisionArchitecture
+
+
+def architecture(variant: str = "50_32x4d", stem: str = "imagenet") -> Architecture:
+    """``50_32x4d`` (table 1), ``101_32x8d`` or ``101_64x4d``: depth, cardinality, width of a path."""
+    return with_stem(TorchvisionArchitecture("resnext", f"resnext{variant}"), stem)

@@ -1,0 +1,13 @@
+"""Squeeze-and-excitation networks: Hu, Shen, Albanie, Sun & Wu 2017, table 1 and section 6."""
+
+from convscope.models.images.architectures.adapted import with_stem
+from convscope.models.images.architectures.architecture import Architecture
+from convscope.models.images.architectures.timm_models import TimmArchitecture
+
+
+def architecture(variant: str = "se_resnet50", stem: str = "imagenet") -> Architecture:
+    """SE-ResNet-50, 101 and 152, SE-ResNeXt-50 and 101, SENet-154.
+
+    timm calls them legacy: they are the networks of the paper, ported from its authors' Caffe.
+    """
+    return with_stem(TimmArchitecture("senet", f"legacy_{variant.replace('_', '', 1)}", least_size=3), stem)

@@ -1,0 +1,90 @@
+"""Time-delay neural network: Waibel, Hanazawa, Hinton, Shikano & Lang 1989, "Phoneme recognition using time-delay
+neural networks", IEEE Transactions on Acoustics, Speech, and Signal Processing 37(3), section II."""
+
+from collections import OrderedDict
+
+import torch
+from torch import nn
+
+from convscope.models.images.architectures.architecture import Architecture
+from convscope.models.images.architectures.written import Written
+
+
+class Integration(nn.Module):
+    """The output units: each sums the evidence for its class over time, through one shared connection and a bias.
+
+    (N, classes, time) to (N, classes).
+    """
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(classes))
+        self.bias = nn.Parameter(torch.zeros(classes))
+
+    def forward(self, x_NCT: torch.Tensor) -> torch.Tensor:  # noqa: N803
+        """Evidence at every time to its weighted sum."""
+        return x_NCT.sum(dim=2) * self.weight + self.bias
+
+
+class TDNN(nn.Module):
+    """Units that see a few frames, with the same weights at every time: convolution, in one dimension.
+
+    Figure 2: 15 frames of 16 coefficients; 8 units over 3 frames (13 × 8); one unit a class over 5 frames
+    (9 × 3 for B, D and G); a sum over time. Sigmoids after both layers. That is
+    8·(3·16+1) + 3·(5·8+1) + 3·2 = 521 parameters. Any other sequence of at least 7 frames will do.
+
+    Args:
+        classes: Number of outputs.
+        channels: Coefficients a frame, such as the dimensions of a word vector.
+        hidden: Units of the first hidden layer.
+        windows: Frames that a unit of the first and of the second hidden layer sees.
+    """
+
+    def __init__(
+        self, classes: int = 3, channels: int = 16, hidden: int = 8, windows: tuple[int, int] = (3, 5)
+    ) -> None:
+        super().__init__()
+        self.hidden1 = nn.Sequential(
+            OrderedDict(units=nn.Conv1d(channels, hidden, kernel_size=windows[0]), squash=nn.Sigmoid())
+        )
+        # The second hidden layer has a unit for each class: to know other classes is to have another one.
+        self.head = nn.Sequential(
+            OrderedDict(
+                units=nn.Conv1d(hidden, classes, kernel_size=windows[1]),
+                squash=nn.Sigmoid(),
+                integration=Integration(classes),
+            )
+        )
+
+    def forward(self, x_NCT: torch.Tensor) -> torch.Tensor:  # noqa: N803
+        """Sequences (N, channels, time) to logits (N, classes)."""
+        return self.head(self.hidden1(x_NCT))
+
+
+class ColumnsAsFrames(nn.Module):
+    """Reads a picture from left to right, as one reads a spectrogram: (N, C, H, W) to (N, C·H, W)."""
+
+    def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:  # noqa: N803
+        """Pictures to sequences of their columns."""
+        return x_NCHW.flatten(1, 2)
+
+
+class PictureTDNN(nn.Module):
+    """A ``TDNN`` over the columns of a picture: (N, channels, size, width) to logits (N, classes)."""
+
+    def __init__(self, classes: int, channels: int, size: int) -> None:
+        super().__init__()
+        self.frames = ColumnsAsFrames()
+        self.tdnn = TDNN(classes, channels * size)
+
+    def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:  # noqa: N803
+        """Pictures to logits."""
+        return self.tdnn(self.frames(x_NCHW))
+
+
+LEAST_FRAMES = 7  # 3 + 5 - 1
+
+
+def architecture() -> Architecture:
+    """The paper's network, on pictures of 16 rows: its coefficients."""
+    return Written("tdnn", PictureTDNN, "tdnn.head", 16, least_size=LEAST_FRAMES)

@@ -1,0 +1,9 @@
+"""Xception: Chollet 2016, "Xception: deep learning with depthwise separable convolutions", figure 5."""
+
+from convscope.models.images.architectures.architecture import Architecture
+from convscope.models.images.architectures.timm_models import TimmArchitecture
+
+
+def architecture() -> Architecture:
+    """timm's network, for 299 pixels: 22,855,952 parameters (table 3)."""
+    return TimmArchitecture("xception", "legacy_xception", least_size=7)

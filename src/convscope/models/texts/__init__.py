@@ -1,0 +1,1 @@
+"""Networks for texts: one file a paper, and what they share."""

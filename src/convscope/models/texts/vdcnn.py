@@ -1,0 +1,113 @@
+"""Conneau, Schwenk, Barrault & LeCun 2017, "Very Deep Convolutional Networks for Text Classification"
+(EACL; https://arxiv.org/abs/1606.01781).
+"""
+
+from typing import Literal
+
+import torch
+from torch import nn
+
+from convscope.errors import UserError
+from convscope.models.texts.architecture import TextArchitecture
+from convscope.models.texts.characters import CONNEAU_ALPHABET
+from convscope.preprocessing import TextPreprocessing
+
+Depth = Literal[9, 17, 29, 49]
+# Table 2: convolutions of 64, 128, 256 and 512 maps; a block has two.
+CONVOLUTIONS: dict[int, tuple[int, int, int, int]] = {
+    9: (2, 2, 2, 2),
+    17: (4, 4, 4, 4),
+    29: (10, 10, 4, 4),
+    49: (16, 16, 10, 6),
+}
+LARGEST = 8  # values that k-max pooling keeps of each map
+DIMENSION = 16  # of the characters
+
+
+class ConvolutionalBlock(nn.Module):
+    """Two convolutions of width 3, normalised by the batch and rectified (figure 2); a shortcut if wanted."""
+
+    def __init__(self, maps: int, shortcut: bool) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv1d(maps, maps, 3, padding=1, bias=False), nn.BatchNorm1d(maps), nn.ReLU(),
+            nn.Conv1d(maps, maps, 3, padding=1, bias=False), nn.BatchNorm1d(maps),
+        )  # fmt: skip
+        self.activation = nn.ReLU()
+        self.shortcut = shortcut
+
+    def forward(self, x_NCL: torch.Tensor) -> torch.Tensor:  # noqa: N803
+        """(N, maps, L) to the same shape."""
+        x = self.body(x_NCL)
+        return self.activation(x + x_NCL if self.shortcut else x)
+
+
+class Halving(nn.Module):
+    """Max pooling of width 3 and stride 2, VGG's way of section 3.2, the best of the paper's three.
+
+    The maps double where the length is halved; a convolution of width 1 does that, as the sizes in figure 1 suggest
+    (the output of a pooling has twice the maps) and as the sums of table 2 fit.
+    """
+
+    def __init__(self, maps: int) -> None:
+        super().__init__()
+        self.pool = nn.MaxPool1d(3, stride=2, padding=1)
+        self.widen = nn.Conv1d(maps, 2 * maps, 1, bias=False)
+
+    def forward(self, x_NCL: torch.Tensor) -> torch.Tensor:  # noqa: N803
+        """(N, maps, L) to (N, 2·maps, ⌈L/2⌉)."""
+        return self.widen(self.pool(x_NCL))
+
+
+class VDCNN(nn.Module):
+    """Characters of 16 dimensions, ``depth`` convolutions, k-max pooling, three dense layers (figure 1)."""
+
+    def __init__(self, classes: int, vocabulary: int, depth: Depth = 9, shortcut: bool = True) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(vocabulary, DIMENSION, padding_idx=0)
+        self.first = nn.Conv1d(DIMENSION, 64, 3, padding=1)
+        levels = []
+        for level, convolutions in enumerate(CONVOLUTIONS[depth]):
+            maps = 64 * 2**level
+            blocks: list[nn.Module] = [Halving(maps // 2)] if level else []
+            blocks += [ConvolutionalBlock(maps, shortcut) for _ in range(convolutions // 2)]
+            levels.append(nn.Sequential(*blocks))
+        self.levels = nn.Sequential(*levels)
+        self.dense = nn.Sequential(nn.Linear(512 * LARGEST, 2048), nn.ReLU(), nn.Linear(2048, 2048), nn.ReLU())
+        self.output = nn.Linear(2048, classes)
+        for layer in self.modules():  # section 4.2: He et al. 2015
+            if isinstance(layer, nn.Conv1d):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+
+    def forward(self, tokens_NL: torch.Tensor) -> torch.Tensor:  # noqa: N803
+        """Characters (N, L), padded, to logits (N, classes)."""
+        x_NCL = self.levels(self.first(self.embedding(tokens_NL).transpose(1, 2)))  # noqa: N806
+        # The largest values in the order in which they stand (Kalchbrenner et al. 2014, section 3.2).
+        places = x_NCL.topk(LARGEST, dim=2).indices.sort(dim=2).values
+        return self.output(self.dense(x_NCL.gather(2, places).flatten(1)))
+
+
+class VDCNNArchitecture(TextArchitecture):
+    """The very deep network of Conneau et al. 2017, 9, 17, 29 or 49 convolutions deep."""
+
+    name = "vdcnn"
+
+    def __init__(self, depth: Depth = 9, shortcut: bool = True, length: int = 1014) -> None:
+        if length < SHORTEST:
+            raise UserError(f"model.length={length}: vdcnn needs {SHORTEST} characters or more")
+        self.depth, self.shortcut, self.length = depth, shortcut, length
+
+    def preprocessing(self) -> TextPreprocessing:
+        """Exactly ``length`` characters (section 4.2)."""
+        return TextPreprocessing("character", most=self.length, least=self.length, alphabet=CONNEAU_ALPHABET)
+
+    def build(self, classes: int, vocabulary: int, vectors: torch.Tensor | None = None) -> nn.Module:
+        """The network for ``vocabulary`` characters."""
+        return VDCNN(classes, vocabulary, self.depth, self.shortcut)
+
+    def head(self, network: nn.Module) -> str:
+        """The last dense layer."""
+        return "output"
+
+
+SHORTEST = 57  # eight frames are left after three halvings

@@ -1,0 +1,105 @@
+"""What a summary says, in words: title, result, command, what was run."""
+
+import shlex
+from typing import Any
+
+from convscope.reports.formats import as_dict, as_list, duration, metric, number, times
+
+NAMED_CLASSES = 12
+
+
+def title(summary: dict[str, Any], otherwise: str) -> str:
+    """``resnet on hotdog``."""
+    model, data = as_dict(summary.get("model")).get("name"), as_dict(summary.get("data")).get("name")
+    return f"{model} on {data}" if model and data else otherwise
+
+
+def headline(summary: dict[str, Any]) -> str:
+    """The result in one line: the first metric of the test, else of the validation."""
+    metrics = as_dict(summary.get("metrics"))
+    for split in ("test", "validation"):
+        values = as_dict(metrics.get(split))
+        name = "accuracy" if values.get("accuracy") is not None else next(iter(values), None)
+        if name is not None and values[name] is not None:
+            size = as_dict(as_dict(summary.get("data")).get("sizes")).get(split)
+            of = f" ({number(size)} examples)" if size else ""
+            return f"{metric(name, values[name])} {split} {name.replace('_', ' ')}{of}"
+    return "No result"
+
+
+def command(summary: dict[str, Any]) -> str:
+    """What was typed."""
+    overrides = [str(override) for override in as_list(summary.get("overrides"))]
+    return str(summary.get("command") or shlex.join(["convscope", "train", *overrides]))
+
+
+def facts(summary: dict[str, Any]) -> list[tuple[str, str]]:
+    """Labels and values of what was run; what is not known is left out."""
+    model, data = as_dict(summary.get("model")), as_dict(summary.get("data"))
+    weights, fields = as_dict(model.get("weights")), as_dict(summary.get("receptive_field"))
+    sizes = ", ".join(f"{split} {number(size)}" for split, size in as_dict(data.get("sizes")).items())
+    classes = data.get("classes")
+    known = {
+        "task": summary.get("task"),
+        "model": model.get("name"),
+        "weights": " · ".join(str(part) for part in (weights.get("source"), weights.get("name")) if part),
+        "parameters": number(model.get("parameters")),
+        "multiply-adds": number(model.get("multiply_adds")),
+        "receptive field": ", ".join(
+            f"{kind} {number(fields[kind])} {fields.get('unit', 'px')}"
+            for kind in ("theoretical", "effective")
+            if fields.get(kind) is not None
+        ),
+        "data": " · ".join(str(part) for part in (data.get("name"), data.get("source")) if part),
+        "examples": sizes,
+        "classes": _classes(classes) if isinstance(classes, list) else number(classes),
+        "transfer": as_dict(summary.get("transfer")).get("name"),
+        "kept epoch": _kept(summary),
+        "time": duration(as_dict(summary.get("seconds")).get("total")) if summary.get("seconds") else None,
+        "seed": summary.get("seed"),
+    }
+    return [(label, str(value)) for label, value in known.items() if value not in (None, "")]
+
+
+def metrics(summary: dict[str, Any]) -> dict[str, Any]:
+    """Splits across, metrics down; a split's values that are no numbers are left out."""
+    splits = {split: values for split, values in as_dict(summary.get("metrics")).items() if isinstance(values, dict)}
+    names = dict.fromkeys(name for values in splits.values() for name in values)
+    rows = [(name, [metric(name, values.get(name)) for values in splits.values()]) for name in names]
+    return {"splits": list(splits), "rows": rows}
+
+
+def stages(summary: dict[str, Any]) -> list[dict[str, Any]]:
+    """The stages of the training, as far as the summary has them."""
+    told = as_list(as_dict(summary.get("transfer")).get("stages"))
+    return [stage for stage in told if isinstance(stage, dict)]
+
+
+def kept_epoch(summary: dict[str, Any]) -> int | None:
+    """The epoch, from 1, whose weights are kept and were tested; None where it is not known."""
+    epoch = summary.get("best_epoch")
+    return epoch if isinstance(epoch, int) and not isinstance(epoch, bool) else None
+
+
+def times_shown(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Part, time and share of the run, and the run itself last."""
+    parts = times(summary, stages(summary))
+    total = sum(parts.values())
+    rows = [*parts.items(), ("the run", total)] if parts else []
+    return [(name, duration(took), f"{took / (total or 1.0):.1%}") for name, took in rows]
+
+
+def _kept(summary: dict[str, Any]) -> str | None:
+    """``7 of 12, by validation/accuracy``."""
+    epoch = kept_epoch(summary)
+    if epoch is None:
+        return None
+    trained = [stage.get("epochs") for stage in stages(summary)]
+    known = [count for count in trained if isinstance(count, int)]
+    of = f" of {sum(known)}" if known and len(known) == len(trained) else ""
+    return f"{epoch}{of}" + (f", by {summary['best_by']}" if summary.get("best_by") else "")
+
+
+def _classes(classes: list[Any]) -> str:
+    named = ", ".join(map(str, classes[:NAMED_CLASSES])) + (" …" if len(classes) > NAMED_CLASSES else "")
+    return f"{len(classes)}: {named}"

@@ -1,0 +1,93 @@
+"""The runs of a sweep side by side: a table on the console, ``comparison.csv``, and the page."""
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from convscope.console import say, say_always, say_table, warn
+from convscope.reports.formats import as_dict, duration, metric, number
+from convscope.reports.sweep import swept_runs, varied_keys, write_sweep_report
+from convscope.reports.sweep_order import METRIC, SweptRun, ordered
+from convscope.runs.files import write_atomically
+
+CSV_FILE = "comparison.csv"
+
+
+def compare(folder: Path, by: str = METRIC, *, lowest: bool | None = None) -> bool:
+    """Print the runs of ``folder``, best first, and write them to ``comparison.csv`` and ``report.html`` in it.
+
+    Args:
+        folder: The sweep's.
+        by: ``validation/NAME``, or ``test/NAME``, which is warned of.
+        lowest: Whether a low value is the better one; None: as the metric's name tells.
+
+    Returns:
+        Whether a run has the metric.
+    """
+    runs = swept_runs(folder)
+    order, varied = ordered(runs, by, lowest=lowest), varied_keys(runs)
+    file = folder / CSV_FILE
+    write_atomically(file, _csv(order.runs, varied).encode())
+    report = write_sweep_report(folder, by, lowest=lowest)
+    say("")
+    say_table(_table(order.runs, varied, order.by))
+    say(f"\n{'best first' if order.best else 'ordered'}, by {order.by}")
+    for note in order.notes:
+        warn(note)
+    say_always(f"table    {file}\nreport   {report}")
+    return any(run.value(by) is not None for run in runs)
+
+
+def how(run: SweptRun) -> str:
+    """How a run ended: ``completed``, ``interrupted``, ``failed``; or that it has not."""
+    if run.complete:
+        return str(run.summary.get("status", "completed"))
+    return str((run.folder.read_status() or {}).get("status", "not complete"))
+
+
+def _table(runs: Sequence[SweptRun], varied: Sequence[str], by: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="cyan")
+    for key in varied:
+        table.add_column(key)
+    shown = list(dict.fromkeys([by, "validation/accuracy", "test/accuracy", "test/loss"]))
+    narrow = {name: name.replace("/", "\n") + (" ↓" if name == by else "") for name in shown}
+    for heading in (*narrow.values(), "parameters", "time"):
+        table.add_column(heading, justify="right")
+    table.add_column("status")
+    for run in runs:
+        model, seconds = as_dict(run.summary.get("model")), as_dict(run.summary.get("seconds"))
+        table.add_row(
+            *(Text(run.overrides.get(key, "")) for key in varied),
+            *(metric(name.partition("/")[2], run.value(name)) for name in shown),
+            number(model.get("parameters")),
+            duration(seconds.get("total")),
+            Text(how(run)),
+        )
+    return table
+
+
+def _csv(runs: Sequence[SweptRun], varied: Sequence[str]) -> str:
+    """All that the summaries have of numbers, in full."""
+    metrics = list(
+        dict.fromkeys(
+            f"{split}/{name}"
+            for run in runs
+            for split in ("test", "validation")
+            for name in as_dict(as_dict(run.summary.get("metrics")).get(split))
+        )
+    )
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["run", *varied, "status", *metrics, "parameters", "multiply_adds", "receptive_field", "seconds"])
+    for run in runs:
+        model, field = as_dict(run.summary.get("model")), as_dict(run.summary.get("receptive_field"))
+        row: list[Any] = [run.folder.path.name, *(run.overrides.get(key, "") for key in varied), how(run)]
+        row += [run.value(name) for name in metrics]
+        row += [model.get("parameters"), model.get("multiply_adds"), field.get("theoretical")]
+        writer.writerow([*row, as_dict(run.summary.get("seconds")).get("total")])
+    return text.getvalue()

@@ -1,0 +1,119 @@
+"""Run the jobs of a sweep by one launcher or another; what a launcher does not need is not imported."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.callbacks import Callbacks
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path
+from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.plugins import Plugins
+from hydra.core.singleton import Singleton
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, RunMode
+from hydra.version import setbase
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from convscope.composition.compose import CONFIG_DIR, HYDRA_VERSION_BASE
+from convscope.composition.jobs import Job
+from convscope.composition.words import quoted
+from convscope.errors import Interrupted
+from convscope.masking import VARIABLE
+from convscope.sweeps.job import Outcome
+from convscope.sweeps.stopping import Stoppable, begin_worker, forwarding, workers
+
+
+def launch(
+    task: Callable[[DictConfig], Any],
+    name: str,
+    chosen: tuple[str, dict[str, Any]],
+    folder: Path,
+    jobs: Sequence[Job],
+    config_dir: str | None,
+    gpus: Sequence[str] = (),
+) -> list[Any]:
+    """Run ``task`` for each job, by a launcher of Hydra's or by Ray.
+
+    Args:
+        task: Takes the job's configuration.
+        name: Of the configuration.
+        chosen: The launcher and its settings.
+        folder: The sweep's.
+        jobs: At least one.
+        config_dir: A folder of the user's own options.
+        gpus: Of which each job of joblib sees one.
+
+    Returns:
+        What ``task`` returned; an `Outcome` of a failure for a job whose process is gone.
+    """
+    hydra_name, settings = chosen
+    plugin = "basic" if hydra_name == "ray" else hydra_name
+    own = [f"hydra/launcher={plugin}", "hydra.mode=MULTIRUN", f"hydra.sweep.dir={quoted(str(folder))}"]
+    with _hydra(name, config_dir) as hydra:
+        config = hydra.compose_config(
+            config_name=name, overrides=[*jobs[0].words, *own], run_mode=RunMode.MULTIRUN, with_log_configuration=False
+        )
+        context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config))
+        words = [[*job.words, f"hydra.sweep.subdir={quoted(job.name)}"] for job in jobs]
+        if hydra_name == "ray":
+            from convscope.sweeps.launchers.ray_job import RayJob
+            from convscope.sweeps.launchers.ray_launcher import run_on_ray
+
+            cwd, state = str(Path.cwd()), Singleton.get_state()
+            told = [
+                RayJob(task, context, config, job.name, tuple(own), number, cwd, state, os.environ.get(VARIABLE, ""))
+                for number, (job, own) in enumerate(zip(jobs, words, strict=True))
+            ]
+            return run_on_ray(settings, folder, told)
+        with open_dict(config):
+            config.hydra.launcher = OmegaConf.merge(config.hydra.launcher, settings)
+        launcher: Launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=context,
+            task_function=Stoppable(task) if hydra_name == "joblib" else task,
+            config=config,
+        )
+        match hydra_name:
+            case "basic":
+                return [ended.return_value for ended in launcher.launch(words, initial_job_idx=0)]
+            case "joblib":
+                return _launch_in_a_pool(launcher, folder, jobs, words, gpus)
+
+        from convscope.sweeps.launchers.submitit_launcher import submit
+
+        return submit(launcher, folder, [job.name for job in jobs], words)
+
+
+def _launch_in_a_pool(
+    launcher: Any, folder: Path, pending: Sequence[Job], words: Sequence[Sequence[str]], gpus: Sequence[str]
+) -> list[Outcome]:
+    with workers() as pool, forwarding(pool.stop) as received:
+        first = (str(pool.folder), launcher.joblib["n_jobs"], tuple(gpus))
+        launcher.joblib |= {"initializer": begin_worker, "initargs": first}
+        try:
+            returned = [ended.return_value for ended in launcher.launch(words, initial_job_idx=0)]
+        except Exception as error:
+            # The process of a job is gone: killed, or out of memory. Folders tell which jobs have ended.
+            lost = [job for job in pending if not (folder / job.name / "summary.json").is_file()]
+            why = f"ended without a word of its own ({type(error).__name__}: {str(error).strip().splitlines()[0]})"
+            returned = [Outcome(job.name, "failure", why) for job in lost]
+    if received:
+        raise Interrupted(received[0], "interrupted: the jobs that ran have saved their state")
+    return returned
+
+
+@contextmanager
+def _hydra(name: str, config_dir: str | None) -> Iterator[Hydra]:
+    """Hydra as its own main function would set it up."""
+    setbase(HYDRA_VERSION_BASE)
+    search_path = create_config_search_path(str(CONFIG_DIR))
+    if config_dir is not None:
+        search_path.prepend("command-line", f"file://{config_dir}", anchor=SearchPathQuery("schema"))
+    GlobalHydra.instance().clear()
+    try:
+        yield Hydra.create_main_hydra2(task_name=name, config_search_path=search_path)
+    finally:
+        GlobalHydra.instance().clear()

@@ -1,0 +1,34 @@
+"""What a search has found, as figures in its folder: how it went on, and which of its keys matter."""
+
+import math
+from pathlib import Path
+
+from optuna.importance import get_param_importances
+from optuna.trial import TrialState
+
+from convscope.figures.search import importance_figure, search_history
+from convscope.runs.run_folder import RunFolder
+from convscope.sweeps.study import Study
+
+FEWEST = 4  # completed trials; of fewer, any key can seem to matter
+
+
+def draw(folder: Path, study: Study) -> None:
+    """Write ``media/search/history.png``, and ``media/search/importance.png`` where the trials tell of it."""
+    page, metric = RunFolder(folder), study.told.metric
+    trials = study.study.get_trials(deepcopy=False)
+    complete = [
+        (trial.number, trial.value)
+        for trial in trials
+        if trial.state == TrialState.COMPLETE and trial.value is not None
+    ]
+    pruned = [
+        (trial.number, trial.intermediate_values[max(trial.intermediate_values)])
+        for trial in trials
+        if trial.state == TrialState.PRUNED and trial.intermediate_values
+    ]
+    page.write_figure("search/history", search_history(complete, pruned, metric, lowest=study.told.lowest))
+    if len(complete) >= FEWEST and len({value for _, value in complete}) > 1:
+        shares = {key.lstrip("+~"): share for key, share in get_param_importances(study.study).items()}
+        if all(map(math.isfinite, shares.values())):
+            page.write_figure("search/importance", importance_figure(shares, metric))

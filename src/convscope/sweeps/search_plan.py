@@ -1,0 +1,140 @@
+"""What a search is going to do, checked before anything slow is imported."""
+
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from convscope.composition.command import Command
+from convscope.composition.compose import check_jobs
+from convscope.composition.jobs import Choice, Job, folder_name_of_keys, identity
+from convscope.config.sweep import Joblib, Local, Search, Slurm
+from convscope.config.train import Train
+from convscope.errors import UserError
+from convscope.sweeps.launchers.hydra_launchers import gpus_of_jobs, hydra_launcher
+from convscope.sweeps.plan import refuse, typed
+from convscope.sweeps.space import Dimension, space
+
+
+@dataclass(frozen=True)
+class SearchPlan:
+    """A search that can begin.
+
+    Attributes:
+        command: What each trial runs.
+        name: Of the command: of its configuration.
+        config_dir: A folder of the user's own options.
+        search: How it searches.
+        dimensions: What it chooses.
+        fixed: Words that are the same for all trials.
+        folder: The sweep's.
+        identity: The words that make the search this one.
+        typed: The command line.
+        launcher: Hydra's name of the launcher, and its settings; None: this process runs the trials.
+        workers: Processes that run trials.
+        gpus: Of which each worker of joblib sees one.
+    """
+
+    command: Command
+    name: str
+    config_dir: str | None
+    search: Search
+    dimensions: Sequence[Dimension]
+    fixed: Sequence[str]
+    folder: Path
+    identity: Sequence[str]
+    typed: Sequence[str]
+    launcher: tuple[str, dict[str, Any]] | None
+    workers: int
+    gpus: Sequence[str]
+
+
+def plan_search(command: Command, name: str, told: Sequence[Choice], config_dir: str | None = None) -> SearchPlan:
+    """See that the search can begin.
+
+    Args:
+        command: What each trial runs.
+        name: Of the command: of its configuration.
+        told: The words of the command line.
+        config_dir: A folder of the user's own options.
+
+    Raises:
+        UserError: It cannot.
+    """
+    base = _base(command, name, told, config_dir)
+    search = base.sweep
+    assert isinstance(search, Search)
+    if importlib.util.find_spec("optuna") is None:
+        raise UserError(
+            f"sweep={search.kind}: is not installed; make setup extras=optuna, or pip install 'convscope[optuna]'"
+        )
+    refuse(told, [base])
+    dimensions = space(told, search.space)
+    fixed = [choice.typed for choice in told if not choice.swept]
+    _check_all(command, name, fixed, dimensions, config_dir)
+    count = _workers(base, search)
+    launcher = hydra_launcher(base.launcher, base.trainer.devices, getattr(base.trainer, "nodes", 1))
+    words = _identity(told, search, dimensions)
+    keys = sorted(dimension.key.lstrip("+~") for dimension in dimensions)
+    own = search.name or f"{search.kind}-{folder_name_of_keys(keys, '|'.join(words))}"
+    return SearchPlan(
+        command,
+        name,
+        config_dir,
+        search,
+        dimensions,
+        fixed,
+        Path(base.outputs).expanduser().absolute() / "sweeps" / own,
+        words,
+        typed(name, told),
+        None if isinstance(base.launcher, Local) else launcher,
+        count,
+        gpus_of_jobs(base.launcher),
+    )
+
+
+def _base(command: Command, name: str, told: Sequence[Choice], config_dir: str | None) -> Train:
+    """The configuration of what is fixed, with the first of everything that is not."""
+    (base,) = check_jobs(name, [Job(tuple(choice.words[0] for choice in told), "")], config_dir, command.SCHEMA)
+    assert isinstance(base, Train)
+    return base
+
+
+def _check_all(
+    command: Command, name: str, fixed: Sequence[str], dimensions: Sequence[Dimension], config_dir: str | None
+) -> None:
+    """See that each value, and each end of an interval, makes a valid configuration with the first of the others.
+
+    Raises:
+        UserError: One does not.
+    """
+    first = [dimension.probes[0] for dimension in dimensions]
+    jobs = [Job((*fixed, *first), "")]
+    for place, dimension in enumerate(dimensions):
+        dimension.distribution()
+        jobs += [Job((*fixed, *first[:place], probe, *first[place + 1 :]), "") for probe in dimension.probes[1:]]
+    check_jobs(name, jobs, config_dir, command.SCHEMA)
+
+
+def _workers(base: Train, search: Search) -> int:
+    launcher = base.launcher
+    if isinstance(launcher, Local):
+        if search.workers not in (None, 1):
+            raise UserError(
+                f"sweep.workers={search.workers}: one process runs one trial at a time; use launcher=joblib, or start "
+                "the same command several times"
+            )
+        return 1
+    if isinstance(launcher, Slurm) and launcher.nodes * max(launcher.gpus, 1) > 1:
+        raise UserError(
+            f"launcher.gpus={launcher.gpus}: a trial of a search runs on one device; use launcher.gpus=1, or sweep=grid"
+        )
+    at_once = launcher.jobs if isinstance(launcher, Joblib) else launcher.at_once if isinstance(launcher, Slurm) else 1
+    return search.workers or at_once
+
+
+def _identity(told: Sequence[Choice], search: Search, dimensions: Sequence[Dimension]) -> list[str]:
+    fixed = identity([choice for choice in told if not choice.swept])
+    own = [f"sweep={search.kind}", f"sweep.metric={search.metric}", f"sweep.storage={search.storage}"]
+    return [*fixed, *own, f"sweep.order={'lowest' if search.lowest else 'highest'}", *(d.word for d in dimensions)]

@@ -1,0 +1,20 @@
+"""Which adapter hands things to which tracker."""
+
+from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
+
+from convscope.tracking.adapter import Adapter
+from convscope.tracking.mlflow_artifacts import MLflowArtifacts
+from convscope.tracking.mlflow_run import MLflowRun
+from convscope.tracking.tensorboard_panels import TensorBoardPanels
+from convscope.tracking.wandb_panels import WandbPanels
+
+
+def adapter_of(logger: Logger) -> Adapter | None:
+    """The adapter for a Lightning logger; None for a kind that is not known here."""
+    if isinstance(logger, WandbLogger):
+        return WandbPanels(logger)
+    if isinstance(logger, TensorBoardLogger):
+        return TensorBoardPanels(logger)
+    if isinstance(logger, MLflowRun):
+        return MLflowArtifacts(logger.experiment)
+    return None

@@ -1,0 +1,68 @@
+"""Names of jobs and sweeps come from their words; a sweep's folder knows whose it is."""
+
+import pytest
+
+from convscope.composition.jobs import LONGEST_NAME, choices, folder_name, identity, jobs, sweep_name
+from convscope.errors import UserError
+from convscope.sweeps.folder import claim
+
+
+def names(*words: str) -> list[str]:
+    return [job.name for job in jobs(choices(words))]
+
+
+def test_a_job_is_named_after_what_was_chosen_for_it():
+    assert names("model=lenet5,lecture_cnn", "data=digits", "seed=1,2") == [
+        "model=lenet5,seed=1",
+        "model=lenet5,seed=2",
+        "model=lecture_cnn,seed=1",
+        "model=lecture_cnn,seed=2",
+    ]
+    assert names("seed=1,2", "model=lenet5,lecture_cnn")[0] == "model=lenet5,seed=1"
+    assert names("data=digits") == ["data=digits"]
+    assert [job.words for job in jobs(choices(["+a=range(1,3)", "~b", "c=choice(x,y)"]))] == [
+        ("+a=1", "~b", "c=x"),
+        ("+a=1", "~b", "c=y"),
+        ("+a=2", "~b", "c=x"),
+        ("+a=2", "~b", "c=y"),
+    ]
+
+
+def test_words_that_a_path_cannot_hold_stay_different():
+    made = [folder_name([f"data.root={root}"]) for root in ("/a b", "/a_b", "/a/b", "/ä b", "x" * 300, "x" * 301)]
+    assert len(set(made)) == len(made)
+    assert all(len(name) <= LONGEST_NAME and "/" not in name for name in made)
+
+
+def test_a_sweep_has_the_same_name_for_the_same_words_and_one_value_more():
+    name = sweep_name(choices(["model=a,b", "data=digits"]))
+    assert name.startswith("model-")
+    assert sweep_name(choices(["data=digits", "model=a,b,c", "launcher=joblib", "quiet=true"])) == name
+    assert sweep_name(choices(["model=a,b", "data=mnist"])) != name
+    assert sweep_name(choices(["model=a,b"])) != name
+    assert sweep_name(choices(["model=a", "data=digits"])) != name
+
+
+@pytest.mark.parametrize("word", ["seed=range(1,1)", "model='',lenet5", 'model=lenet5,""'])
+def test_an_empty_choice_is_refused(word):
+    with pytest.raises(UserError, match="an empty choice; name at least one value"):
+        choices([word])
+
+
+def test_what_has_no_values_to_try_one_by_one_is_refused():
+    with pytest.raises(UserError, match="has no end of values to choose from"):
+        jobs(choices(["seed=1,2", "transfer.lr=interval(0,1)"]))
+
+
+def test_the_folder_of_another_sweep_is_refused(tmp_path):
+    one, other = (identity(choices(["seed=1,2", f"data={data}"])) for data in ("digits", "mnist"))
+    claim(tmp_path / "sweep", one, ["convscope"])
+    claim(tmp_path / "sweep", identity(choices(["data=digits", "seed=1,2,3"])), ["convscope"])
+    with pytest.raises(UserError, match=r"another sweep \(words of that one alone: data=digits; .*: data=mnist\)"):
+        claim(tmp_path / "sweep", other, ["convscope"])
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/thesis.txt").write_text("precious")
+    with pytest.raises(UserError, match=r"is no sweep's folder, and not empty \(it holds thesis.txt\)"):
+        claim(tmp_path / "mine", one, ["convscope"])
+    with pytest.raises(UserError, match="is a file"):
+        claim(tmp_path / "mine/thesis.txt", one, ["convscope"])

@@ -1,0 +1,46 @@
+import tracemalloc
+
+import numpy as np
+
+from convscope.data.texts.texts import NumberedNames, Texts
+
+SOME = ["plain", "", "ümläut", "שלום עולם", "😀👍🏽", "null\0byte", "two\nlines"]
+
+
+def test_texts_come_back_as_they_went_in() -> None:
+    texts = Texts(SOME)
+    assert list(texts) == SOME
+    assert [texts[place] for place in range(len(texts))] == SOME
+    assert (texts[-1], texts[1:3]) == (SOME[-1], SOME[1:3])
+
+
+def test_rows_share_the_buffer_and_may_be_taken_of_rows() -> None:
+    texts = Texts(SOME)
+    part = texts.rows(np.array([4, 0, 2])).rows(np.array([2, 0]))
+    assert list(part) == [SOME[2], SOME[4]]
+    assert part._bytes is texts._bytes
+
+
+def test_half_a_surrogate_pair_is_replaced() -> None:
+    assert list(Texts(["a\ud83dz"])) == ["a?z"]
+
+
+def test_the_key_stands_for_content_and_order() -> None:
+    keys = {Texts(SOME).key, Texts(SOME[::-1]).key, Texts(SOME).rows(np.arange(3)).key, Texts(["ab", "c"]).key}
+    assert len(keys | {Texts(["a", "bc"]).key}) == 5
+    assert Texts(SOME).key == Texts(SOME).key
+
+
+def test_a_text_costs_its_bytes_and_little_more() -> None:
+    tracemalloc.start()
+    texts = Texts(f"this is sentence number {number:06}" for number in range(100_000))
+    held, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(texts[5]) == 30
+    assert held < 100_000 * (30 + 10)
+    assert peak < 100_000 * (30 + 10) * 2.5
+
+
+def test_names_are_made_when_asked_for() -> None:
+    names = NumberedNames("test", np.array([3, 5, 8])).rows(np.array([2, 0]))
+    assert (names[0], names[-1], list(names), names[:1]) == ("test/8", "test/3", ["test/8", "test/3"], ["test/8"])
