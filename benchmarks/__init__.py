@@ -1,4 +1,6 @@
 """Side-by-side timings against peers: ``make bench``, or ``make bench only=PATTERN``.
 
 A benchmark is a module of this package with ``NAMES``, the names of its rows, and ``measure(name) -> Row``.
+
+`benchmarks.compare_commits` is none: a command of its own that tells whether two commits compute the same.
 """
