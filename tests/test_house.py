@@ -63,6 +63,12 @@ def test_folders_can_be_overlooked() -> None:
     assert {str(folder): count for folder, count in folders.items() if count > MOST_MODULES} == {}
 
 
+def test_tests_lie_where_what_they_test_lies() -> None:
+    folders = {path.parent.relative_to(ROOT / "tests") for path in ROOT.glob("tests/**/test_*.py")}
+    others = {Path(), Path("integration"), Path("benchmarks")}
+    assert {str(folder) for folder in folders - others if not (ROOT / "src/convscope" / folder).is_dir()} == set()
+
+
 def test_each_command_is_a_module() -> None:
     assert {path.stem for path in ROOT.glob("src/convscope/commands/[!_]*.py")} == COMMANDS.keys()
 

@@ -3,10 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import torch
-from torch import nn
-
-from convscope.insight.network_copy import copied
 from convscope.tasks.classification import Predictions
 
 MOST_PROBABILITY_COLUMNS = 20
@@ -49,8 +45,3 @@ def surest_mistakes(predictions: Predictions) -> list[int]:
     wrong = predicted != predictions.labels
     order: list[int] = (sure * wrong + (wrong.float() - 1) * sure).argsort(descending=True, stable=True).tolist()
     return order
-
-
-def standing_alone(network: nn.Module) -> nn.Module:
-    """A copy of ``network`` as another program would run it: on the CPU, in eval mode."""
-    return copied(network).to("cpu").to(memory_format=torch.contiguous_format).eval()

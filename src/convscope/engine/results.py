@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import nn
 
 from convscope.data.images.image_data_module import ImageDataModule
 from convscope.data.texts.text_data_module import TextDataModule
-from convscope.engine.predictions import prediction_table, standing_alone, surest_mistakes
+from convscope.engine.predictions import prediction_table, surest_mistakes
+from convscope.insight.network_copy import copied
 from convscope.modalities.modality import Subject
 from convscope.reports.page import write_report
 from convscope.runs.run_folder import RunFolder
@@ -41,3 +43,8 @@ def keep_network(subject: Subject, recorder: Recorder, network: nn.Module) -> No
     example = subject.example()
     if recorder.keeps_models and example is not None:
         recorder.model(standing_alone(network), example)
+
+
+def standing_alone(network: nn.Module) -> nn.Module:
+    """A copy of ``network`` as another program would run it: on the CPU, in eval mode."""
+    return copied(network).to("cpu").to(memory_format=torch.contiguous_format).eval()
