@@ -36,9 +36,9 @@ def _built() -> tuple[Any, Any]:
     from convscope.data.texts.sentence_sets import movie_reviews_folder
     from convscope.data.texts.text_cutting import Cutting
     from convscope.data.texts.text_data_module import TextDataModule
-    from convscope.data.texts.tokens import train_tokens
+    from convscope.data.texts.tokenizer import train_tokens
     from convscope.models.texts.network import build_text_network, find_text_weights
-    from convscope.models.texts.zoo import find_text_architecture
+    from convscope.models.texts.registry import find_text_architecture
 
     if SENTENCES.is_dir():
         source = movie_reviews_folder(SENTENCES, Cutting())

@@ -61,7 +61,7 @@ def _network(model: list[str], size: int, channels: int) -> tuple[Any, Any]:
     from convscope.composition.compose import CONFIG_DIR, check
     from convscope.config.train import Train
     from convscope.modalities.images.networks import architecture_of
-    from convscope.models.images.architectures.network import build_network
+    from convscope.models.images.zoo.network import build_network
     from convscope.models.weights import find_weights
 
     with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):

@@ -98,7 +98,7 @@ def ours_side(part: str, warm: bool, precision: str, train: int = TRAIN) -> Call
     from convscope.engine.features import FeatureMaker
     from convscope.engine.prepared_stages import prepare_stages
     from convscope.engine.stages import Stages
-    from convscope.models.images.architectures.network import build_network
+    from convscope.models.images.zoo.network import build_network
     from convscope.models.weights import find_weights
     from convscope.runs.position import Position
     from convscope.runs.run_folder import RunFolder

@@ -84,7 +84,7 @@ def trained(tmp_path: Path) -> "TrainedRun":
     import torch
 
     from convscope.modalities.images.trained import TrainedRun
-    from convscope.models.images.architectures.zoo import find_architecture
+    from convscope.models.images.zoo.registry import find_architecture
     from convscope.preprocessing import Preprocessing
 
     torch.manual_seed(0)

@@ -22,11 +22,11 @@ from convscope.config.cache import CacheCommand
 from convscope.data.images.image_source import ArraySplit
 from convscope.data.images.image_store import open_image_store
 from convscope.data.images.resizing import Resizing
+from convscope.data.texts.text_buffer import Texts
 from convscope.data.texts.text_source import numbered
-from convscope.data.texts.texts import Texts
 from convscope.data.texts.token_batches import TokenReader
 from convscope.data.texts.token_store import open_token_store
-from convscope.data.texts.tokens import train_tokens
+from convscope.data.texts.tokenizer import train_tokens
 from convscope.transfer.feature_cache import cached_features
 
 DAYS = 24 * 3600.0

@@ -18,10 +18,10 @@ from convscope.data.images.image_source import ImageSplit
 from convscope.data.images.image_store import open_image_store
 from convscope.data.images.resizing import Resizing
 from convscope.data.texts import token_store
+from convscope.data.texts.text_buffer import Texts
 from convscope.data.texts.text_source import numbered
-from convscope.data.texts.texts import Texts
 from convscope.data.texts.token_store import open_token_store
-from convscope.data.texts.tokens import train_tokens
+from convscope.data.texts.tokenizer import train_tokens
 from convscope.transfer.feature_cache import CacheUnusableError, cached_features
 
 COUNT = 40

@@ -418,7 +418,7 @@ def test_weights_of_a_hub_that_fails_half_way(mirror, patient) -> None:
 @pytest.mark.timeout(120)
 def test_hot_dogs_and_weights_of_a_silent_hub_cost_one_question(mirror) -> None:
     from convscope.data.images.hotdog import hotdog
-    from convscope.models.images.architectures.zoo import find_architecture
+    from convscope.models.images.zoo.registry import find_architecture
     from convscope.models.weights import find_weights
 
     source = hotdog()
@@ -443,7 +443,7 @@ from convscope import hub
 hub.STALL_SECONDS = 0.3
 from convscope.data.hub_sets import load_hub_set
 from convscope.errors import UserError
-from convscope.models.images.architectures.timm_models import architecture
+from convscope.models.images.zoo.timm_models import architecture
 from convscope.models.weights import find_weights
 network = architecture("resnet18", {})
 for load in (lambda: load_hub_set("some/set", None, "wait"), lambda: find_weights(network, "hub")):

@@ -93,8 +93,8 @@ REGISTRIES = {
     "modalities.registry",
     "modalities.images.sources",
     "modalities.texts.sources",
-    "models.images.architectures.zoo",
-    "models.texts.zoo",
+    "models.images.zoo.registry",
+    "models.texts.registry",
     "sweeps.launchers.launch",
 }
 SLOW_LIBRARIES = {"lean_timm", "lean_torchmetrics"}
@@ -305,8 +305,8 @@ def test_no_network_takes_a_tracker_along_and_leaves_it_to_be_imported() -> None
     """wandb's start is paid by who logs to wandb."""
     program = (
         "import sys\n"
-        "from convscope.models.images.architectures.zoo import NAMES\n"
-        "from convscope.models.images.architectures import zoo\n"
+        "from convscope.models.images.zoo.registry import NAMES\n"
+        "from convscope.models.images.zoo import zoo\n"
         "import importlib\n"
         "for name in NAMES: importlib.import_module(f'convscope.models.images.{zoo.MODULES.get(name, name)}')\n"
         "print(*(name for name in sys.modules))\n"

@@ -16,10 +16,10 @@ from convscope.data.images.image_batches import BatchReader
 from convscope.data.images.image_source import ImageSplit
 from convscope.data.images.image_store import open_image_store
 from convscope.data.images.resizing import Resizing
+from convscope.data.texts.text_buffer import Texts
 from convscope.data.texts.text_source import TextSplit, numbered
-from convscope.data.texts.texts import Texts
 from convscope.data.texts.token_store import open_token_store
-from convscope.data.texts.tokens import Tokens, train_tokens
+from convscope.data.texts.tokenizer import Tokens, train_tokens
 from convscope.mapped import MappedArray, Rows
 from convscope.transfer.feature_cache import cached_features
 

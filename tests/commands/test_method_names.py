@@ -77,7 +77,7 @@ def test_captums_methods_need_captum(monkeypatch):
 
 def test_the_names_are_those_of_the_methods():
     from convscope.insight import saliency
-    from convscope.insight.saliency import tokens as token_saliency
+    from convscope.insight.saliency import token_saliency
 
     assert set(names.IMAGE_METHODS) == saliency.METHODS.keys()
     assert set(names.TEXT_METHODS) == token_saliency.METHODS.keys()

@@ -9,7 +9,7 @@ from places import ROOT
 from convscope.commands.zoo import BEGIN, END, as_markdown, put_table
 from convscope.description.zoo_table import COLUMNS, measure_zoo, text_rows
 from convscope.errors import UserError
-from convscope.models.history import PAPERS
+from convscope.models.papers import PAPERS
 
 README = ROOT / "README.md"
 
@@ -66,7 +66,7 @@ def test_a_picture_that_cannot_be_written_is_said(convscope, monkeypatch, rows):
 def test_no_names_lie_on_each_other_in_the_picture(rows):
     from matplotlib.text import Annotation, Text
 
-    from convscope.figures.history import draw_history
+    from convscope.figures.timeline import draw_history
 
     figure = draw_history([asdict(row) for row in rows if len(row.input) == 3])
     figure.draw_without_rendering()

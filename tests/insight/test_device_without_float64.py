@@ -9,7 +9,7 @@ from places import ROOT
 
 from convscope.insight import saliency
 from convscope.insight.precision import widest
-from convscope.insight.saliency import tokens as token_saliency
+from convscope.insight.saliency import token_saliency
 
 SCRIPT = ROOT / "tests/support/device_without_float64.py"
 # Logits and maps here are of the order of 1: a hundred roundings of float32 (1.2e-7). Ranks, places and shares of

@@ -9,7 +9,7 @@ from torch import nn
 
 from convscope.errors import UserError
 from convscope.insight.filters import feature_maps, first_layer_filters, patch, projections, strongest_patches
-from convscope.insight.layers import layers_along_depth
+from convscope.insight.spatial_layers import layers_along_depth
 
 
 def test_the_first_filters_are_the_weights_of_the_first_convolution():

@@ -6,7 +6,7 @@ from networks import experienced
 from torch import nn
 
 from convscope.insight import describe_parameters, faithfulness, filters, measure_effective_field, saliency
-from convscope.insight.folding import FoldedForward
+from convscope.insight.conv_bn_fusion import FoldedForward
 from convscope.insight.memory_format import lay_channels_last
 from convscope.insight.sanity_check import cascading_randomisation
 

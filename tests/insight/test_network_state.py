@@ -11,7 +11,7 @@ from torch import nn
 
 from convscope.errors import UserError
 from convscope.insight import describe_parameters, faithfulness, filters, measure_effective_field, saliency
-from convscope.insight.folding import FoldedForward
+from convscope.insight.conv_bn_fusion import FoldedForward
 from convscope.insight.frozen_network import frozen
 from convscope.insight.network_copy import copied
 from convscope.insight.network_state import preserved

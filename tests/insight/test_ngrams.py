@@ -3,7 +3,7 @@ import torch
 
 from convscope.errors import UserError
 from convscope.insight.ngrams import strongest_ngrams
-from convscope.models.texts.zoo import find_text_architecture
+from convscope.models.texts.registry import find_text_architecture
 
 WORDS = 12
 

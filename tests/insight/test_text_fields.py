@@ -3,7 +3,7 @@
 import pytest
 
 from convscope.insight import network_field, receptive_fields, weightless
-from convscope.models.texts.zoo import find_text_architecture
+from convscope.models.texts.registry import find_text_architecture
 
 FIELDS = [
     ("text_cnn", {}, 5),  # Kim 2014, section 3.1: windows of 3, 4 and 5 words

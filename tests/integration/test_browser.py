@@ -16,7 +16,7 @@ from PIL import Image
 from convscope.reports.page import write_report
 from convscope.reports.sweep import write_sweep_report
 from convscope.runs.run_folder import RunFolder
-from convscope.tracking.metrics_logger import MetricsFile
+from convscope.tracking.csv_logger import MetricsFile
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [

@@ -7,7 +7,7 @@ import re
 import pytest
 import torch
 
-from convscope.callbacks.moments import AtMoments
+from convscope.callbacks.periodic_callback import AtMoments
 
 STAGES = (
     "transfer.stages=[{name: head, train: [head], epochs: 3, lr: 0.003},"

@@ -194,7 +194,7 @@ def fail_in_one(rank: int) -> None:
 
 
 def kill_while_filling(rank: int) -> None:
-    from convscope.transfer.filling import Filler
+    from convscope.transfer.feature_extraction import Filler
 
     def features(self, batches):
         next(iter(batches))

@@ -9,8 +9,8 @@ from places import SHARED
 
 from convscope import hub
 from convscope.errors import UserError
-from convscope.models.images.architectures.network import build_network
-from convscope.models.images.architectures.zoo import find_architecture
+from convscope.models.images.zoo.network import build_network
+from convscope.models.images.zoo.registry import find_architecture
 from convscope.models.weights import Weights, find_weights, load_state, read_state
 
 SQUEEZENET = SHARED / "weights/squeezenet1_0-deepcompression.pth"

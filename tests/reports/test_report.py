@@ -18,7 +18,7 @@ from convscope.reports.formats import duration, number
 from convscope.reports.media import ordered
 from convscope.reports.page import write_report
 from convscope.runs.run_folder import RunFolder
-from convscope.tracking.metrics_logger import MetricsFile
+from convscope.tracking.csv_logger import MetricsFile
 
 EVIL = "<script>alert('x')</script>"
 

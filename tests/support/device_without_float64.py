@@ -14,8 +14,8 @@ from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.backend_registration import _DummyBackendModule, _setup_privateuseone_for_python_backend
 
 from convscope.insight import describe_parameters, faithfulness, filters, measure_effective_field, saliency
-from convscope.insight.folding import FoldedForward
-from convscope.insight.saliency import tokens as token_saliency
+from convscope.insight.conv_bn_fusion import FoldedForward
+from convscope.insight.saliency import token_saliency
 from convscope.insight.sanity_check import cascading_randomisation
 from convscope.tasks.image_classification import ImageClassification
 from convscope.tasks.objective import Objective

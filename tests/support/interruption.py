@@ -69,7 +69,7 @@ def _train(words: list[str], cwd: Path, cache: Path, at: int | None, by: signal.
 def _count(point: Any) -> None:
     """Have ``point`` called with a name wherever a training may be interrupted."""
     from convscope.tasks.classification import Classification
-    from convscope.tracking.metrics_logger import MetricsFile
+    from convscope.tracking.csv_logger import MetricsFile
 
     def before(owner: Any, method: str, name: Any) -> None:
         inner = getattr(owner, method)

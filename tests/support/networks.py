@@ -5,7 +5,7 @@ import copy
 import torch
 from torch import nn
 
-from convscope.models.images.architectures.zoo import find_architecture
+from convscope.models.images.zoo.registry import find_architecture
 
 ARCHITECTURES = {
     "resnet18": ("resnet", {"depth": 18}, 64),

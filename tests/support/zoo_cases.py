@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from convscope.models.images.architectures.architecture import Architecture
-from convscope.models.images.architectures.zoo import find_architecture
+from convscope.models.images.zoo.architecture import Architecture
+from convscope.models.images.zoo.registry import find_architecture
 
 
 @dataclass(frozen=True, eq=False)  # a case is itself alone, so that it can be a key

@@ -15,7 +15,7 @@ from pytorch_lightning.loggers import Logger
 from read_back import tensorboard_events, wandb_history
 from torch.utils.data import DataLoader
 
-from convscope.runs.metrics_file import read_metrics
+from convscope.runs.metrics_csv import read_metrics
 from convscope.runs.run_folder import RunFolder
 from convscope.tracking.guard import GuardedLogger
 from convscope.tracking.recorder import Recorder

@@ -17,7 +17,7 @@ import pytest
 import torch
 from torch import nn
 
-from convscope.runs.metrics_file import read_metrics
+from convscope.runs.metrics_csv import read_metrics
 from convscope.runs.run_folder import RunFolder
 from convscope.tracking import mlflow_child, mlflow_process, mlflow_run, mlflow_writer
 from convscope.tracking.guard import GuardedLogger

@@ -19,7 +19,7 @@ import pytest
 import torch
 from concurrent_runs import run_together
 
-from convscope.runs.metrics_file import read_metrics
+from convscope.runs.metrics_csv import read_metrics
 from convscope.runs.run_folder import RunFolder
 from convscope.tracking.recorder import Recorder
 from convscope.tracking.trackers import build_loggers, close

@@ -17,7 +17,7 @@ from read_back import (
     wandb_records,
 )
 
-from convscope.runs.metrics_file import read_metrics
+from convscope.runs.metrics_csv import read_metrics
 from convscope.runs.run_folder import RunFolder
 from convscope.tracking.recorder import Recorder
 from convscope.tracking.sections import SECTIONS

@@ -7,7 +7,7 @@ from torch import nn
 from convscope.figures.contact_sheet import Tile
 from convscope.figures.map_images import map_picture
 from convscope.insight.filters import feature_maps
-from convscope.insight.layers import layers_along_depth
+from convscope.insight.spatial_layers import layers_along_depth
 
 UNITS = 7  # a layer
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from convscope.callbacks.moments import AtMoments
+from convscope.callbacks.periodic_callback import AtMoments
 from convscope.callbacks.time_spent import TimeSpent
 from convscope.errors import UserError
 from convscope.figures.contact_sheet import GREEN, RED, Tile, contact_sheet

@@ -12,7 +12,7 @@ from convscope.callbacks.confusion_figure import draw_confusion_matrix
 from convscope.figures.token_maps import TokenMap, token_figure, token_html, token_map
 from convscope.insight.frozen_network import Score
 from convscope.insight.ngrams import strongest_ngrams
-from convscope.insight.saliency import tokens as token_saliency
+from convscope.insight.saliency import token_saliency
 from convscope.tracking.recorder import Recorder
 
 MOST_TEXTS = 10

@@ -8,12 +8,12 @@ import torch
 from pytorch_lightning.callbacks import Callback
 from torch import nn
 
-from convscope.callbacks.moments import AtMoments
+from convscope.callbacks.periodic_callback import AtMoments
 from convscope.callbacks.text_figures import ReadText, explain, padded
 from convscope.callbacks.time_spent import TimeSpent
 from convscope.figures.token_maps import TokenMap, token_figure, token_html
 from convscope.insight import faithfulness
-from convscope.insight.saliency import tokens as token_saliency
+from convscope.insight.saliency import token_saliency
 from convscope.insight.undisturbed import undisturbed
 from convscope.tracking.recorder import Recorder
 

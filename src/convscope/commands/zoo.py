@@ -43,7 +43,7 @@ def run(config: Zoo, overrides: Sequence[str]) -> None:
             Console(width=max(the_console().width, WIDTH), highlight=False).print(table)
     if config.figure is not None:
         from convscope.figures.figure_file import write_figure
-        from convscope.figures.history import draw_history
+        from convscope.figures.timeline import draw_history
 
         # What a pass over a text costs depends on its length: pictures alone are compared.
         file = write_figure(draw_history([asdict(row) for row in rows if len(row.input) == 3]), config.figure)

@@ -12,7 +12,7 @@ from convscope.insight.tracing.tracing_inputs import follow
 from convscope.modalities.images.networks import architecture_of
 from convscope.modalities.texts.networks import text_architecture_of, text_shape
 from convscope.models.blocks import blocks
-from convscope.models.images.architectures.architecture import Architecture
+from convscope.models.images.zoo.architecture import Architecture
 
 # What the paper of a network trained it for, where that was not ImageNet's thousand classes in colour.
 PAPER_CLASSES = {"lecture_cnn": 4, "lenet5": 10, "lecun1989": 10, "neocognitron": 10}

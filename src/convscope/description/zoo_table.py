@@ -13,7 +13,7 @@ from convscope.insight.meta_building import weightless
 from convscope.insight.parameters import ParameterTable, describe_parameters
 from convscope.modalities.images.networks import architecture_of
 from convscope.modalities.texts.networks import text_architecture_of, text_shape
-from convscope.models.history import PAPERS, Paper
+from convscope.models.papers import PAPERS, Paper
 
 COLUMNS = ("year", "model", "paper", "parameters", "multiply-adds", "field", "weights", "top-1", "source")
 

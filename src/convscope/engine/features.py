@@ -16,11 +16,11 @@ from convscope.console import say, the_console, warn
 from convscope.data.images.image_data_module import ImageDataModule
 from convscope.data.texts.text_data_module import TextDataModule
 from convscope.distributed.processes import Processes
-from convscope.insight.folding import FoldedForward
+from convscope.insight.conv_bn_fusion import FoldedForward
 from convscope.transfer.cut import Cut
+from convscope.transfer.distributed_extraction import shared_features
 from convscope.transfer.feature_cache import CacheUnusableError, Features, cached_features, feature_key, prefix_digest
-from convscope.transfer.filling import Filler
-from convscope.transfer.shared_filling import shared_features
+from convscope.transfer.feature_extraction import Filler
 
 FILLING_BATCH = 32
 SHARE_OF_MEMORY = 0.25  # of what is free, that features may take where the cache cannot be written

@@ -11,7 +11,7 @@ from convscope.console import say_table
 from convscope.engine.features import FeatureMaker
 from convscope.insight.network_state import preserved
 from convscope.models.blocks import blocks
-from convscope.models.images.architectures.network import Network
+from convscope.models.images.zoo.network import Network
 from convscope.models.texts.network import TextNetwork
 from convscope.transfer.cut import Cut, cut
 from convscope.transfer.freezing import train_only

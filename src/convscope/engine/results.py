@@ -8,7 +8,7 @@ from torch import nn
 
 from convscope.data.images.image_data_module import ImageDataModule
 from convscope.data.texts.text_data_module import TextDataModule
-from convscope.engine.predictions import prediction_table, surest_mistakes
+from convscope.engine.prediction_table import prediction_table, surest_mistakes
 from convscope.insight.network_copy import copied
 from convscope.modalities.modality import Subject
 from convscope.reports.page import write_report

@@ -24,7 +24,7 @@ from convscope.engine.hardware import Hardware, choose_hardware
 from convscope.engine.prepared_stages import Prepared
 from convscope.errors import UserError
 from convscope.insight.parameters import multiply_adds_of
-from convscope.models.images.architectures.network import Network
+from convscope.models.images.zoo.network import Network
 from convscope.models.texts.network import TextNetwork
 from convscope.runs.checkpoint import open_checkpoint
 from convscope.runs.position import Position

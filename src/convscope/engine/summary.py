@@ -12,9 +12,9 @@ from convscope.engine.hardware import Hardware
 from convscope.engine.stages import Stages
 from convscope.masking import mask_text
 from convscope.modalities.modality import Subject
-from convscope.models.images.architectures.network import Network
+from convscope.models.images.zoo.network import Network
 from convscope.models.texts.network import TextNetwork
-from convscope.runs.metrics_file import read_metrics
+from convscope.runs.metrics_csv import read_metrics
 from convscope.runs.run_folder import RunFolder
 
 

@@ -13,7 +13,7 @@ from pytorch_lightning.loggers import Logger
 
 from convscope.cache import cache_folder
 from convscope.callbacks.confusion_figure import confusion_left_out
-from convscope.callbacks.moments import look_at_kept
+from convscope.callbacks.periodic_callback import look_at_kept
 from convscope.callbacks.preemption import Preemption
 from convscope.callbacks.time_spent import REST, TEST, TimeSpent
 from convscope.composition.current_job import sweep_path

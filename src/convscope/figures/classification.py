@@ -33,7 +33,7 @@ def learning_curves(rows: Sequence[Mapping[str, float]], kept: int | None = None
     the epoch whose weights are kept is ringed and written in every panel, whatever metric chose it.
 
     Args:
-        rows: As :func:`convscope.runs.metrics_file.read_metrics` gives them, oldest first.
+        rows: As :func:`convscope.runs.metrics_csv.read_metrics` gives them, oldest first.
         kept: The epoch whose weights are kept, from 1; None where it is not known: nothing is ringed, and the best
             value of each panel is written.
     """

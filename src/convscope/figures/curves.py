@@ -9,7 +9,7 @@ LEADING = ("loss", "accuracy", "f1", "auroc")  # the first of these that a run h
 MOST_PANELS = 4
 
 Row = Mapping[str, float]
-"""A row of ``metrics.csv``, as :func:`convscope.runs.metrics_file.read_metrics` gives it."""
+"""A row of ``metrics.csv``, as :func:`convscope.runs.metrics_csv.read_metrics` gives it."""
 
 
 class Span(NamedTuple):

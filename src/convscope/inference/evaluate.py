@@ -12,7 +12,7 @@ import pytorch_lightning as pl
 from convscope.config.evaluate import Evaluate
 from convscope.config.text_data import Texts
 from convscope.console import warn
-from convscope.engine.predictions import prediction_table
+from convscope.engine.prediction_table import prediction_table
 from convscope.inference.evaluate_images import images_to_score
 from convscope.inference.evaluate_texts import texts_to_score
 from convscope.quiet_lightning import quieten_lightning

@@ -18,7 +18,7 @@ from convscope.inference.explained_images import Pictures, pictures_of_files, wo
 from convscope.inference.explained_maps import ExplainedMaps, explained_maps
 from convscope.inference.explanation_folder import explanation_folder
 from convscope.insight import saliency
-from convscope.insight.layers import find_spatial_layer
+from convscope.insight.spatial_layers import find_spatial_layer
 from convscope.modalities.images.trained import TrainedRun, load_trained_run
 
 METHODS = ("gradient", "grad_cam", "smoothgrad")  # where none are named

@@ -13,7 +13,7 @@ from convscope.errors import UserError
 from convscope.figures.token_maps import AGAINST, FOR, TokenMap, token_figure, token_html
 from convscope.inference.explanation_folder import explanation_folder
 from convscope.insight.frozen_network import Score
-from convscope.insight.saliency.tokens import find_method
+from convscope.insight.saliency.token_saliency import find_method
 from convscope.modalities.texts.trained import load_trained_text
 from convscope.runs.run_folder import RunFolder
 

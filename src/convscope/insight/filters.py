@@ -9,8 +9,9 @@ from torch import nn
 
 from convscope.errors import UserError
 from convscope.insight.frozen_network import frozen
-from convscope.insight.layers import find_spatial_layer, may_fold, spatial_layers
+from convscope.insight.layer_output import may_fold
 from convscope.insight.saliency.rectifiers import deconvnet_rule, refuse_compiled, refuse_other_activations
+from convscope.insight.spatial_layers import find_spatial_layer, spatial_layers
 from convscope.insight.undisturbed import undisturbed
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from convscope.errors import UserError
-from convscope.insight.folding import FoldedForward
+from convscope.insight.conv_bn_fusion import FoldedForward
 from convscope.insight.undisturbed import undisturbed
 
 Targets = int | Sequence[int] | torch.Tensor | None

@@ -13,7 +13,7 @@ from convscope.config.train import Train
 from convscope.data.images.image_data_module import ImageDataModule
 from convscope.insight.parameters import ParameterTable
 from convscope.models.blocks import blocks
-from convscope.models.images.architectures.network import Network
+from convscope.models.images.zoo.network import Network
 from convscope.models.texts.network import TextNetwork
 from convscope.preprocessing import Preprocessing
 from convscope.tracking.recorder import Recorder

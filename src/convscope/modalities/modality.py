@@ -14,7 +14,7 @@ from convscope.data.images.image_source import ImageSource
 from convscope.data.texts.text_data_module import TextDataModule
 from convscope.data.texts.text_source import TextSource
 from convscope.modalities.insights import Insights
-from convscope.models.images.architectures.network import Network
+from convscope.models.images.zoo.network import Network
 from convscope.models.texts.network import TextNetwork
 from convscope.models.weights import Weights
 from convscope.runs.run_folder import RunFolder

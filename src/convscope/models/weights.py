@@ -10,7 +10,7 @@ from torch import nn
 
 from convscope import hub, hub_downloads
 from convscope.errors import UserError
-from convscope.models.images.architectures.architecture import Architecture, StateDict
+from convscope.models.images.zoo.architecture import Architecture, StateDict
 
 Source = Literal["packaged", "hub", "file", "random"]
 

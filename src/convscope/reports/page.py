@@ -16,7 +16,7 @@ from convscope.reports.tables import MOST_ROWS, ShownTable, read_table
 from convscope.reports.template import render
 from convscope.reports.training_charts import Kept
 from convscope.runs.files import json_ready
-from convscope.runs.metrics_file import read_metrics
+from convscope.runs.metrics_csv import read_metrics
 from convscope.runs.run_folder import RunFolder
 from convscope.tracking.sections import CURVES
 

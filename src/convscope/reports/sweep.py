@@ -16,7 +16,7 @@ from convscope.reports.side_by_side import MAPS, Look, looks
 from convscope.reports.sweep_charts import comparison_chart, overlay_chart, relation_chart
 from convscope.reports.sweep_order import METRIC, Order, SweptRun, natural, ordered
 from convscope.reports.template import render
-from convscope.runs.metrics_file import read_metrics
+from convscope.runs.metrics_csv import read_metrics
 from convscope.runs.run_folder import STATUS_FILE, RunFolder
 
 MOST_CURVES = 40

@@ -6,7 +6,7 @@ import yaml
 
 from convscope.callbacks.text_figures import explain
 from convscope.errors import UserError
-from convscope.insight.saliency import tokens as token_saliency
+from convscope.insight.saliency import token_saliency
 from convscope.modalities.texts.trained import TrainedText
 from convscope.serving.answers import MOST_CLASSES
 from convscope.serving.uploads import RefusedError, Sent

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from convscope.tasks.classification import Classification
+from convscope.tasks.mixup import mixing
 from convscope.tasks.objective import Inputs, Objective
 
 
@@ -21,7 +22,7 @@ class ImageClassification(Classification):
         description: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(network, classes, objective, description)
-        self._mix = _mixing(self.objective, len(self.classes))
+        self._mix = mixing(self.objective, len(self.classes))
 
     def answers(self, inputs: Inputs) -> torch.Tensor:
         """Logits (N, classes); with ``flip_averaging``, their mean over the pictures and their mirror images."""
@@ -35,17 +36,3 @@ class ImageClassification(Classification):
     def mixed(self, inputs: Inputs, targets: torch.Tensor) -> tuple[Inputs, torch.Tensor]:
         """Pictures and shares of classes, where mixup or CutMix is on."""
         return (inputs, targets) if self._mix is None else self._mix(inputs, targets)
-
-
-def _mixing(objective: Objective, classes: int) -> Any:
-    """torchvision's mixup or CutMix or a choice between them; None where both are off."""
-    if objective.mixup <= 0 and objective.cutmix <= 0:
-        return None
-    from torchvision.transforms import v2
-
-    choices: list[nn.Module] = []
-    if objective.mixup > 0:
-        choices.append(v2.MixUp(alpha=objective.mixup, num_classes=classes))
-    if objective.cutmix > 0:
-        choices.append(v2.CutMix(alpha=objective.cutmix, num_classes=classes))
-    return v2.RandomChoice(choices) if len(choices) > 1 else choices[0]

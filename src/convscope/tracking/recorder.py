@@ -15,10 +15,10 @@ from convscope.masking import mask
 from convscope.runs.position import Position
 from convscope.runs.run_folder import RunFolder
 from convscope.tracking.adapter import Adapter, Histogram, Table
-from convscope.tracking.adapters import adapter_of
+from convscope.tracking.adapter_registry import adapter_of
+from convscope.tracking.csv_logger import MetricsFile
 from convscope.tracking.flatten import flatten
 from convscope.tracking.guard import GuardedLogger
-from convscope.tracking.metrics_logger import MetricsFile
 from convscope.tracking.sections import tracked_name
 
 if TYPE_CHECKING:

@@ -12,12 +12,12 @@ from pytorch_lightning.utilities import rank_zero_only
 from convscope.errors import UserError
 from convscope.masking import mask, mask_text
 from convscope.runs.files import readable_path
-from convscope.runs.metrics_file import rows_by_step
+from convscope.runs.metrics_csv import rows_by_step
 from convscope.runs.position import Position
 from convscope.runs.run_folder import RunFolder
 from convscope.tracking import mlflow_run, wandb_run
+from convscope.tracking.csv_logger import MetricsFile
 from convscope.tracking.guard import GuardedLogger
-from convscope.tracking.metrics_logger import MetricsFile
 from convscope.tracking.replay import Row
 from convscope.tracking.tensorboard_events import TensorBoardEvents
 

@@ -10,7 +10,7 @@ from convscope.data.images.image_folder import image_folder
 from convscope.data.images.image_source import ImageSource
 from convscope.data.images.image_store import open_image_store
 from convscope.data.images.resizing import Resizing
-from convscope.data.scenes import scenes as hotdog_scenes
+from convscope.data.scenes import hotdog_scenes
 from convscope.errors import UserError
 
 FEW = (12, 6, 4)

@@ -13,8 +13,8 @@ from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from convscope.data.scenes import scenes as hotdog_scenes
-from convscope.data.scenes.scenes import BLOCK, CLASSES, DECOYS, KINDS, Scene, label, scene
+from convscope.data.scenes import hotdog_scenes
+from convscope.data.scenes.hotdog_scenes import BLOCK, CLASSES, DECOYS, KINDS, Scene, label, scene
 
 TRAIN, TEST = 600, 300
 

@@ -8,10 +8,10 @@ from places import SHARED
 
 from convscope.data.texts.sentence_keys import sentence_keys
 from convscope.data.texts.sentence_sets import movie_reviews_folder, sst2_folder, trec_folder
+from convscope.data.texts.text_buffer import Texts
 from convscope.data.texts.text_cutting import Cutting, cut_source
 from convscope.data.texts.text_leaks import refuse_trained_on, without_leaks
 from convscope.data.texts.text_source import numbered
-from convscope.data.texts.texts import Texts
 from convscope.errors import UserError
 
 DATA = SHARED / "data"

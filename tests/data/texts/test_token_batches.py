@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from convscope.data.batches import BatchLoader, ImageBatch
+from convscope.data.texts.text_buffer import Texts
 from convscope.data.texts.text_source import numbered
-from convscope.data.texts.texts import Texts
 from convscope.data.texts.token_batches import LengthOrder, TokenReader
 from convscope.data.texts.token_store import TokenStore, open_token_store
-from convscope.data.texts.tokens import train_tokens
+from convscope.data.texts.tokenizer import train_tokens
 
 COUNT = 643
 RANDOM = np.random.default_rng(0)

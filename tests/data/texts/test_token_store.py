@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from convscope.data.texts.text_buffer import Texts
 from convscope.data.texts.text_source import TextSplit, numbered
-from convscope.data.texts.texts import Texts
 from convscope.data.texts.token_store import open_token_store
-from convscope.data.texts.tokens import Tokens, train_tokens
+from convscope.data.texts.tokenizer import Tokens, train_tokens
 
 TEXTS = ["good film", "", "not good at all", "a b c d e f", "good"]
 
@@ -85,7 +85,7 @@ from convscope.data.texts.generated_sentences import generated_sentences
 from convscope.data.texts.text_leaks import without_leaks
 from convscope.data.texts.token_batches import LengthOrder, TokenReader
 from convscope.data.texts.token_store import open_token_store
-from convscope.data.texts.tokens import train_tokens
+from convscope.data.texts.tokenizer import train_tokens
 source = without_leaks(generated_sentences((1_000_000, 1000, 1000), 0), "error")
 train = source.splits["train"]
 tokens = train_tokens(train.texts, "word", most=256)

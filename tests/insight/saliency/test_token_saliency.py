@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from convscope.errors import UserError
-from convscope.insight.saliency import tokens as token_saliency
-from convscope.models.texts.zoo import find_text_architecture
+from convscope.insight.saliency import token_saliency
+from convscope.models.texts.registry import find_text_architecture
 
 NETWORKS = [
     ("text_cnn", {"variant": "rand", "dimension": 16, "maps": 8}),

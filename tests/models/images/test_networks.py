@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from convscope.errors import UserError
-from convscope.models.images.architectures.network import build_network
-from convscope.models.images.architectures.zoo import find_architecture
+from convscope.models.images.zoo.network import build_network
+from convscope.models.images.zoo.registry import find_architecture
 from convscope.models.weights import Weights, find_weights
 
 RANDOM = Weights("random", None)

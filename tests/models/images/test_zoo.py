@@ -15,9 +15,9 @@ from convscope.errors import UserError
 from convscope.insight.parameters import multiply_adds
 from convscope.insight.receptive_field import network_field, receptive_fields
 from convscope.models.blocks import blocks
-from convscope.models.history import PAPERS
-from convscope.models.images.architectures.network import build_network
-from convscope.models.images.architectures.zoo import NAMES, find_architecture
+from convscope.models.images.zoo.network import build_network
+from convscope.models.images.zoo.registry import NAMES, find_architecture
+from convscope.models.papers import PAPERS
 from convscope.models.weights import Weights
 from convscope.transfer.cut import cut
 from convscope.transfer.freezing import train_only

@@ -7,7 +7,7 @@ from torch import nn
 from convscope.errors import UserError
 from convscope.models.texts.characters import CONNEAU_ALPHABET, ZHANG_ALPHABET, OneHotCharacters
 from convscope.models.texts.network import build_text_network, find_text_weights
-from convscope.models.texts.zoo import find_text_architecture
+from convscope.models.texts.registry import find_text_architecture
 
 RANDOM = find_text_weights("random")
 WORDS = 40

@@ -22,10 +22,10 @@ from convscope.runs import requeued
 from convscope.runs.run_folder import RunFolder
 from convscope.sweeps.job import Outcome
 from convscope.sweeps.launchers import hydra_launchers as launchers
-from convscope.sweeps.launchers import slurm_queue as queue_module
+from convscope.sweeps.launchers import squeue as queue_module
 from convscope.sweeps.launchers import submitit_launcher as submission
 from convscope.sweeps.launchers.hydra_launchers import gpus_of_jobs, hydra_launcher
-from convscope.sweeps.launchers.slurm_queue import queue, still_queued
+from convscope.sweeps.launchers.squeue import queue, still_queued
 from convscope.sweeps.launchers.submitit_job import SubmittedJob
 from convscope.sweeps.stopping import forwarding
 

@@ -9,12 +9,12 @@ from convscope.data.hub_sets import in_local_cache
 from convscope.data.images.image_folder import image_folder
 from convscope.data.images.image_hub import image_hub
 from convscope.data.images.image_source import SPLITS, ImageSource, ImageSplit, content_key
-from convscope.data.scenes import scenes as hotdog_scenes
+from convscope.data.scenes import hotdog_scenes
 from convscope.errors import UserError
 from convscope.hub_downloads import hugging_face_fault, hugging_face_reachable
 
 if TYPE_CHECKING:
-    from convscope.data.scenes.scenes import Scene
+    from convscope.data.scenes.hotdog_scenes import Scene
 
 CLASSES = ("hot_dog", "not_hot_dog")
 SPELLINGS = {

@@ -21,8 +21,8 @@ from typing import NamedTuple, overload
 import numpy as np
 
 from convscope.data.images.image_source import SPLITS
+from convscope.data.texts.text_buffer import Texts
 from convscope.data.texts.text_source import Span, TextSource, TextSplit, numbered
-from convscope.data.texts.texts import Texts
 
 CLASSES = ("negative", "positive")
 NEGATED = 0.4  # share of the phrases that have a negation

@@ -12,10 +12,10 @@ from typing import Literal
 
 import numpy as np
 
+from convscope.data.texts.text_buffer import Texts
 from convscope.data.texts.text_cutting import Cutting, cut_source
 from convscope.data.texts.text_reading import read_lines
 from convscope.data.texts.text_source import TextSource, TextSplit, numbered
-from convscope.data.texts.texts import Texts
 from convscope.errors import UserError
 
 POLARITY = ("negative", "positive")

@@ -11,7 +11,7 @@ from convscope.data.staged_data_module import StagedDataModule
 from convscope.data.texts.text_source import TextSource
 from convscope.data.texts.token_batches import LengthOrder, TokenReader
 from convscope.data.texts.token_store import TokenStore, open_token_store
-from convscope.data.texts.tokens import Tokens
+from convscope.data.texts.tokenizer import Tokens
 from convscope.errors import UserError
 from convscope.preprocessing import TextPreprocessing
 

@@ -8,10 +8,10 @@ from convscope.data.label_values import class_names, missing_labels
 from convscope.data.split_names import classes_like_splits, split_folders, split_of_name
 from convscope.data.texts.sentence_sets import labelled_source
 from convscope.data.texts.separated_tables import read_csv, read_tsv
+from convscope.data.texts.text_buffer import Texts
 from convscope.data.texts.text_cutting import Cutting
 from convscope.data.texts.text_reading import read_lines, read_text
 from convscope.data.texts.text_source import TextSource, numbered
-from convscope.data.texts.texts import Texts
 from convscope.errors import UserError
 
 Rows = Iterator[tuple[str, object]]  # texts and labels

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from convscope.data.hub_sets import labels_of, load_hub_set, named_splits
+from convscope.data.texts.text_buffer import Texts
 from convscope.data.texts.text_cutting import Cutting, cut_source
 from convscope.data.texts.text_source import TextSource, TextSplit, numbered
-from convscope.data.texts.texts import Texts
 from convscope.errors import UserError
 
 if TYPE_CHECKING:

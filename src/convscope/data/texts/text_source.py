@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from convscope.data.texts.texts import NumberedNames, Texts
+from convscope.data.texts.text_buffer import NumberedNames, Texts
 
 Span = tuple[int, int]
 

@@ -10,7 +10,7 @@ import torch
 
 from convscope.data.batches import ORDER, EpochOrder, ImageBatch
 from convscope.data.texts.token_store import TokenStore
-from convscope.data.texts.tokens import PADDING_ID
+from convscope.data.texts.tokenizer import PADDING_ID
 
 STRETCH = 50  # batches that are sorted together
 

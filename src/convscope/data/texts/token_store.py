@@ -27,7 +27,7 @@ from convscope.checksums import (
 )
 from convscope.data.images.image_source import content_key
 from convscope.data.texts.text_source import TextSplit
-from convscope.data.texts.tokens import Tokens
+from convscope.data.texts.tokenizer import Tokens
 from convscope.entry_use import EntryUse, use_entry
 from convscope.mapped import MappedArray, read_only
 

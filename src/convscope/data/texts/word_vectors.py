@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from convscope.data.texts.packaged_vectors import packaged_vectors
-from convscope.data.texts.tokens import PADDING_ID, UNKNOWN_ID
+from convscope.data.texts.tokenizer import PADDING_ID, UNKNOWN_ID
 from convscope.errors import UserError
 
 LONGEST_WORD = 4096  # bytes; beyond it a file is no word2vec file

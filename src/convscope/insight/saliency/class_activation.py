@@ -7,8 +7,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from convscope.insight.frozen_network import Score, Targets, derivative, frozen, resolve_targets, score_of
-from convscope.insight.layers import find_spatial_layer, may_fold, output_of
+from convscope.insight.layer_output import may_fold, output_of
 from convscope.insight.saliency.maps import Channels, same_for_all_channels
+from convscope.insight.spatial_layers import find_spatial_layer
 
 SCORE_CHUNK = 32
 

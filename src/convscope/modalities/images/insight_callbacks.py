@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from pytorch_lightning.callbacks import Callback
 
+from convscope.callbacks.analysis import Looks, TestedPictures, TestInsight
 from convscope.callbacks.saliency_maps import LookedAt, SaliencyMaps
-from convscope.callbacks.test_insight import Looks, TestedPictures, TestInsight
 from convscope.callbacks.time_spent import TimeSpent
 from convscope.config.train import Callbacks
 from convscope.console import watched
@@ -15,7 +15,7 @@ from convscope.data.images.hotdog import SceneSplit
 from convscope.data.images.image_data_module import ImageDataModule
 from convscope.data.images.resizing import Resizing, centre
 from convscope.insight.receptive_field import Field, receptive_fields
-from convscope.models.images.architectures.network import Network
+from convscope.models.images.zoo.network import Network
 from convscope.tracking.recorder import Recorder
 
 METHODS = ("gradient", "grad_cam")  # where none are named

@@ -8,7 +8,7 @@ import numpy as np
 from pytorch_lightning.callbacks import Callback
 
 from convscope.cache import cache_folder
-from convscope.callbacks.test_figures import TestFigures
+from convscope.callbacks.image_figures import TestFigures
 from convscope.callbacks.time_spent import TimeSpent
 from convscope.config.text_data import Texts
 from convscope.config.train import Train
@@ -20,7 +20,7 @@ from convscope.modalities.images.networks import architecture_of
 from convscope.modalities.insights import Insights, build_insights
 from convscope.modalities.modality import Subject
 from convscope.modalities.samples import show_pictures
-from convscope.models.images.architectures.network import Network, build_network
+from convscope.models.images.zoo.network import Network, build_network
 from convscope.models.texts.network import TextNetwork
 from convscope.models.weights import Weights, find_weights
 from convscope.tasks.classification import Classification

@@ -3,8 +3,8 @@
 from convscope.config.model import Model
 from convscope.config.text_model import TEXT_MODELS
 from convscope.errors import UserError
-from convscope.models.images.architectures.architecture import Architecture
-from convscope.models.images.architectures.zoo import find_architecture
+from convscope.models.images.zoo.architecture import Architecture
+from convscope.models.images.zoo.registry import find_architecture
 
 
 def architecture_of(told: Model) -> Architecture:

@@ -23,8 +23,8 @@ from convscope.modalities.modality import Subject
 from convscope.modalities.samples import show_texts
 from convscope.modalities.texts.insight_callbacks import text_figures, token_saliency_callbacks, token_test_callbacks
 from convscope.modalities.texts.networks import build_text, text_architecture_of, text_preprocessing
-from convscope.modalities.texts.tokens import said_of_tokens, text_warnings, token_facts, tokens_of
-from convscope.models.images.architectures.network import Network
+from convscope.modalities.texts.vocabulary import said_of_tokens, text_warnings, token_facts, tokens_of
+from convscope.models.images.zoo.network import Network
 from convscope.models.texts.network import TextNetwork, find_text_weights
 from convscope.models.weights import Weights
 from convscope.runs.run_folder import RunFolder

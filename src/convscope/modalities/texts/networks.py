@@ -7,12 +7,12 @@ import torch
 
 from convscope.config.text_data import TextData
 from convscope.config.text_model import DilatedTextCNN, TextCNN, TextModel, TextTDNN
-from convscope.data.texts.tokens import Tokens
+from convscope.data.texts.tokenizer import Tokens
 from convscope.data.texts.word_vectors import WordVectors, find_vectors
 from convscope.errors import UserError
 from convscope.models.texts.architecture import TextArchitecture
 from convscope.models.texts.network import TextNetwork, build_text_network
-from convscope.models.texts.zoo import find_text_architecture
+from convscope.models.texts.registry import find_text_architecture
 from convscope.models.weights import Weights
 from convscope.preprocessing import TextPreprocessing
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from convscope.callbacks.text_figures import ReadText, padded
 from convscope.config.text_model import TextModel
-from convscope.data.texts.tokens import Tokens, tokens_from_file
+from convscope.data.texts.tokenizer import Tokens, tokens_from_file
 from convscope.modalities.texts.networks import text_architecture_of
 from convscope.preprocessing import TextPreprocessing
 from convscope.runs.checkpoint import read_checkpoint

@@ -1,10 +1,10 @@
 """AlexNet: Krizhevsky, Sutskever & Hinton 2012, "ImageNet classification with deep convolutional neural networks"."""
 
-from convscope.models.images.architectures.adapted import with_stem
-from convscope.models.images.architectures.architecture import Architecture
-from convscope.models.images.architectures.torchvision_models import TorchvisionArchitecture
-from convscope.models.images.architectures.written import Written
 from convscope.models.images.parts.five_convolutions import FiveConvolutions, Stage
+from convscope.models.images.zoo.architecture import Architecture
+from convscope.models.images.zoo.modified_architecture import with_stem
+from convscope.models.images.zoo.paper_architecture import Written
+from convscope.models.images.zoo.torchvision_models import TorchvisionArchitecture
 
 # Section 3.5 and figure 2: the second, fourth and fifth layer see the maps of their own GPU only. Biases of 1 where
 # section 5 has them. The paper says 224 pixels, its map sizes need 227 or this padding.

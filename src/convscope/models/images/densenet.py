@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import torchvision
 from torch import nn
 
-from convscope.models.images.architectures.adapted import with_stem
-from convscope.models.images.architectures.architecture import Architecture
-from convscope.models.images.architectures.torchvision_models import TorchvisionArchitecture
+from convscope.models.images.zoo.architecture import Architecture
+from convscope.models.images.zoo.modified_architecture import with_stem
+from convscope.models.images.zoo.torchvision_models import TorchvisionArchitecture
 
 # Growth rate, layers of the dense blocks, channels of the stem.
 TABLE = {

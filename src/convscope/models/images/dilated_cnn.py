@@ -9,8 +9,8 @@ from typing import Literal
 import torch
 from torch import nn
 
-from convscope.models.images.architectures.architecture import Architecture
-from convscope.models.images.architectures.written import Written
+from convscope.models.images.zoo.architecture import Architecture
+from convscope.models.images.zoo.paper_architecture import Written
 
 Preset = Literal["context", "exponential", "plain"]
 

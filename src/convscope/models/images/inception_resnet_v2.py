@@ -1,7 +1,7 @@
 """Inception-ResNet-v2: Szegedy, Ioffe, Vanhoucke & Alemi 2016, figures 15 to 19."""
 
-from convscope.models.images.architectures.architecture import Architecture
-from convscope.models.images.architectures.timm_models import TimmArchitecture
+from convscope.models.images.zoo.architecture import Architecture
+from convscope.models.images.zoo.timm_models import TimmArchitecture
 
 
 def architecture() -> Architecture:

@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
-from convscope.models.images.architectures.architecture import Architecture
-from convscope.models.images.architectures.written import Written
+from convscope.models.images.zoo.architecture import Architecture
+from convscope.models.images.zoo.paper_architecture import Written
 
 
 class LectureCNN(nn.Module):

@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from convscope.models.images.architectures.architecture import Architecture
-from convscope.models.images.architectures.written import Written
 from convscope.models.images.parts.lecun_units import PartialConv2d, ScaledTanh, draw_uniform
+from convscope.models.images.zoo.architecture import Architecture
+from convscope.models.images.zoo.paper_architecture import Written
 
 # "Each unit in H2 combines local information coming from 8 of the 12 different feature maps in H1 [...] according to
 # a scheme that will not be described here." This one is the simplest of that size.

@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from convscope.models.images.architectures.architecture import Architecture
-from convscope.models.images.architectures.written import SYMMETRIC, Scale, Written
 from convscope.models.images.parts.lecun_units import PartialConv2d, ScaledTanh, draw_uniform
+from convscope.models.images.zoo.architecture import Architecture
+from convscope.models.images.zoo.paper_architecture import SYMMETRIC, Scale, Written
 
 # Table I: the maps of S2 that each map of C3 is connected to.
 C3_TABLE = [

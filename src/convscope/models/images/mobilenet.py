@@ -3,9 +3,9 @@
 from torch import nn
 
 from convscope.lean_timm import timm
-from convscope.models.images.architectures.adapted import with_stem
-from convscope.models.images.architectures.architecture import Architecture
-from convscope.models.images.architectures.timm_models import TimmArchitecture
+from convscope.models.images.zoo.architecture import Architecture
+from convscope.models.images.zoo.modified_architecture import with_stem
+from convscope.models.images.zoo.timm_models import TimmArchitecture
 
 
 class MobileNetArchitecture(TimmArchitecture):

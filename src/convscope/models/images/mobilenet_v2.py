@@ -1,8 +1,8 @@
 """MobileNetV2: Sandler et al. 2018, "MobileNetV2: inverted residuals and linear bottlenecks", table 2."""
 
-from convscope.models.images.architectures.adapted import with_stem
-from convscope.models.images.architectures.architecture import Architecture
-from convscope.models.images.architectures.torchvision_models import TorchvisionArchitecture
+from convscope.models.images.zoo.architecture import Architecture
+from convscope.models.images.zoo.modified_architecture import with_stem
+from convscope.models.images.zoo.torchvision_models import TorchvisionArchitecture
 
 
 def architecture(width: float = 1.0, stem: str = "imagenet") -> Architecture:

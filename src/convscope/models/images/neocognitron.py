@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from convscope.models.images.architectures.architecture import Architecture
-from convscope.models.images.architectures.written import Scale, Written
+from convscope.models.images.zoo.architecture import Architecture
+from convscope.models.images.zoo.paper_architecture import Scale, Written
 
 PLANES = 24
 SIZE = 16

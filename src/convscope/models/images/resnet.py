@@ -5,9 +5,9 @@ from functools import partial
 
 from torch import nn
 
-from convscope.models.images.architectures.adapted import Change, stride_in_first_convolution, with_stem
-from convscope.models.images.architectures.architecture import Architecture
-from convscope.models.images.architectures.timm_models import TimmArchitecture
+from convscope.models.images.zoo.architecture import Architecture
+from convscope.models.images.zoo.modified_architecture import Change, stride_in_first_convolution, with_stem
+from convscope.models.images.zoo.timm_models import TimmArchitecture
 
 WIDTH_OF_STEM = 64  # timm's, whatever the stages have
 

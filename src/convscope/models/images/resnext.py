@@ -1,8 +1,8 @@
 """ResNeXt: Xie, Girshick, Dollár, Tu & He 2016, "Aggregated residual transformations for deep neural networks"."""
 
-from convscope.models.images.architectures.adapted import with_stem
-from convscope.models.images.architectures.architecture import Architecture
-from convscope.models.images.architectures.torchvision_models import TorchvisionArchitecture
+from convscope.models.images.zoo.architecture import Architecture
+from convscope.models.images.zoo.modified_architecture import with_stem
+from convscope.models.images.zoo.torchvision_models import TorchvisionArchitecture
 
 
 def architecture(variant: str = "50_32x4d", stem: str = "imagenet") -> Architecture:

@@ -1,8 +1,8 @@
 """Squeeze-and-excitation networks: Hu, Shen, Albanie, Sun & Wu 2017, table 1 and section 6."""
 
-from convscope.models.images.architectures.adapted import with_stem
-from convscope.models.images.architectures.architecture import Architecture
-from convscope.models.images.architectures.timm_models import TimmArchitecture
+from convscope.models.images.zoo.architecture import Architecture
+from convscope.models.images.zoo.modified_architecture import with_stem
+from convscope.models.images.zoo.timm_models import TimmArchitecture
 
 
 def architecture(variant: str = "se_resnet50", stem: str = "imagenet") -> Architecture:

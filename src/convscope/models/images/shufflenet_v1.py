@@ -6,10 +6,10 @@ import math
 import torch
 from torch import nn
 
-from convscope.models.images.architectures.adapted import with_stem
-from convscope.models.images.architectures.architecture import Architecture
-from convscope.models.images.architectures.written import Written
 from convscope.models.images.parts.convolution import ConvNormAct, DepthwiseConvNorm
+from convscope.models.images.zoo.architecture import Architecture
+from convscope.models.images.zoo.modified_architecture import with_stem
+from convscope.models.images.zoo.paper_architecture import Written
 
 # Table 1: output channels of stage 2 by groups; they double in stage 3 and again in stage 4.
 STAGE2_CHANNELS = {1: 144, 2: 200, 3: 240, 4: 272, 8: 384}

@@ -1,8 +1,8 @@
 """ShuffleNet v2: Ma, Zhang, Zheng & Sun 2018, "Practical guidelines for efficient CNN architecture design"."""
 
-from convscope.models.images.architectures.adapted import with_stem
-from convscope.models.images.architectures.architecture import Architecture
-from convscope.models.images.architectures.torchvision_models import TorchvisionArchitecture
+from convscope.models.images.zoo.architecture import Architecture
+from convscope.models.images.zoo.modified_architecture import with_stem
+from convscope.models.images.zoo.torchvision_models import TorchvisionArchitecture
 
 
 def architecture(width: float = 1.0, stem: str = "imagenet") -> Architecture:

@@ -6,8 +6,8 @@ from collections import OrderedDict
 import torch
 from torch import nn
 
-from convscope.models.images.architectures.architecture import Architecture
-from convscope.models.images.architectures.written import Written
+from convscope.models.images.zoo.architecture import Architecture
+from convscope.models.images.zoo.paper_architecture import Written
 
 
 class Integration(nn.Module):

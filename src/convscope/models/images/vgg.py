@@ -1,7 +1,7 @@
 """VGG: Simonyan & Zisserman 2014, "Very deep convolutional networks for large-scale image recognition", table 1."""
 
-from convscope.models.images.architectures.architecture import Architecture
-from convscope.models.images.architectures.torchvision_models import TorchvisionArchitecture
+from convscope.models.images.zoo.architecture import Architecture
+from convscope.models.images.zoo.torchvision_models import TorchvisionArchitecture
 
 
 def architecture(depth: int = 16, batch_norm: bool = False) -> Architecture:

@@ -5,10 +5,10 @@ from collections import OrderedDict
 import torch
 from torch import nn
 
-from convscope.models.images.architectures.adapted import with_stem
-from convscope.models.images.architectures.architecture import Architecture
-from convscope.models.images.architectures.torchvision_models import TorchvisionArchitecture
-from convscope.models.images.architectures.written import Written
+from convscope.models.images.zoo.architecture import Architecture
+from convscope.models.images.zoo.modified_architecture import with_stem
+from convscope.models.images.zoo.paper_architecture import Written
+from convscope.models.images.zoo.torchvision_models import TorchvisionArchitecture
 
 
 class WideBlock(nn.Module):

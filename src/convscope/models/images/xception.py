@@ -1,7 +1,7 @@
 """Xception: Chollet 2016, "Xception: deep learning with depthwise separable convolutions", figure 5."""
 
-from convscope.models.images.architectures.architecture import Architecture
-from convscope.models.images.architectures.timm_models import TimmArchitecture
+from convscope.models.images.zoo.architecture import Architecture
+from convscope.models.images.zoo.timm_models import TimmArchitecture
 
 
 def architecture() -> Architecture:

@@ -4,10 +4,10 @@ AlexNet without groups, whose first layer sees 7×7 at every second pixel instea
 filters had been found, by looking, to miss middle frequencies and to alias (section 4.1).
 """
 
-from convscope.models.images.architectures.adapted import with_stem
-from convscope.models.images.architectures.architecture import Architecture
-from convscope.models.images.architectures.written import Written
 from convscope.models.images.parts.five_convolutions import FiveConvolutions, Stage
+from convscope.models.images.zoo.architecture import Architecture
+from convscope.models.images.zoo.modified_architecture import with_stem
+from convscope.models.images.zoo.paper_architecture import Written
 
 # Maps of 110, 55, 26, 13 and 6 pixels a side come out with these paddings and windows that hang over the border.
 STAGES = (

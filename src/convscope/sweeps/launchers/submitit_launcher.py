@@ -15,7 +15,7 @@ from convscope.errors import Interrupted, UserError
 from convscope.runs.files import write_atomically
 from convscope.runs.run_folder import RunFolder
 from convscope.sweeps.job import Outcome
-from convscope.sweeps.launchers.slurm_queue import ENDED, queue, still_queued
+from convscope.sweeps.launchers.squeue import ENDED, queue, still_queued
 from convscope.sweeps.launchers.submitit_job import SubmittedJob
 from convscope.sweeps.stopping import forwarding
 

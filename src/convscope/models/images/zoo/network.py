@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from convscope.errors import UserError
-from convscope.models.images.architectures.architecture import Architecture
+from convscope.models.images.zoo.architecture import Architecture
 from convscope.models.weights import Weights, load_state
 from convscope.preprocessing import Preprocessing
 

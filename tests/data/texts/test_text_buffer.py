@@ -2,7 +2,7 @@ import tracemalloc
 
 import numpy as np
 
-from convscope.data.texts.texts import NumberedNames, Texts
+from convscope.data.texts.text_buffer import NumberedNames, Texts
 
 SOME = ["plain", "", "ümläut", "שלום עולם", "😀👍🏽", "null\0byte", "two\nlines"]
 

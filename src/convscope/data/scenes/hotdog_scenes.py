@@ -1,6 +1,6 @@
 """Hot dog or not hot dog: drawn scenes, the data of a first run that has nothing else.
 
-    from convscope.data.scenes.scenes import scene
+    from convscope.data.scenes.hotdog_scenes import scene
     picture = scene(seed=0, index=7, size=128)
 
 A scene is a pure function of (seed, index): the same composition at every size, never stored. Hot dogs and

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from convscope.data.texts.tokens import PADDING, UNKNOWN, Tokens, tokens_from_file, tokens_from_json, train_tokens
+from convscope.data.texts.tokenizer import PADDING, UNKNOWN, Tokens, tokens_from_file, tokens_from_json, train_tokens
 from convscope.errors import UserError
 
 TEXTS = [

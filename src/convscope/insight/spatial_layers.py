@@ -1,8 +1,6 @@
-"""The layers of a network by what they put out, and reading or replacing an output on its way."""
+"""Which layers of a network put out a feature map, and which of them a method without a named layer takes."""
 
 import difflib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
@@ -157,45 +155,3 @@ def _listed(spatial: dict[str, tuple[int, ...]]) -> str:
         paths = [path for path in paths if path.count(".") <= 1][:MOST_NAMES] or paths[:MOST_NAMES]
         return f"{', '.join(paths)}, ... ({len(spatial)} in all)"
     return ", ".join(paths) or "none"
-
-
-class LayerOutput:
-    """What a layer put out in the last pass: ``tensor``, a leaf of autograd's graph."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._tensor: torch.Tensor | None = None
-
-    @property
-    def tensor(self) -> torch.Tensor:
-        """(N, C, H, W).
-
-        Raises:
-            UserError: The layer was not called, or put out something else.
-        """
-        if self._tensor is None:
-            raise UserError(f"layer={self._path}: the network did not call it")
-        return self._tensor
-
-    def take(self, module: nn.Module, arguments: object, output: object) -> torch.Tensor:
-        """A forward hook that cuts the graph here: what comes before needs no derivative, and records nothing."""
-        if not isinstance(output, torch.Tensor) or output.ndim != 4:
-            raise UserError(f"layer={self._path}: puts out no feature map (N, C, H, W)")
-        self._tensor = output.detach().requires_grad_(torch.is_grad_enabled())
-        return self._tensor.clone()  # the network may overwrite what it gets, as an in-place ReLU does
-
-
-@contextmanager
-def output_of(module: nn.Module, path: str) -> Iterator[LayerOutput]:
-    """The output of ``module`` in the passes of the body; the hook comes off at its end."""
-    output = LayerOutput(path)
-    handle = module.register_forward_hook(output.take)
-    try:
-        yield output
-    finally:
-        handle.remove()
-
-
-def may_fold(module: nn.Module) -> bool:
-    """Whether ``module`` puts out what it says while BatchNorms are folded: a convolution may not."""
-    return not isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d)

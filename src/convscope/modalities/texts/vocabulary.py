@@ -9,7 +9,7 @@ import numpy as np
 from convscope.config.text_data import TextData
 from convscope.data.texts.text_data_module import TextDataModule
 from convscope.data.texts.text_source import TextSource
-from convscope.data.texts.tokens import UNKNOWN_ID, Tokens, tokens_from_file, train_tokens
+from convscope.data.texts.tokenizer import UNKNOWN_ID, Tokens, tokens_from_file, train_tokens
 from convscope.data.texts.word_vectors import WordVectors
 from convscope.preprocessing import TextPreprocessing
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from convscope.transfer import shared_filling
+from convscope.transfer import distributed_extraction as shared_filling
+from convscope.transfer.distributed_extraction import shared_features
 from convscope.transfer.feature_cache import CacheUnusableError, cached_features
-from convscope.transfer.shared_filling import shared_features
 
 BATCHES, ROWS = 5, 4
 

@@ -3,10 +3,10 @@
 import importlib
 from typing import Any
 
-from convscope.models.images.architectures.architecture import Architecture
+from convscope.models.images.zoo.architecture import Architecture
 
 # Where a name has no module of its own. Every module has ``architecture(**options) -> Architecture``.
-MODULES = {"timm": "architectures.timm_models", "torchvision": "architectures.torchvision_models"}
+MODULES = {"timm": "zoo.timm_models", "torchvision": "zoo.torchvision_models"}
 
 NAMES = (
     "neocognitron", "tdnn", "lecun1989", "lenet5", "alexnet", "zfnet", "vgg", "googlenet", "resnet", "wide_resnet",

@@ -11,7 +11,7 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
 from convscope.runs.files import write_atomically
-from convscope.runs.metrics_file import csv_bytes, drop_torn_line, read_rows
+from convscope.runs.metrics_csv import csv_bytes, drop_torn_line, read_rows
 from convscope.runs.position import Position
 
 FLUSH_SECONDS = 3.0

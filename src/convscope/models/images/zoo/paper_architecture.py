@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from torch import nn
 
-from convscope.models.images.architectures.architecture import IMAGENET_MEAN, IMAGENET_STD, Architecture
+from convscope.models.images.zoo.architecture import IMAGENET_MEAN, IMAGENET_STD, Architecture
 from convscope.preprocessing import Preprocessing
 
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from convscope.errors import UserError
 from convscope.insight import saliency
-from convscope.insight.layers import find_spatial_layer, spatial_layers
+from convscope.insight.spatial_layers import find_spatial_layer, spatial_layers
 
 CAM = sorted(saliency.LAYER_METHODS)
 OTHER = "or choose a method without a layer, such as gradient"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from torch import nn
 
-from convscope.models.images.architectures.architecture import Architecture
+from convscope.models.images.zoo.architecture import Architecture
 from convscope.preprocessing import Preprocessing
 
 Change = Callable[[nn.Module], None]

@@ -11,7 +11,7 @@ from torch import nn
 
 from convscope import hub, hub_downloads
 from convscope.errors import UserError
-from convscope.models.images.architectures.architecture import (
+from convscope.models.images.zoo.architecture import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     Architecture,

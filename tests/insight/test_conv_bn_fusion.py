@@ -5,8 +5,8 @@ import torch.nn.functional as F
 from networks import build, experienced, small
 from torch import nn
 
-from convscope.insight import folding
-from convscope.insight.folding import FoldedForward
+from convscope.insight import conv_bn_fusion as folding
+from convscope.insight.conv_bn_fusion import FoldedForward
 
 
 def folds(model, inputs):

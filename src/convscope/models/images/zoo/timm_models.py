@@ -11,7 +11,7 @@ from torch import nn
 from convscope import hub, hub_downloads
 from convscope.errors import UserError
 from convscope.lean_timm import timm
-from convscope.models.images.architectures.architecture import Architecture, StateDict
+from convscope.models.images.zoo.architecture import Architecture, StateDict
 from convscope.preprocessing import Preprocessing
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from convscope.runs.metrics_file import read_metrics
-from convscope.tracking import metrics_logger as metrics_file
-from convscope.tracking.metrics_logger import MetricsFile
+from convscope.runs.metrics_csv import read_metrics
+from convscope.tracking import csv_logger as metrics_file
+from convscope.tracking.csv_logger import MetricsFile
 
 
 @pytest.fixture

@@ -1,0 +1,21 @@
+"""Mixup (Zhang et al. 2018) and CutMix (Yun et al. 2019): images and classes of a batch, mixed."""
+
+from typing import Any
+
+from torch import nn
+
+from convscope.tasks.objective import Objective
+
+
+def mixing(objective: Objective, classes: int) -> Any:
+    """torchvision's mixup or CutMix or a choice between them; None where both are off."""
+    if objective.mixup <= 0 and objective.cutmix <= 0:
+        return None
+    from torchvision.transforms import v2
+
+    choices: list[nn.Module] = []
+    if objective.mixup > 0:
+        choices.append(v2.MixUp(alpha=objective.mixup, num_classes=classes))
+    if objective.cutmix > 0:
+        choices.append(v2.CutMix(alpha=objective.cutmix, num_classes=classes))
+    return v2.RandomChoice(choices) if len(choices) > 1 else choices[0]
