@@ -49,6 +49,8 @@ ONLY = {
     "models":  "errors hub hub_downloads lean_timm preprocessing",
     "data":    "errors hub hub_downloads cache entry_use checksums mapped preprocessing",
     "tasks":   "transfer",
+    "transfer": "errors cache entry_use checksums mapped lean_timm models.blocks",
+    "__init__": "",
     "figures": "errors",
 }
 
@@ -59,6 +61,9 @@ LIBRARIES = {
     "data":          "torch torchvision pytorch_lightning datasets huggingface_hub tokenizers pyarrow safetensors "
                      "numpy sklearn PIL filelock rich",
     "figures":       "PIL matplotlib numpy",
+    "tracking":      "wandb wandb_workspaces tensorboard mlflow pytorch_lightning torch numpy matplotlib PIL filelock",
+    "__init__":      "",
+    "__main__":      "",
     "config":        "pydantic",
     "errors":        "",
     "preprocessing": "",
@@ -150,16 +155,16 @@ def within(name: str, parts: Iterable[str]) -> bool:
 
 def fault(module: str, found: Import) -> str | None:
     """What is wrong with an import of ``module``, both without ``convscope.``; None: nothing."""
-    part = module.split(".")[0]
+    part = module.split(".")[0] or "__init__"
     top, _, rest = found.name.partition(".")
     if top == "convscope":
         other = rest.split(".")[0]
-        if other not in RANKS or other == part or part not in RANKS:
+        if other not in RANKS or other == part or part == "__main__":
             return None  # `from convscope import __version__` reaches no part
-        if RANKS[other] <= RANKS[part]:
+        if RANKS[other] <= RANKS.get(part, 0):
             return f"{part} lies {'beside' if RANKS[other] == RANKS[part] else 'below'} {other}"
-        if part in ONLY and other not in ONLY[part].split():
-            return f"{part} knows nothing of {other}, only {ONLY[part]}"
+        if part in ONLY and not within(rest, ONLY[part].split()):
+            return f"{part} knows nothing of {other}, only {ONLY[part] or 'itself'}"
         if found.late and part not in LATE and module not in REGISTRIES and other not in SLOW_LIBRARIES:
             return "an import of convscope's own inside a function"
         return None
@@ -215,6 +220,11 @@ def circle(edges: Mapping[str, set[str]]) -> list[str]:
     return next((ring for module in sorted(edges) if (ring := search(module, []))), [])
 
 
+def test_the_package_itself_imports_nothing() -> None:
+    line = "x.py:1: convscope.insight: __init__ knows nothing of insight, only itself"
+    assert violations("from . import insight", "convscope", "x.py", is_package=True) == [line]
+
+
 def test_every_package_has_its_place() -> None:
     parts = {module.split(".")[1] for _, module in modules() if "." in module} - {"__main__"}
     assert parts == {*RANKS}, "each package of convscope stands in LAYERS: whom may it know, and who may know it?"
@@ -265,6 +275,11 @@ def test_a_circle_is_found_wherever_its_imports_stand() -> None:
         ("config.train", "from convscope.hub import reachable", "convscope.hub.reachable",
          "config knows nothing of hub, only errors"),
         ("hub", "import torch", "torch", "hub uses no torch"),
+        ("tracking.wandb", "import hydra", "hydra", "tracking uses no hydra"),
+        ("transfer.stage", "from convscope.models.images.vgg import VGG", "convscope.models.images.vgg.VGG",
+         "transfer knows nothing of models, only errors cache entry_use checksums mapped lean_timm models.blocks"),
+        ("transfer.stage", "from convscope.models import build", "convscope.models.build",
+         "transfer knows nothing of models, only errors cache entry_use checksums mapped lean_timm models.blocks"),
         ("engine.run", "def f():\n    from convscope.runs import checkpoint", "convscope.runs.checkpoint",
          "an import of convscope's own inside a function"),
     ],
@@ -298,6 +313,15 @@ def test_what_answers_at_once_imports_nothing_slow(module: str) -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert not SLOW & set(done.stdout.split())
+
+
+@pytest.mark.parametrize("module", ["sweeps.run_sweep", "sweeps.search", "sweeps.worker", "sweeps.comparison"])
+def test_who_only_watches_a_sweep_holds_no_pytorch(module: str) -> None:
+    """On the login node of a cluster, for as long as the sweep takes."""
+    program = f"import sys, convscope.{module}; print(*{{name.partition('.')[0] for name in sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert not {"torch", "pytorch_lightning", "torchvision", "timm", "datasets", "wandb"} & set(done.stdout.split())
 
 
 @pytest.mark.slow

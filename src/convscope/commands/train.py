@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 
 from convscope.composition.current_job import sweep_path
+from convscope.config.text_data import Texts
 from convscope.config.train import Train
 from convscope.config.transfer import StageSettings
 from convscope.console import set_quiet
@@ -43,10 +44,10 @@ def run(config: Train, overrides: Sequence[str]) -> None:
         asked = what_is_asked(config, overrides)
         if asked is None:
             return
-        from convscope.modalities.registry import subject_of
+        from convscope.modalities.registry import open_data, subject_of
 
-        subject = subject_of(asked.config)  # before anything slow: most mistakes are about the data
-        prepare_trackers(asked.config, subject.fixed_shape)
+        source = open_data(asked.config)
+        prepare_trackers(asked.config, not isinstance(asked.config.data, Texts))
         from convscope.engine.hardware import prepare_process
 
         accelerator, allocator = prepare_process(asked.config.trainer)
@@ -55,6 +56,7 @@ def run(config: Train, overrides: Sequence[str]) -> None:
             preemption.largest = processes.largest
         from convscope.engine.training_run import TrainingRun
 
+        subject = subject_of(asked.config, source)
         TrainingRun(asked, subject, accelerator, allocator, preemption, processes, started).run()
 
 

@@ -47,7 +47,7 @@ class Processes:
         """Whether this is the process that writes and prints."""
         return self.rank == 0
 
-    def start(self, config: Train, accelerator: str, command: Sequence[str] = ()) -> None:
+    def start(self, config: Train, accelerator: str, command: Sequence[str]) -> None:
         """Find the other processes of ``trainer.devices`` and ``trainer.nodes``, or start them where nobody has.
 
         A cluster (``srun``) or ``torchrun`` starts them itself; else each machine's command starts those of its

@@ -15,6 +15,7 @@ from convscope.cache import cache_folder
 from convscope.callbacks.confusion_figure import confusion_left_out
 from convscope.callbacks.periodic_callback import look_at_kept
 from convscope.callbacks.preemption import Preemption
+from convscope.callbacks.pruning import Pruning
 from convscope.callbacks.time_spent import REST, TEST, TimeSpent
 from convscope.composition.current_job import sweep_path
 from convscope.console import say, say_facts, warn
@@ -32,7 +33,7 @@ from convscope.engine.run_request import Asked
 from convscope.engine.stages import Stages
 from convscope.engine.summary import summarise
 from convscope.engine.transfer_choice import refuse_without_effect, settle_transfer
-from convscope.engine.trial import pruning
+from convscope.engine.trial import running_trial
 from convscope.errors import Interrupted, Pruned, UserError
 from convscope.masking import mask, mask_text
 from convscope.modalities.modality import Subject
@@ -266,7 +267,8 @@ class TrainingRun:
         looking = list(callbacks)
         if self.processes.first:
             looking += self.subject.looks_while_training(self.config, self.recorder, self.spent, self._warn_once)
-            looking += pruning(self.recorder.position)
+            if (trial := running_trial()) is not None:
+                looking.append(Pruning(trial.metric, self.recorder.position, trial.hopeless))
         return Stages(
             self.config, self.network, self.task, self.data, self.maker, self.folder, self.loggers,
             self.recorder.position, self.hardware, lambda: looking, self.done, self.preemption, self.processes,

@@ -3,33 +3,34 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import NamedTuple
 
-from pytorch_lightning.callbacks import Callback
 
-from convscope.callbacks.pruning import Pruning
-from convscope.runs.position import Position
+class Trial(NamedTuple):
+    """A trial of a search.
 
-_reports: ContextVar[tuple[str, Callable[[int, float], bool]] | None] = ContextVar("reports", default=None)
+    Attributes:
+        metric: What it is judged by, as ``validation/accuracy``.
+        hopeless: Takes the number of epochs and the metric; returns whether the trial may end here.
+    """
+
+    metric: str
+    hopeless: Callable[[int, float], bool]
+
+
+_running: ContextVar[Trial | None] = ContextVar("trial", default=None)
 
 
 @contextmanager
-def reporting_to(report: Callable[[int, float], bool], metric: str) -> Iterator[None]:
-    """Within, a training reports ``metric``.
-
-    Args:
-        report: Takes the number of epochs and the metric; returns whether the trial has no hope left.
-        metric: Its name, as ``validation/accuracy``.
-    """
-    token = _reports.set((metric, report))
+def reporting_to(trial: Trial) -> Iterator[None]:
+    """Within, a training reports to ``trial``."""
+    token = _running.set(trial)
     try:
         yield
     finally:
-        _reports.reset(token)
+        _running.reset(token)
 
 
-def pruning(position: Position) -> list[Callback]:
-    """What reports to the running trial; nothing outside a search."""
-    told = _reports.get()
-    if told is None:
-        return []
-    return [Pruning(told[0], position, told[1])]
+def running_trial() -> Trial | None:
+    """The trial that this process is running; None outside a search."""
+    return _running.get()

@@ -28,11 +28,9 @@ class Subject(ABC):
 
     Attributes:
         things: What they are called.
-        fixed_shape: Whether all inputs of a network have one shape.
     """
 
     things: str
-    fixed_shape: bool
     task_name: str
     source: ImageSource | TextSource
 

@@ -10,14 +10,16 @@ from convscope.modalities.images.sources import open_source
 from convscope.modalities.texts.sources import open_texts
 
 if TYPE_CHECKING:
+    from convscope.data.images.image_source import ImageSource
+    from convscope.data.texts.text_source import TextSource
     from convscope.modalities.modality import Subject
 
 
-def subject_of(config: Train) -> "Subject":
-    """The pictures or texts that ``data=...`` chose.
+def open_data(config: Train) -> "ImageSource | TextSource":
+    """The images or texts that ``data=...`` chose, before anything slow is imported: most mistakes are about them.
 
     Raises:
-        UserError: They are not there, or the network reads the other kind.
+        UserError: They are not there, or the network reads the other kind, or something else of a network.
     """
     texts = isinstance(config.data, Texts)
     if texts is not isinstance(config.model, TEXT_MODELS):
@@ -26,17 +28,21 @@ def subject_of(config: Train) -> "Subject":
         if texts:
             raise UserError(f"{model} reads pictures, and {data} are texts; choose a model for texts: {names}")
         raise UserError(f"{model} reads texts, and {data} are pictures; choose data=movie_reviews, for example")
-    # The data are opened before PyTorch is imported: most mistakes are about them.
     if isinstance(config.data, Texts):
         _refuse_for_texts(config)
-        texts_source = open_texts(config.data)
+        return open_texts(config.data)
+    return open_source(config.data)
+
+
+def subject_of(config: Train, source: "ImageSource | TextSource") -> "Subject":
+    """What a training on ``source``, opened, does in its own way."""
+    if isinstance(config.data, Texts):
         from convscope.modalities.texts.modality import TextSubject
 
-        return TextSubject(config, texts_source)
-    source = open_source(config.data)
+        return TextSubject(config, source)  # type: ignore[arg-type]
     from convscope.modalities.images.modality import PictureSubject
 
-    return PictureSubject(config, source)
+    return PictureSubject(config, source)  # type: ignore[arg-type]
 
 
 def _refuse_for_texts(config: Train) -> None:
@@ -45,3 +51,6 @@ def _refuse_for_texts(config: Train) -> None:
     for stage in config.transfer.stages:
         if stage.augmentation != "none":
             raise UserError(f"transfer.augmentation={stage.augmentation}: texts are not augmented; set it to none")
+    from convscope.modalities.texts.networks import text_architecture_of, text_preprocessing
+
+    text_preprocessing(text_architecture_of(config.model), config.data)  # type: ignore[arg-type]

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import optuna
 from omegaconf import DictConfig
-from optuna.trial import Trial
 
 from convscope.composition.command import Command
 from convscope.composition.jobs import Job
 from convscope.config.sweep import Search
 from convscope.console import say, set_quiet
-from convscope.engine.trial import reporting_to
+from convscope.engine.trial import Trial, reporting_to
 from convscope.runs.run_folder import RunFolder
 from convscope.sweeps.job import JobRunner, Outcome
 from convscope.sweeps.launchers.launch import launch
@@ -81,7 +81,7 @@ class Worker:
             study.finish(claimed, value, "complete")
             return Outcome(claimed.name, "complete")
         job = Job((*self.fixed, *claimed.words), claimed.name)
-        with reporting_to(partial(_hopeless, claimed.trial), self.told.metric):
+        with reporting_to(Trial(self.told.metric, partial(_hopeless, claimed.trial))):
             (outcome,) = launch(JobRunner(self.command), self.name, HERE, self.folder, [job], self.config_dir)
         assert isinstance(outcome, Outcome)
         if outcome.how == "complete":
@@ -103,7 +103,7 @@ class Worker:
         return None if value is None else float(value)
 
 
-def _hopeless(trial: Trial, epochs: int, value: float) -> bool:
+def _hopeless(trial: optuna.Trial, epochs: int, value: float) -> bool:
     """Report ``value`` to ``trial``; returns whether it is to be pruned."""
     if epochs not in trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values:
         trial.report(value, epochs)  # the epoch of a trial that is resumed may have been reported before

@@ -194,7 +194,7 @@ def test_far_indices_can_be_drawn() -> None:
 
 def test_drawing_needs_numpy_and_pillow_alone() -> None:
     folder = Path(hotdog_scenes.__file__).parent
-    reached, waiting = set(), ["scenes"]
+    reached, waiting = set(), ["hotdog_scenes"]
     while waiting:
         module = waiting.pop()
         reached.add(module)

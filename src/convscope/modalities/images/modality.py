@@ -33,7 +33,6 @@ class PictureSubject(Subject):
     """Pictures."""
 
     things = "pictures"
-    fixed_shape = True
     task_name = "image_classification"
     source: ImageSource
 

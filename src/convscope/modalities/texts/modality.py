@@ -38,7 +38,6 @@ class TextSubject(Subject):
     """Texts."""
 
     things = "texts"
-    fixed_shape = False
     task_name = "text_classification"
     source: TextSource
 
