@@ -328,11 +328,9 @@ def test_who_only_watches_a_sweep_holds_no_pytorch(module: str) -> None:
 def test_no_network_takes_a_tracker_along_and_leaves_it_to_be_imported() -> None:
     """wandb's start is paid by who logs to wandb."""
     program = (
-        "import sys\n"
-        "from convscope.models.images.zoo.registry import NAMES\n"
-        "from convscope.models.images.zoo import zoo\n"
-        "import importlib\n"
-        "for name in NAMES: importlib.import_module(f'convscope.models.images.{zoo.MODULES.get(name, name)}')\n"
+        "import importlib, sys\n"
+        "from convscope.models.images.zoo.registry import MODULES, NAMES\n"
+        "for name in NAMES: importlib.import_module(f'convscope.models.images.{MODULES.get(name, name)}')\n"
         "print(*(name for name in sys.modules))\n"
         "import wandb; wandb.init"
     )

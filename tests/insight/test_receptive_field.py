@@ -495,7 +495,7 @@ MOST_SECONDS = 60
 MOST_PLACES = 64 * 3000
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.timeout(4 * 3600)
 def test_every_convolutional_family_of_timm(capsys):
     """Parameters are those of the network, and the field is the oracle's where its strip fits in memory."""

@@ -85,7 +85,7 @@ def ended(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("retries", [0, 1])
+@pytest.mark.parametrize("retries", [0, pytest.param(1, marks=pytest.mark.soak)])
 def test_a_job_whose_process_is_gone_leaves_the_others_alone(start, tmp_path, retries):
     words = (
         "train", "--multirun", *QUICK, "sweep.name=s", "seed=1,2,3", "launcher=ray", f"launcher.retries={retries}",
@@ -113,7 +113,10 @@ def test_a_job_whose_process_is_gone_leaves_the_others_alone(start, tmp_path, re
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+@pytest.mark.parametrize(
+    "number",
+    [pytest.param(signal.SIGINT, id="Ctrl-C"), pytest.param(signal.SIGTERM, marks=pytest.mark.soak, id="SIGTERM")],
+)
 def test_the_end_of_a_sweep_saves_its_jobs(start, tmp_path, number):
     words = ("train", "--multirun", *QUICK, "sweep.name=s", "seed=1,2,3", "launcher=ray")
     sweep = tmp_path / "outputs/sweeps/s"

@@ -79,8 +79,11 @@ def weights(run: Path, name: str) -> dict[str, torch.Tensor]:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("launcher", "number"),
-    [("joblib", signal.SIGINT), ("joblib", signal.SIGTERM), ("submitit_local", signal.SIGINT)],
-    ids=["joblib and Ctrl-C", "joblib and SIGTERM", "submitit and Ctrl-C"],
+    [
+        pytest.param("joblib", signal.SIGINT, marks=pytest.mark.soak, id="joblib and Ctrl-C"),
+        pytest.param("joblib", signal.SIGTERM, id="joblib and SIGTERM"),
+        pytest.param("submitit_local", signal.SIGINT, id="submitit and Ctrl-C"),
+    ],
 )
 def test_the_end_of_a_sweep_saves_its_jobs(start, convscope, tmp_path, launcher, number):
     pytest.importorskip(f"hydra_plugins.hydra_{launcher.removesuffix('_local')}_launcher")

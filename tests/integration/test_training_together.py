@@ -258,4 +258,4 @@ def test_the_command_starts_and_ends_the_other_process(tmp_path, cache):
 
 def children_of(pid: int) -> list[int]:
     found = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(pid)], capture_output=True, text=True).stdout
-    return [int(line.split()[0]) for line in found.splitlines() if "processes.child" in line]
+    return [int(line.split()[0]) for line in found.splitlines() if "cli.child_process" in line]
