@@ -62,7 +62,7 @@ class Way:
 def follow(words: Sequence[str]) -> Way:
     """Run ``convscope`` with ``words`` in this process, and follow it."""
     import convscope
-    from convscope.__main__ import main  # type: ignore[attr-defined]
+    from convscope.cli.main import main
 
     way = Way(Path(convscope.__file__).parent)
     threading.setprofile(way)

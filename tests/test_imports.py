@@ -5,6 +5,7 @@ as the text given to ``importlib.import_module``. `docs/architecture.md` says wh
 """
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -228,6 +229,14 @@ def test_the_package_itself_imports_nothing() -> None:
 def test_every_package_has_its_place() -> None:
     parts = {module.split(".")[1] for _, module in modules() if "." in module} - {"__main__"}
     assert parts == {*RANKS}, "each package of convscope stands in LAYERS: whom may it know, and who may know it?"
+
+
+def test_the_document_shows_the_same_house() -> None:
+    """Of the packages: the modules beside them are not all named there."""
+    picture = (ROOT / "docs/architecture.md").read_text().split("```")[1]
+    shown = [re.findall(r"\b(\w+)/", line[:24]) for line in picture.splitlines()]
+    folders = [[part for part in line.split() if (SOURCE / "convscope" / part).is_dir()] for line in LAYERS.split("\n")]
+    assert [sorted(line) for line in shown if line] == [sorted(line) for line in folders if line]
 
 
 def test_imports_follow_the_arrows() -> None:

@@ -1,6 +1,6 @@
 """How far each layer sees: its theoretical receptive field, exactly, for whatever the network executes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -132,8 +132,3 @@ def as_number(value: Fraction | None) -> int | float | None:
     if value is None:
         return None
     return value.numerator if value.denominator == 1 else float(value)
-
-
-def by_path(fields: Sequence[LayerField]) -> Mapping[str, LayerField]:
-    """By path; of a layer that was called several times, the last call."""
-    return {field.path: field for field in fields}

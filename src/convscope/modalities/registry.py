@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def open_data(config: Train) -> "ImageSource | TextSource":
-    """The images or texts that ``data=...`` chose, before anything slow is imported: most mistakes are about them.
+    """Open the images or texts that ``data=...`` chose; most mistakes are about them, and Lightning is not needed yet.
+
+    Images are opened without PyTorch; of texts, what ``data.tokens`` asks of the network is checked first.
 
     Raises:
         UserError: They are not there, or the network reads the other kind, or something else of a network.

@@ -19,7 +19,6 @@ def render(name: str, content: Mapping[str, Any]) -> str:
 
 @cache
 def _environment() -> Any:
-
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, loader=FunctionLoader(_source))
     environment.policies["json.dumps_kwargs"] = {}  # no sorting: Bokeh refers to what stands above
     environment.globals |= {
