@@ -147,7 +147,7 @@ serve: $(INSTALLED) ## the Not Hotdog app on this machine: make serve run=PATH
 dashboard: $(INSTALLED) ## lay out a wandb workspace and a report: make dashboard project=NAME
 	$(BIN)/convscope dashboard $(ARGUMENTS)
 
-cache: $(INSTALLED) ## list what is kept of pictures and frozen networks; clear=all removes it
+cache: $(INSTALLED) ## list what is kept of images and frozen networks; clear=all removes it
 	$(BIN)/convscope cache $(ARGUMENTS)
 
 # Make takes a deletion for a target of its own.

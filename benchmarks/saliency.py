@@ -1,6 +1,6 @@
-"""Pictures a second of saliency maps, against Captum and pytorch-grad-cam, and the memory of integrated gradients.
+"""Images a second of saliency maps, against Captum and pytorch-grad-cam, and the memory of integrated gradients.
 
-Every side makes the maps of the same eight pictures of 224 pixels with the same resnet18 (torchvision's, random
+Every side makes the maps of the same eight images of 224 pixels with the same resnet18 (torchvision's, random
 weights), in the way of its own documentation, with the same samples and steps.
 """
 
@@ -37,7 +37,7 @@ def measure(name: str) -> Row:
         return Row(name, round(many, 1), round(few, 1), "MiB", round(ratio, 4), 1.1, ratio <= 1.1)
     method, settings, peer, goal = CASES[name]
     ours, theirs = take_turns((ours_side, {"method": method, "settings": settings}), (peer_side, {"peer": peer}))
-    return row_of_speeds(name, [BATCH / s for s in ours], [BATCH / s for s in theirs], "pictures/s", goal)
+    return row_of_speeds(name, [BATCH / s for s in ours], [BATCH / s for s in theirs], "images/s", goal)
 
 
 def _network() -> tuple[Any, Any, Any]:
@@ -118,7 +118,7 @@ def _library_guided_backprop(model: Any, inputs: Any, targets: Any) -> Callable[
 
     guided = GuidedBackpropReLUModel(model, "cpu")
 
-    def maps() -> Any:  # it knows one picture at a time
+    def maps() -> Any:  # it knows one image at a time
         return [guided(image[None].clone(), int(target)) for image, target in zip(inputs, targets, strict=True)]
 
     return maps

@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.row import Row
 
-PICTURES = 64
+IMAGES = 64
 METHODS = ("gradient", "input_x_gradient", "smoothgrad", "grad_cam", "grad_cam++", "layer_cam", "guided_backprop")
 NAMES = [
     "saliency/scenes/pointing_game", "saliency/scenes/mass_over_area", "saliency/scenes/randomised_pointing_over_area",
@@ -44,29 +44,31 @@ def _figures() -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]]
 
     from convscope.cache import cache_folder
     from convscope.cli.main import main
-    from convscope.config.data import Hotdog
+    from convscope.config.data import HotdogConfig
     from convscope.data.images.image_data_module import ImageDataModule
     from convscope.errors import UserError
     from convscope.insight import faithfulness, saliency
     from convscope.insight.sanity_check import randomised
-    from convscope.modalities.images.insight_callbacks import look, mask
-    from convscope.modalities.images.sources import open_source
+    from convscope.modalities.images.insight_callbacks import image_samples, scene_mask
+    from convscope.modalities.images.sources import open_images
     from convscope.modalities.images.trained import load_trained_run
 
     run = Path(tempfile.mkdtemp()) / "run"
     with contextlib.suppress(SystemExit):
         main(["train", "data=hotdog", "data.source=generated", "callbacks=none", "logger=csv", f"folder={run}"])
     trained = load_trained_run(run)
-    told = Hotdog.model_validate(trained.config["data"])
+    told = HotdogConfig.model_validate(trained.config["data"])
     data = ImageDataModule(
-        open_source(told), trained.preprocessing, batch_size=told.batch_size, cache_dir=cache_folder(told.cache_dir)
+        open_images(told), trained.preprocessing, batch_size=told.batch_size, cache_dir=cache_folder(told.cache_dir)
     )
     hot_dogs = np.flatnonzero(data.store("test").labels == 0)
-    seen = look(data, "test", hot_dogs.tolist())
+    seen = image_samples(data, "test", hot_dogs.tolist())
     with torch.no_grad():
         right = torch.cat([trained.network(part).argmax(dim=1) for part in seen.inputs.split(32)]) == 0
-    kept = torch.nonzero(right).flatten()[:PICTURES]
-    masks = torch.from_numpy(np.stack([_known(mask(data, "test", int(hot_dogs[number]))) for number in kept.tolist()]))
+    kept = torch.nonzero(right).flatten()[:IMAGES]
+    masks = torch.from_numpy(
+        np.stack([_known(scene_mask(data, "test", int(hot_dogs[number]))) for number in kept.tolist()])
+    )
     inputs = seen.inputs[kept]
 
     def figures(network: Any) -> dict[str, dict[str, float]]:

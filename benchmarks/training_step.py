@@ -40,7 +40,7 @@ def measure(name: str) -> Row:
     return row_of_times(name, ours, peer, "s/step", goal)
 
 
-def _pictures(size: int, channels: int, count: int) -> Any:
+def _images(size: int, channels: int, count: int) -> Any:
     import numpy as np
 
     from convscope.data.images.image_source import ArraySplit, ImageSource
@@ -50,7 +50,7 @@ def _pictures(size: int, channels: int, count: int) -> Any:
     labels = random.integers(0, CLASSES, count)
     split = ArraySplit(lambda: pixels, pixels.shape[1:], np.arange(count), labels, "noise", "benchmark noise")
     classes = tuple(map(str, range(CLASSES)))
-    one = ArraySplit(lambda: pixels, pixels.shape[1:], np.arange(1), labels[:1], "noise", "one picture of noise")
+    one = ArraySplit(lambda: pixels, pixels.shape[1:], np.arange(1), labels[:1], "noise", "one image of noise")
     return ImageSource("noise", "generated", classes, channels, {"train": split, "validation": one})
 
 
@@ -58,17 +58,17 @@ def _network(model: list[str], size: int, channels: int) -> tuple[Any, Any]:
     import torch
     from hydra import compose, initialize_config_dir
 
-    from convscope.composition.compose import CONFIG_DIR, check
-    from convscope.config.train import Train
-    from convscope.modalities.images.networks import architecture_of
+    from convscope.composition.compose import CONFIG_DIR, validate
+    from convscope.config.train import TrainConfig
+    from convscope.modalities.images.networks import build_architecture
     from convscope.models.images.zoo.network import build_network
     from convscope.models.weights import find_weights
 
     with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
         overrides = [*model, "model.weights=random", "transfer=scratch", "callbacks.progress=none", "data=digits"]
-        config = check(compose("train", overrides), Train)
+        config = validate(compose("train", overrides), TrainConfig)
     torch.manual_seed(0)
-    architecture = architecture_of(config.model)
+    architecture = build_architecture(config.model)
     weights = find_weights(architecture, "random")
     return config, build_network(architecture, weights, CLASSES, channels, scratch_size=size)
 
@@ -92,7 +92,7 @@ def ours_side(model: list[str], size: int, channels: int, batch: int, batches: i
 
     from convscope.callbacks.checkpoints import Checkpoints
     from convscope.data.images.image_data_module import ImageDataModule
-    from convscope.engine.prepared_stages import stage_of
+    from convscope.engine.prepared_stages import build_stage
     from convscope.models.blocks import blocks
     from convscope.runs.run_folder import RunFolder
     from convscope.tasks.image_classification import ImageClassification
@@ -101,7 +101,7 @@ def ours_side(model: list[str], size: int, channels: int, batch: int, batches: i
 
     if hardware.channels_last:
         network.module.to(memory_format=torch.channels_last)
-    source = _pictures(size, channels, batch * batches)
+    source = _images(size, channels, batch * batches)
     cache = Path(tempfile.mkdtemp())
     data = ImageDataModule(source, network.preprocessing, batch_size=batch, cache_dir=cache / "cache")
     data.channels_last = hardware.channels_last
@@ -125,7 +125,7 @@ def ours_side(model: list[str], size: int, channels: int, batch: int, batches: i
         callbacks = [*building.build_callbacks(config, stage), Checkpoints(folder.checkpoints, **keep), clock]
         lightning = building.build_trainer(config, 1, hardware, folder, loggers, callbacks)
         task = ImageClassification(network.module, source.classes)
-        task.begin(plan_stage(network.module, blocks(network.module, network.head), stage_of(stage)))
+        task.begin(plan_stage(network.module, blocks(network.module, network.head), build_stage(stage)))
         lightning.fit(task, datamodule=data)
         return clock.seconds / batches
 

@@ -1,7 +1,7 @@
 """CPU seconds of a stage of transfer learning: from the feature cache, against the loops that people write.
 
-Both sides train the same part of a resnet18 for ten epochs on 500 pictures of 160 pixels, and validate on 100 after
-each. The pictures are noise and the weights random: neither changes what a step costs. Ours is the stage as ``convscope
+Both sides train the same part of a resnet18 for ten epochs on 500 images of 160 pixels, and validate on 100 after
+each. The images are noise and the weights random: neither changes what a step costs. Ours is the stage as ``convscope
 train`` runs it: Lightning, metrics, checkpoints, the filling of the cache where the row says "cold". CPU seconds are of
 all threads.
 """
@@ -30,7 +30,7 @@ CASES: dict[str, tuple[str, dict[str, Any], str, float]] = {
     "transfer/head/cold_against_timm_style": ("head", {"warm": False, "precision": "fp32"}, "timm_style", 9.0),
     "transfer/head/cold_against_fastai": ("head", {"warm": False, "precision": "fp32"}, "fastai", 9.0),
 }
-SWEEP, MEMORY = "transfer/sweep_of_8_over_its_first_job", "transfer/memory_of_4000_pictures_less_that_of_1000"
+SWEEP, MEMORY = "transfer/sweep_of_8_over_its_first_job", "transfer/memory_of_4000_images_less_that_of_1000"
 NAMES = [*CASES, SWEEP, MEMORY]
 
 
@@ -53,8 +53,8 @@ def measure_together(names: list[str]) -> Iterator[Row]:
         yield Row(MEMORY, round(many, 1), round(few, 1), "MiB", round(many - few, 1), 50.0, many - few <= 50.0)
 
 
-def _pictures(train: int) -> Any:
-    """Noise, drawn picture by picture as photos are decoded, so that none of it stays in memory."""
+def _images(train: int) -> Any:
+    """Noise, drawn image by image as photos are decoded, so that none of it stays in memory."""
     import numpy as np
 
     from convscope.data.images.image_source import ImageSource, ImageSplit
@@ -65,7 +65,7 @@ def _pictures(train: int) -> Any:
             self.names = [f"{split}/{number}" for number in range(count)]
             self.key = f"noise {split} {count} {SIZE}"
 
-        def read(self, index: int, at_least: int | None = None) -> np.ndarray:
+        def read(self, index: int, min_size: int | None = None) -> np.ndarray:
             return np.random.default_rng(index).integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8)
 
     splits = {"train": Noise("train", train), "validation": Noise("validation", VALIDATION)}
@@ -76,10 +76,10 @@ def ours_side(part: str, warm: bool, precision: str, train: int = TRAIN) -> Call
     """A stage as ``convscope train`` runs it."""
     from hydra import compose, initialize_config_dir
 
-    from convscope.composition.compose import CONFIG_DIR, check
-    from convscope.config.train import Train
+    from convscope.composition.compose import CONFIG_DIR, validate
+    from convscope.config.train import TrainConfig
     from convscope.engine.hardware import choose_hardware, prepare_process
-    from convscope.modalities.images.networks import architecture_of
+    from convscope.modalities.images.networks import build_architecture
 
     selected = "[head]" if part == "head" else "[head,last_block]"
     overrides = [
@@ -88,14 +88,14 @@ def ours_side(part: str, warm: bool, precision: str, train: int = TRAIN) -> Call
         "trainer=cpu", "trainer.precision=fp32", f"data.batch_size={BATCH}",
     ]  # fmt: skip
     with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
-        config = check(compose("train", overrides), Train)
+        config = validate(compose("train", overrides), TrainConfig)
     accelerator, allocator = prepare_process(config.trainer)
 
     import torch
 
     from convscope.console import set_quiet
     from convscope.data.images.image_data_module import ImageDataModule
-    from convscope.engine.features import FeatureMaker
+    from convscope.engine.features import FeatureExtractor
     from convscope.engine.prepared_stages import prepare_stages
     from convscope.engine.stages import Stages
     from convscope.models.images.zoo.network import build_network
@@ -106,8 +106,8 @@ def ours_side(part: str, warm: bool, precision: str, train: int = TRAIN) -> Call
     from convscope.tracking.trackers import build_loggers
 
     set_quiet(True)
-    source = _pictures(train)
-    architecture = architecture_of(config.model)
+    source = _images(train)
+    architecture = build_architecture(config.model)
     torch.manual_seed(0)
     network = build_network(architecture, find_weights(architecture, "random"), CLASSES, 3, image_size=SIZE)
     network.module.to(memory_format=torch.channels_last)
@@ -130,7 +130,7 @@ def ours_side(part: str, warm: bool, precision: str, train: int = TRAIN) -> Call
         loggers, _ = build_loggers(["csv"], folder, project="bench", run_name="bench")
         task = ImageClassification(network.module, source.classes)
         started = time.process_time()
-        maker = FeatureMaker(config.cache, root, data, torch.device("cpu"))
+        maker = FeatureExtractor(config.cache, root, data, torch.device("cpu"))
         prepared = prepare_stages(config, network, maker)
         Stages(config, network, task, data, maker, folder, loggers, Position(), hardware).run(prepared)
         seconds = time.process_time() - started
@@ -258,13 +258,13 @@ def sweep_seconds(jobs: int) -> float:
         return time.perf_counter() - started
 
 
-def peak_memory(pictures: int) -> float:
+def peak_memory(images: int) -> float:
     """MiB of a process at its peak, which fills the cache for a last-block stage and trains two epochs of it."""
     code = f"""
 from benchmarks import transfer
 from benchmarks.memory import peak_mib
 transfer.EPOCHS = 2
-transfer.ours_side("last_block", False, "fp32", {pictures})()
+transfer.ours_side("last_block", False, "fp32", {images})()
 print(peak_mib())
 """
     ended = subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True)

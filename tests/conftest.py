@@ -27,7 +27,7 @@ class Ended(NamedTuple):
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory) -> Path:
-    """A folder for stored pictures that the tests of one session share."""
+    """A folder for stored images that the tests of one session share."""
     return tmp_path_factory.mktemp("cache")
 
 

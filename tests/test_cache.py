@@ -18,15 +18,15 @@ from filelock import FileLock
 
 from convscope import cache, entry_use
 from convscope.cache import KINDS, clear, entries, evict
-from convscope.config.cache import CacheCommand
+from convscope.config.cache import CacheCommandConfig
 from convscope.data.images.image_source import ArraySplit
 from convscope.data.images.image_store import open_image_store
 from convscope.data.images.resizing import Resizing
-from convscope.data.texts.text_buffer import Texts
+from convscope.data.texts.text_buffer import TextBuffer
 from convscope.data.texts.text_source import numbered
-from convscope.data.texts.token_batches import TokenReader
+from convscope.data.texts.token_batches import TokenBatchReader
 from convscope.data.texts.token_store import open_token_store
-from convscope.data.texts.tokenizer import train_tokens
+from convscope.data.texts.tokenizer import train_tokenizer
 from convscope.transfer.feature_cache import cached_features
 
 DAYS = 24 * 3600.0
@@ -39,8 +39,8 @@ def open_images(root: Path):
 
 
 def open_tokens(root: Path):
-    texts = Texts(["good film", "bad film"])
-    return open_token_store(numbered(texts, [0, 1], "train"), train_tokens(texts, "word", most=5), root)
+    texts = TextBuffer(["good film", "bad film"])
+    return open_token_store(numbered(texts, [0, 1], "train"), train_tokenizer(texts, "word", max_length=5), root)
 
 
 def open_features(root: Path):
@@ -51,7 +51,7 @@ STORES: dict[str, Callable] = {"images": open_images, "features": open_features,
 READ: dict[str, Callable] = {
     "images": lambda store: store.centre_crops(torch.arange(4), 8).sum().item(),
     "features": lambda store: store.gather(torch.arange(4))[0].sum().item(),
-    "tokens": lambda store: TokenReader(store).read(0, torch.arange(2)).inputs.sum().item(),
+    "tokens": lambda store: TokenBatchReader(store).read(0, torch.arange(2)).inputs.sum().item(),
 }
 
 
@@ -120,7 +120,7 @@ def test_every_kind_that_is_kept_is_listed_cleared_and_limited(tmp_path) -> None
     fill(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == set(KINDS)
     assert kinds(entries(tmp_path)) == sorted(KINDS)
-    assert get_args(CacheCommand.model_fields["clear"].annotation) == ("none", "all", *KINDS)
+    assert get_args(CacheCommandConfig.model_fields["clear"].annotation) == ("none", "all", *KINDS)
     for kind in KINDS:
         assert kinds(clear(tmp_path, kind)) == [kind]
     fill(tmp_path)
@@ -132,7 +132,7 @@ def test_every_kind_that_is_kept_is_listed_cleared_and_limited(tmp_path) -> None
 def test_no_folder_of_the_cache_is_named_elsewhere() -> None:
     """Whatever is kept goes through `cache.entry_path`, which takes no other kind than those that are listed."""
     source = Path(cache.__file__).parent
-    users = [path for path in source.rglob("*.py") if "import beside" in path.read_text()]
+    users = [path for path in source.rglob("*.py") if "import commit" in path.read_text()]
     assert len(users) == 4
     for path in users:
         assert "entry_path(" in path.read_text(), path
@@ -202,15 +202,17 @@ def test_a_use_counts_from_the_last_reading(tmp_path, monkeypatch, kind: str) ->
     age(tmp_path, 3 * DAYS)
     monkeypatch.setattr(entry_use.EntryUse, "_next_touch", time.monotonic() + 60)
     READ[kind](stores[kind])
-    assert all(time.time() - entry.used > 2 * DAYS for entry in entries(tmp_path)), "each reading costs a system call"
+    assert all(time.time() - entry.last_used > 2 * DAYS for entry in entries(tmp_path)), (
+        "each reading costs a system call"
+    )
     monkeypatch.setattr(entry_use.EntryUse, "_next_touch", 0.0)
     READ[kind](stores[kind])
-    # what the process holds without reading it, pictures beside features, is in use too
-    assert all(time.time() - entry.used < 60 for entry in entries(tmp_path))
+    # what the process holds without reading it, images beside features, is in use too
+    assert all(time.time() - entry.last_used < 60 for entry in entries(tmp_path))
     age(tmp_path, 3 * DAYS)
     stores[kind].release()
     (released,) = (entry for entry in entries(tmp_path) if entry.kind == kind)
-    assert time.time() - released.used < 60
+    assert time.time() - released.last_used < 60
 
 
 def no_locks(*_: object) -> None:
@@ -264,7 +266,7 @@ def test_what_is_being_filled_stays_and_what_was_left_behind_goes(tmp_path) -> N
 
 
 def test_what_is_not_of_the_cache_is_never_touched(tmp_path) -> None:
-    """``data.cache_dir`` may be a folder in which the user keeps pictures of his own."""
+    """``data.cache_dir`` may be a folder in which the user keeps images of his own."""
     (tmp_path / "images" / "cats").mkdir(parents=True)
     (tmp_path / "images" / "cats" / "1.png").write_bytes(b"png")
     (tmp_path / "other").mkdir()

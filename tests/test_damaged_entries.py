@@ -18,10 +18,10 @@ from convscope.data.images.image_source import ImageSplit
 from convscope.data.images.image_store import open_image_store
 from convscope.data.images.resizing import Resizing
 from convscope.data.texts import token_store
-from convscope.data.texts.text_buffer import Texts
+from convscope.data.texts.text_buffer import TextBuffer
 from convscope.data.texts.text_source import numbered
 from convscope.data.texts.token_store import open_token_store
-from convscope.data.texts.tokenizer import train_tokens
+from convscope.data.texts.tokenizer import train_tokenizer
 from convscope.transfer.feature_cache import CacheUnusableError, cached_features
 
 COUNT = 40
@@ -29,14 +29,14 @@ RESIZING = Resizing(10, 3)
 
 
 class Noise(ImageSplit):
-    """Pictures, 10 × 10."""
+    """Images, 10 × 10."""
 
     def __init__(self) -> None:
         self.labels = np.arange(COUNT) % 2
         self.names = [str(number) for number in range(COUNT)]
         self.key = "noise"
 
-    def read(self, index: int, at_least: int | None = None) -> np.ndarray:
+    def read(self, index: int, min_size: int | None = None) -> np.ndarray:
         return np.random.default_rng(index).integers(0, 256, (10, 10, 3), dtype=np.uint8)
 
 
@@ -53,8 +53,8 @@ def open_images(root: Path) -> Opened:
 
 
 def open_tokens(root: Path) -> Opened:
-    texts = Texts([f"film {number} is good" for number in range(COUNT)])
-    store = open_token_store(numbered(texts, [0] * COUNT, "train"), train_tokens(texts, "word", most=9), root)
+    texts = TextBuffer([f"film {number} is good" for number in range(COUNT)])
+    store = open_token_store(numbered(texts, [0] * COUNT, "train"), train_tokenizer(texts, "word", max_length=9), root)
     return Opened([store.tokens(index).tolist() for index in range(len(store))], store.warnings)
 
 
@@ -182,8 +182,8 @@ def test_where_damage_cannot_be_mended_both_are_said(tmp_path: Path, kind: str, 
         raise PermissionError(13, "Permission denied")
 
     for module in (image_store, token_store):
-        monkeypatch.setattr(module, "put_in_place", refuse)
-    monkeypatch.setattr("convscope.transfer.feature_cache.put_in_place", refuse)
+        monkeypatch.setattr(module, "commit", refuse)
+    monkeypatch.setattr("convscope.transfer.feature_cache.commit", refuse)
     damage = f"the cache entry {entry} is damaged ({FILES[kind][0]}: not what was written): it is made again"
     if kind == "features":
         with pytest.raises(CacheUnusableError) as caught:

@@ -35,7 +35,7 @@ def kept_files() -> Iterator[tuple[str, str]]:
             try:
                 yield name, path.read_text()
             except UnicodeDecodeError:
-                continue  # a picture, a font
+                continue  # an image, a font
 
 
 def lines_that_match(pattern: re.Pattern[str]) -> list[str]:

@@ -233,8 +233,8 @@ def test_every_package_has_its_place() -> None:
 
 def test_the_document_shows_the_same_house() -> None:
     """Of the packages: the modules beside them are not all named there."""
-    picture = (ROOT / "docs/architecture.md").read_text().split("```")[1]
-    shown = [re.findall(r"\b(\w+)/", line[:24]) for line in picture.splitlines()]
+    image = (ROOT / "docs/architecture.md").read_text().split("```")[1]
+    shown = [re.findall(r"\b(\w+)/", line[:24]) for line in image.splitlines()]
     folders = [[part for part in line.split() if (SOURCE / "convscope" / part).is_dir()] for line in LAYERS.split("\n")]
     assert [sorted(line) for line in shown if line] == [sorted(line) for line in folders if line]
 

@@ -12,14 +12,14 @@ import torch
 
 from convscope import checksums
 from convscope.checksums import PIECE, read_description, write_description
-from convscope.data.images.image_batches import BatchReader
+from convscope.data.images.image_batches import ImageBatchReader
 from convscope.data.images.image_source import ImageSplit
 from convscope.data.images.image_store import open_image_store
 from convscope.data.images.resizing import Resizing
-from convscope.data.texts.text_buffer import Texts
+from convscope.data.texts.text_buffer import TextBuffer
 from convscope.data.texts.text_source import TextSplit, numbered
 from convscope.data.texts.token_store import open_token_store
-from convscope.data.texts.tokenizer import Tokens, train_tokens
+from convscope.data.texts.tokenizer import TextTokenizer, train_tokenizer
 from convscope.mapped import MappedArray, Rows
 from convscope.transfer.feature_cache import cached_features
 
@@ -34,7 +34,7 @@ def twice_the_memory() -> int:
 
 
 class Noise(ImageSplit):
-    """Four pictures, 10 × 10."""
+    """Four images, 10 × 10."""
 
     def __init__(self) -> None:
         self.labels = np.arange(COUNT) % 2
@@ -42,7 +42,7 @@ class Noise(ImageSplit):
         self.key = "noise"
         self.reads = 0
 
-    def read(self, index: int, at_least: int | None = None) -> np.ndarray:
+    def read(self, index: int, min_size: int | None = None) -> np.ndarray:
         self.reads += 1
         return np.random.default_rng(index).integers(0, 256, (10, 10, 3), dtype=np.uint8)
 
@@ -56,9 +56,9 @@ def fail():
     yield
 
 
-def texts() -> tuple[TextSplit, Tokens]:
-    split = numbered(Texts(["good film", "bad film", "good", "bad"]), [0, 1, 0, 1], "train")
-    return split, train_tokens(split.texts, "word", most=5)
+def texts() -> tuple[TextSplit, TextTokenizer]:
+    split = numbered(TextBuffer(["good film", "bad film", "good", "bad"]), [0, 1, 0, 1], "train")
+    return split, train_tokenizer(split.texts, "word", max_length=5)
 
 
 def only_entry(root: Path, kind: str) -> Path:
@@ -131,7 +131,7 @@ def test_tokens_of_twice_the_memory_open(tmp_path, monkeypatch) -> None:
     size = 2 * COUNT * count
     sums = {"ids.bin": checksums_of_zeros(size)}
     rewrite(only_entry(tmp_path, "tokens"), "ids.bin", size, {"tokens": COUNT * count}, {"offsets.npy": offsets}, sums)
-    monkeypatch.setattr(Tokens, "encode_all", lambda *_: pytest.fail("encoded again"))
+    monkeypatch.setattr(TextTokenizer, "encode_all", lambda *_: pytest.fail("encoded again"))
     store = open_token_store(split, tokens, tmp_path)
     assert store.warnings == ()
     assert store.tokens(COUNT - 1)[-3:].tolist() == [0, 0, 0]
@@ -160,7 +160,7 @@ def test_what_is_read_as_a_tensor_is_a_copy(tmp_path) -> None:
     everything = torch.arange(COUNT)
     store.centre_crops(everything, 10).zero_()
     store.centre_crops(everything, 8).zero_()
-    BatchReader(store, 10, augment=erase).read(0, everything)
+    ImageBatchReader(store, 10, augment=erase).read(0, everything)
     found.gather(everything)[0].zero_()
     for index in range(COUNT):
         assert np.array_equal(store.image(index), Resizing(10, 3)(split.read(index)))

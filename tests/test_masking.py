@@ -48,8 +48,8 @@ def test_secrets_in_texts(text, masked):
 @pytest.mark.parametrize(
     "text",
     ["http://host:5000/@user/x", "https://[::1]:5000/a@b", "ssh://git@host/r.git", "sqlite:////data/mlflow.db",
-     "data.tokens.most=512", "token=${oc.env:TOKEN}", "monitor=validation/accuracy", "outputs/a@b", "me@example.org",
-     "data.text_column=sentence", "http://localhost:5000"],
+     "data.tokens.max_length=512", "token=${oc.env:TOKEN}", "monitor=validation/accuracy", "outputs/a@b",
+     "me@example.org", "data.text_column=sentence", "http://localhost:5000"],
 )  # fmt: skip
 def test_what_is_no_secret_stays(text):
     assert mask_text(text) == text

@@ -15,7 +15,7 @@ from convscope.callbacks.training_bar import TrainingBar
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Console]:
     made = Console(file=io.StringIO(), force_terminal=True, width=100, soft_wrap=True)
-    monkeypatch.setattr(console, "the_console", lambda: made)
+    monkeypatch.setattr(console, "get_console", lambda: made)
     yield made
     console.set_quiet(False)
 
@@ -31,7 +31,7 @@ def test_a_bar_counts_the_batches_of_all_epochs(terminal: Console) -> None:
     bar.on_train_start(trainer, None)  # type: ignore[arg-type]
     bar.on_train_epoch_start(trainer, None)  # type: ignore[arg-type]
     bar.on_train_batch_end(trainer)  # type: ignore[arg-type]
-    console.say("a line")
+    console.echo("a line")
     bar.on_train_end(trainer, None)  # type: ignore[arg-type]
     bar.teardown(trainer, None, "fit")  # type: ignore[arg-type]
     text = shown(terminal)
@@ -46,7 +46,7 @@ def test_a_bar_counts_the_batches_of_all_epochs(terminal: Console) -> None:
 
 def test_steps_are_named_while_they_run(terminal: Console) -> None:
     steps = [("filters", 1), ("[bold]mistakes", 2)]
-    assert list(console.watched(steps, "looking")) == [1, 2]
+    assert list(console.track(steps, "looking")) == [1, 2]
     text = shown(terminal)
     assert re.search(r"looking: filters \S+ +0/2", text)
     assert re.search(r"looking: \[bold]mistakes \S+ +1/2", text)
@@ -54,9 +54,9 @@ def test_steps_are_named_while_they_run(terminal: Console) -> None:
 
 def test_neither_a_pipe_nor_a_quiet_terminal_gets_a_bar(terminal: Console, monkeypatch: pytest.MonkeyPatch) -> None:
     console.set_quiet(True)
-    assert list(console.watched([("a", 1)], "looking")) == [1]
+    assert list(console.track([("a", 1)], "looking")) == [1]
     console.set_quiet(False)
     piped = Console(file=io.StringIO(), force_terminal=False)
-    monkeypatch.setattr(console, "the_console", lambda: piped)
-    assert list(console.watched([("a", 1)], "looking")) == [1]
+    monkeypatch.setattr(console, "get_console", lambda: piped)
+    assert list(console.track([("a", 1)], "looking")) == [1]
     assert shown(terminal) == shown(piped) == ""

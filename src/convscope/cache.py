@@ -40,7 +40,7 @@ class Entry:
     path: Path
     kind: Kind
     size: int
-    used: float
+    last_used: float
     state: State = "unused"
 
 
@@ -72,7 +72,7 @@ def locked(entry: Path, what: str) -> Iterator[None]:
 
 
 @contextmanager
-def beside(entry: Path) -> Iterator[Path]:
+def staging_dir(entry: Path) -> Iterator[Path]:
     """A new folder beside ``entry``, whose lock is held, to fill and to rename; what is left of it is removed.
 
     Raises:
@@ -88,7 +88,7 @@ def beside(entry: Path) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def put_in_place(folder: Path, entry: Path) -> None:
+def commit(folder: Path, entry: Path) -> None:
     """Give ``folder`` the name of ``entry``; what is there, a damaged one, is removed. The lock is held.
 
     A process that reads the damaged one keeps its open files.
@@ -116,7 +116,7 @@ def entries(root: Path) -> list[Entry]:
                 size = sum(file.stat().st_size for file in path.iterdir())
                 used = path.stat().st_mtime
                 found.append(Entry(path, kind, size, used, _state(path, used)))
-    return sorted(found, key=lambda entry: entry.used, reverse=True)
+    return sorted(found, key=lambda entry: entry.last_used, reverse=True)
 
 
 def clear(root: Path, kind: Literal["all"] | Kind = "all") -> list[Entry]:
@@ -132,7 +132,7 @@ def evict(root: Path, limit: int, keep: float = KEEP) -> list[Entry]:
     present = entries(root)
     total, removed = sum(entry.size for entry in present), []
     for entry in reversed(present):
-        if total <= limit or time.time() - entry.used < keep:
+        if total <= limit or time.time() - entry.last_used < keep:
             break
         if _remove(entry.path):
             total -= entry.size
@@ -211,6 +211,6 @@ def _move_away(path: Path) -> None:
     shutil.rmtree(doomed, ignore_errors=True)
 
 
-def cache_folder(told: str | None) -> Path:
+def cache_folder(folder: str | None) -> Path:
     """The folder that was told, else $CONVSCOPE_CACHE, else the user's cache folder."""
-    return Path(told or os.environ.get("CONVSCOPE_CACHE") or "~/.cache/convscope").expanduser()
+    return Path(folder or os.environ.get("CONVSCOPE_CACHE") or "~/.cache/convscope").expanduser()

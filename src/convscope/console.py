@@ -17,7 +17,7 @@ _silent = False
 
 
 @cache
-def the_console() -> "Console":
+def get_console() -> "Console":
     """The console of this process, made when the first line is printed: a mistake is answered without it."""
     from rich.console import Console
 
@@ -31,7 +31,7 @@ def _escape(text: str) -> str:
 
 
 def set_quiet(quiet: bool) -> None:
-    """With ``quiet``, only warnings and what ``say_always`` is given are printed from here on."""
+    """With ``quiet``, only warnings and what ``echo_always`` is given are printed from here on."""
     global _quiet
     _quiet = quiet or _silent
 
@@ -52,56 +52,56 @@ def is_silent() -> bool:
     return _silent
 
 
-def say(text: str) -> None:
+def echo(text: str) -> None:
     """A plain line."""
     if not _quiet:
-        the_console().print(_escape(text))
+        get_console().print(_escape(text))
 
 
-def say_always(text: str) -> None:
+def echo_always(text: str) -> None:
     """A plain line that quiet mode prints too."""
     if not _silent:
-        the_console().print(_escape(text))
+        get_console().print(_escape(text))
 
 
 def warn(text: str) -> None:
     """A line that a reader must not overlook."""
     if not _silent:
-        the_console().print(f"[bold yellow]warning:[/] {_escape(text)}")
+        get_console().print(f"[bold yellow]warning:[/] {_escape(text)}")
 
 
-def say_facts(facts: Mapping[str, str]) -> None:
+def print_facts(facts: Mapping[str, str]) -> None:
     """Names and values, one a line, in two columns."""
     if _quiet:
         return
     width = max(map(len, facts))
     for name, value in facts.items():
-        the_console().print(f"[cyan]{_escape(name):<{width}}[/]  {_escape(value)}")
+        get_console().print(f"[cyan]{_escape(name):<{width}}[/]  {_escape(value)}")
 
 
-def say_table(table: "Table") -> None:
+def print_table(table: "Table") -> None:
     """A table, which a file or a pipe gets as wide as it is."""
     if _quiet:
         return
     from rich.console import Console
 
-    (the_console() if the_console().is_terminal else Console(width=240)).print(table)
+    (get_console() if get_console().is_terminal else Console(width=240)).print(table)
 
 
-def watched(steps: Sequence[tuple[str, Thing]], what: str) -> Iterator[Thing]:
+def track(steps: Sequence[tuple[str, Thing]], what: str) -> Iterator[Thing]:
     """The second of each step, one after the other; on a terminal a bar says which it is, by the first.
 
     Args:
         steps: Name and thing.
         what: What the steps are together.
     """
-    if _quiet or not the_console().is_terminal:
+    if _quiet or not get_console().is_terminal:
         yield from (thing for _, thing in steps)
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=the_console(), transient=True) as progress:
+    with Progress(*columns, console=get_console(), transient=True) as progress:
         task = progress.add_task(what, total=len(steps))
         for name, thing in steps:
             progress.update(task, description=f"{what}: {name}", refresh=True)

@@ -60,7 +60,7 @@ class _Probe:
         return time.monotonic() - self.started
 
 
-class Reachable:
+class HostChecks:
     """Whether hosts answer, each asked once in the life of a process.
 
     A host answers where the beginning of an HTTP response arrives in time, after redirects and through the proxy that
@@ -123,7 +123,7 @@ class Reachable:
         self.__init__()  # type: ignore[misc]
 
 
-reachable = Reachable()
+reachable = HostChecks()
 
 
 def request_fault(address: str) -> str:

@@ -77,24 +77,24 @@ def is_masked(text: str) -> bool:
     return _PLACEHOLDER.search(text) is not None
 
 
-def bare(text: str) -> str:
+def without_numbers(text: str) -> str:
     """``text`` with the same placeholder everywhere: which number a secret has depends on what was given before it."""
     return _PLACEHOLDER.sub(MASK, text)
 
 
-def unsigned(address: str) -> str:
+def without_credentials(address: str) -> str:
     """A masked address without the placeholder for its user and password: which server it is."""
     return re.sub(rf"(?<=://){_PLACEHOLDER.pattern}@", "", address)
 
 
-def hide(word: str) -> str:
+def hide(override: str) -> str:
     """An argument of the command line with placeholders for its secrets, which the environment keeps for `reveal`."""
-    key, equals, value = word.partition("=")
+    key, equals, value = override.partition("=")
     quote = value[:1] if value[:1] in ("'", '"') and value[:1] == value[-1:] else ""
     bare = value.removeprefix(quote).removesuffix(quote)
     if equals and bare and _SECRET_KEY.fullmatch(key) and not bare.startswith("${") and not _is_placeholder(bare):
         return f"{key}={quote}{_keep(bare)}{quote}"
-    return _masked(word, _keep)
+    return _masked(override, _keep)
 
 
 def reveal(value: Any) -> Any:

@@ -1,13 +1,13 @@
-"""What a network expects of a picture: the one thing that models tell and data must know."""
+"""What a network expects of an image: the one thing that models tell and data must know."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How a picture becomes a network's input.
+    """How an image becomes a network's input.
 
-    A picture is resized until its shorter side is ``resize`` pixels, its centre is cut out as a square of
+    An image is resized until its shorter side is ``resize`` pixels, its centre is cut out as a square of
     ``size`` pixels, brought to ``channels`` channels (1 grey, 3 RGB), scaled to 0..1, and normalised by
     ``(x - mean) / std``, channel by channel.
     """
@@ -18,7 +18,7 @@ class Preprocessing:
     std: tuple[float, ...]
     interpolation: str = "bilinear"  # nearest | bilinear | bicubic
     crop_ratio: float = 1.0  # size / resize
-    pad_from: int | None = None  # a picture with sides from this to `resize` gets a black margin instead of resizing
+    pad_from: int | None = None  # an image with sides from this to `resize` gets a black margin instead of resizing
 
     @property
     def resize(self) -> int:
@@ -36,6 +36,6 @@ class TextPreprocessing:
     """
 
     level: str
-    most: int
-    least: int = 1
+    max_length: int
+    min_length: int = 1
     alphabet: str | None = None

@@ -13,11 +13,11 @@ from benchmarks.renaming import Renaming
 from benchmarks.run_differences import compare_folders
 
 METRICS = "epoch,validation/loss,test/accuracy\n1,0.1,\n2,0.30000000000000004,\n,,0.5\n"
-PREDICTIONS = "picture,label,p(a)\ntest/0,a,0.75\ntest/1,b,0.25\n"
+PREDICTIONS = "image,label,p(a)\ntest/0,a,0.75\ntest/1,b,0.25\n"
 SUMMARY = {
     "metrics": {"test": {"accuracy": 0.5}},
     "best_by": "validation/loss",
-    "transfer": {"stages": [{"name": "head", "steps": 4, "seconds": 1.5, "seconds_filling": 0.5}]},
+    "transfer": {"stages": [{"name": "head", "steps": 4, "seconds": 1.5, "seconds_extracting_features": 0.5}]},
     "seconds": {"total": 9.0},
     "overrides": ["folder=run"],
     "warnings": [],
@@ -70,7 +70,7 @@ def test_of_equal_runs_all_is_counted(tmp_path) -> None:
 
 
 def test_times_paths_and_revisions_do_not_count(found) -> None:
-    stage = {"name": "head", "steps": 4, "seconds": 2.5, "seconds_filling": 1.5}
+    stage = {"name": "head", "steps": 4, "seconds": 2.5, "seconds_extracting_features": 1.5}
     other = summary_with(
         transfer={"stages": [stage]}, seconds={"total": 1.0}, overrides=["resume=run"],
         environment={"git_commit": "1" * 40, "precision": "fp32"},
@@ -104,7 +104,7 @@ def test_a_missing_column_and_a_new_one(found) -> None:
 
 
 def test_columns_may_stand_in_another_order(found) -> None:
-    assert found(predictions="label,picture,p(a)\na,test/0,0.75\nb,test/1,0.25\n") == []
+    assert found(predictions="label,image,p(a)\na,test/0,0.75\nb,test/1,0.25\n") == []
 
 
 def test_a_value_of_the_summary(found) -> None:
@@ -197,7 +197,7 @@ RENAMED = Renaming(
 
 
 def renamed_run(folder: Path) -> Path:
-    stage = {"name": "head", "updates": 4, "took": 2.5, "seconds_filling": 1.5}
+    stage = {"name": "head", "updates": 4, "took": 2.5, "seconds_extracting_features": 1.5}
     summary = summary_with(best_by="validation/error", stages=[stage], took={"total": 7.0})
     del summary["transfer"], summary["seconds"]
     kept = weights()

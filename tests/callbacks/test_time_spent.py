@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from convscope.callbacks import time_spent
-from convscope.callbacks.time_spent import FEATURES, OWN, REST, TEST, TimeSpent, stage_phase, summed
+from convscope.callbacks.time_spent import FEATURES, OWN, REST, TEST, TimeSpent, seconds_by_part, stage_phase
 from convscope.runs.run_folder import RunFolder
 
 
@@ -22,17 +22,17 @@ def run(clock: list[float], spent: TimeSpent) -> None:
     """Preparation 5; stage 1: 7, features 3, saliency 2; test 4, features 1, mistakes 6 of which 2 are maps; rest 8."""
     clock[0] += 5
     spent.begin(stage_phase(0))
-    with spent.on(FEATURES):
+    with spent.measure(FEATURES):
         clock[0] += 3
     clock[0] += 7
-    with spent.on("saliency"):
+    with spent.measure("saliency"):
         clock[0] += 2
     spent.begin(TEST)
-    with spent.on(FEATURES):
+    with spent.measure(FEATURES):
         clock[0] += 1
-    with spent.on("mistakes"):
+    with spent.measure("mistakes"):
         clock[0] += 3
-        with spent.on("maps"):
+        with spent.measure("maps"):
             clock[0] += 2
         clock[0] += 1
     clock[0] += 4
@@ -43,27 +43,32 @@ def run(clock: list[float], spent: TimeSpent) -> None:
 def test_what_is_within_something_else_counts_once(clock: list[float]) -> None:
     spent = TimeSpent(started=clock[0])
     run(clock, spent)
-    seconds = summed(spent, 1)
+    seconds = seconds_by_part(spent, 1)
     assert seconds == {
-        "total": 36.0, "preparation": 5.0, "training": 7.0, "filling": 4.0, "insight": 8.0, "test": 4.0, "rest": 8.0,
+        "total": 36.0, "preparation": 5.0, "training": 7.0, "extracting_features": 4.0, "insight": 8.0,
+        "test": 4.0, "rest": 8.0,
     }  # fmt: skip
     assert seconds["total"] == clock[0] - 100.0
     assert spent.seconds == {"saliency": 2.0, "mistakes": 4.0, "maps": 2.0}
-    assert (spent.of("stage 1", OWN), spent.of("stage 1", FEATURES), spent.insight("stage 1")) == (7.0, 3.0, 2.0)
+    assert (spent.seconds_of("stage 1", OWN), spent.seconds_of("stage 1", FEATURES), spent.insight("stage 1")) == (
+        7.0,
+        3.0,
+        2.0,
+    )
 
 
 def test_what_raises_is_counted_and_ended(clock: list[float]) -> None:
     spent = TimeSpent()
 
     def looks() -> None:
-        with spent.on("saliency"):
+        with spent.measure("saliency"):
             clock[0] += 2
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         looks()
     clock[0] += 1
-    assert (summed(spent, 0)["insight"], summed(spent, 0)["preparation"]) == (2.0, 1.0)
+    assert (seconds_by_part(spent, 0)["insight"], seconds_by_part(spent, 0)["preparation"]) == (2.0, 1.0)
 
 
 def test_a_resumed_run_takes_as_long_as_its_processes_together(clock: list[float], tmp_path: Path) -> None:
@@ -77,14 +82,14 @@ def test_a_resumed_run_takes_as_long_as_its_processes_together(clock: list[float
     second = TimeSpent()
     second.add_earlier(folder.read_seconds())
     run(clock, second)
-    assert summed(second, 1)["total"] == 72.0
-    assert summed(second, 1)["training"] == second.of("stage 1", OWN) == 14.0
+    assert seconds_by_part(second, 1)["total"] == 72.0
+    assert seconds_by_part(second, 1)["training"] == second.seconds_of("stage 1", OWN) == 14.0
 
 
 def test_seconds_are_noted_while_a_stage_trains(clock: list[float], tmp_path: Path) -> None:
     folder = RunFolder(tmp_path).create()
     spent = TimeSpent()
-    kept = time_spent.TimeKept(spent, folder)
+    kept = time_spent.TimeSpentWriter(spent, folder)
 
     def noted() -> float:
         return float(json.loads((folder.checkpoints / "seconds.json").read_text())["stage 1"][OWN])

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from convscope.callbacks.text_figures import ReadText
+from convscope.callbacks.text_figures import TokenizedText
 from convscope.callbacks.token_saliency_maps import COLUMNS, faithfulness_rows
 
 
@@ -23,11 +23,11 @@ class OneWord(nn.Module):
         return self.output(self.embedding(tokens).sum(dim=1))
 
 
-TEXTS = [ReadText("a bb c", [3, 7, 4], [(0, 1), (2, 4), (5, 6)]), ReadText("d e", [6, 7], [(0, 1), (2, 3)])]
+TEXTS = [TokenizedText("a bb c", [3, 7, 4], [(0, 1), (2, 4), (5, 6)]), TokenizedText("d e", [6, 7], [(0, 1), (2, 3)])]
 
 
 def scores(decisive):
-    rows = faithfulness_rows(OneWord(), TEXTS, torch.ones(2, dtype=torch.int64), decisive, least=5)
+    rows = faithfulness_rows(OneWord(), TEXTS, torch.ones(2, dtype=torch.int64), decisive, min_length=5)
     return {row[0]: dict(zip(COLUMNS, row, strict=True)) for row in rows}
 
 
@@ -51,4 +51,4 @@ def test_a_part_of_a_token_marks_it_and_its_neighbour_it_does_not():
 
 
 def test_no_texts_have_no_scores():
-    assert faithfulness_rows(OneWord(), [], torch.ones(0), [], least=1) == []
+    assert faithfulness_rows(OneWord(), [], torch.ones(0), [], min_length=1) == []

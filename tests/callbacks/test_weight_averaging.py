@@ -11,7 +11,7 @@ import torch
 from operations import Operations
 from torch import nn
 
-from convscope.callbacks.weight_averaging import WarmedAverage
+from convscope.callbacks.weight_averaging import WarmupEMA
 
 
 class Network(pl.LightningModule):
@@ -38,9 +38,9 @@ class Network(pl.LightningModule):
                     value.copy_(torch.full(value.shape, step))
 
 
-def averaged(network: Network, decay: float, steps: list[int]) -> WarmedAverage:
+def averaged(network: Network, decay: float, steps: list[int]) -> WarmupEMA:
     """The callback after batches that end with the trainer's steps ``steps``."""
-    callback = WarmedAverage(decay)
+    callback = WarmupEMA(decay)
     callback.setup(SimpleNamespace(), network, "fit")  # type: ignore[arg-type]
     for step in steps:
         if step > callback._latest_update_step:
@@ -49,7 +49,7 @@ def averaged(network: Network, decay: float, steps: list[int]) -> WarmedAverage:
     return callback
 
 
-def batch_ends(callback: WarmedAverage, network: Network, step: int) -> None:
+def batch_ends(callback: WarmupEMA, network: Network, step: int) -> None:
     callback.on_train_batch_end(SimpleNamespace(global_step=step), network, None, None, 0)  # type: ignore[arg-type]
 
 
@@ -94,7 +94,7 @@ def test_a_resumed_average_is_the_one_that_was_not_interrupted():
     first = averaged(other, 0.9, [*range(1, 8)])
     checkpoint: dict[str, Any] = {"state_dict": copy.deepcopy(other.state_dict())}
     first.on_save_checkpoint(None, other, checkpoint)  # type: ignore[arg-type]
-    resumed = WarmedAverage(0.9)
+    resumed = WarmupEMA(0.9)
     fresh = Network()
     resumed.setup(None, fresh, "fit")  # type: ignore[arg-type]
     resumed.on_load_checkpoint(None, fresh, copy.deepcopy(checkpoint))  # type: ignore[arg-type]

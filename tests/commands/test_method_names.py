@@ -22,7 +22,7 @@ CAPTUM = (
 NO_TEXT = f"no such method for texts; choose from: {TEXTS}"
 CASES = {
     "callbacks.saliency.methods=[gradient,gradcam]": f"callbacks.saliency.methods=gradcam: {UNKNOWN}",
-    "callbacks.looks.methods=[gradcam]": f"callbacks.looks.methods=gradcam: {UNKNOWN}",
+    "callbacks.analysis.methods=[gradcam]": f"callbacks.analysis.methods=gradcam: {UNKNOWN}",
     "callbacks.saliency.methods=[captum:Salience]": f"callbacks.saliency.methods=captum:Salience: {CAPTUM}",
     "data=movie_reviews model=text_cnn callbacks.saliency.methods=[grad_cam]": (
         f"callbacks.saliency.methods=grad_cam: no such method for texts; choose from: {TEXTS}"

@@ -11,18 +11,18 @@ from convscope.cli.run_command import run_command
 from convscope.commands.train import prepare_arguments
 from convscope.composition import compose
 from convscope.composition.jobs import Job
-from convscope.config.train import Train
+from convscope.config.train import TrainConfig
 from convscope.errors import UserError
 
 
 class Recorded:
     """Stands for a command: keeps the configurations that it is run with."""
 
-    SCHEMA = Train
+    SCHEMA = TrainConfig
     prepare_arguments = staticmethod(prepare_arguments)
 
     def __init__(self) -> None:
-        self.configs: list[Train] = []
+        self.configs: list[TrainConfig] = []
         self.overrides: list[list[str]] = []
 
     def run(self, config, overrides) -> None:
@@ -78,8 +78,8 @@ MODELS = [option for group, option in OPTIONS if group == "model"]
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
 def test_every_option_is_valid(group, option):
-    (config,) = compose.check_jobs("train", [Job((f"{group}={option}",), "")], None, Train)
-    assert isinstance(config, Train)
+    (config,) = compose.check_jobs("train", [Job((f"{group}={option}",), "")], None, TrainConfig)
+    assert isinstance(config, TrainConfig)
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,14 @@ import pytest
 from convscope.cli.run_command import run_command
 from convscope.composition import compose
 from convscope.composition.hydra_options import refuse_without_effect
-from convscope.config.train import Train
+from convscope.config.train import TrainConfig
 from convscope.errors import UserError
 
 
 class Recorded:
     """Stands for a command: counts how often it is run."""
 
-    SCHEMA = Train
+    SCHEMA = TrainConfig
 
     def __init__(self) -> None:
         self.runs = 0
@@ -50,7 +50,7 @@ REFUSED = [
     ("hydra/sweeper=ax", "write sweep=tpe or sweep=random, with --multirun"),
     ("hydra/sweeper/sampler=tpe", "write sweep=tpe or sweep=random"),
     ("hydra.launcher.n_jobs=4", "write launcher.jobs=..."),
-    ("+hydra.launcher.timeout_min=60", "write launcher.minutes=..."),
+    ("+hydra.launcher.timeout_min=60", "write launcher.timeout_min=..."),
     ("hydra.launcher.verbose=10", "write launcher=... and launcher.KEY=..."),
     ("hydra.sweeper.n_trials=9", "write sweep.trials=..."),
     ("hydra.sweeper.sampler.seed=1", "write sweep.seed=..."),

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from drawn_pictures import MakeFolder, picture
+from drawn_images import MakeFolder, image
 from PIL import Image
 from places import SHARED
 
@@ -11,15 +11,15 @@ PHOTOS = SHARED / "data" / "hotdog"
 
 @pytest.fixture
 def make_folder(tmp_path: Path) -> MakeFolder:
-    """Writes so many PNG pictures a class folder: ``make_folder({"train/cat": 5, "train/dog": 7})``."""
+    """Writes so many PNG images a class folder: ``make_folder({"train/cat": 5, "train/dog": 7})``."""
 
-    def make(counts: dict[str, int], name: str = "pictures", **size: int) -> Path:
+    def make(counts: dict[str, int], name: str = "images", **size: int) -> Path:
         root = tmp_path / name
         number = 0
         for folder, count in counts.items():
             (root / folder).mkdir(parents=True)
             for place in range(count):
-                Image.fromarray(picture(number, **size)).save(root / folder / f"{place:04}.png")
+                Image.fromarray(image(number, **size)).save(root / folder / f"{place:04}.png")
                 number += 1
         return root
 

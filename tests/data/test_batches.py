@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from convscope.data.batches import BatchLoader, EpochOrder, ImageBatch, stretch
+from convscope.data.batches import BatchLoader, EpochOrder, ImageBatch, shard
 from convscope.data.images.augmentation import augmentation
-from convscope.data.images.image_batches import BatchReader
+from convscope.data.images.image_batches import ImageBatchReader
 from convscope.data.images.image_source import ArraySplit
 from convscope.data.images.image_store import ImageStore, open_image_store
 from convscope.data.images.resizing import Resizing
@@ -25,14 +25,14 @@ def store() -> ImageStore:
 
 def order(**options: object) -> EpochOrder:
     defaults = {"seed": 0, "training": True, "shuffle": True, "rank": 0, "world_size": 1}
-    return EpochOrder(**{"pictures": COUNT, "batch_size": 8} | defaults | options)
+    return EpochOrder(**{"examples": COUNT, "batch_size": 8} | defaults | options)
 
 
 def in_order(**options: object) -> list[int]:
     return torch.cat(order(**options).batches()).tolist()
 
 
-def test_an_epoch_has_every_picture_once() -> None:
+def test_an_epoch_has_every_image_once() -> None:
     batches = order().batches()
     assert [len(batch) for batch in batches] == [8, 8, 8, 8, 8, 3]
     assert sorted(torch.cat(batches).tolist()) == list(range(COUNT))
@@ -51,7 +51,7 @@ def test_the_order_is_a_function_of_seed_and_epoch() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pictures", "batch_size", "training", "sizes"),
+    ("images", "batch_size", "training", "sizes"),
     [
         (17, 8, True, [8, 8]),
         (17, 8, False, [8, 8, 1]),
@@ -62,29 +62,29 @@ def test_the_order_is_a_function_of_seed_and_epoch() -> None:
     ],
 )
 def test_a_last_batch_of_one_is_left_out_of_training(
-    pictures: int, batch_size: int, training: bool, sizes: list[int]
+    images: int, batch_size: int, training: bool, sizes: list[int]
 ) -> None:
-    made = order(pictures=pictures, batch_size=batch_size, training=training)
+    made = order(examples=images, batch_size=batch_size, training=training)
     assert [len(batch) for batch in made.batches()] == sizes
     assert len(made) == len(sizes)
 
 
 @pytest.mark.parametrize("world_size", [2, 3, 4, 8])
 @pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("pictures", [COUNT, 40, 41, 47])
-def test_processes_share_each_batch(world_size: int, training: bool, pictures: int) -> None:
-    told = {"pictures": pictures, "training": training, "shuffle": training}
+@pytest.mark.parametrize("images", [COUNT, 40, 41, 47])
+def test_processes_share_each_batch(world_size: int, training: bool, images: int) -> None:
+    told = {"examples": images, "training": training, "shuffle": training}
     alone = order(**told).batches()
     orders = [order(rank=rank, world_size=world_size, **told) for rank in range(world_size)]
     assert [len(each) for each in orders] == [len(alone)] * world_size  # all make as many steps
     for number, whole in enumerate(alone):
         parts = [each.batches()[number] for each in orders]
-        shares = [each.share(whole) for each in orders]
+        shares = [each.weight(whole) for each in orders]
         counted = torch.cat([part for part, share in zip(parts, shares, strict=True) if share])
         assert sorted(counted.tolist()) == sorted(whole.tolist())
         assert all(len(part) for part in parts)
         # The mean over processes of a part's mean, weighted by its share, is the mean over the batch.
-        losses = torch.rand(pictures, dtype=torch.float64, generator=torch.Generator().manual_seed(number))
+        losses = torch.rand(images, dtype=torch.float64, generator=torch.Generator().manual_seed(number))
         means = [losses[part].mean() * share for part, share in zip(parts, shares, strict=True)]
         assert float(sum(means)) / world_size == pytest.approx(float(losses[whole].mean()), abs=1e-12)
 
@@ -92,25 +92,26 @@ def test_processes_share_each_batch(world_size: int, training: bool, pictures: i
 def test_a_batch_says_what_its_part_weighs(store: ImageStore) -> None:
     told = {"batch_size": 21, "training": False, "shuffle": False, "world_size": 3}
     shares = [
-        [batch.share for batch in BatchLoader(BatchReader(store, 10), order(rank=rank, **told))] for rank in range(3)
+        [batch.weight for batch in BatchLoader(ImageBatchReader(store, 10), order(rank=rank, **told))]
+        for rank in range(3)
     ]
-    assert shares == [[1.0, 1.0, 3.0], [1.0, 1.0, 0.0], [1.0, 1.0, 0.0]]  # 21, 21 and 1 picture
-    assert {batch.share for batch in loader(store)} == {1.0}
+    assert shares == [[1.0, 1.0, 3.0], [1.0, 1.0, 0.0], [1.0, 1.0, 0.0]]  # 21, 21 and 1 image
+    assert {batch.weight for batch in loader(store)} == {1.0}
     halved = ImageBatch(torch.zeros(1), torch.zeros(1), torch.zeros(1), 0.5)
-    assert halved.to("meta").share == 0.5
+    assert halved.to("meta").weight == 0.5
 
 
 def test_stretches_are_all_in_order() -> None:
     for count in (0, 1, 5, 12):
         for world_size in (1, 2, 3, 7):
-            parts = [stretch(range(count), rank, world_size) for rank in range(world_size)]
+            parts = [shard(range(count), rank, world_size) for rank in range(world_size)]
             assert [item for part in parts for item in part] == list(range(count))
             assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
 
 def loader(store: ImageStore, preset: str | None = None, workers: int = 0, **options: object) -> BatchLoader:
     augment = None if preset is None else augmentation(preset, 10)
-    return BatchLoader(BatchReader(store, 10, seed=3, augment=augment), order(seed=3), workers=workers, **options)
+    return BatchLoader(ImageBatchReader(store, 10, seed=3, augment=augment), order(seed=3), workers=workers, **options)
 
 
 def epoch(made: BatchLoader, number: int) -> list[ImageBatch]:
@@ -146,18 +147,18 @@ def test_workers_change_nothing(store: ImageStore, preset: str | None) -> None:
         helped.close()
 
 
-def test_every_epoch_changes_a_picture_anew(store: ImageStore) -> None:
+def test_every_epoch_changes_a_image_anew(store: ImageStore) -> None:
     made = loader(store, "strong")
 
-    def picture(number: int) -> torch.Tensor:
+    def image(number: int) -> torch.Tensor:
         return next(batch.inputs[batch.indices == 7] for batch in epoch(made, number) if 7 in batch.indices)
 
-    assert torch.equal(picture(0), picture(0))
-    assert not torch.equal(picture(0), picture(1))
+    assert torch.equal(image(0), image(0))
+    assert not torch.equal(image(0), image(1))
 
 
 def test_the_changes_do_not_depend_on_the_batch(store: ImageStore) -> None:
-    reader = BatchReader(store, 10, seed=3, augment=augmentation("strong", 10))
+    reader = ImageBatchReader(store, 10, seed=3, augment=augmentation("strong", 10))
     together = reader.read(2, torch.tensor([4, 9, 1])).inputs
     alone = reader.read(2, torch.tensor([9])).inputs
     assert torch.equal(together[1:2], alone)
@@ -175,14 +176,14 @@ def test_the_global_generators_stay_as_they_were(store: ImageStore, workers: int
     assert torch.get_num_threads() == threads
 
 
-def test_the_generator_comes_back_when_a_picture_fails(store: ImageStore) -> None:
+def test_the_generator_comes_back_when_a_image_fails(store: ImageStore) -> None:
     def fail(image: torch.Tensor) -> torch.Tensor:
         torch.rand(3)
         raise RuntimeError("no")
 
     state, threads = torch.get_rng_state(), torch.get_num_threads()
     with pytest.raises(RuntimeError, match="no"):
-        BatchReader(store, 10, augment=fail).read(0, torch.tensor([1]))
+        ImageBatchReader(store, 10, augment=fail).read(0, torch.tensor([1]))
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.get_num_threads() == threads
 

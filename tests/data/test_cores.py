@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from convscope.data.cores import available_cores, share_of_cores, usable_cores
+from convscope.data.cores import available_cores, cores_per_process, usable_cores
 
 
 def cores(first: int, last: int) -> frozenset[int]:
@@ -27,7 +27,7 @@ CASES = {
 
 @pytest.mark.parametrize(("masks", "expected"), CASES.values(), ids=CASES)
 def test_cores_are_divided_among_those_that_may_use_them(masks, expected):
-    shares = [share_of_cores(mask, masks) for mask in masks]
+    shares = [cores_per_process(mask, masks) for mask in masks]
     assert shares == expected
 
 

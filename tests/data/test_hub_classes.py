@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, Value, config
-from drawn_pictures import picture
+from drawn_images import image
 from PIL import Image as Pillow
 
 from convscope.data import hub_sets
 from convscope.data.images.image_hub import image_hub
-from convscope.data.texts.text_cutting import Cutting
 from convscope.data.texts.text_hub import text_hub
+from convscope.data.texts.text_splits import SplitSettings
 from convscope.errors import UserError
-from convscope.inference.scored import matched
+from convscope.inference.scored import match_classes
 
 Write = Callable[..., Path]
 FORMS = ["saved", "parquet", "arrow"]
@@ -59,7 +59,7 @@ def images(labels: list[str], names: list[str], tmp_path: Path) -> Dataset:
     files = []
     for label in labels:
         files.append(str(tmp_path / f"{label}.png"))
-        Pillow.fromarray(picture(ord(label))).save(files[-1])
+        Pillow.fromarray(image(ord(label))).save(files[-1])
     features = Features(image=Image(), label=ClassLabel(names=names))
     return Dataset.from_dict({"image": files, "label": [names.index(label) for label in labels]}, features=features)
 
@@ -68,7 +68,7 @@ def images(labels: list[str], names: list[str], tmp_path: Path) -> Dataset:
 def test_texts_are_labelled_by_name(form: str, write: Write) -> None:
     train = texts(["a", "b", "c"] * 10, ["a", "b", "c"])
     root = write(form, train=train, test=texts(["c", "a", "b", "b"], ["c", "a", "b"]))
-    source = text_hub(str(root), Cutting())
+    source = text_hub(str(root), SplitSettings())
     assert source.classes == ("a", "b", "c")
     assert source.splits["test"].labels.tolist() == [2, 0, 1, 1]
     for split in source.splits.values():
@@ -82,51 +82,51 @@ def test_images_are_labelled_by_name(form: str, write: Write, tmp_path: Path) ->
     test = source.splits["test"]
     assert test.labels.tolist() == [2, 0, 2]
     for index, label in enumerate(test.labels):
-        assert np.array_equal(test.read(index), picture(ord(source.classes[label])))
+        assert np.array_equal(test.read(index), image(ord(source.classes[label])))
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_classes_that_train_lacks_are_refused_only_where_a_row_has_them(form: str, write: Write) -> None:
     train = texts(["a", "b"] * 20, ["a", "b"])
-    source = text_hub(str(write(form, "declared", train=train, test=texts(["b", "a"], ["b", "a"]))), Cutting())
+    source = text_hub(str(write(form, "declared", train=train, test=texts(["b", "a"], ["b", "a"]))), SplitSettings())
     assert source.splits["test"].labels.tolist() == [1, 0]
     other = texts(["z", "a"], ["z", "a"])
     with pytest.raises(UserError, match=r"has classes that its train split lacks: z$"):
-        text_hub(str(write(form, "strange", train=train, test=other)), Cutting())
+        text_hub(str(write(form, "strange", train=train, test=other)), SplitSettings())
 
 
 def test_all_splits_together_are_labelled_by_name(write: Write) -> None:
     root = write("parquet", train=texts(["a", "b"] * 10, ["a", "b"]), test=texts(["a", "b"] * 10, ["b", "a"]))
-    source = text_hub(str(root), Cutting(folds=2), pool=True)
+    source = text_hub(str(root), SplitSettings(folds=2), pool=True)
     for split in source.splits.values():
         assert [text[0] for text in split.texts] == [source.classes[label] for label in split.labels]
 
 
 def test_words_and_numbers(write: Write) -> None:
     words = text_hub(
-        str(write("parquet", "words", train=texts(["b", "a"] * 9, None), test=texts(["b"], None))), Cutting()
+        str(write("parquet", "words", train=texts(["b", "a"] * 9, None), test=texts(["b"], None))), SplitSettings()
     )
     assert (words.classes, words.splits["test"].labels.tolist()) == (("a", "b"), [1])
     numbers = [texts(labels, None, "int64") for labels in (["10", "9"] * 9, ["10"])]
-    source = text_hub(str(write("parquet", "numbers", train=numbers[0], test=numbers[1])), Cutting())
+    source = text_hub(str(write("parquet", "numbers", train=numbers[0], test=numbers[1])), SplitSettings())
     assert (source.classes, source.splits["test"].labels.tolist()) == (("9", "10"), [1])
 
 
 def test_words_in_the_test_split_of_a_set_whose_train_split_has_numbers(write: Write) -> None:
     train, test = texts(["a", "b"] * 9, ["b", "a"]), texts(["a", "b", "b"], None)
-    source = text_hub(str(write("saved", train=train, test=test)), Cutting())
+    source = text_hub(str(write("saved", train=train, test=test)), SplitSettings())
     assert (source.classes, source.splits["test"].labels.tolist()) == (("b", "a"), [1, 0, 0])
     test = test.remove_columns("label").add_column("label", [1, 0, 0])
-    source = text_hub(str(write("saved", "numbers", train=train, test=test)), Cutting())
+    source = text_hub(str(write("saved", "numbers", train=train, test=test)), SplitSettings())
     assert source.splits["test"].labels.tolist() == [1, 0, 0]
     test = test.remove_columns("label").add_column("label", [1, 0, 2])
     with pytest.raises(UserError, match=r"the test split of .* has the label 2, and 2 classes: b, a$"):
-        text_hub(str(write("saved", "beyond", train=train, test=test)), Cutting())
+        text_hub(str(write("saved", "beyond", train=train, test=test)), SplitSettings())
 
 
 def test_a_run_is_evaluated_on_a_set_with_the_classes_in_another_order_by_name(write: Write) -> None:
     root = write("parquet", train=texts(["a", "b"] * 9, ["b", "a"]), test=texts(["a", "b", "b"], ["a", "b"]))
-    source = matched(text_hub(str(root), Cutting()), ("a", "x", "b"), "text_hub")
+    source = match_classes(text_hub(str(root), SplitSettings()), ("a", "x", "b"), "text_hub")
     for split in source.splits.values():
         assert [text[0] for text in split.texts] == [source.classes[label] for label in split.labels]
 
@@ -139,14 +139,14 @@ def test_files_of_one_split_that_disagree_are_refused(write: Write) -> None:
         match=r"two files of its train split number the classes of 'label' differently, "
         r"train-00000-of-00001.parquet \(a, b\) and train-00001-of-00002.parquet \(b, a\): write them with the same",
     ):
-        text_hub(str(root), Cutting())
+        text_hub(str(root), SplitSettings())
 
 
 def test_a_set_of_the_hub_in_the_local_cache(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The prepared copy has train's names alone; the files that it was prepared from lie in the hub's cache."""
     train, test = texts(["a", "b"] * 20, ["a", "b"]), texts(["b", "a"], ["b", "a"])
     root = write("parquet", "letters", train=train, test=test)
-    text_hub(str(root), Cutting())
+    text_hub(str(root), SplitSettings())
     (tmp_path / "cache" / "letters").rename(tmp_path / "cache" / "somebody___letters")
     repository = tmp_path / "hub" / "datasets--somebody--letters"
     (repository / "refs").mkdir(parents=True)
@@ -155,7 +155,7 @@ def test_a_set_of_the_hub_in_the_local_cache(write: Write, tmp_path: Path, monke
     root.rename(repository / "snapshots" / ("0" * 40))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(hub_sets, "hugging_face_reachable", lambda: False)
-    source = text_hub("somebody/letters", Cutting())
+    source = text_hub("somebody/letters", SplitSettings())
     assert source.source == "hub"
     assert [text[0] for text in source.splits["test"].texts] == ["b", "a"]
     assert source.splits["test"].labels.tolist() == [1, 0]

@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from datasets import ClassLabel, Dataset, Features, Image, Value, config
-from drawn_pictures import picture
+from drawn_images import image
 from PIL import Image as Pillow
 
 from convscope.data.images.image_hub import image_hub
 from convscope.data.label_values import class_names
-from convscope.data.texts.text_cutting import Cutting
 from convscope.data.texts.text_files import evaluation_texts, text_files
 from convscope.data.texts.text_hub import text_hub
 from convscope.data.texts.text_source import TextSource
+from convscope.data.texts.text_splits import SplitSettings
 from convscope.errors import UserError
 
 
@@ -114,7 +114,7 @@ def write(path: Path, labels: list[object]) -> Path:
 @pytest.mark.parametrize("labels", [[0.0, 1.0, None, math.nan], ["no", "yes", None, "nan"]])
 def test_rows_of_a_table_without_a_label_are_counted(suffix: str, labels: list[object], tmp_path: Path) -> None:
     file = write(tmp_path / f"a{suffix}", labels * 20)
-    source = text_files(file, Cutting())
+    source = text_files(file, SplitSettings())
     assert source.classes in (("0", "1"), ("no", "yes"))
     assert source.warnings == (f"40 of the 80 rows of {file} have no label, and are not used",)
     assert sum(source.sizes.values()) == 40
@@ -128,24 +128,24 @@ def test_rows_of_a_table_without_a_label_are_counted(suffix: str, labels: list[o
 def test_a_table_of_measurements_is_refused(suffix: str, tmp_path: Path) -> None:
     file = write(tmp_path / f"a{suffix}", [number / 7 for number in range(60)])
     with pytest.raises(UserError, match=rf"^column 'label' of {file} holds real numbers \(0.\d+, "):
-        text_files(file, Cutting())
+        text_files(file, SplitSettings())
 
 
 def test_a_split_without_any_label(tmp_path: Path) -> None:
     write(tmp_path / "train.csv", ["0", "1"] * 20)
     test = write(tmp_path / "test.csv", [-1] * 5)
-    source = text_files(tmp_path, Cutting())
+    source = text_files(tmp_path, SplitSettings())
     assert source.sizes == {"train": 32, "validation": 4, "test": 4}
     assert source.warnings == (f"no row of {test} has a label: it is not used",)
     write(tmp_path / "train.csv", [None] * 8)
     with pytest.raises(UserError, match=r"holds no labelled texts: no row has a value in the column 'label'$"):
-        text_files(tmp_path, Cutting())
+        text_files(tmp_path, SplitSettings())
 
 
 def hub_set(root: Path, kind: Value | ClassLabel, of: str = "text", **splits: list[object]) -> Path:
     """A set of texts or of images, with these labels in its splits."""
     (root / "data").mkdir(parents=True)
-    Pillow.fromarray(picture(0)).save(root.parent / "one.png")
+    Pillow.fromarray(image(0)).save(root.parent / "one.png")
     for split, labels in splits.items():
         inputs = [str(number) for number in range(len(labels))]
         column = {"text": inputs} if of == "text" else {"image": [str(root.parent / "one.png")] * len(labels)}
@@ -176,7 +176,7 @@ def test_rows_of_a_hub_set_without_a_label_are_counted(
     kind: Value | ClassLabel, labels: list[object], classes: tuple[str, str], tmp_path: Path
 ) -> None:
     root = hub_set(tmp_path / "texts", kind, train=labels * 20)
-    source = text_hub(str(root), Cutting())
+    source = text_hub(str(root), SplitSettings())
     said = f"40 of the 80 train rows of {root} have no label, and are not used"
     assert said in source.warnings
     assert rows_and_labels(source) == [(row, classes[row % 4]) for row in range(80) if row % 4 < 2]
@@ -190,12 +190,12 @@ def test_rows_of_a_hub_set_without_a_label_are_counted(
     assert images.sizes == {"train": 34, "validation": 6, "test": 2}
     for split in images.splits.values():
         assert [int(name.split("/")[1]) % 4 for name in split.names] == split.labels.tolist()
-        assert np.array_equal(split.read(0), picture(0))
+        assert np.array_equal(split.read(0), image(0))
 
 
 def test_all_splits_of_a_hub_set_together_without_what_has_no_label(tmp_path: Path) -> None:
     root = hub_set(tmp_path / "set", ClassLabel(names=["a", "b"]), train=[0, 1, -1] * 10, test=[-1, 1, 0] * 10)
-    source = text_hub(str(root), Cutting(folds=2), pool=True)
+    source = text_hub(str(root), SplitSettings(folds=2), pool=True)
     assert sum(source.sizes.values()) == 40
     assert {label for split in source.splits.values() for label in split.labels.tolist()} == {0, 1}
 
@@ -204,17 +204,17 @@ def test_all_splits_of_a_hub_set_together_without_what_has_no_label(tmp_path: Pa
 def test_measurements_of_a_hub_set_are_refused(of: str, tmp_path: Path) -> None:
     root = str(hub_set(tmp_path / "set", Value("float32"), of, train=[number / 7 for number in range(60)]))
     with pytest.raises(UserError, match=rf"^column 'label' of {root} holds real numbers \(0.14\d+, .*60 different"):
-        text_hub(root, Cutting()) if of == "text" else image_hub(root)
+        text_hub(root, SplitSettings()) if of == "text" else image_hub(root)
 
 
 @pytest.mark.parametrize("kind", [ClassLabel(names=["a", "b"]), Value("int64")])
 def test_a_test_split_of_minus_ones_is_not_used(kind: Value | ClassLabel, tmp_path: Path) -> None:
     root = hub_set(tmp_path / "set", kind, train=[0, 1] * 20, test=[-1] * 4)
-    source = text_hub(str(root), Cutting())
+    source = text_hub(str(root), SplitSettings())
     assert source.sizes == {"train": 32, "validation": 4, "test": 4}
     assert f"the test split of {root} is not labelled, and is not used" in source.warnings
     root = hub_set(tmp_path / "none", kind, train=[None] * 8)
     with pytest.raises(
         UserError, match=f"^the train split of {root} is not labelled: choose another data.label_column$"
     ):
-        text_hub(str(root), Cutting())
+        text_hub(str(root), SplitSettings())

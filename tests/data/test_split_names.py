@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
-from drawn_pictures import MakeFolder
+from drawn_images import MakeFolder
 
 from convscope.data.images.image_folder import evaluation_folder, image_folder
 from convscope.data.split_names import split_names, split_of_name
-from convscope.data.texts.text_cutting import Cutting
 from convscope.data.texts.text_files import evaluation_texts, text_files
+from convscope.data.texts.text_splits import SplitSettings
 from convscope.errors import UserError
 
 
@@ -89,7 +89,7 @@ def write_texts(root: Path, counts: dict[str, int]) -> Path:
 def test_folders_of_texts(tmp_path: Path) -> None:
     counts = {"Training/a": 9, "Training/b": 9, "Testing/a": 2, "Testing/b": 2, "docs": 0}
     root = write_texts(tmp_path / "texts", counts)
-    source = text_files(root, Cutting())
+    source = text_files(root, SplitSettings())
     assert (source.classes, source.sizes["test"]) == (("a", "b"), 4)
     assert source.warnings == (f"{root}: passed over docs, beside the folders of the splits",)
     assert evaluation_texts(root, "text", "label").sizes == {"test": 4}
@@ -98,17 +98,19 @@ def test_folders_of_texts(tmp_path: Path) -> None:
 def test_tables_of_texts(tmp_path: Path) -> None:
     for name in ("Training_set.csv", "Validation.CSV", "TESTING.csv"):
         (tmp_path / name).write_text("text,label\n" + "good,p\nbad,n\n" * 5)
-    assert text_files(tmp_path, Cutting()).sizes == {"train": 10, "validation": 10, "test": 10}
+    assert text_files(tmp_path, SplitSettings()).sizes == {"train": 10, "validation": 10, "test": 10}
     (tmp_path / "train.csv").write_text("text,label\n")
     with pytest.raises(UserError, match=r"two tables of its train split: Training_set.csv and train.csv$"):
-        text_files(tmp_path, Cutting())
+        text_files(tmp_path, SplitSettings())
 
 
 @pytest.mark.parametrize("alone", ["train", "test", "Training"])
 def test_a_class_may_be_called_like_a_split(alone: str, make_folder: MakeFolder, tmp_path: Path) -> None:
     names = sorted([alone, "bus", "car"])
     assert image_folder(make_folder(dict.fromkeys(names, 9))).classes == tuple(names)
-    assert text_files(write_texts(tmp_path / "texts", dict.fromkeys(names, 20)), Cutting()).classes == tuple(names)
+    assert text_files(write_texts(tmp_path / "texts", dict.fromkeys(names, 20)), SplitSettings()).classes == tuple(
+        names
+    )
 
 
 @pytest.mark.parametrize(
@@ -121,7 +123,7 @@ def test_classes_called_like_splits_are_said(names: str, like: str, make_folder:
     count = "count as classes; folders of splits are called train, val and test, and hold class folders"
     assert image_folder(root).warnings == ((f"{root}: {like} {count}",) if like else ())
     texts = write_texts(tmp_path / "texts", dict.fromkeys(names.split(), 20))
-    assert text_files(texts, Cutting()).warnings == ((f"{texts}: {like} {count}",) if like else ())
+    assert text_files(texts, SplitSettings()).warnings == ((f"{texts}: {like} {count}",) if like else ())
 
 
 def test_folders_that_are_neither_are_refused(make_folder: MakeFolder) -> None:
@@ -135,10 +137,10 @@ def test_folders_that_are_neither_are_refused(make_folder: MakeFolder) -> None:
         "ROOT has two folders for train, Training and train: remove one"
     )
     assert message({"Training": 3, "Testing": 3}, "flat") == (
-        "ROOT/Training has no class folders: put the pictures of each class into a folder of its own"
+        "ROOT/Training has no class folders: put the images of each class into a folder of its own"
     )
     assert message({"Training": 3, "Testing": 3, "extra": 3}, "beside") == (
-        "ROOT/Training has no class folders: put the pictures of each class into a folder of its own"
+        "ROOT/Training has no class folders: put the images of each class into a folder of its own"
     )
     assert message({"Testing/a": 3, "val/a": 3, "docs": 1}, "trainless") == (
         "ROOT has no train folder beside val, Testing: name the folder to train on 'train'"
@@ -150,6 +152,6 @@ def test_text_files_of_other_endings_are_said(tmp_path: Path) -> None:
     (root / "a" / "LOUD.TXT").write_text("loud")
     (root / "a" / "page.html").write_text("page")
     (root / "a" / ".DS_Store").write_bytes(b"\xff")
-    source = text_files(root, Cutting())
+    source = text_files(root, SplitSettings())
     assert "loud" in {text for split in source.splits.values() for text in split.texts}
     assert source.warnings == (f"{root}: passed over 1 file(s) that do not end in .txt (as a/page.html)",)

@@ -116,7 +116,7 @@ def test_networks_of_texts_see_tokens(convscope):
 
 
 def test_plain_against_dilated_as_a_figure(convscope, tmp_path, monkeypatch):
-    from convscope.description.growth_figure import growth_figure, labels, sides
+    from convscope.description.growth_figure import comparison_labels, field_sides, growth_figure
 
     drawn = []
     monkeypatch.setattr(
@@ -128,10 +128,10 @@ def test_plain_against_dilated_as_a_figure(convscope, tmp_path, monkeypatch):
     assert ended.status == 0, ended.err
     ((names, described),) = drawn
     assert names == ["plain", "exponential"]
-    assert [sides(one) for one in described] == [[3, 5, 7, 9, 11, 13, 15, 15], [3, 7, 15, 31, 63, 127, 255, 255]]
+    assert [field_sides(one) for one in described] == [[3, 5, 7, 9, 11, 13, 15, 15], [3, 7, 15, 31, 63, 127, 255, 255]]
     assert (tmp_path / "some where/growth.png").read_bytes().startswith(b"\x89PNG")
     assert ended.out.rstrip().endswith("growth.png")
-    assert labels(["model=vgg"], []) == [""]
+    assert comparison_labels(["model=vgg"], []) == [""]
     ended = convscope("describe", "model=lecture_cnn", "figure=growth.nonsense", "output=json")
     assert ended.status == 2
     assert ended.err.startswith("error: figure=growth.nonsense: cannot be written (")

@@ -1,4 +1,4 @@
-"""``convscope zoo``: the list of the networks, as a table, as data, as a picture, and in README."""
+"""``convscope zoo``: the list of the networks, as a table, as data, as an image, and in README."""
 
 import json
 from dataclasses import asdict, replace
@@ -47,7 +47,7 @@ def test_json_is_all_that_is_printed(convscope, monkeypatch, rows):
     assert json.loads(ended.out) == [json.loads(json.dumps(asdict(row))) for row in rows]
 
 
-def test_the_table_names_every_network_and_the_picture_is_written(convscope, monkeypatch, rows, tmp_path):
+def test_the_table_names_every_network_and_the_image_is_written(convscope, monkeypatch, rows, tmp_path):
     monkeypatch.setattr("convscope.description.zoo_table.measure_zoo", lambda: rows)
     ended = convscope("zoo", "figure=some where/zoo.png")
     assert ended.status == 0
@@ -56,14 +56,14 @@ def test_the_table_names_every_network_and_the_picture_is_written(convscope, mon
     assert (tmp_path / "some where" / "zoo.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_picture_that_cannot_be_written_is_said(convscope, monkeypatch, rows):
+def test_a_image_that_cannot_be_written_is_said(convscope, monkeypatch, rows):
     monkeypatch.setattr("convscope.description.zoo_table.measure_zoo", lambda: rows)
     ended = convscope("zoo", "figure=zoo.nonsense")
     assert ended.status == 2
     assert ended.err.startswith("error: figure=zoo.nonsense: cannot be written (")
 
 
-def test_no_names_lie_on_each_other_in_the_picture(rows):
+def test_no_names_lie_on_each_other_in_the_image(rows):
     from matplotlib.text import Annotation, Text
 
     from convscope.figures.timeline import draw_history

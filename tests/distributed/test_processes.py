@@ -11,7 +11,7 @@ import torch.distributed as dist
 
 import convscope as convscope_package
 from convscope.composition.compose import CONFIG_DIR
-from convscope.distributed.failures import Failures, OtherProcessError, killed, status_of
+from convscope.distributed.failures import Failures, OtherProcessError, failure_of_killed, status_of
 from convscope.distributed.processes import PATIENCE, Processes
 from convscope.errors import Interrupted, UserError
 
@@ -87,7 +87,7 @@ def test_cores_that_a_process_has_for_itself_are_not_divided_again(monkeypatch, 
     for node, mask in machines:
         monkeypatch.setattr("convscope.distributed.processes.usable_cores", lambda mask=mask: mask)
         processes = Processes()
-        monkeypatch.setattr(processes, "each", lambda value: machines)
+        monkeypatch.setattr(processes, "all_gather", lambda value: machines)
         processes._take_cores(told, node)
         assert processes.cores == own
         assert os.environ["OMP_NUM_THREADS"] == str(threads)
@@ -102,7 +102,7 @@ def test_what_processes_tell_each_other_waits_as_long_as_the_training(monkeypatc
         monkeypatch.setattr(dist, "get_backend", lambda: backend)
         processes = Processes()
         processes._join(0)
-        processes._failures.over()
+        processes._failures.stop_watching()
         assert (processes._group is dist.group.WORLD) is (backend == "gloo")
         assert processes._group._get_backend(torch.device("cpu")).options._timeout == PATIENCE
         assert "1 processes train together; each waits up to 12 hours for the others" in capfd.readouterr().out
@@ -133,7 +133,7 @@ def failures():
     made = [Failures(store.clone(), rank, lambda: None) for rank in range(3)]
     yield made
     for each in made:
-        each.over()
+        each.stop_watching()
 
 
 def test_the_first_failure_is_everybodys(failures):
@@ -148,7 +148,7 @@ def test_the_first_failure_is_everybodys(failures):
 
 def test_a_kill_is_told_by_who_started_the_process(failures):
     first, _, third = failures
-    threading.Timer(0.3, lambda: first.tell(killed(1, -9))).start()
+    threading.Timer(0.3, lambda: first.report(failure_of_killed(1, -9))).start()
     for other in (third, first):  # they meet a broken connection before they hear of it
         cause = other.cause(RuntimeError("Connection closed by peer"))
         assert isinstance(cause, OtherProcessError)

@@ -7,8 +7,8 @@ import yaml
 
 from convscope.composition.compose import check_jobs
 from convscope.composition.jobs import Job
-from convscope.config.train import Train
-from convscope.engine.resume import Resumed, resume_run
+from convscope.config.train import TrainConfig
+from convscope.engine.resume import ResumedRun, resume_run
 from convscope.errors import UserError
 
 
@@ -25,12 +25,12 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return folder
 
 
-def composed(*words: str) -> Train:
-    (config,) = check_jobs("train", [Job(words, "")], None, Train)
+def composed(*words: str) -> TrainConfig:
+    (config,) = check_jobs("train", [Job(words, "")], None, TrainConfig)
     return config
 
 
-def resumed(run: Path, *words: str) -> Resumed:
+def resumed(run: Path, *words: str) -> ResumedRun:
     told = (*words, f"resume={run}")
     found = resume_run(composed(*told), told)
     assert found is not None

@@ -34,7 +34,7 @@ def test_learning_curves_by_epoch() -> None:
 
 
 def test_the_epoch_that_is_kept_is_ringed_in_every_panel() -> None:
-    loss, accuracy = figures.learning_curves(rows(5), kept=3).axes
+    loss, accuracy = figures.learning_curves(rows(5), kept_epoch=3).axes
     for axis in (loss, accuracy):
         (ring,) = [line for line in axis.lines if line.get_marker() == "o" and line.get_markersize() == 9]
         assert (list(ring.get_xdata()), list(ring.get_ydata())) == ([3], [pytest.approx(1 / 3 + 0.1)])

@@ -69,14 +69,14 @@ def test_max_pool_of_any_matrix(convscope, tmp_path):
         (["run=nowhere"], "run=nowhere: no run lies there (no such folder)"),
         (["run=nowhere", "method=[]"], "method"),
         (["run=nowhere", "score=odds"], "score=odds: must be one of logit, probability, binary"),
-        (["run=nowhere", "images=x.png", "target=label"], "target=label: is known of the run's own test pictures only"),
+        (["run=nowhere", "images=x.png", "target=label"], "target=label: is known of the run's own test images only"),
         (["topic=max_pool", "run=nowhere"], "topic=max_pool: explains an example, without a run"),
         (["topic=max_pool", "max_pool.matrix=[[1,2],[3]]"], "max_pool.matrix: has rows of 1 and 2 numbers"),
         (["topic=max_pool", "max_pool.matrix=[]"], "max_pool.matrix"),
         (["topic=max_pool", "max_pool.kernel=6"], "kernel=6×6: the window does not fit into the 5×5 matrix"),
         (["topic=max_pool", "max_pool.derivatives=[[1]]"], "derivatives: are 1×1, and the output is 3×3"),
         (["topic=max_pool", "max_pool.padding=2"], "padding=2×2: must be at most half the kernel's 3×3"),
-        (["method=gradient", "picture=3"], "picture: no such key; did you mean pictures?"),
+        (["method=gradient", "image=3"], "image: no such key; did you mean images?"),
     ],
 )
 def test_a_mistake_is_named(convscope, words, message):

@@ -76,7 +76,7 @@ def test_a_convolution_by_function_with_weights_of_its_own_keeps_its_batch_norm(
 
 
 class Deciding(nn.Module):
-    """A network that takes another way for bright pictures."""
+    """A network that takes another way for bright images."""
 
     def __init__(self):
         super().__init__()
@@ -94,8 +94,8 @@ def test_a_network_that_takes_another_way_is_run_as_it_was_written():
     model, inputs = experienced(Deciding()).eval(), torch.randn(2, 3, 8, 8)
     dark, bright = inputs - 1, inputs + 1
     forward = FoldedForward(model, dark)
-    for pictures in (dark, bright, dark):
-        torch.testing.assert_close(forward(pictures), model(pictures), rtol=1e-4, atol=1e-5)
+    for images in (dark, bright, dark):
+        torch.testing.assert_close(forward(images), model(images), rtol=1e-4, atol=1e-5)
 
 
 def test_weights_may_change_between_questions():

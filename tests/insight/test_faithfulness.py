@@ -47,7 +47,7 @@ def test_a_right_map_falls_early_and_rises_early():
     assert early.shares.tolist() == pytest.approx([n / 16 for n in range(17)])
 
 
-def test_curves_begin_and_end_at_the_pictures():
+def test_curves_begin_and_end_at_the_images():
     model, inputs = small()
     maps = torch.rand(4, 16, 16)
     model.eval()
@@ -56,7 +56,7 @@ def test_curves_begin_and_end_at_the_pictures():
     torch.testing.assert_close(gone.probabilities[:, 0], probability)
     torch.testing.assert_close(back.probabilities[:, -1], probability)
     assert gone.probabilities.shape == (4, 21)
-    # the blurred picture keeps the mean and loses the detail
+    # the blurred image keeps the mean and loses the detail
     torch.testing.assert_close(
         deletion(model, inputs, maps, baseline="blur").probabilities[:, -1], back.probabilities[:, 0]
     )
@@ -89,7 +89,7 @@ def test_pointing_game_and_mass():
 
 def test_what_does_not_fit_together_is_refused():
     inputs, right, _ = right_and_wrong()
-    with pytest.raises(UserError, match=r"^maps: are \(2, 8, 8\), and the pictures \(2, 3, 16, 16\)"):
+    with pytest.raises(UserError, match=r"^maps: are \(2, 8, 8\), and the images \(2, 3, 16, 16\)"):
         deletion(LooksAt(), inputs, right[:, :8, :8], 1)
     with pytest.raises(UserError, match=r"^steps=0"):
         deletion(LooksAt(), inputs, right, 1, steps=0)

@@ -44,23 +44,23 @@ def test_layers_along_the_depth_are_the_last_of_each_resolution():
     assert layers_along_depth(plain, inputs[..., :16, :16], 50) == list("012345")
 
 
-def test_strongest_patches_are_the_maxima_over_all_pictures():
+def test_strongest_patches_are_the_maxima_over_all_images():
     torch.manual_seed(0)
     model, _ = small()
-    pictures = torch.randn(10, 3, 16, 16)
-    found = strongest_patches(model, pictures.split(4), "conv2", units=[1, 6], most=3)
-    answers = feature_maps(model, pictures, ["conv2"])["conv2"]
+    images = torch.randn(10, 3, 16, 16)
+    found = strongest_patches(model, images.split(4), "conv2", units=[1, 6], per_unit=3)
+    answers = feature_maps(model, images, ["conv2"])["conv2"]
     for row, unit in enumerate((1, 6)):
         best, where = answers[:, unit].flatten(1).max(dim=1)
         order = best.argsort(descending=True)[:3]
         torch.testing.assert_close(found.activations[row], best[order], rtol=1e-4, atol=1e-5)
-        assert found.pictures[row].tolist() == order.tolist()
+        assert found.images[row].tolist() == order.tolist()
         assert (found.places[row, :, 0] * 8 + found.places[row, :, 1]).tolist() == where[order].tolist()
-    assert strongest_patches(model, [pictures], units=5).layer == "pool"
-    assert strongest_patches(model, [pictures], "conv2", units=5).units.shape == (5,)
+    assert strongest_patches(model, [images], units=5).layer == "pool"
+    assert strongest_patches(model, [images], "conv2", units=5).units.shape == (5,)
     with pytest.raises(UserError, match=r"^units=\[8\]: layer conv2 has units 0 to 7$"):
-        strongest_patches(model, [pictures], "conv2", units=[8])
-    with pytest.raises(UserError, match=r"^pictures: there are none$"):
+        strongest_patches(model, [images], "conv2", units=[8])
+    with pytest.raises(UserError, match=r"^images: there are none$"):
         strongest_patches(model, [])
 
 
@@ -91,7 +91,7 @@ class Sees:
     padding: tuple
 
 
-def test_a_patch_is_cut_at_the_borders_of_the_picture():
+def test_a_patch_is_cut_at_the_borders_of_the_image():
     field = Sees((7, 7), (2, 2), (3, 3))
     assert patch(field, (0, 5), (20, 16)) == (slice(0, 4), slice(7, 14))
     assert patch(field, (9, 7), (20, 16)) == (slice(15, 20), slice(11, 16))

@@ -60,7 +60,7 @@ def network(kind: type[nn.Module] = Viewed) -> nn.Module:
     return experienced(kind())
 
 
-def pictures(layout: torch.memory_format = torch.contiguous_format) -> torch.Tensor:
+def images(layout: torch.memory_format = torch.contiguous_format) -> torch.Tensor:
     generator = torch.Generator().manual_seed(1)
     return torch.randn(3, 3, 12, 12, generator=generator).contiguous(memory_format=layout)
 
@@ -69,7 +69,7 @@ def pictures(layout: torch.memory_format = torch.contiguous_format) -> torch.Ten
 @pytest.mark.parametrize("kind", [Viewed, JoinedAlone, Asserting])
 @pytest.mark.parametrize("method", saliency.METHODS)
 def test_every_method_gives_the_maps_of_the_same_network_that_flattens(method, kind, layout):
-    viewed, inputs = network(kind), pictures(layout)
+    viewed, inputs = network(kind), images(layout)
     found = saliency.METHODS[method](viewed, inputs, 1)
     torch.testing.assert_close(found, saliency.METHODS[method](viewed, inputs, 1, fold=False), atol=1e-5, rtol=1e-3)
     if kind is Viewed:
@@ -78,13 +78,13 @@ def test_every_method_gives_the_maps_of_the_same_network_that_flattens(method, k
 
 
 def test_captums_methods_work_too():
-    maps = saliency.find_method("captum:Saliency")(network(), pictures(LAST), 1)
-    torch.testing.assert_close(maps, saliency.gradient(network(), pictures(), 1), atol=1e-5, rtol=1e-3)
+    maps = saliency.find_method("captum:Saliency")(network(), images(LAST), 1)
+    torch.testing.assert_close(maps, saliency.gradient(network(), images(), 1), atol=1e-5, rtol=1e-3)
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, LAST], ids=["contiguous", "channels last"])
 def test_everything_else_works_too(layout):
-    viewed, inputs = network(), pictures(layout)
+    viewed, inputs = network(), images(layout)
     maps = saliency.gradient(viewed, inputs)
     describe_parameters(viewed, tuple(inputs.shape))
     assert measure_effective_field(viewed, inputs, "conv").area > 0
@@ -98,10 +98,10 @@ def test_everything_else_works_too(layout):
 def test_folded_weights_lie_as_the_network_takes_them():
     """It is the weights, too, that make the output of a convolution channels last."""
     for kind, expected in ((Viewed, False), (Asserting, False), (Flattened, True)):
-        forward = FoldedForward(network(kind).eval(), pictures())
+        forward = FoldedForward(network(kind).eval(), images())
         weight, _ = forward._folded[0]
         assert (forward.channels_last, weight.is_contiguous(memory_format=LAST)) == (expected, expected)
-    assert not FoldedForward(network(Flattened).eval(), pictures(), channels_last=False).channels_last
+    assert not FoldedForward(network(Flattened).eval(), images(), channels_last=False).channels_last
 
 
 def test_a_training_lays_weights_channels_last_only_where_the_network_runs_so():
@@ -111,7 +111,7 @@ def test_a_training_lays_weights_channels_last_only_where_the_network_runs_so():
     assert reason.startswith("view size is not compatible with input tensor's size and stride")
     assert viewed.conv.weight.is_contiguous()
     assert viewed.training
-    viewed(pictures()).sum().backward()
+    viewed(images()).sum().backward()
     asserting = network(Asserting)
     assert lay_channels_last(asserting, (3, 12, 12)) == "AssertionError"
     assert asserting.conv.weight.is_contiguous()

@@ -13,7 +13,7 @@ from convscope.errors import UserError
 from convscope.insight import describe_parameters, faithfulness, filters, measure_effective_field, saliency
 from convscope.insight.conv_bn_fusion import FoldedForward
 from convscope.insight.frozen_network import frozen
-from convscope.insight.network_copy import copied
+from convscope.insight.network_copy import copy_network
 from convscope.insight.network_state import preserved
 from convscope.insight.parameters import multiply_adds
 from convscope.insight.receptive_field import receptive_fields
@@ -156,10 +156,10 @@ def test_a_copy_is_made_of_a_network_that_keeps_its_features():
     network = LastFeatures()
     network(torch.randn(SHAPE))
     assert network.features.grad_fn is not None
-    other = copied(network)
+    other = copy_network(network)
     assert other.features.grad_fn is None
     assert torch.equal(other.features, network.features)
     assert all(torch.equal(a, b) and a is not b for a, b in zip(network.parameters(), other.parameters(), strict=True))
     with torch.inference_mode():
         network.eval()(torch.randn(SHAPE))
-        assert not copied(network).features.is_inference()
+        assert not copy_network(network).features.is_inference()

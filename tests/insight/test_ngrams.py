@@ -26,7 +26,7 @@ def network():
 @pytest.mark.parametrize(("layer", "window"), [("convolutions.0", 2), ("convolutions.1", 3)])
 def test_they_are_those_of_an_exhaustive_search(network, layer, window):
     tokens = texts()
-    found = strongest_ngrams(network, layer, zip(tokens.split(7), torch.arange(40).split(7), strict=True), most=4)
+    found = strongest_ngrams(network, layer, zip(tokens.split(7), torch.arange(40).split(7), strict=True), per_filter=4)
     convolution = network.get_submodule(layer)
     everywhere: list[dict[tuple[int, ...], float]] = [{} for _ in range(3)]
     for row in tokens.tolist():

@@ -22,7 +22,7 @@ def own(network):
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def test_sixteen_filters_on_a_picture_in_colour():
+def test_sixteen_filters_on_a_image_in_colour():
     layer = described(nn.Conv2d(3, 16, 3))[""]
     assert (layer.parameters, layer.formula) == (448, "16 × (3×3×3) + 16 = 448")
 
@@ -213,7 +213,7 @@ print(describe_parameters(network, (1, 3, 224, 224)).parameters, peak() - before
 @pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="only Linux tells the peak of a process's memory")
 @pytest.mark.slow
 def test_describing_takes_no_memory_for_weights_or_activations():
-    """VGG-16 on a picture: 528 MiB of weights, 100 MiB of activations, neither of which is made."""
+    """VGG-16 on an image: 528 MiB of weights, 100 MiB of activations, neither of which is made."""
     done = subprocess.run([sys.executable, "-c", VGG], capture_output=True, text=True, check=True)
     parameters, kib = map(int, done.stdout.split())
     assert parameters == 138_357_544

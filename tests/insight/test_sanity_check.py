@@ -20,8 +20,8 @@ def test_maps_change_with_the_network_and_an_edge_detector_does_not():
     assert float(found[-1].similarity.mean()) < 0.5
     assert found[-1].similarity.shape == (4,)
 
-    def edges(network, pictures, classes):
-        return pictures.diff(dim=2).abs().amax(dim=1)
+    def edges(network, images, classes):
+        return images.diff(dim=2).abs().amax(dim=1)
 
     assert all(float(step.similarity.min()) > 0.999 for step in cascading_randomisation(model, inputs, 0, edges))
 

@@ -73,7 +73,7 @@ class Windows(Net):
 
 
 class FoldedGroups(Net):
-    """Whole maps of some of the channels, as of the heads of multiscale attention: more than there are pictures."""
+    """Whole maps of some of the channels, as of the heads of multiscale attention: more than there are images."""
 
     def middle(self, x):
         n, c, h, w = x.shape
@@ -105,7 +105,7 @@ SHAPES = {
 }  # fmt: skip
 
 
-def pictures(kind: type[Net]) -> torch.Tensor:
+def images(kind: type[Net]) -> torch.Tensor:
     return torch.randn(2, 3, 16 if kind is SquareChannelsAtTheEnd else 12, 16)
 
 
@@ -113,19 +113,19 @@ def pictures(kind: type[Net]) -> torch.Tensor:
 @pytest.mark.parametrize("kind", SHAPES, ids=lambda kind: kind.__name__)
 def test_what_is_no_map_along_both_axes_is_refused_in_a_line(kind, method):
     with pytest.raises(UserError) as refused:
-        saliency.METHODS[method](kind(), pictures(kind), 1)
+        saliency.METHODS[method](kind(), images(kind), 1)
     assert str(refused.value) == (
         f"the network's last map, of layer, is {SHAPES[kind]}, and not (N, C, H, W) along both axes of the image; "
         f"name another with layer=, of: stem; {OTHER}"
     )
     with pytest.raises(UserError) as refused:
-        saliency.METHODS[method](kind(), pictures(kind), 1, layer="layer")
+        saliency.METHODS[method](kind(), images(kind), 1, layer="layer")
     assert str(refused.value) == (
         f"layer=layer: puts out {SHAPES[kind]}, which is no feature map (N, C, H, W) along both axes of the image; "
         f"these layers do: stem; {OTHER}"
     )
-    maps = saliency.METHODS[method](kind(), pictures(kind), 1, layer="stem")  # it is one, and was named
-    assert maps.shape == (2, *pictures(kind).shape[2:])
+    maps = saliency.METHODS[method](kind(), images(kind), 1, layer="stem")  # it is one, and was named
+    assert maps.shape == (2, *images(kind).shape[2:])
 
 
 class Lost(Net):
@@ -160,13 +160,13 @@ class LostBeside(LostInTheChannels):
 def test_a_map_whose_axes_are_not_known_is_called_that(kind, channels):
     unknown = "and it is not known which of its dimensions run along the rows and columns of the image"
     with pytest.raises(UserError) as refused:
-        find_spatial_layer(kind(), pictures(kind), None)
+        find_spatial_layer(kind(), images(kind), None)
     assert str(refused.value) == (
         f"the network's last map, of layer, is (N, {channels}, 6, 8), {unknown}; name another with layer=, of: stem; "
         f"{OTHER}"
     )
     with pytest.raises(UserError) as refused:
-        find_spatial_layer(kind(), pictures(kind), "layer")
+        find_spatial_layer(kind(), images(kind), "layer")
     assert str(refused.value) == (
         f"layer=layer: puts out (N, {channels}, 6, 8), {unknown}; these layers put out a feature map (N, C, H, W) "
         f"along both axes of the image: stem; {OTHER}"
@@ -210,7 +210,7 @@ class Stride(Net):
      (Rows, (16, 1), "layer"), (Columns, (1, 16), "layer")],
 )  # fmt: skip
 def test_one_place_along_an_axis_may_be_a_map_of_both(kind, size, last):
-    """Where windows came down to it, or the picture itself has one; of one place in all, it is that before it."""
+    """Where windows came down to it, or the image itself has one; of one place in all, it is that before it."""
     network = kind()
     if 1 in size:
         network.stem = nn.Conv2d(3, 8, 1)

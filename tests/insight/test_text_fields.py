@@ -23,5 +23,5 @@ def test_fields_in_tokens(name, options, tokens):
     architecture = find_text_architecture(name, **options)
     with weightless():
         network = architecture.build(2, 100)
-    shape = (1, max(80, architecture.preprocessing().least))
+    shape = (1, max(80, architecture.preprocessing().min_length))
     assert network_field(receptive_fields(network, shape)).field.size == (tokens,)

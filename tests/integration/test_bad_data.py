@@ -41,7 +41,7 @@ def test_a_class_in_val_that_train_lacks(refusal, tmp_path):
     assert "stranger" in refusal(tmp_path / "data")
 
 
-def test_a_file_that_is_no_picture_is_named_or_skipped_and_counted(refusal, convscope, tmp_path):
+def test_a_file_that_is_no_image_is_named_or_skipped_and_counted(refusal, convscope, tmp_path):
     root = draw(tmp_path / "data", {"a": 20, "b": 20})
     (root / "a" / "broken.jpg").write_text("hello")
     told = refusal(root)

@@ -16,7 +16,7 @@ from PIL import Image
 from convscope.reports.page import write_report
 from convscope.reports.sweep import write_sweep_report
 from convscope.runs.run_folder import RunFolder
-from convscope.tracking.csv_logger import MetricsFile
+from convscope.tracking.csv_logger import MetricsCSVLogger
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [
@@ -84,14 +84,14 @@ def make_run(path: Path, overrides: list[str], accuracy: float) -> RunFolder:
     """A folder with something for every section of the page."""
     folder = RunFolder(path).create()
     folder.write_config("# convscope train\nmodel:\n  name: resnet\n")
-    metrics = MetricsFile(folder.metrics_file)
+    metrics = MetricsCSVLogger(folder.metrics_file)
     for epoch in range(4):
         for split in ("train", "validation"):
             values = {f"{split}/loss": 1 / (epoch + 1), f"{split}/accuracy": accuracy - 0.1 / (epoch + 1)}
             metrics.log_metrics({**values, "epoch": epoch, "stage": float(epoch > 1)}, 5 * epoch)
     metrics.flush()
     answers = [("hot_dog", "hot_dog"), ("hot_dog", "$$not$$"), ("$$not$$", "$$not$$"), ("$$not$$", "$$not$$")]
-    folder.write_table("predictions", ["picture", "label", "prediction"], [(i, *row) for i, row in enumerate(answers)])
+    folder.write_table("predictions", ["image", "label", "prediction"], [(i, *row) for i, row in enumerate(answers)])
     layers = [("stem", "stem", 30), ("body.0", "body", 1200), ("body.1", "body", 4), ("head", "head", 200)]
     folder.write_table("parameters", ["path", "block", "parameters"], layers)
     fields = [("stem", 3, 2.5), ("body.0", 7, 4.5), ("body.1", 15, 8.0)]
@@ -208,11 +208,11 @@ def address(trained: Any) -> Iterator[str]:
 
     import uvicorn
 
-    from convscope.serving.answers import PictureAnswers
+    from convscope.serving.answers import ImageAnswers
     from convscope.serving.app import build_app
 
     listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(build_app(PictureAnswers(trained)), log_level="error"))
+    server = uvicorn.Server(uvicorn.Config(build_app(ImageAnswers(trained)), log_level="error"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     deadline = time.monotonic() + 300
@@ -240,7 +240,7 @@ def test_the_app_classifies_a_dropped_photo(opened: Any, address: str, tmp_path:
     page.goto(address)
     page.wait_for_selector("body[data-ready=true]")
     assert page.locator("#title").inner_text() == "lecture cnn on hotdog"
-    assert "right on 98.5 % of its test pictures" in page.locator("#about").inner_text()
+    assert "right on 98.5 % of its test images" in page.locator("#about").inner_text()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
     content = io.BytesIO()
@@ -266,6 +266,6 @@ def test_the_app_classifies_a_dropped_photo(opened: Any, address: str, tmp_path:
 
     page.evaluate(DROP, [base64.b64encode(b"<svg/>").decode(), "a.svg", "image/svg+xml"])
     page.wait_for_selector("#error:not([hidden])")
-    assert "not a picture of a known kind" in page.locator("#error").inner_text()
+    assert "not an image of a known kind" in page.locator("#error").inner_text()
     page.evaluate(DROP, [photo, "photo.jpg", "image/jpeg"])
     page.wait_for_selector("#error", state="hidden")

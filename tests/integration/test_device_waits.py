@@ -25,7 +25,16 @@ STAGES = (
 @pytest.mark.parametrize(
     ("words", "batches"),
     [
-        ((*DIGITS, "transfer.epochs=2", "trainer.gradient_clip=1.0", "trainer.accumulate=2", "task.mixup=0.2"), 2 * 20),
+        (
+            (
+                *DIGITS,
+                "transfer.epochs=2",
+                "trainer.gradient_clip=1.0",
+                "trainer.accumulate_grad_batches=2",
+                "task.mixup=0.2",
+            ),
+            2 * 20,
+        ),
         (
             (
                 *DIGITS,

@@ -1,4 +1,4 @@
-"""Scoring a finished run: on its own test split, on pictures it has never seen, and what is refused."""
+"""Scoring a finished run: on its own test split, on images it has never seen, and what is refused."""
 
 import csv
 import json
@@ -46,7 +46,7 @@ def test_a_folder_never_seen_is_scored_as_a_whole_and_classes_are_matched_by_nam
     ended = convscope("evaluate", f"run={run}", "data=image_folder", f"data.root={root}")
     assert ended.status == 0, ended.err
     evaluation, predictions = printed_paths(ended.out)
-    assert evaluation["data"]["pictures"] == 7
+    assert evaluation["data"]["images"] == 7
     assert {row["label"] for row in predictions} == {"light"}
     assert Path(ended.out.splitlines()[-1].split(maxsplit=1)[1]).is_relative_to(run)
 

@@ -1,4 +1,4 @@
-"""Explaining a finished run: on files, on its own test pictures, and what is refused."""
+"""Explaining a finished run: on files, on its own test images, and what is refused."""
 
 import json
 from pathlib import Path
@@ -30,25 +30,25 @@ def written(out: str) -> Path:
     return Path(next(line.split(maxsplit=1)[1] for line in out.splitlines() if line.startswith("figures ")))
 
 
-def test_without_pictures_those_it_got_most_wrong_and_most_right(convscope, trained):
-    ended = convscope("explain", f"run={trained}", "method=gradient,grad_cam,smoothgrad", "pictures=2")
+def test_without_images_those_it_got_most_wrong_and_most_right(convscope, trained):
+    ended = convscope("explain", f"run={trained}", "method=gradient,grad_cam,smoothgrad", "max_images=2")
     assert ended.status == 0, ended.err
     folder = written(ended.out)
     assert folder.parent == trained / "explanations"
     told = json.loads((folder / "explanation.json").read_text())
     arrays = np.load(folder / "maps.npz")
-    count = len(told["pictures"])
+    count = len(told["images"])
     assert 2 <= count <= 4
     assert told["methods"] == METHODS
     for method in METHODS:
         assert arrays[method].shape == (count, 32, 32)
         assert arrays[method].min() >= 0
-    assert arrays["pictures"].dtype == np.uint8
-    for entry in told["pictures"]:
+    assert arrays["images"].dtype == np.uint8
+    for entry in told["images"]:
         with Image.open(folder / entry["figure"]) as figure:
-            assert figure.width > 7 * 240  # the picture, and a map and an overlay for each method
-    assert all(entry["class"] == entry["predicted"] for entry in told["pictures"])
-    wrong = [entry["label"] != entry["predicted"] for entry in told["pictures"]]
+            assert figure.width > 7 * 240  # the image, and a map and an overlay for each method
+    assert all(entry["class"] == entry["predicted"] for entry in told["images"])
+    wrong = [entry["label"] != entry["predicted"] for entry in told["images"]]
     assert wrong == sorted(wrong, reverse=True)
 
 
@@ -64,13 +64,13 @@ def test_maps_are_those_of_the_function_with_the_runs_weights(convscope, trained
     folder = written(ended.out)
     arrays = np.load(folder / "maps.npz")
     network = load_trained_run(trained)
-    from convscope.inference.explained_images import normalised
+    from convscope.inference.explained_images import normalise_images
 
-    inputs = normalised(list(arrays["pictures"]), network.preprocessing)
+    inputs = normalise_images(list(arrays["images"]), network.preprocessing)
     expected = saliency.gradient(network.network, inputs, 1)
     torch.testing.assert_close(torch.from_numpy(arrays["gradient"]), expected)
     assert arrays["targets"].tolist() == [1, 1, 1]
-    names = [entry["picture"] for entry in json.loads((folder / "explanation.json").read_text())["pictures"]]
+    names = [entry["image"] for entry in json.loads((folder / "explanation.json").read_text())["images"]]
     assert names == ["any/0.png", "any/1.png", "any/2.png"]
 
 
@@ -95,31 +95,31 @@ def test_one_file_another_folder_and_a_class_by_its_number(convscope, trained, t
 
 
 def test_integrated_gradients_come_with_how_far_they_are_from_complete(convscope, trained, tmp_path):
-    from convscope.inference.explained_images import normalised
+    from convscope.inference.explained_images import normalise_images
     from convscope.insight import saliency
     from convscope.modalities.images.trained import load_trained_run
 
-    ended = convscope("explain", f"run={trained}", "method=integrated_gradients", "pictures=1", "target=0")
+    ended = convscope("explain", f"run={trained}", "method=integrated_gradients", "max_images=1", "target=0")
     assert ended.status == 0, ended.err
     folder = written(ended.out)
     network, told = load_trained_run(trained), json.loads((folder / "explanation.json").read_text())
-    inputs = normalised(list(np.load(folder / "maps.npz")["pictures"]), network.preprocessing)
+    inputs = normalise_images(list(np.load(folder / "maps.npz")["images"]), network.preprocessing)
     expected = saliency.complete_integrated_gradients(network.network, inputs, 0).error
-    errors = [entry["integrated_gradients_error"] for entry in told["pictures"]]
+    errors = [entry["integrated_gradients_error"] for entry in told["images"]]
     assert errors == pytest.approx(expected.tolist(), rel=0.05, abs=1e-5)
     assert "integrated_gradients: the maps add up to the change of the score but for " in ended.out
 
 
-def test_pictures_that_cannot_be_had_are_named(convscope, trained, tmp_path, monkeypatch):
+def test_images_that_cannot_be_had_are_named(convscope, trained, tmp_path, monkeypatch):
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty/notes.txt").touch()
-    (tmp_path / "bad.png").write_bytes(b"not a picture")
+    (tmp_path / "bad.png").write_bytes(b"not an image")
     Image.new("L", (150, 100)).save(tmp_path / "large.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10_000)
     for image, message in (
         ("nothing.png", "there is no such file or folder"),
-        ("empty", "there is no picture in this folder (jpg, png,"),
-        ("bad.png", "bad.png: not a picture, or of an unknown format"),
+        ("empty", "there is no image in this folder (jpg, png,"),
+        ("bad.png", "bad.png: not an image, or of an unknown format"),
         ("large.png", "large.png: 150 × 100 pixels, more than the limit of 10000"),
     ):
         ended = convscope("explain", f"run={trained}", f"images={tmp_path / image}")

@@ -12,7 +12,7 @@ def test_a_training_leaves_maps_filters_and_the_table_of_faithfulness(convscope,
     ended = convscope(
         "train", "model=lecture_cnn", *QUIET, "data=hotdog", "data.source=generated", "data.generated.train=32",
         "data.generated.validation=12", "data.generated.test=24", "data.generated.size=32", "folder=run",
-        "callbacks.saliency.every_epochs=1", "callbacks.looks.faithfulness=3", "callbacks.looks.searched=8",
+        "callbacks.saliency.every_epochs=1", "callbacks.analysis.faithfulness=3", "callbacks.analysis.searched=8",
     )  # fmt: skip
     assert ended.status == 0, ended.err
     media = {path.relative_to(tmp_path / "run/media").as_posix() for path in (tmp_path / "run/media").rglob("*.png")}
@@ -24,7 +24,7 @@ def test_a_training_leaves_maps_filters_and_the_table_of_faithfulness(convscope,
         rows = list(csv.DictReader(file))
     assert [row["method"] for row in rows] == ["gradient", "grad_cam"]
     for row in rows:
-        assert row["pictures"] == row["pictures_with_mask"] == "3"
+        assert row["images"] == row["images_with_mask"] == "3"
         assert 0 < float(row["deletion"]) < 1
         assert 0 <= float(row["pointing_game"]) <= 1
         assert 0 < float(row["area"]) < 1

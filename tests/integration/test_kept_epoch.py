@@ -7,7 +7,7 @@ import re
 import pytest
 import torch
 
-from convscope.callbacks.periodic_callback import AtMoments
+from convscope.callbacks.periodic_callback import PeriodicCallback
 
 STAGES = (
     "transfer.stages=[{name: head, train: [head], epochs: 3, lr: 0.003},"
@@ -35,7 +35,7 @@ def adds_up(summary):
     stages = summary["transfer"]["stages"]
     assert sum(parts.values()) == pytest.approx(summary["seconds"]["total"], rel=1e-12)
     assert sum(stage["seconds"] for stage in stages) == pytest.approx(parts["training"], rel=1e-12)
-    assert sum(stage["seconds_filling"] for stage in stages) <= parts["filling"]
+    assert sum(stage["seconds_extracting_features"] for stage in stages) <= parts["extracting_features"]
     assert sum(stage["seconds_insight"] for stage in stages) <= parts.get("insight", 0.0)
 
 
@@ -96,22 +96,22 @@ def test_the_best_epoch_of_a_stage_that_ends_early(convscope, tmp_path):
 @pytest.mark.parametrize(
     "told",
     [TOLD[:4], TEXTS],
-    ids=["pictures", "texts"],
+    ids=["images", "texts"],
 )
 def test_the_last_maps_are_those_of_the_kept_weights(convscope, tmp_path, monkeypatch, told):
     looked = []
-    look = AtMoments._look
+    look = PeriodicCallback._look
 
     def noted(self, step, moment):
         looked.append((moment, {name: value.clone() for name, value in self.network.state_dict().items()}))
         look(self, step, moment)
 
-    monkeypatch.setattr(AtMoments, "_look", noted)
+    monkeypatch.setattr(PeriodicCallback, "_look", noted)
     # rates that ruin what the first stage has reached
     head, ruin = "{name: head, train: [head], epochs: 2, lr: 0.003}", "{name: all, train: [all], epochs: 1, lr: 20}"
     stages = f"transfer.stages=[{head},{ruin}]"
     best_by = ("callbacks.checkpoint.monitor=validation/loss", "callbacks.checkpoint.mode=min")
-    shown = "callbacks.saliency.pictures=2"
+    shown = "callbacks.saliency.images=2"
     ended = convscope("train", *told, "transfer=scratch", stages, *best_by, shown, "folder=run")
     assert ended.status == 0, ended.err
     kept = summary_of(tmp_path / "run")["best_epoch"]

@@ -11,7 +11,7 @@ from convscope.models.images.lecture_cnn import LectureCNN
 QUIET = [word for word in SMALL if not word.startswith(("callbacks=", "model="))]
 DATA = (
     "model=lecture_cnn", *QUIET, "data=hotdog", "data.source=generated", "data.generated.train=16",
-    "data.generated.validation=8", "data.generated.test=8", "data.generated.size=32", "callbacks.looks.searched=8",
+    "data.generated.validation=8", "data.generated.test=8", "data.generated.size=32", "callbacks.analysis.searched=8",
 )  # fmt: skip
 REASON = "view size is not compatible with input tensor's size and stride"
 WARNING = f"lecture_cnn does not run with feature maps channels last ({REASON}): they are contiguous"
@@ -36,8 +36,8 @@ def test_a_training_and_all_that_looks_into_it_go_on_contiguously_and_say_so(con
     assert ended.out.count(WARNING) == 1
     assert summary["warnings"] == [WARNING]
     assert summary["environment"]["channels_last"] is False
-    for picture in ("saliency/maps", "mistakes/worst_maps", "filters/strongest_patches"):
-        assert (tmp_path / f"run/media/{picture}.png").is_file()
+    for image in ("saliency/maps", "mistakes/worst_maps", "filters/strongest_patches"):
+        assert (tmp_path / f"run/media/{image}.png").is_file()
     scored = convscope("evaluate", "run=run", "data=hotdog", "data.source=generated", "data.generated.size=32",
                        "data.generated.train=16", "data.generated.validation=8", "data.generated.test=8")  # fmt: skip
     assert scored.status == 0, scored.err

@@ -130,11 +130,11 @@ def interrupted(tmp_path):
     def make(uri: str) -> Path:
         from convscope.composition.compose import check_jobs
         from convscope.composition.jobs import Job
-        from convscope.config.train import Train
+        from convscope.config.train import TrainConfig
         from convscope.masking import mask
 
         words = (*SMALL, "logger=[csv,mlflow]", f"logger.mlflow.uri={uri}")
-        (config,) = check_jobs("train", [Job(words, "")], None, Train)
+        (config,) = check_jobs("train", [Job(words, "")], None, TrainConfig)
         folder = tmp_path / "run"
         folder.mkdir()
         (folder / "config.yaml").write_text(f"# convscope train\n{yaml.safe_dump(mask(config.model_dump()))}")
@@ -146,7 +146,7 @@ def interrupted(tmp_path):
 def test_a_resumed_run_takes_its_secret_again(interrupted, monkeypatch):
     from convscope.composition.compose import check_jobs
     from convscope.composition.jobs import Job
-    from convscope.config.train import Train
+    from convscope.config.train import TrainConfig
     from convscope.engine.resume import resume_run
     from convscope.errors import UserError
 
@@ -157,7 +157,7 @@ def test_a_resumed_run_takes_its_secret_again(interrupted, monkeypatch):
     assert SECRET not in (folder / "config.yaml").read_text()
 
     def uri_after(*words: str) -> str | None:
-        (now,) = check_jobs("train", [Job((*words, f"resume={folder}"), "")], None, Train)
+        (now,) = check_jobs("train", [Job((*words, f"resume={folder}"), "")], None, TrainConfig)
         resumed = resume_run(now, [*words, f"resume={folder}"])
         assert resumed is not None
         assert resumed.config.logger.mlflow is not None

@@ -28,7 +28,8 @@ QUICK = (
     "trainer.accelerator=cpu", "transfer.optimizer=sgd", f"transfer.epochs={EPOCHS}", "quiet=true",
 )  # fmt: skip
 JOBS = (
-    "launcher=slurm", "launcher.cpus=1", "launcher.memory_gb=1", "launcher.minutes=30", "launcher.notice_seconds=10",
+    "launcher=slurm", "launcher.cpus=1", "launcher.memory_gb=1", "launcher.timeout_min=30",
+    "launcher.signal_delay_s=10",
 )  # fmt: skip
 SCRIPT = ROOT / "docs/train.sbatch"
 LONG = 1500.0  # seconds, on a machine that is busy with other things

@@ -51,7 +51,7 @@ def test_a_run_in_stages_tells_of_each(convscope, tmp_path):
     assert stages[2]["why_not_cached"] == "everything is trained"
     steps = [int(row["step"]) for row in rows_of(tmp_path / "run")]
     assert steps == sorted(steps)
-    assert steps[-1] == 5 * 20  # batches of 64 in five epochs of 1,257 pictures
+    assert steps[-1] == 5 * 20  # batches of 64 in five epochs of 1,257 images
     epochs = [float(row["epoch"]) for row in rows_of(tmp_path / "run") if row["train/loss"]]
     assert epochs == [1, 2, 3, 4, 5]
     assert column(tmp_path / "run", "stage") == [0, 1, 2]
@@ -76,12 +76,12 @@ def test_a_cached_stage_learns_what_an_uncached_one_does(convscope, tmp_path, mo
 
 
 @SLOW
-def test_views_of_augmented_pictures_are_kept(convscope, tmp_path):
+def test_views_of_augmented_images_are_kept(convscope, tmp_path):
     told = (*QUICK, "transfer=head", "transfer.weights=any", "transfer.augmentation=light", "transfer.epochs=2")
     assert convscope("train", *told, "transfer.views=2", "folder=two").status == 0
     assert json.loads((tmp_path / "two/summary.json").read_text())["transfer"]["stages"][0]["cached"]
     ended = convscope("train", *told, "transfer.views=0", "folder=none")
-    assert "not cached: every picture is augmented anew (views: 0)" in " ".join(ended.out.split())
+    assert "not cached: every image is augmented anew (views: 0)" in " ".join(ended.out.split())
 
 
 class KilledError(Exception):
@@ -267,6 +267,6 @@ def test_the_cache_is_listed_and_cleared(convscope, tmp_path, monkeypatch):
     ended = convscope("cache", "clear=features")
     assert "removed 3 entries" in ended.out
     assert not [path for path in (tmp_path / "cache/features").iterdir() if path.is_dir()]
-    assert convscope("cache", "clear=pictures").status == 2
+    assert convscope("cache", "clear=photos").status == 2
     shutil.rmtree(tmp_path / "cache")
     assert "is empty" in convscope("cache").out

@@ -22,7 +22,7 @@ STAGES = (
     "transfer.stages=[{name: head, train: [head, f6], epochs: 1, lr: 0.003},"
     "{name: all, train: [all], epochs: 2, lr: 0.001}]",
 )
-AVERAGED = ("task.ema=0.9", "trainer.accumulate=3")
+AVERAGED = ("task.ema=0.9", "trainer.accumulate_grad_batches=3")
 
 
 def weights(run, name: str = "last") -> dict[str, torch.Tensor]:
@@ -90,7 +90,7 @@ def test_a_signal_costs_no_step(convscope, tmp_path, monkeypatch, uninterrupted,
     }  # fmt: skip
     assert not (run / "summary.json").exists()
     last = torch.load(run / "checkpoints/last.ckpt", weights_only=True)
-    batches = 3 if "trainer.accumulate=3" in options else 1
+    batches = 3 if "trainer.accumulate_grad_batches=3" in options else 1
     if steps == 7:  # the step that was under way is done, and kept
         assert last["global_step"] == -(-steps // batches)
     ended = convscope("train", "resume=run")

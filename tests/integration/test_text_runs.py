@@ -46,8 +46,8 @@ def test_a_text_run_leaves_a_complete_folder_and_can_be_evaluated_and_explained(
     assert any("longer than 256 tokens" in warning for warning in summary["warnings"])
     for name in ("tokenizer.json", "trained_on.npy", "report.html", "media/confusion_matrix.png", "tables/ngrams.csv"):
         assert (run / name).is_file(), name
-    assert (run / "media/mistakes/surest.png").is_file()
-    assert "<span" in (run / "media/mistakes/surest.html").read_text(encoding="utf-8")
+    assert (run / "media/mistakes/most_confident.png").is_file()
+    assert "<span" in (run / "media/mistakes/most_confident.html").read_text(encoding="utf-8")
     torch.load(run / "checkpoints/best.ckpt", weights_only=True)
 
     ended = convscope("evaluate", f"run={run}")
@@ -86,7 +86,7 @@ def test_a_run_on_generated_sentences_scores_its_maps_and_shows_them_after_each_
     ended = convscope(
         "train", *SMALL[:3], "data=movie_reviews", "data.source=generated", "data.generated.train=120",
         "data.generated.validation=20", "data.generated.test=30", "transfer.epochs=2", "logger=csv",
-        "callbacks.saliency.every_epochs=1", "callbacks.saliency.pictures=2", "folder=run",
+        "callbacks.saliency.every_epochs=1", "callbacks.saliency.images=2", "folder=run",
     )  # fmt: skip
     assert ended.status == 0, ended.err
     run = tmp_path / "run"
@@ -110,7 +110,7 @@ def test_a_run_on_generated_sentences_scores_its_maps_and_shows_them_after_each_
     assert (ended.status, "callbacks.saliency.methods=grad_cam: no such method for texts" in ended.err) == (2, True)
 
 
-def test_pictures_and_texts_are_not_mixed(convscope):
+def test_images_and_texts_are_not_mixed(convscope):
     ended = convscope("train", "model=lenet5", "data=movie_reviews", "data.source=generated")
     assert (ended.status, "choose a model for texts: text_cnn, " in ended.err) == (2, True)
     ended = convscope("train", "model=text_cnn", "data=digits")
@@ -118,7 +118,7 @@ def test_pictures_and_texts_are_not_mixed(convscope):
     ended = convscope("train", "model=char_cnn", "data=movie_reviews", "data.tokens.level=word")
     assert (ended.status, "reads characters of its own alphabet" in ended.err) == (2, True)
     ended = convscope("train", "model=text_cnn", "data=movie_reviews", "task.mixup=0.2")
-    assert (ended.status, "mix pictures" in ended.err) == (2, True)
+    assert (ended.status, "mix images" in ended.err) == (2, True)
 
 
 def test_train_and_test_tables_that_share_sentences_are_refused(convscope, tmp_path):

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 WORDS = (
     "model=lecture_cnn", "data=hotdog", "data.source=generated", "data.generated.train=32",
     "data.generated.validation=12", "data.generated.test=24", "data.generated.size=32", "data.augmentation=none",
-    "transfer=scratch", "callbacks.saliency.every_epochs=1", "callbacks.looks.searched=8", "trainer=cpu",
+    "transfer=scratch", "callbacks.saliency.every_epochs=1", "callbacks.analysis.searched=8", "trainer=cpu",
     "transfer.stages=[{name: head, train: [head], epochs: 1}, {name: all, train: [all], epochs: 2}]",
     "logger=[wandb,tensorboard,mlflow]", "outputs=outputs", "folder=outputs/run",
 )  # fmt: skip

@@ -98,7 +98,7 @@ def slow(*words: str):
         slow("data.class_weights=balanced", "callbacks=early_stopping", "data.augmentation=shift", "data.workers=1"),
         slow("task.ema=0.99"),
         slow("transfer.optimizer=muon", "transfer.lr=4e-3"),
-        slow("trainer.precision=bf16", "trainer.channels_last=true", "trainer.accumulate=2"),
+        slow("trainer.precision=bf16", "trainer.channels_last=true", "trainer.accumulate_grad_batches=2"),
         slow("logger=[tensorboard,wandb]"),
         slow("model=lecture_cnn", "data.augmentation=light", "callbacks=none"),
     ],
@@ -178,7 +178,7 @@ def test_a_gpu_that_is_not_there(convscope):
 
 @pytest.mark.slow
 def test_every_tracker_at_once(convscope, tmp_path, monkeypatch):
-    """The network, the tables, the pictures and the page are in MLflow; and a quiet run says where it lies, no more."""
+    """The network, the tables, the images and the page are in MLflow; and a quiet run says where it lies, no more."""
     monkeypatch.setenv("HOME", str(tmp_path))
     ended = convscope(
         "train", *SMALL[:-1], "logger=[wandb,tensorboard,mlflow]", "folder=run", "group=mine", "quiet=true"

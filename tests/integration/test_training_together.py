@@ -48,8 +48,8 @@ def assert_same_training(one: Path, other: Path, tolerance: float) -> None:
     for split in ("validation", "test"):
         assert summary(one)["metrics"][split] == pytest.approx(summary(other)["metrics"][split], abs=10 * tolerance)
     answers = [rows(run / "tables/predictions.csv") for run in (one, other)]
-    for row, same in zip(*answers, strict=True):  # each picture once, in the order of the split
-        assert row["picture"] == same["picture"]
+    for row, same in zip(*answers, strict=True):  # each image once, in the order of the split
+        assert row["image"] == same["image"]
         assert row["label"] == same["label"]
 
 
@@ -61,7 +61,7 @@ def alone(cwd: Path, cache: Path, *words: str) -> None:
 
 @pytest.mark.slow
 def test_two_processes_train_as_one(tmp_path, cache):
-    # 1257 pictures in batches of 100: the parts of the last batch are of 29 and 28 pictures; 270 are scored
+    # 1257 images in batches of 100: the parts of the last batch are of 29 and 28 images; 270 are scored
     alone(tmp_path, cache, "transfer.epochs=2")
     ended = run_together(["train", *TWO, *QUICK, "transfer.epochs=2", "folder=two"], tmp_path, cache, slurm=True)
     assert [each.status for each in ended] == [0, 0], ended
@@ -194,7 +194,7 @@ def fail_in_one(rank: int) -> None:
 
 
 def kill_while_filling(rank: int) -> None:
-    from convscope.transfer.feature_extraction import Filler
+    from convscope.transfer.feature_extraction import FrozenPrefix
 
     def features(self, batches):
         next(iter(batches))
@@ -202,7 +202,7 @@ def kill_while_filling(rank: int) -> None:
         yield
 
     if rank == 1:
-        Filler.features = features
+        FrozenPrefix.features = features
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ def test_a_vision_transformer_trains_with_the_default_callbacks_and_is_explained
     ended = convscope(
         "train", "model=timm", "model.architecture=vit_tiny_patch16_224",
         *DATA, "data.batch_size=4", "transfer.epochs=2", "logger=csv", "folder=run",
-        "callbacks.saliency.every_epochs=1", "callbacks.looks.searched=4",
+        "callbacks.saliency.every_epochs=1", "callbacks.analysis.searched=4",
     )  # fmt: skip
     assert ended.status == 0, ended.err
     warnings = json.loads((tmp_path / "run/summary.json").read_text())["warnings"]
@@ -34,6 +34,6 @@ def test_a_vision_transformer_trains_with_the_default_callbacks_and_is_explained
     assert ended.status == 2
     assert ended.err.startswith("error: layer=norm: puts out (N, 197, 192), which is no feature map (N, C, H, W) along")
     assert not (tmp_path / "run/explanations").exists()
-    ended = convscope("explain", "run=run", "pictures=1")
+    ended = convscope("explain", "run=run", "max_images=1")
     assert ended.status == 0, ended.err
     assert f"warning: grad_cam: {MAP}" in ended.out

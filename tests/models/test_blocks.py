@@ -6,7 +6,7 @@ import torch
 import torchvision
 from torch import nn
 
-from convscope.models.blocks import blocks, main_block
+from convscope.models.blocks import blocks, last_convolving_block
 from convscope.models.images.lenet5 import LeNet5
 
 NETWORKS = {
@@ -28,7 +28,7 @@ def test_blocks_are_complete_and_in_order(name):
     ordered = blocks(network, head)
     assert len(ordered) == count
     assert ordered[-1].name == head
-    assert ordered[main_block(ordered)].name == last
+    assert ordered[last_convolving_block(ordered)].name == last
     held = [
         f"{path}.{parameter}"
         for block in ordered
@@ -56,4 +56,4 @@ def test_plain_layers_are_parted_by_pooling_strides_and_dense_layers():
 
 def test_a_network_without_convolutions_has_no_main_block():
     with pytest.raises(LookupError, match="no block of convolutions"):
-        main_block(blocks(nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2)), "1"))
+        last_convolving_block(blocks(nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2)), "1"))

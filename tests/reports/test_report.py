@@ -13,12 +13,12 @@ import pytest
 from PIL import Image
 
 from convscope.figures.token_maps import token_html, token_map
-from convscope.reports import pictures
+from convscope.reports import inline_images
 from convscope.reports.formats import duration, number
 from convscope.reports.media import ordered
 from convscope.reports.page import write_report
 from convscope.runs.run_folder import RunFolder
-from convscope.tracking.csv_logger import MetricsFile
+from convscope.tracking.csv_logger import MetricsCSVLogger
 
 EVIL = "<script>alert('x')</script>"
 
@@ -51,7 +51,7 @@ SUMMARY: dict[str, Any] = {
     "environment": {"python": "3.11.7", "git_commit": None, "device": "a processor"},
     "seed": 42,
     "overrides": ["model=resnet", "data.classes=[a b,c]"],
-    "warnings": [f"The pictures are generated {EVIL}."],
+    "warnings": [f"The images are generated {EVIL}."],
 }  # fmt: skip
 
 
@@ -86,7 +86,7 @@ def finished(folder: RunFolder) -> RunFolder:
     folder.write_image("confusion_matrix", Image.new("RGB", (30, 20)))
     folder.write_image("saliency/dog", Image.new("RGB", (30, 20)))
     folder.write_table("predictions", ["file", EVIL], [(f"{index}.jpg", EVIL) for index in range(350)])
-    metrics = MetricsFile(folder.metrics_file)
+    metrics = MetricsCSVLogger(folder.metrics_file)
     metrics.log_metrics({"train/loss": 1.0, "epoch": 0}, 0)
     metrics.log_metrics({"validation/loss": 1.0, "epoch": 0}, 0)
     folder.write_summary(SUMMARY)
@@ -99,7 +99,7 @@ def test_the_page_says_what_the_folder_has(finished: RunFolder) -> None:
         "93.2% test accuracy (400 examples)",
         "resnet on hotdog",
         "convscope train model=resnet 'data.classes=[a b,c]'",
-        f"The pictures are generated {EVIL}.",
+        f"The images are generated {EVIL}.",
         "11,177,538",
         "hub · a1_in1k",
         "train 1,600, validation 400, test 400",
@@ -123,8 +123,8 @@ def test_the_page_is_alone(finished: RunFolder) -> None:
     page = Page(text)
     assert [address.partition(",")[0] for address in page.addresses] == ["data:", *["data:image/png;base64"] * 2]
     assert text.count("<script") == len(charts(text)) + 2  # the library and the page's own
-    without_pictures = re.sub(r"data:image/png;base64,[\w+/=]+", "", text)
-    assert not re.search(r"url\(|@import|https?://|//\w", re.sub(r'id="bokeh".*?</script>', "", without_pictures))
+    without_images = re.sub(r"data:image/png;base64,[\w+/=]+", "", text)
+    assert not re.search(r"url\(|@import|https?://|//\w", re.sub(r'id="bokeh".*?</script>', "", without_images))
     assert EVIL not in text
 
 
@@ -145,7 +145,7 @@ def test_a_page_without_data_has_no_charting_library(folder: RunFolder) -> None:
     assert write_report(folder).stat().st_size < 30_000
 
 
-def test_pictures_are_whole(finished: RunFolder) -> None:
+def test_images_are_whole(finished: RunFolder) -> None:
     page = Page(write_report(finished).read_text(encoding="utf-8"))
     content = base64.b64decode(page.addresses[1].removeprefix("data:image/png;base64,"))
     assert content == (finished.media / "confusion_matrix.png").read_bytes()
@@ -182,7 +182,14 @@ def test_the_page_says_which_epoch_is_kept_and_what_each_stage_trains(folder: Ru
     folder.write_table("parameters", columns, [("stem", 41, 0), ("head", 51, 51)])
     folder.write_table("parameters_stage_2", columns, [("stem", 41, 41), ("head", 51, 51)])
     folder.write_table("parameters_by_block", ["stage", "block", "parameters"], [(1, "stem", 41)])
-    seconds = {"total": 4.0, "preparation": 0.5, "training": 3.0, "filling": 0.25, "test": 0.25, "rest": 0.0}
+    seconds = {
+        "total": 4.0,
+        "preparation": 0.5,
+        "training": 3.0,
+        "extracting_features": 0.25,
+        "test": 0.25,
+        "rest": 0.0,
+    }
     summary = {"transfer": {"stages": stages}, "best_epoch": 4, "best_by": "validation/loss", "seconds": seconds}
     text = write_report(folder, summary).read_text(encoding="utf-8")
     assert "<dt>kept epoch</dt><dd>4 of 5, by validation/loss</dd>" in text
@@ -202,7 +209,7 @@ def test_the_page_says_which_epoch_is_kept_and_what_each_stage_trains(folder: Ru
     ]
 
 
-def test_many_large_pictures_still_fit(folder: RunFolder) -> None:
+def test_many_large_images_still_fit(folder: RunFolder) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (600, 1600, 3), dtype=np.uint8)
     for index in range(6):
         folder.write_image(f"noise/{index}", Image.fromarray(noise))
@@ -212,12 +219,12 @@ def test_many_large_pictures_still_fit(folder: RunFolder) -> None:
     assert page.tags.count("img") == 6
     kind, content = page.addresses[1].split(";base64,")
     assert kind == "data:image/webp"
-    with Image.open(io.BytesIO(base64.b64decode(content))) as picture:
-        assert picture.height / picture.width == pytest.approx(600 / 1600, rel=0.02)
+    with Image.open(io.BytesIO(base64.b64decode(content))) as image:
+        assert image.height / image.width == pytest.approx(600 / 1600, rel=0.02)
 
 
-def test_pictures_beyond_the_most_are_counted(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pictures, "MOST_PICTURES", 2)
+def test_images_beyond_the_most_are_counted(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inline_images, "MOST_IMAGES", 2)
     for index in range(5):
         folder.write_image(f"{index}", Image.new("RGB", (2, 2)))
     page = Page(write_report(folder).read_text(encoding="utf-8"))
@@ -246,13 +253,17 @@ def test_figures_of_moments_are_in_the_order_of_the_training() -> None:
 
 def test_texts_stand_in_the_page_with_their_words_coloured(folder: RunFolder) -> None:
     maps = [token_map("praise → praise 90%", "a <b>good</b> film", [(0, 1), (2, 13), (14, 18)], [0.1, 1.0, -0.5])]
-    for name in ("mistakes/surest", "mistakes/worst", "saliency/gradient", "saliency/learning"):
+    for name in ("mistakes/most_confident", "mistakes/worst", "saliency/gradient", "saliency/learning"):
         folder.write_html(name, f"<h3>{name}</h3>{token_html(maps)}")
         folder.write_image(name, Image.new("RGB", (30, 20)))
     source = write_report(folder, SUMMARY).read_text(encoding="utf-8")
     page = Page(source)
     assert page.text.count("praise → praise 90%") == 4
-    assert page.text.index("mistakes/worst") < page.text.index("mistakes/surest") < page.text.index("saliency/gradient")
+    assert (
+        page.text.index("mistakes/worst")
+        < page.text.index("mistakes/most_confident")
+        < page.text.index("saliency/gradient")
+    )
     assert "<b>good" not in source
     assert "img" not in page.tags  # the figures show the same
     assert source.count('aria-label="saliency method"') == 1

@@ -11,7 +11,7 @@ from convscope.reports import charting, facts, network_charts, training_charts
 from convscope.reports.confusion_chart import confusion_chart
 from convscope.reports.formats import times
 from convscope.reports.tables import ShownTable, grouped, read_table
-from convscope.reports.training_charts import Kept
+from convscope.reports.training_charts import KeptEpochs
 
 
 def table(tmp_path: Path, text: str) -> ShownTable:
@@ -34,7 +34,7 @@ def columns(chart: Any) -> list[dict[str, Any]]:
             for value in node:
                 visit(value)
 
-    visit(json.loads(json.dumps(charting.as_item(chart))))
+    visit(json.loads(json.dumps(charting.bokeh_item(chart))))
     return found
 
 
@@ -113,12 +113,12 @@ def test_where_the_time_went() -> None:
     assert training_charts.time_chart({}, []) is None
 
 
-STAGED = [{"name": "head", "seconds": 20.0, "seconds_filling": 3.0}, {"name": "all", "seconds": 60.0}]
+STAGED = [{"name": "head", "seconds": 20.0, "seconds_extracting_features": 3.0}, {"name": "all", "seconds": 60.0}]
 
 
 def test_the_times_add_up_to_the_run() -> None:
-    seconds = {"total": 104.5, "preparation": 10.0, "training": 80.0, "filling": 4.0, "insight": 0.0, "test": 10.0,
-               "rest": 0.5}  # fmt: skip
+    seconds = {"total": 104.5, "preparation": 10.0, "training": 80.0, "extracting_features": 4.0,
+               "insight": 0.0, "test": 10.0, "rest": 0.5}  # fmt: skip
     (data,) = columns(training_charts.time_chart({"seconds": seconds}, STAGED))
     shown = dict(zip(data["name"], data["seconds"], strict=True))
     assert shown == {"preparation": 10.0, "stage: head": 20.0, "stage: all": 60.0, "extracting features": 4.0,
@@ -130,7 +130,14 @@ def test_the_times_add_up_to_the_run() -> None:
 
 
 def test_what_an_earlier_version_counted_twice_counts_once() -> None:
-    seconds = {"total": 100.0, "preparation": 5.0, "training": 80.0, "filling": 30.0, "test": 10.0, "insight": 20.0}
+    seconds = {
+        "total": 100.0,
+        "preparation": 5.0,
+        "training": 80.0,
+        "extracting_features": 30.0,
+        "test": 10.0,
+        "insight": 20.0,
+    }
     assert times({"seconds": seconds}, STAGED) == {
         "preparation": 5.0, "stage: head": 20.0, "stage: all": 60.0, "test": 10.0, "rest": 5.0,
     }  # fmt: skip
@@ -154,7 +161,7 @@ def rings(chart: Any) -> list[tuple[int, float, float]]:
 def test_the_epoch_that_is_kept_is_ringed_in_every_chart(first: int) -> None:
     """Accuracy keeps the latest of its equals, where loss is not the least; both charts show that epoch."""
     rows = logged(first, accuracy=[0.5, 0.9, 0.9, 0.7], loss=[0.4, 0.1, 0.3, 0.2])
-    charts = dict(training_charts.curve_charts(rows, [], Kept(3)))
+    charts = dict(training_charts.curve_charts(rows, [], KeptEpochs(3)))
     assert list(charts) == ["loss: 0.3 at epoch 3 (kept)", "accuracy: 0.9 at epoch 3 (kept)"]
     loss, accuracy = charts.values()
     assert (rings(loss), rings(accuracy)) == ([(3, 3, 0.3)], [(3, 3, 0.9)])
@@ -164,7 +171,7 @@ def test_the_epoch_that_is_kept_is_ringed_in_every_chart(first: int) -> None:
 def test_in_steps_the_ring_stands_at_the_end_of_the_epoch() -> None:
     rows = [*logged(1, loss=[0.4, 0.1, 0.3]), {"epoch": 1.0, "step": 3.0, "train/loss": 1.0},
             {"epoch": 1.0, "step": 9.0, "train/loss": 0.9}]  # fmt: skip
-    ((_, chart),) = training_charts.curve_charts(rows, [], Kept(2))
+    ((_, chart),) = training_charts.curve_charts(rows, [], KeptEpochs(2))
     assert rings(chart) == [(2, 39, 0.1)]
 
 
@@ -172,7 +179,7 @@ def test_what_was_kept_at_the_end_of_a_stage_is_ringed_too() -> None:
     rows = logged(1, accuracy=[0.5, 0.6, 0.4, 0.8, 0.7])
     before = kept_at_ends([{"best_epoch": 2}, {"best_epoch": 2}, {"best_epoch": 4}], 4)
     assert before == [2]
-    ((_, chart),) = training_charts.curve_charts(rows, [], Kept(4, before))
+    ((_, chart),) = training_charts.curve_charts(rows, [], KeptEpochs(4, before))
     assert rings(chart) == [(2, 2, 0.6), (4, 4, 0.8)]
 
 
@@ -180,7 +187,7 @@ def test_nothing_is_ringed_where_it_is_not_known_what_is_kept() -> None:
     rows = logged(1, accuracy=[0.5, 0.9], auroc=[float("nan"), float("nan")])
     ((title, chart),) = training_charts.curve_charts(rows, [])
     assert (title, rings(chart)) == ("accuracy: best 0.9", [])
-    assert titles(training_charts.curve_charts(rows, [], Kept(7))) == ["accuracy"]
+    assert titles(training_charts.curve_charts(rows, [], KeptEpochs(7))) == ["accuracy"]
 
 
 def test_cells_are_told_numbers_from_words(tmp_path: Path) -> None:

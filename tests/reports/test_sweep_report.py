@@ -11,7 +11,7 @@ from PIL import Image
 
 from convscope.figures.contact_sheet import SIDE, Tile, contact_sheet
 from convscope.figures.search import importance_figure, search_history
-from convscope.reports.side_by_side import MOST_RUNS, looks
+from convscope.reports.side_by_side import MOST_RUNS, compared_images
 from convscope.reports.sweep import write_sweep_report
 from convscope.runs.run_folder import RunFolder
 
@@ -24,7 +24,7 @@ def plain(colour, height=32):
 
 
 def sheet(overlays, heading="after 3 epochs"):
-    """As a run draws it: a row a picture, with maps and overlays of two methods; the first overlay has a colour."""
+    """As a run draws it: a row an image, with maps and overlays of two methods; the first overlay has a colour."""
     rows = [
         [Tile(plain(BLUE), TITLE), Tile(plain((9, 9, 9)), "gradient\ndog 98%"), Tile(plain(colour), "over it"),
          Tile(plain((8, 8, 8)), "grad_cam\ndog 98%"), Tile(plain((7, 7, 7)), "over it")]
@@ -33,8 +33,8 @@ def sheet(overlays, heading="after 3 epochs"):
     return Image.fromarray(contact_sheet(rows, heading=heading))
 
 
-def opened(picture) -> np.ndarray:
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(picture.address.partition(",")[2]))).convert("RGB"))
+def opened(image) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(image.address.partition(",")[2]))).convert("RGB"))
 
 
 def tiles(column, rows):
@@ -59,20 +59,20 @@ def sheets(tmp_path):
     return made
 
 
-def test_the_runs_on_the_same_pictures_stand_side_by_side(sheets, tmp_path):
-    (shown,) = looks(sheets)  # of the data y there is but one run
+def test_the_runs_on_the_same_images_stand_side_by_side(sheets, tmp_path):
+    (shown,) = compared_images(sheets)  # of the data y there is but one run
     assert [look.label for look in shown] == ["", "a", "b"]
     for look, colours in zip(shown, ((BLUE, BLUE), (RED, GREEN), (GREEN, GREEN)), strict=True):
-        column = opened(look.picture)
-        assert column.shape == (look.picture.height, look.picture.width, 3)
+        column = opened(look.image)
+        assert column.shape == (look.image.height, look.image.width, 3)
         for (height, seen), colour in zip(tiles(column, 2), colours, strict=True):
             assert abs(height - SIDE) <= 6
             assert np.abs(np.subtract(seen, colour)).max() <= 8
-    heights = {look.picture.height for look in shown}
+    heights = {look.image.height for look in shown}
     assert len(heights) == 1
     # the line with the run's own answer is there for the runs alone
     second_line = slice(8 + 17 + 2, 8 + 2 * 17 - 4)
-    dark = [(opened(look.picture)[second_line] < 128).sum() for look in shown]
+    dark = [(opened(look.image)[second_line] < 128).sum() for look in shown]
     assert dark[0] == 0
     assert min(dark[1:]) > 50
 
@@ -81,8 +81,8 @@ def test_what_is_no_such_sheet_is_left_out(sheets, tmp_path):
     Image.new("RGB", (900, 431)).save(tmp_path / "other.png")
     Image.new("RGB", (200, sheet((RED, RED)).height)).save(tmp_path / "narrow.png")
     more = [("other", tmp_path / "other.png", "x"), ("narrow", tmp_path / "narrow.png", "x")]
-    assert [[look.label for look in shown] for shown in looks([*more, *sheets])] == [["", "a", "b"]]
-    (shown,) = looks([sheets[0]] * 20)
+    assert [[look.label for look in shown] for shown in compared_images([*more, *sheets])] == [["", "a", "b"]]
+    (shown,) = compared_images([sheets[0]] * 20)
     assert len(shown) == 1 + MOST_RUNS
 
 

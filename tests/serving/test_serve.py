@@ -22,7 +22,7 @@ from convscope.insight import saliency
 from convscope.modalities.images.trained import TrainedRun
 from convscope.runs.run_folder import RunFolder
 from convscope.serving import uploads
-from convscope.serving.answers import TITLES, PictureAnswers
+from convscope.serving.answers import TITLES, ImageAnswers
 from convscope.serving.app import build_app
 
 ADDRESS = "http://127.0.0.1:8000"
@@ -30,7 +30,7 @@ ADDRESS = "http://127.0.0.1:8000"
 
 @pytest.fixture
 def client(trained: TrainedRun) -> Iterator[TestClient]:
-    with TestClient(build_app(PictureAnswers(trained)), base_url=ADDRESS) as client:
+    with TestClient(build_app(ImageAnswers(trained)), base_url=ADDRESS) as client:
         yield client
 
 
@@ -40,7 +40,7 @@ def encoded(pixels: np.ndarray, kind: str = "PNG") -> bytes:
     return content.getvalue()
 
 
-def picture(height: int = 48, width: int = 64) -> np.ndarray:
+def image(height: int = 48, width: int = 64) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
@@ -52,27 +52,27 @@ def decoded(address: str) -> np.ndarray:
 
 
 def ask(client: TestClient, content: bytes, name: str = "photo.png", **fields: str) -> Any:
-    return client.post("/answer", files={"picture": (name, content, "image/png")}, data=fields)
+    return client.post("/answer", files={"image": (name, content, "image/png")}, data=fields)
 
 
 def test_the_answer_is_the_networks(client: TestClient, trained: TrainedRun) -> None:
-    answer = ask(client, encoded(picture())).json()
-    pixels = Resizing(32, 3, "bilinear", crop=32)(picture())
+    answer = ask(client, encoded(image())).json()
+    pixels = Resizing(32, 3, "bilinear", crop=32)(image())
     batch = Normalisation(trained.preprocessing)(torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None])
     with torch.no_grad():
         expected = trained.network(batch).softmax(dim=1)[0]
     told = {row["class"]: row["probability"] for row in answer["probabilities"]}
     assert [told[name] for name in trained.classes] == pytest.approx(expected.tolist(), abs=1e-6)
     assert answer["prediction"] == answer["target"] == trained.classes[int(expected.argmax())]
-    assert np.array_equal(decoded(answer["picture"]), pixels)
+    assert np.array_equal(decoded(answer["image"]), pixels)
     assert "map" not in answer
 
 
 @pytest.mark.parametrize("target", ["hot_dog", "not_hot_dog"])
 def test_the_map_is_the_methods(client: TestClient, trained: TrainedRun, target: str) -> None:
-    answer = ask(client, encoded(picture()), method="gradient", target=target).json()
+    answer = ask(client, encoded(image()), method="gradient", target=target).json()
     assert (answer["method"], answer["target"]) == ("gradient", target)
-    pixels = Resizing(32, 3, "bilinear", crop=32)(picture())
+    pixels = Resizing(32, 3, "bilinear", crop=32)(image())
     batch = Normalisation(trained.preprocessing)(torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None])
     found = saliency.gradient(trained.network, batch, torch.tensor([trained.classes.index(target)]))[0].abs()
     drawn = decoded(answer["map"])[..., 3].astype(float).ravel()
@@ -81,7 +81,7 @@ def test_the_map_is_the_methods(client: TestClient, trained: TrainedRun, target:
     assert (np.diff(drawn[order]) >= 0).all()  # the stronger the gradient, the more opaque
 
 
-def test_the_page_is_told_of_generated_pictures(client: TestClient, trained: TrainedRun) -> None:
+def test_the_page_is_told_of_generated_images(client: TestClient, trained: TrainedRun) -> None:
     assert client.get("/about").json()["generated"] is False
     trained.folder.write_summary({"data": {"source": "generated"}})
     assert client.get("/about").json()["generated"] is True
@@ -94,7 +94,7 @@ def test_every_method_of_the_page_exists() -> None:
 def test_each_method_answers_or_says_why_not(client: TestClient) -> None:
     drawn = set()
     for method, title in client.get("/about").json()["methods"].items():
-        answer = ask(client, encoded(picture()), method=method).json()
+        answer = ask(client, encoded(image()), method=method).json()
         assert answer["prediction"] in {"hot_dog", "not_hot_dog"}
         if "map" in answer:
             drawn.add(method)
@@ -121,12 +121,12 @@ SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
 BAD = {
     "100 megapixels": (bomb(10_000), "photo.png", 413, "10000 × 10000 pixels; at most 40,000,000"),
     "400 megapixels": (bomb(20_000), "photo.png", 413, "pixels"),
-    "a truncated JPEG": (encoded(picture(400, 400), "JPEG")[:9000], "photo.jpg", 422, "cannot be read"),
-    "an SVG with a script": (SVG, "photo.svg", 415, "not a picture of a known kind"),
-    "a path": (encoded(picture()), "../../x", 400, "The file's name is a path"),
-    "a path on Windows": (encoded(picture()), "..\\x.png", 400, "The file's name is a path"),
-    "nothing": (b"", "photo.png", 415, "not a picture"),
-    "a picture that ends in its header": (encoded(picture())[:30], "photo.png", 415, "not a picture"),
+    "a truncated JPEG": (encoded(image(400, 400), "JPEG")[:9000], "photo.jpg", 422, "cannot be read"),
+    "an SVG with a script": (SVG, "photo.svg", 415, "not an image of a known kind"),
+    "a path": (encoded(image()), "../../x", 400, "The file's name is a path"),
+    "a path on Windows": (encoded(image()), "..\\x.png", 400, "The file's name is a path"),
+    "nothing": (b"", "photo.png", 415, "not an image"),
+    "an image that ends in its header": (encoded(image())[:30], "photo.png", 415, "not an image"),
     "12 MB of noise": (bytes(12_000_001), "photo.png", 413, "bytes"),
     "30 MB of noise": (bytes(30_000_000), "photo.png", 413, "larger than"),
 }
@@ -138,12 +138,12 @@ def test_a_bad_upload_is_refused_and_the_server_lives(client: TestClient, case: 
     response = ask(client, content, name)
     assert response.status_code == status, response.text
     assert reason in response.json()["error"]
-    assert ask(client, encoded(picture())).status_code == 200
+    assert ask(client, encoded(image())).status_code == 200
 
 
 def test_texts_and_other_requests(client: TestClient) -> None:
     for data, status, reason in (
-        ({"text": "good"}, 400, "reads pictures, not texts"),
+        ({"text": "good"}, 400, "reads images, not texts"),
         ({"text": "x" * 10_000_000}, 413, "maximum size"),
         ({"text": "x" * (uploads.MOST_CHARACTERS + 1)}, 413, "at most 20,000"),
         ({"text": "  "}, 422, "empty"),
@@ -157,15 +157,15 @@ def test_texts_and_other_requests(client: TestClient) -> None:
     headers = {"content-type": "multipart/form-data; boundary=x"}
     assert client.post("/answer", content=b"--x\r\nnonsense", headers=headers).status_code == 400
     assert client.post("/answer", content=b"x", headers={"content-type": "multipart/form-data"}).status_code == 400
-    assert ask(client, encoded(picture()), method="nope").json()["error"].startswith("There is no method 'nope'")
-    assert ask(client, encoded(picture()), target="cat").json()["error"] == "The network knows no class 'cat'."
+    assert ask(client, encoded(image()), method="nope").json()["error"].startswith("There is no method 'nope'")
+    assert ask(client, encoded(image()), target="cat").json()["error"] == "The network knows no class 'cat'."
     assert client.get("/answer").status_code == 405
     assert client.get("/../../etc/passwd").status_code == 404
-    assert ask(client, encoded(picture())).status_code == 200
+    assert ask(client, encoded(image())).status_code == 200
 
 
 def test_two_files(client: TestClient) -> None:
-    both = [("picture", ("a.png", encoded(picture()))), ("picture", ("b.png", encoded(picture())))]
+    both = [("image", ("a.png", encoded(image()))), ("image", ("b.png", encoded(image())))]
     response = client.post("/answer", files=both)
     assert (response.status_code, response.json()) == (400, {"error": "Too many files. Maximum number of files is 1."})
 
@@ -174,7 +174,7 @@ def test_other_pages_may_not_ask(trained: TrainedRun, client: TestClient) -> Non
     assert client.get("/", headers={"host": "evil.example"}).status_code == 400
     response = client.post("/answer", headers={"origin": "http://evil.example"}, content=b"")
     assert response.status_code == 403
-    fine = client.post("/answer", headers={"origin": ADDRESS}, files={"picture": ("a.png", encoded(picture()))})
+    fine = client.post("/answer", headers={"origin": ADDRESS}, files={"image": ("a.png", encoded(image()))})
     assert fine.status_code == 200
     policy = client.get("/").headers["content-security-policy"]
     assert "default-src 'none'" in policy
@@ -182,7 +182,7 @@ def test_other_pages_may_not_ask(trained: TrainedRun, client: TestClient) -> Non
 
 
 def test_nothing_is_written(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    large = encoded(picture(1600, 1200))  # more than Starlette keeps in memory by itself
+    large = encoded(image(1600, 1200))  # more than Starlette keeps in memory by itself
     assert len(large) > 2_000_000
 
     def refuse(*_: Any, **__: Any) -> None:
@@ -195,10 +195,10 @@ def test_nothing_is_written(client: TestClient, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_failing_network_is_no_crash(trained: TrainedRun, monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = PictureAnswers(trained)
+    answers = ImageAnswers(trained)
     monkeypatch.setattr(answers, "answer", lambda _: 1 / 0)
     with TestClient(build_app(answers), base_url=ADDRESS) as client:
-        response = ask(client, encoded(picture()))
+        response = ask(client, encoded(image()))
         assert (response.status_code, response.json()) == (
             500, {"error": "The network could not answer (ZeroDivisionError)."},
         )  # fmt: skip
@@ -223,7 +223,7 @@ def test_what_the_command_refuses(convscope, tmp_path) -> None:
 
 
 def test_a_network_for_texts(tmp_path: Path) -> None:
-    from convscope.callbacks.text_figures import ReadText
+    from convscope.callbacks.text_figures import TokenizedText
     from convscope.serving.text_answers import TextAnswers
 
     class Run:
@@ -231,13 +231,13 @@ def test_a_network_for_texts(tmp_path: Path) -> None:
 
         folder = RunFolder(tmp_path).create()
         classes = ("good", "bad")
-        preprocessing = SimpleNamespace(least=2)
+        preprocessing = SimpleNamespace(min_length=2)
         network = torch.nn.Sequential(OrderedDict(embedding=torch.nn.Embedding(256, 4), head=Mean()))
 
-        def read(self, text: str) -> ReadText:
-            return ReadText(text, [ord(c) for c in text], [(at, at + 1) for at in range(len(text))])
+        def read(self, text: str) -> TokenizedText:
+            return TokenizedText(text, [ord(c) for c in text], [(at, at + 1) for at in range(len(text))])
 
-        def logits(self, texts: list[ReadText]) -> torch.Tensor:
+        def logits(self, texts: list[TokenizedText]) -> torch.Tensor:
             with torch.no_grad():
                 return self.network(torch.tensor([text.ids for text in texts]))
 
@@ -249,8 +249,8 @@ def test_a_network_for_texts(tmp_path: Path) -> None:
         assert sum(row["probability"] for row in answer["probabilities"]) == pytest.approx(1.0)
         assert "".join(token["text"] for token in answer["tokens"]) == "a film"
         assert max(abs(token["share"]) for token in answer["tokens"]) == pytest.approx(1.0)
-        refused = ask(client, encoded(picture()))
-        assert (refused.status_code, refused.json()["error"]) == (400, "This network reads texts, not pictures.")
+        refused = ask(client, encoded(image()))
+        assert (refused.status_code, refused.json()["error"]) == (400, "This network reads texts, not images.")
         assert client.post("/answer", files={"text": (None, "x" * 10_000_000)}).status_code == 413
 
 

@@ -1,4 +1,4 @@
-"""Small folders of pictures, and a training short enough for them."""
+"""Small folders of images, and a training short enough for them."""
 
 from pathlib import Path
 

@@ -16,7 +16,7 @@ def _digest(content: bytes) -> str:
 
 
 def tensorboard_content(run: Path) -> dict[str, Counter[Any]]:
-    """Scalars, pictures and texts of a run's event files."""
+    """Scalars, images and texts of a run's event files."""
     events = tensorboard_events(run / "tensorboard")
     tags = events.Tags()
     found = {tag: Counter((event.step, event.value) for event in events.Scalars(tag)) for tag in tags["scalars"]}

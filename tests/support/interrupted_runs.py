@@ -25,12 +25,13 @@ PLAIN = (
 # Early stopping, averaged weights, several batches a step, and checkpoints at the ends of stages alone.
 OPTIONS = (
     *(word % (4, 0.2) if "%" in word else word for word in DIGITS), "callbacks=early_stopping", "task.ema=0.9",
-    "callbacks.early_stopping.patience=1", "trainer.accumulate=2", "callbacks.checkpoint.every_seconds=1000",
+    "callbacks.early_stopping.patience=1", "trainer.accumulate_grad_batches=2",
+    "callbacks.checkpoint.every_seconds=1000",
 )  # fmt: skip
 SCENES = (
     *COMMON, "model=lecture_cnn", "data=hotdog", "data.source=generated", "data.generated.train=32",
     "data.generated.validation=12", "data.generated.test=24", "data.generated.size=32", "data.augmentation=light",
-    "data.batch_size=8", "callbacks.saliency.every_epochs=1", "callbacks.looks.searched=8",
+    "data.batch_size=8", "callbacks.saliency.every_epochs=1", "callbacks.analysis.searched=8",
     "callbacks.checkpoint.every_seconds=0",
     "transfer.stages=[{name: head, train: [head], epochs: 2, lr: 0.01, augmentation: none},"
     "{name: some, train: ['last_blocks(2)'], epochs: 1, lr: 0.001, augmentation: none, start_from: last},"

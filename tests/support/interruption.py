@@ -69,7 +69,7 @@ def _train(words: list[str], cwd: Path, cache: Path, at: int | None, by: signal.
 def _count(point: Any) -> None:
     """Have ``point`` called with a name wherever a training may be interrupted."""
     from convscope.tasks.classification import Classification
-    from convscope.tracking.csv_logger import MetricsFile
+    from convscope.tracking.csv_logger import MetricsCSVLogger
 
     def before(owner: Any, method: str, name: Any) -> None:
         inner = getattr(owner, method)
@@ -87,7 +87,7 @@ def _count(point: Any) -> None:
 
     counted = Classification.training_step
     Classification.training_step = _signed(lambda self, batch, batch_index: counted(self, batch, batch_index))
-    before(MetricsFile, "log_metrics", lambda _, metrics, step=None: f"row {' '.join(metrics)}")
+    before(MetricsCSVLogger, "log_metrics", lambda _, metrics, step=None: f"row {' '.join(metrics)}")
     replace = os.replace
 
     def replaced(source: Any, target: Any, **named: Any) -> None:

@@ -17,7 +17,7 @@ CLASSES = 5
 
 
 def build(name: str) -> tuple[nn.Module, torch.Tensor]:
-    """A network of the zoo with random weights, and three pictures for it."""
+    """A network of the zoo with random weights, and three images for it."""
     torch.manual_seed(0)
     family, variant, size = ARCHITECTURES[name]
     network = find_architecture(family, **variant).build(CLASSES, 3, size)
@@ -66,7 +66,7 @@ class SmallNet(nn.Module):
 
 
 def small() -> tuple[nn.Module, torch.Tensor]:
-    """A `SmallNet` and four pictures for it."""
+    """A `SmallNet` and four images for it."""
     torch.manual_seed(0)
     return experienced(SmallNet()), torch.randn(4, 3, 16, 16)
 

@@ -31,7 +31,7 @@ def wandb_records(folder: Path) -> list[Any]:
 
 
 def wandb_history(folder: Path) -> list[dict[str, Any]]:
-    """One dict an event; a picture or a table is a dict in it."""
+    """One dict an event; an image or a table is a dict in it."""
     events = []
     for record in wandb_records(folder):
         if record.WhichOneof("record_type") != "history":

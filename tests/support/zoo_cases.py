@@ -9,7 +9,7 @@ from convscope.models.images.zoo.registry import find_architecture
 
 @dataclass(frozen=True, eq=False)  # a case is itself alone, so that it can be a key
 class Case:
-    """One variant of a network: ``parameters`` is for ``classes`` classes and pictures of ``channels`` channels."""
+    """One variant of a network: ``parameters`` is for ``classes`` classes and images of ``channels`` channels."""
 
     name: str
     variant: dict[str, Any] = field(default_factory=dict)

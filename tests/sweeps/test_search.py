@@ -18,12 +18,12 @@ import pytest
 pytest.importorskip("optuna")
 
 from convscope.cli.run_command import run_command
-from convscope.composition.jobs import choices
-from convscope.config.train import Train
+from convscope.composition.jobs import parse_choices
+from convscope.config.train import TrainConfig
 from convscope.errors import Interrupted, Pruned, UserError
 from convscope.runs.run_folder import RunFolder
 from convscope.sweeps import comparison, search_figures
-from convscope.sweeps.space import space
+from convscope.sweeps.space import search_space
 
 WORDS = (
     "--multirun", "sweep=tpe", "sweep.name=mine", "sweep.trials=8", "sweep.startup=4", "sweep.pruning=none",
@@ -35,7 +35,7 @@ BEST_LR = 3e-3
 class Pretended:
     """Stands for ``train``: the nearer the rate to `BEST_LR`, the better; ``ends`` tells how the n-th run ends."""
 
-    SCHEMA = Train
+    SCHEMA = TrainConfig
     SWEEPS_GO_ON = True
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Pretended:
         self.ends: dict[int, BaseException] = {}
 
     def run(self, config, overrides):
-        from convscope.callbacks.pruning import Pruning
+        from convscope.callbacks.pruning import PruningCallback
         from convscope.engine.trial import running_trial
         from convscope.runs.naming import run_path
         from convscope.runs.position import Position
@@ -58,7 +58,7 @@ class Pretended:
             raise end
         reached = 1 - 0.2 * abs(math.log10(config.transfer.lr / BEST_LR)) + 0.01 * config.seed
         trial = running_trial()
-        callbacks = [] if trial is None else [Pruning(trial.metric, Position(), trial.hopeless)]
+        callbacks = [] if trial is None else [PruningCallback(trial.metric, Position(), trial.should_prune)]
         for epoch in range(4):
             for callback in callbacks:
                 seen = {"validation/accuracy": reached * (epoch + 1) / 4}
@@ -277,8 +277,8 @@ def test_of_two_workers_one_is_killed_and_the_other_does_its_trial(tmp_path):
 
 
 def test_a_space_of_a_file_and_of_words():
-    made = space(
-        choices(["seed=1,2", "+a.b=int(interval(1,64))", "data=digits"]),
+    made = search_space(
+        parse_choices(["seed=1,2", "+a.b=int(interval(1,64))", "data=digits"]),
         {
             "data": "mnist,digits",
             "transfer.lr": "interval(0.1,0.3)",
@@ -295,9 +295,9 @@ def test_a_space_of_a_file_and_of_words():
         "+a.b": "IntDistribution(high=64, log=False, low=1, step=1)",
     }
     rate = made[0]
-    assert rate.override(0.123456789) == "transfer.lr=0.123457"
-    assert rate.override(0.29999999999) == "transfer.lr=0.3"
-    assert space(choices(["x=interval(0.33333333,0.5)"]), {})[0].override(0.33333333) == "x=0.33333333"
+    assert rate.choose(0.123456789) == "transfer.lr=0.123457"
+    assert rate.choose(0.29999999999) == "transfer.lr=0.3"
+    assert search_space(parse_choices(["x=interval(0.33333333,0.5)"]), {})[0].choose(0.33333333) == "x=0.33333333"
 
 
 @pytest.mark.parametrize(

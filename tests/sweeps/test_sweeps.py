@@ -13,7 +13,7 @@ import textwrap
 import pytest
 
 from convscope.cli.run_command import run_command
-from convscope.config.train import Train
+from convscope.config.train import TrainConfig
 from convscope.errors import Interrupted, UserError
 from convscope.runs.run_folder import RunFolder
 
@@ -23,7 +23,7 @@ WORDS = ("--multirun", "model=lenet5", "data=digits", "seed=1,2,3", "sweep.name=
 class Pretended:
     """Stands for ``train``: leaves a run's files behind, or ends as ``ends`` tells for a seed."""
 
-    SCHEMA = Train
+    SCHEMA = TrainConfig
     SWEEPS_GO_ON = True
 
     def __init__(self) -> None:

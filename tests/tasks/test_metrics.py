@@ -45,7 +45,7 @@ CASES = {
     "a class that is never predicted": (4, [0, 1, 2, 2], [0, 1, 1, 0]),
     "one class": (3, [1, 1, 1], [1, 1, 1]),
     "nothing right": (3, [0, 1, 2], [1, 2, 0]),
-    "one picture": (3, [2], [2]),
+    "one image": (3, [2], [2]),
     "many classes": (3000, *drawn(3000, list(range(0, 3000, 7)), list(range(3000)))),
 }
 

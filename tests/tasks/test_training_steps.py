@@ -16,9 +16,9 @@ from pytorch_lightning.plugins.precision import MixedPrecision
 from torch import nn
 from torch.utils.data import DataLoader
 
-from convscope.composition.compose import CONFIG_DIR, check
-from convscope.config.train import Train, Trainer
-from convscope.config.transfer import Stage as StageConfig
+from convscope.composition.compose import CONFIG_DIR, validate
+from convscope.config.train import TrainConfig, TrainerConfig
+from convscope.config.transfer import StageConfig as StageConfig
 from convscope.data.batches import ImageBatch
 from convscope.engine.hardware import Hardware
 from convscope.engine.trainer import build_callbacks, build_trainer
@@ -31,7 +31,7 @@ from convscope.transfer.plan import plan_stage
 from convscope.transfer.stage import Stage
 
 CLASSES, BATCHES, EPOCHS, LR, DECAY = 3, 5, 2, 0.01, 0.3
-PRECISIONS = {*get_args(Trainer.model_fields["precision"].annotation)} - {"auto", "fp16"}  # fp16 is for GPUs
+PRECISIONS = {*get_args(TrainerConfig.model_fields["precision"].annotation)} - {"auto", "fp16"}  # fp16 is for GPUs
 OPTIMIZERS = get_args(StageConfig.model_fields["optimizer"].annotation)
 MATRIX = list(itertools.product(sorted(PRECISIONS), [0.0, 1.0], [0.0, 0.9], [1, 2], OPTIMIZERS))
 
@@ -67,10 +67,10 @@ def composed() -> Any:
     """Configurations: composed once, since that takes longer than a training."""
     with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
         told = compose("train", ["model=lenet5", "data=digits", "logger=csv", "callbacks=none", "quiet=true"])
-    config = check(told, Train)
+    config = validate(told, TrainConfig)
 
-    def configured(clip: float, ema: float, accumulate: int) -> Train:
-        trainer = config.trainer.model_copy(update={"gradient_clip": clip, "accumulate": accumulate})
+    def configured(clip: float, ema: float, accumulate: int) -> TrainConfig:
+        trainer = config.trainer.model_copy(update={"gradient_clip": clip, "accumulate_grad_batches": accumulate})
         return config.model_copy(update={"trainer": trainer, "task": config.task.model_copy(update={"ema": ema})})
 
     return configured
@@ -93,7 +93,9 @@ def norm_of(module: nn.Module) -> float:
     return float(torch.stack([p.grad.norm() for p in module.parameters() if p.grad is not None]).norm())
 
 
-def build(config: Train, optimizer: str, precision: str, folder: RunFolder) -> tuple[ImageClassification, pl.Trainer]:
+def build(
+    config: TrainConfig, optimizer: str, precision: str, folder: RunFolder
+) -> tuple[ImageClassification, pl.Trainer]:
     """The task and the trainer of a stage that trains everything at one rate."""
     network = small_network()
     task = ImageClassification(network, [str(number) for number in range(CLASSES)])

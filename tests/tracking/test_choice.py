@@ -88,7 +88,7 @@ def test_what_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_csv_alone(folder: RunFolder) -> None:
     loggers, notices = build_loggers(["csv"], folder, project="p", run_name="r")
-    assert [type(logger).__name__ for logger in loggers] == ["MetricsFile"]
+    assert [type(logger).__name__ for logger in loggers] == ["MetricsCSVLogger"]
     assert notices == []
 
 

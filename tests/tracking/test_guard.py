@@ -53,7 +53,7 @@ def test_a_broken_tracker_costs_one_warning(warned: Callable[[], list[str]]) -> 
         guard.log_metrics({"train/loss": 1.0}, step)
     guard.log_hyperparams({})
     assert inner.calls == ["metrics"] * 3
-    assert not guard.on
+    assert not guard.enabled
     guard.experiment.anything(1)
     assert close([guard], "failed") == ["Breaking failed: ConnectionError: the server is gone"]
     assert inner.calls[3:] == ["failed"]
@@ -72,7 +72,7 @@ def test_an_interrupt_is_no_failure() -> None:
     guard = GuardedLogger("x", Interrupted())
     with pytest.raises(KeyboardInterrupt):
         guard.log_metrics({}, 0)
-    assert guard.on
+    assert guard.enabled
 
 
 def test_failing_at_the_end(warned: Callable[[], list[str]]) -> None:
@@ -213,7 +213,7 @@ def test_a_run_goes_on_when_the_disk_is_full(folder: RunFolder, warned: Callable
             loggers[1].save()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert [logger.on for logger in loggers[1:]] == [False]
+    assert [logger.enabled for logger in loggers[1:]] == [False]
     (failure,) = close(loggers, "success")
     assert failure.startswith("TensorBoard failed: ")
     assert len([text for text in warned() if "TensorBoard failed" in text]) == 1

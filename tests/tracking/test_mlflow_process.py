@@ -148,7 +148,7 @@ def test_a_process_that_is_gone_costs_a_warning(folder: RunFolder, start: Any, w
     os.kill(number(mlflow), signal.SIGKILL)
     mlflow.inner.experiment._process.wait()
     end = time.monotonic() + 300
-    while mlflow.on and time.monotonic() < end:
+    while mlflow.enabled and time.monotonic() < end:
         recorder.scalars({"train/loss": 0.5}, 1)
         time.sleep(0.05)
     assert close(loggers, "success") == ["MLflow failed: MLflowError: its process ended with status -9"]
@@ -200,7 +200,7 @@ class Refuses(nn.Module):
     """A network of Python that cannot be traced."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """As many zeros as the pictures tell."""
+        """As many zeros as the images tell."""
         return torch.zeros(2, 2) if x.sum().item() >= 0 else torch.ones(2, 2)
 
 
@@ -286,7 +286,7 @@ def test_a_run_goes_on_at_its_server_wherever_the_password_comes_from(
     asked: list[Any] = []
 
     class Process:
-        def ask(self, method: str, *arguments: Any) -> str:
+        def call(self, method: str, *arguments: Any) -> str:
             asked.append(arguments[-1])
             return "its-id"
 

@@ -171,10 +171,10 @@ def test_a_model_in_mlflow_has_a_signature_and_loads_without_pickle(folder: RunF
     assert kept.metadata.signature.inputs.input_types()[0] == np.dtype("float32")
     assert kept.metadata.signature.inputs.inputs[0].shape == (-1, 3, 8, 8)
     assert kept.metadata.signature.outputs.inputs[0].shape == (-1, 2)
-    pictures = np.random.default_rng(0).random((5, 3, 8, 8), dtype=np.float32)  # another number than was exported
+    images = np.random.default_rng(0).random((5, 3, 8, 8), dtype=np.float32)  # another number than was exported
     with torch.no_grad():
-        expected = network(torch.from_numpy(pictures)).numpy()
-    np.testing.assert_allclose(kept.predict(pictures), expected, rtol=1e-5, atol=1e-6)
+        expected = network(torch.from_numpy(images)).numpy()
+    np.testing.assert_allclose(kept.predict(images), expected, rtol=1e-5, atol=1e-6)
     files = {file.name for file in Path(place.removeprefix("file://")).rglob("*") if file.is_file()}
     assert "model.pt2" in files
     assert not re.search(r"\.(pkl|pth|pickle)\b", " ".join(files))

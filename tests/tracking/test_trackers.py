@@ -29,11 +29,11 @@ CONFIG = {
     "tags": ["a"],
 }
 SCALARS = {"train/loss": 0.5, "learning_rate": 0.25, "validation/accuracy": 0.75}
-PICTURES = {"saliency/dog", "receptive_field/box", "mistakes/worst"}
+IMAGES = {"saliency/dog", "receptive_field/box", "mistakes/worst"}
 TABLES = {"mistakes/predictions", "parameters/parameters"}
 HISTOGRAMS = {"parameters/weights"}
 TEXTS = {"stages/plan"}
-KEYS = PICTURES | TABLES | HISTOGRAMS | TEXTS
+KEYS = IMAGES | TABLES | HISTOGRAMS | TEXTS
 SMALL, LARGE = np.full((8, 6, 3), 200, dtype=np.uint8), np.zeros((9, 9, 1), dtype=np.uint8)
 
 
@@ -54,7 +54,7 @@ def record(folder: RunFolder, names: list[str], status: str = "success", **optio
         recorder.image("receptive_field/box", SMALL, 4)
         recorder.image_grid("mistakes/worst", [SMALL, LARGE], ["cat → dog", "dog → cat"], step=4)
         rows = [["hot|dog", 0.5], ["x", None]]
-        recorder.table("predictions", ["class", "p"], rows, 5, picture=lambda row: (SMALL, LARGE[..., 0])[row])
+        recorder.table("predictions", ["class", "p"], rows, 5, image=lambda row: (SMALL, LARGE[..., 0])[row])
         recorder.table("parameters", ["layer", "n"], [["conv", 448]], 5)
         recorder.histogram("parameters/weights", [0.0, 1.0, 1.0, 2.0, float("nan")], 5, bins=2)
         recorder.text("stages/plan", "head\n  <all>", 5)
@@ -81,7 +81,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunFo
 def test_the_folder_has_everything(everything: tuple[RunFolder, list[str]]) -> None:
     folder, _ = everything
     names = {path.relative_to(folder.media).with_suffix("").as_posix() for path in folder.media.rglob("*.*")}
-    assert names == PICTURES | TEXTS
+    assert names == IMAGES | TEXTS
     tables = {path.relative_to(folder.tables).with_suffix("").as_posix() for path in folder.tables.rglob("*.*")}
     assert tables == {"predictions", "parameters", "parameters/weights"}
     assert (folder.tables / "parameters/weights.csv").read_text() == "from,to,count\n0.0,1.0,1\n1.0,2.0,3\n"
@@ -104,7 +104,7 @@ def test_wandb(everything: tuple[RunFolder, list[str]]) -> None:
     assert all("trainer/global_step" in event for event in history)
     kinds = {name: event[name]["_type"] for event in history for name in event if isinstance(event[name], dict)}
     assert kinds == {
-        **dict.fromkeys(PICTURES, "image-file"), "mistakes/worst": "images/separated",
+        **dict.fromkeys(IMAGES, "image-file"), "mistakes/worst": "images/separated",
         **dict.fromkeys(TABLES, "table-file"), **dict.fromkeys(TEXTS, "html-file"),
         **dict.fromkeys(HISTOGRAMS, "histogram"),
     }  # fmt: skip
@@ -113,7 +113,7 @@ def test_wandb(everything: tuple[RunFolder, list[str]]) -> None:
     assert (gallery["count"], gallery["captions"]) == (2, ["cat → dog", "dog → cat"])
     (offline,) = folder.path.glob("wandb/offline-run-*")
     media = offline / "files" / "media"
-    assert len(list((media / "images").rglob("*.png"))) == 4  # two pictures, and a gallery of two
+    assert len(list((media / "images").rglob("*.png"))) == 4  # two images, and a gallery of two
     assert (offline / "files" / "config.yaml").exists()
 
     kept = wandb_records(folder.path)
@@ -123,8 +123,8 @@ def test_wandb(everything: tuple[RunFolder, list[str]]) -> None:
     assert all(path.is_relative_to(folder.path / "wandb") for path in parts.values())  # not in somebody's home
     assert table["columns"] == ["image", "class", "p"]
     assert [row[1:] for row in table["data"]] == [["hot|dog", 0.5], ["x", None]]
-    with Image.open(parts[table["data"][0][0]["path"]]) as picture:
-        assert np.array_equal(np.asarray(picture), SMALL)
+    with Image.open(parts[table["data"][0][0]["path"]]) as image:
+        assert np.array_equal(np.asarray(image), SMALL)
     run = next(item.run for item in kept if item.WhichOneof("record_type") == "run")
     assert (run.project, run.display_name, run.run_group, list(run.tags)) == ("p", "r", "g", ["t"])
     assert run.run_id == folder.read_trackers()["wandb"]["id"]

@@ -43,15 +43,15 @@ class Member:
     def __init__(self, threads: Threads, rank: int) -> None:
         self.threads, self.rank, self.count = threads, rank, threads.count
 
-    def each(self, value):
+    def all_gather(self, value):
         self.threads.told[self.rank] = value
         self.threads.barrier.wait()
         told = list(self.threads.told)
         self.threads.barrier.wait()
         return told
 
-    def from_first(self, make):
-        return self.each(make() if self.rank == 0 else None)[0]
+    def broadcast_object(self, make):
+        return self.all_gather(make() if self.rank == 0 else None)[0]
 
 
 def fill(root: Path, mine, count: int = 2) -> list:

@@ -12,11 +12,11 @@ from pytorch_lightning.callbacks import Callback
 from torch import nn
 
 from convscope.callbacks.feature_map_figure import feature_map_rows
-from convscope.callbacks.saliency_maps import LookedAt, Maps, left_out, map_rows
+from convscope.callbacks.saliency_maps import ImageSamples, SaliencyMethods, map_rows, skipped_method_warning
 from convscope.callbacks.time_spent import TimeSpent
 from convscope.errors import UserError
 from convscope.figures.contact_sheet import Tile, contact_sheet
-from convscope.figures.map_images import map_picture, weights_picture
+from convscope.figures.map_images import map_image, weights_image
 from convscope.insight import faithfulness, filters, saliency
 from convscope.insight.sanity_check import cascading_randomisation, layers_with_parameters
 from convscope.tracking.recorder import Recorder
@@ -24,30 +24,30 @@ from convscope.tracking.recorder import Recorder
 FIRST_FILTERS = 64  # of the first layer, at most
 FILTER_COLUMNS = 8
 FAITHFULNESS_COLUMNS = (
-    "method", "pictures", "deletion", "insertion", "top_layer_randomised", "all_randomised",
-    "pictures_with_mask", "pointing_game", "mass_inside", "area", "mass_over_area",
+    "method", "images", "deletion", "insertion", "top_layer_randomised", "all_randomised",
+    "images_with_mask", "pointing_game", "mass_inside", "area", "mass_over_area",
 )  # fmt: skip
 
 
 Part = Callable[[], None]
 
 
-def unwatched(parts: Sequence[tuple[str, Part]], what: str) -> Iterator[Part]:
+def untracked(parts: Sequence[tuple[str, Part]], what: str) -> Iterator[Part]:
     """The parts, one after the other, by nobody watched."""
     return (part for _, part in parts)
 
 
 @dataclass(frozen=True)
-class TestedPictures:
+class TestImages:
     """The test split, to look at: each function takes indices of it.
 
     Attributes:
-        look: To the pictures themselves.
-        mask: To where the object is, (H, W) bool as the network sees the picture; None where nobody knows.
+        look: To the images themselves.
+        mask: To where the object is, (H, W) bool as the network sees the image; None where nobody knows.
         count: How many there are.
     """
 
-    look: Callable[[Sequence[int]], LookedAt]
+    samples: Callable[[Sequence[int]], ImageSamples]
     mask: Callable[[int], np.ndarray | None]
     count: int
 
@@ -55,7 +55,7 @@ class TestedPictures:
 
 
 @dataclass(frozen=True)
-class Looks:
+class AnalysisSettings:
     """How much is looked at; 0 leaves a part out."""
 
     mistakes: int
@@ -67,17 +67,17 @@ class Looks:
     curve_steps: int
 
 
-class TestInsight(Callback):
+class AnalysisCallback(Callback):
     """Draws ``mistakes/worst_maps`` and ``filters/...``, and writes the table ``faithfulness``, at the end of a test.
 
     Args:
         recorder: Takes figures and tables.
-        network: Normalised pictures (N, C, H, W) to logits, the whole of it.
-        pictures: The test split.
+        network: Normalised images (N, C, H, W) to logits, the whole of it.
+        images: The test split.
         classes: Names, in the order of the logits.
         methods: Names, of ``insight.saliency``.
         looks: How much of each.
-        field: From the path of a layer to its receptive field, to cut patches by; None shows whole pictures.
+        field: From the path of a layer to its receptive field, to cut patches by; None shows whole images.
         spent: Where the time is counted.
         warn: Takes a sentence about what could not be looked at.
         watched: Goes through the parts of the work, each with its name, and may show which it is at.
@@ -89,18 +89,18 @@ class TestInsight(Callback):
         self,
         recorder: Recorder,
         network: nn.Module,
-        pictures: TestedPictures,
+        images: TestImages,
         classes: Sequence[str],
         methods: Sequence[str],
-        looks: Looks,
-        field: Callable[[str], filters.Sees | None],
-        spent: TimeSpent,
+        settings: AnalysisSettings,
+        field: Callable[[str], filters.FieldGeometry | None],
+        time_spent: TimeSpent,
         warn: Callable[[str], None],
-        watched: Callable[[Sequence[tuple[str, Part]], str], Iterator[Part]] = unwatched,
+        track: Callable[[Sequence[tuple[str, Part]], str], Iterator[Part]] = untracked,
     ) -> None:
-        self.recorder, self.network, self.pictures, self.classes = recorder, network, pictures, classes
-        self.watched = watched
-        self.methods, self.looks, self.field, self.spent, self.warn = methods, looks, field, spent, warn
+        self.recorder, self.network, self.images, self.classes = recorder, network, images, classes
+        self.track = track
+        self.methods, self.settings, self.field, self.time_spent, self.warn = methods, settings, field, time_spent, warn
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Look at the weights that were tested."""
@@ -110,32 +110,32 @@ class TestInsight(Callback):
         sure, answers = predictions.logits.softmax(dim=1).max(dim=1)
         wrong = answers != predictions.labels
         places = torch.nonzero(wrong).flatten()
-        places = places[sure[places].argsort(descending=True, stable=True)][: self.looks.mistakes]
+        places = places[sure[places].argsort(descending=True, stable=True)][: self.settings.mistakes]
         right = [int(predictions.indices[place]) for place in torch.nonzero(~wrong).flatten()]
         parts: dict[str, Part] = {}
-        if self.looks.mistakes:
+        if self.settings.mistakes:
             shown = [int(predictions.indices[place]) for place in places]
             parts["mistakes"] = partial(self._mistakes, shown, answers[places], step)
-        if self.looks.units:
+        if self.settings.units:
             parts["filters"] = partial(self._filters, step)
-        if self.looks.layers:
+        if self.settings.layers:
             surest = int(predictions.indices[sure.where(~wrong, -1).argmax()])
             parts["feature maps"] = partial(self._feature_maps, surest, step)
-        if self.looks.faithfulness and right:
+        if self.settings.faithfulness and right:
             parts["faithfulness"] = partial(self._faithfulness, right, step)
         looks = [(name, partial(self._counted, name, look)) for name, look in parts.items()]
-        for look in self.watched(looks, "looking into the network"):
+        for look in self.track(looks, "looking into the network"):
             look()
 
-    def _counted(self, name: str, look: Part) -> None:
-        with self.spent.on(name):
-            look()
+    def _counted(self, name: str, part: Part) -> None:
+        with self.time_spent.measure(name):
+            part()
 
     def _mistakes(self, indices: Sequence[int], answers: torch.Tensor, step: int) -> None:
         if not indices:
             return
-        seen = self.pictures.look(indices)
-        maps, probabilities = Maps(self.methods, self.warn)(self.network, seen.inputs, answers)
+        seen = self.images.samples(indices)
+        maps, probabilities = SaliencyMethods(self.methods, self.warn)(self.network, seen.inputs, answers)
         rows = map_rows(seen, answers, maps, probabilities, self.classes)
         heading = "Most wrong: what spoke for the wrong answer"
         self.recorder.image("mistakes/worst_maps", contact_sheet(rows, heading=heading), step)
@@ -145,7 +145,7 @@ class TestInsight(Callback):
             path, weights = filters.first_layer_filters(self.network)
         except UserError:
             return
-        tiles = [Tile(weights_picture(each)) for each in weights[:FIRST_FILTERS].float().cpu().numpy()]
+        tiles = [Tile(weights_image(each)) for each in weights[:FIRST_FILTERS].float().cpu().numpy()]
         rows = [tiles[first : first + FILTER_COLUMNS] for first in range(0, len(tiles), FILTER_COLUMNS)]
         heading = f"{path}: {len(weights)} filters {weights.shape[2]}×{weights.shape[3]}"
         self.recorder.image("filters/first_layer", contact_sheet(rows, heading=heading, side=64), step)
@@ -156,47 +156,49 @@ class TestInsight(Callback):
 
     def _patches(self, step: int) -> None:
         """The strongest patches of some units of the last layer with a feature map, and their projections."""
-        chosen = np.linspace(0, self.pictures.count - 1, min(self.looks.searched, self.pictures.count)).astype(int)
+        chosen = np.linspace(0, self.images.count - 1, min(self.settings.searched, self.images.count)).astype(int)
         parts = [chosen[first : first + 16].tolist() for first in range(0, len(chosen), 16)]
         device = next(self.network.parameters()).device
-        batches = (self.pictures.look(part).inputs.to(device) for part in parts)
-        found = filters.strongest_patches(self.network, batches, units=self.looks.units, most=self.looks.patches)
-        seen = self.pictures.look([int(chosen[number]) for number in found.pictures.flatten()])
-        units = found.units.repeat_interleave(found.pictures.shape[1])
+        batches = (self.images.samples(part).inputs.to(device) for part in parts)
+        found = filters.strongest_patches(
+            self.network, batches, units=self.settings.units, per_unit=self.settings.patches
+        )
+        seen = self.images.samples([int(chosen[number]) for number in found.images.flatten()])
+        units = found.units.repeat_interleave(found.images.shape[1])
         places = found.places.flatten(0, 1)
         back = filters.projections_or_none(self.network, seen.inputs.to(device), found.layer, units, places)
         field = self.field(found.layer)
         rows = []
         for row, unit in enumerate(found.units.tolist()):
             tiles = []
-            for column in range(found.pictures.shape[1]):
-                number = row * found.pictures.shape[1] + column
+            for column in range(found.images.shape[1]):
+                number = row * found.images.shape[1] + column
                 pixels = seen.pixels[number]
                 window = filters.patch(field, places[number].tolist(), pixels.shape[:2])
                 title = f"unit {unit}: {float(found.activations[row, column]):.2f}"
                 tiles.append(Tile(np.ascontiguousarray(pixels[window]), title))
                 if back is not None:
                     strength = back[number].abs().amax(dim=0).cpu().numpy()
-                    tiles.append(Tile(map_picture(np.ascontiguousarray(strength[window])), "excited by"))
+                    tiles.append(Tile(map_image(np.ascontiguousarray(strength[window])), "excited by"))
             rows.append(tiles)
         heading = f"{found.layer}: the patches that excite its units most"
         self.recorder.image("filters/strongest_patches", contact_sheet(rows, heading=heading, side=112), step)
 
     def _feature_maps(self, index: int, step: int) -> None:
-        """Of the picture that it was surest of and right."""
-        seen = self.pictures.look([index])
+        """Of the image that it was surest of and right."""
+        seen = self.images.samples([index])
         device = next(self.network.parameters()).device
-        rows = feature_map_rows(self.network, seen.inputs.to(device), seen.pixels[0], self.looks.layers)
+        rows = feature_map_rows(self.network, seen.inputs.to(device), seen.pixels[0], self.settings.layers)
         if rows:
             heading = f"{self.classes[int(seen.labels[0])]} on its way through the network: the strongest units"
             self.recorder.image("filters/feature_maps", contact_sheet(rows, heading=heading, side=96), step)
 
     def _faithfulness(self, indices: Sequence[int], step: int) -> None:
-        """Of pictures that were classified rightly, spread over the split."""
-        spread = np.linspace(0, len(indices) - 1, min(self.looks.faithfulness, len(indices))).astype(int)
+        """Of images that were classified rightly, spread over the split."""
+        spread = np.linspace(0, len(indices) - 1, min(self.settings.faithfulness, len(indices))).astype(int)
         chosen = [indices[place] for place in spread]
-        masks = {number: mask for number, index in enumerate(chosen) if (mask := self.pictures.mask(index)) is not None}
-        seen = self.pictures.look(chosen)
+        masks = {number: mask for number, index in enumerate(chosen) if (mask := self.images.mask(index)) is not None}
+        seen = self.images.samples(chosen)
         device = next(self.network.parameters()).device
         inputs, labels = seen.inputs.to(device), seen.labels.to(device)
         maps = {}
@@ -204,14 +206,16 @@ class TestInsight(Callback):
             try:
                 maps[name] = saliency.find_method(name)(self.network, inputs, labels)
             except UserError as error:
-                self.warn(left_out(name, error))
+                self.warn(skipped_method_warning(name, error))
         if not maps:
             return
-        curves = faithfulness.deletion_and_insertion(self.network, inputs, maps, labels, steps=self.looks.curve_steps)
+        curves = faithfulness.deletion_and_insertion(
+            self.network, inputs, maps, labels, steps=self.settings.curve_steps
+        )
         rows = [
             [
                 name, len(chosen), *(float(curve.area.mean()) for curve in curves[name]),
-                *similarity_without_weights(self.network, inputs, labels, name, own), len(masks),
+                *similarity_to_randomised(self.network, inputs, labels, name, own), len(masks),
                 *agreement_with_masks(own, masks),
             ]
             for name, own in maps.items()
@@ -220,7 +224,7 @@ class TestInsight(Callback):
         self.recorder.table("faithfulness", FAITHFULNESS_COLUMNS, rows, step)
 
 
-def similarity_without_weights(
+def similarity_to_randomised(
     network: nn.Module, inputs: torch.Tensor, labels: torch.Tensor, name: str, maps: torch.Tensor
 ) -> list[float]:
     """Rank correlation of the ``maps`` of the method ``name`` with those of a network whose top layer was randomised,
@@ -232,11 +236,11 @@ def similarity_without_weights(
 
 
 def agreement_with_masks(maps: torch.Tensor, masks: Mapping[int, np.ndarray]) -> list[float | str]:
-    """Pointing game, mass inside, area, and mass over area, of the pictures with a mask; "" where there is none.
+    """Pointing game, mass inside, area, and mass over area, of the images with a mask; "" where there is none.
 
     Args:
         maps: (N, H, W).
-        masks: (H, W) bool, by the picture's place among the maps.
+        masks: (H, W) bool, by the image's place among the maps.
     """
     if not masks:
         return [""] * 4

@@ -10,7 +10,7 @@ from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 from convscope.runs.files import write_atomically
 
 
-class WholeFiles(TorchCheckpointIO):
+class AtomicCheckpointIO(TorchCheckpointIO):
     """Writes a checkpoint beside its place, and renames it.
 
     Lightning writes to the system's temporary folder and moves the file. Where that is another file system, as on most

@@ -102,7 +102,7 @@ class Checkpoints(Checkpoint):
             self._gathered = _dump(trainer)
             self.write(trainer, pl_module)
         if self._preemption is not None:
-            self._preemption.hold_off()
+            self._preemption.defer()
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -112,7 +112,7 @@ class Checkpoints(Checkpoint):
         if self._preemption is None:
             return
         within_step = (batch_idx + 1) % trainer.accumulate_grad_batches != 0
-        if not within_step and batch_idx + 1 < trainer.num_training_batches and self._preemption.asked():
+        if not within_step and batch_idx + 1 < trainer.num_training_batches and self._preemption.requested():
             self._gathered, self._ends = _dump(trainer), True
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -145,7 +145,7 @@ class Checkpoints(Checkpoint):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Gather both, where the last time is long enough ago, or a signal came."""
-        self._ends = self._preemption is not None and self._preemption.asked(now=True)
+        self._ends = self._preemption is not None and self._preemption.requested(now=True)
         due = time.monotonic() - self._written >= self.every_seconds
         if self._ends or trainer.strategy.broadcast(due):  # the clock of the first process is that of all
             self._gathered = _dump(trainer)
@@ -180,7 +180,7 @@ class Checkpoints(Checkpoint):
         trainer.strategy.barrier("last.ckpt")
         self._written = time.monotonic()
         if self._ends and self._result is None and self._preemption is not None:
-            self._preemption.heed()
+            self._preemption.stop_deferring()
 
 
 class CheckpointWriter(Callback):

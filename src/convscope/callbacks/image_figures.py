@@ -1,4 +1,4 @@
-"""The test as pictures: confusion matrix, worst mistakes, surest answers."""
+"""The test as images: confusion matrix, worst mistakes, surest answers."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -12,7 +12,7 @@ from convscope.callbacks.confusion_figure import draw_confusion_matrix
 from convscope.figures.contact_sheet import GREEN, RED
 from convscope.tracking.recorder import Recorder
 
-MOST_PICTURES = 12
+MOST_IMAGES = 12
 
 
 class TestFigures(Callback):
@@ -20,17 +20,17 @@ class TestFigures(Callback):
 
     Args:
         recorder: Takes the figures.
-        picture: From an index in the test split to the picture, (H, W, C) uint8.
+        image: From an index in the test split to the image, (H, W, C) uint8.
     """
 
     __test__ = False  # for pytest
 
-    def __init__(self, recorder: Recorder, picture: Callable[[int], np.ndarray]) -> None:
+    def __init__(self, recorder: Recorder, image: Callable[[int], np.ndarray]) -> None:
         self.recorder = recorder
-        self.picture = picture
+        self.image = image
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Draw ``confusion_matrix``, ``mistakes/worst`` and ``mistakes/surest``."""
+        """Draw ``confusion_matrix``, ``mistakes/worst`` and ``mistakes/most_confident``."""
         step = trainer.global_step
         task = cast(Any, pl_module)
         logits, labels, indices = task.predictions.logits, task.predictions.labels, task.predictions.indices
@@ -41,12 +41,12 @@ class TestFigures(Callback):
         wrong = predicted != labels
         for name, heading, chosen in (
             ("mistakes/worst", "Most wrong: true → predicted", wrong),
-            ("mistakes/surest", "Most right", ~wrong),
+            ("mistakes/most_confident", "Most confident and correct", ~wrong),
         ):
             places = torch.nonzero(chosen).flatten()
             if len(places) == 0:
                 continue
-            places = places[sure[places].argsort(descending=True, stable=True)][:MOST_PICTURES]
+            places = places[sure[places].argsort(descending=True, stable=True)][:MOST_IMAGES]
             titles = [
                 f"{classes[labels[p]]}\n→ {classes[predicted[p]]} {sure[p]:.0%}"
                 if wrong[p]
@@ -55,7 +55,7 @@ class TestFigures(Callback):
             ]
             self.recorder.image_grid(
                 name,
-                [self.picture(int(indices[p])) for p in places],
+                [self.image(int(indices[p])) for p in places],
                 titles,
                 step=step,
                 frames=[RED if wrong[p] else GREEN for p in places.tolist()],

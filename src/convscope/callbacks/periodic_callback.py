@@ -9,10 +9,10 @@ from pytorch_lightning.callbacks import Callback
 from convscope.callbacks.time_spent import TimeSpent
 from convscope.tracking.recorder import Recorder
 
-AFTER = 1  # steps: a tracker shows one picture a step, and the last step has that of the training's end
+AFTER = 1  # steps: a tracker shows one image a step, and the last step has that of the training's end
 
 
-class AtMoments(Callback, ABC):
+class PeriodicCallback(Callback, ABC):
     """Calls ``look`` at the end of every stage, and every few epochs within one; only in the first process.
 
     The weights that are kept may be those of an earlier epoch than the last: ``look_at_kept`` has the last word.
@@ -23,14 +23,14 @@ class AtMoments(Callback, ABC):
         spent: Where the time is counted, as ``saliency``.
     """
 
-    def __init__(self, recorder: Recorder, every_epochs: int | None, spent: TimeSpent) -> None:
-        self.recorder, self.every_epochs, self.spent = recorder, every_epochs, spent
+    def __init__(self, recorder: Recorder, every_epochs: int | None, time_spent: TimeSpent) -> None:
+        self.recorder, self.every_epochs, self.time_spent = recorder, every_epochs, time_spent
 
     @abstractmethod
-    def look(self, step: int, moment: str) -> None:
+    def analyse(self, step: int, moment: str) -> None:
         """Draw what is seen at ``step`` of the stage; ``moment`` says when that is."""
 
-    def look_at_kept(self, epoch: int) -> None:
+    def analyse_best(self, epoch: int) -> None:
         """Look at the weights that the run has kept, which the network has now; ``epoch`` left them, from 1."""
         self._look(AFTER, f"kept: epoch {epoch}")
 
@@ -49,11 +49,11 @@ class AtMoments(Callback, ABC):
             self._look(trainer.global_step, moment)
 
     def _look(self, step: int, moment: str) -> None:
-        with self.spent.on("saliency"):
-            self.look(step, moment)
+        with self.time_spent.measure("saliency"):
+            self.analyse(step, moment)
 
 
-def look_at_kept(callbacks: Sequence[Callback], epoch: int | None) -> None:
+def analyse_best_weights(callbacks: Sequence[Callback], epoch: int | None) -> None:
     """Have what looked into the network while it was trained look at the weights that were tested, too.
 
     Args:
@@ -62,5 +62,5 @@ def look_at_kept(callbacks: Sequence[Callback], epoch: int | None) -> None:
     """
     if epoch is not None:
         for callback in callbacks:
-            if isinstance(callback, AtMoments):
-                callback.look_at_kept(epoch)
+            if isinstance(callback, PeriodicCallback):
+                callback.analyse_best(epoch)

@@ -29,13 +29,13 @@ class Preemption:
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
         self.before: dict[signal.Signals, Callable[..., Any] | int | None] = {}
-        self.largest: Callable[[int], int] | None = None
+        self.all_reduce_max: Callable[[int], int] | None = None
         self._held_off = False
         self._since = 0.0
         self._steps = 0
 
     @contextmanager
-    def heeded(self) -> Iterator["Preemption"]:
+    def installed(self) -> Iterator["Preemption"]:
         """Heed the signals within; only the main thread can."""
         if threading.current_thread() is not threading.main_thread():
             yield self
@@ -50,7 +50,7 @@ class Preemption:
             for number, handler in self.before.items():
                 signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
-    def hold_off(self) -> None:
+    def defer(self) -> None:
         """From now on whoever trains asks for `received`, after every step.
 
         The handlers are set again: Lightning's Trainer puts one of its own before them, which ends the process
@@ -60,22 +60,22 @@ class Preemption:
         if self.before:
             self._install()
 
-    def asked(self, now: bool = False) -> bool:
+    def requested(self, now: bool = False) -> bool:
         """Whether a signal came, to any process. Of several processes all must ask, after the same steps.
 
         They ask each other after every few steps, and ``now``.
         """
-        if self.largest is not None:
+        if self.all_reduce_max is not None:
             self._steps += 1
             if not now and self._steps % STEPS_TOGETHER:
                 return False
-            number = self.largest(self.received or 0)
+            number = self.all_reduce_max(self.received or 0)
             if number:
                 self.received = signal.Signals(number)
             return number != 0
         return self.received is not None
 
-    def heed(self) -> None:
+    def stop_deferring(self) -> None:
         """Heed signals at once again.
 
         Raises:

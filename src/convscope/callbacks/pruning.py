@@ -9,7 +9,7 @@ from convscope.errors import Pruned, UserError
 from convscope.runs.position import Position
 
 
-class Pruning(Callback):
+class PruningCallback(Callback):
     """Reports a metric after every epoch, and ends the training where the search has no hope for it.
 
     Args:
@@ -18,8 +18,8 @@ class Pruning(Callback):
         hopeless: Takes the number of epochs and the metric; says whether to end.
     """
 
-    def __init__(self, metric: str, position: Position, hopeless: Callable[[int, float], bool]) -> None:
-        self.metric, self.position, self.hopeless = metric, position, hopeless
+    def __init__(self, metric: str, position: Position, should_prune: Callable[[int, float], bool]) -> None:
+        self.metric, self.position, self.should_prune = metric, position, should_prune
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Report; validation has run by then.
@@ -32,5 +32,5 @@ class Pruning(Callback):
             logged = ", ".join(sorted(name for name in trainer.callback_metrics if name.startswith("validation/")))
             raise UserError(f"sweep.metric={self.metric}: nothing of that name is logged; there is {logged}")
         epochs, value = self.position.epochs + trainer.current_epoch + 1, float(trainer.callback_metrics[self.metric])
-        if self.hopeless(epochs, value):
+        if self.should_prune(epochs, value):
             raise Pruned(epochs, value)

@@ -31,8 +31,8 @@ class ReceptiveFieldLog(Callback):
         recorder: Takes tables, figures and scalars.
         table: Of the whole network.
         network: The whole network, of which a stage may run a part.
-        images: Normalised pictures (N, C, H, W) to measure on; None: no effective field.
-        picture: One of them as uint8 (H, W, C), for the figures.
+        images: Normalised images (N, C, H, W) to measure on; None: no effective field.
+        image: One of them as uint8 (H, W, C), for the figures.
         spent: Where the time is counted.
     """
 
@@ -42,15 +42,15 @@ class ReceptiveFieldLog(Callback):
         table: ParameterTable,
         network: nn.Module,
         images: torch.Tensor | None,
-        picture: np.ndarray | None = None,
-        spent: TimeSpent | None = None,
+        image: np.ndarray | None = None,
+        time_spent: TimeSpent | None = None,
     ) -> None:
         self.recorder = recorder
-        self.spent = spent or TimeSpent()
+        self.time_spent = time_spent or TimeSpent()
         self.table = table
         self.network = network
         self.images = images
-        self.picture = picture
+        self.image = image
         self.first: EffectiveField | None = None
         self.last: EffectiveField | None = None
         self._layer: LayerField | None = None  # the same in every stage
@@ -95,14 +95,14 @@ class ReceptiveFieldLog(Callback):
         if measured is not None:
             self.last = measured
 
-    def draw(self, step: int) -> None:
+    def draw_before_and_after(self, step: int) -> None:
         """The first field beside that of the weights as they are now, as ``receptive_field/before_and_after``."""
         final = self._measure(step, "end")
         if final is None or self.first is None or final.gradient.ndim != 2:
             return
         self.last = final
         panels = [self._panel(title, field) for title, field in (("before", self.first), ("after", final))]
-        with self.spent.on("effective field"):
+        with self.time_spent.measure("effective field"):
             sheet = field_sheet(panels, f"What the centre of {final.layer} answers to")
             self.recorder.image("receptive_field/before_and_after", sheet, step)
 
@@ -117,7 +117,7 @@ class ReceptiveFieldLog(Callback):
     def _measure(self, step: int, moment: str) -> EffectiveField | None:
         if self.images is None:
             return None
-        with self.spent.on("effective field"):
+        with self.time_spent.measure("effective field"):
             return self._measured(self.images, step, moment)
 
     def _measured(self, images: torch.Tensor, step: int, moment: str) -> EffectiveField | None:
@@ -166,7 +166,7 @@ class ReceptiveFieldLog(Callback):
             height, width = (float(size or 0) for size in measured.field.size)
             told += f" of {measured.field}"
             box = (measured.centre[0] - height / 2, measured.centre[1] - width / 2, height, width)
-        return Panel(told, measured.gradient.numpy(), self.picture, box)
+        return Panel(told, measured.gradient.numpy(), self.image, box)
 
 
 def _plain(measured: EffectiveField | None) -> dict[str, Any] | None:

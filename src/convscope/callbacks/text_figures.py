@@ -1,4 +1,4 @@
-"""The test of a text run as pictures and tables: confusion matrix, mistakes with the words that counted, n-grams."""
+"""The test of a text run as images and tables: confusion matrix, mistakes with the words that counted, n-grams."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, cast
@@ -20,7 +20,7 @@ NGRAMS = 3  # a filter
 SHOWN_TITLE = 100  # characters
 
 
-class ReadText(NamedTuple):
+class TokenizedText(NamedTuple):
     """A text and its tokens: their numbers, and the characters (start, end) that each stands for."""
 
     text: str
@@ -42,16 +42,16 @@ class TextFigures(Callback):
     def __init__(
         self,
         recorder: Recorder,
-        read: Callable[[int], ReadText],
-        least: int,
+        tokenized: Callable[[int], TokenizedText],
+        min_length: int,
         training: Callable[[], Iterable[tuple[torch.Tensor, torch.Tensor]]],
         ngram: Callable[[int, int, int], str],
     ) -> None:
-        self.recorder, self.read, self.least = recorder, read, least
+        self.recorder, self.tokenized, self.min_length = recorder, tokenized, min_length
         self.training, self.ngram = training, ngram
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Draw ``confusion_matrix``, ``mistakes/worst``, ``mistakes/surest``; tabulate ``ngrams``."""
+        """Draw ``confusion_matrix``, ``mistakes/worst``, ``mistakes/most_confident``; tabulate ``ngrams``."""
         step, task = trainer.global_step, cast(Any, pl_module)
         answers, classes = task.predictions, task.classes
         sure, predicted = answers.logits.softmax(dim=1).max(dim=1)
@@ -59,7 +59,11 @@ class TextFigures(Callback):
         wrong = predicted != answers.labels
         for name, heading, chosen in (
             ("mistakes/worst", "Most wrong: what spoke for the answer (blue) and against it", wrong),
-            ("mistakes/surest", "Most right: what spoke for the answer (blue) and against it", ~wrong),
+            (
+                "mistakes/most_confident",
+                "Most confident and correct: evidence for the answer (blue) and against it",
+                ~wrong,
+            ),
         ):
             found = torch.nonzero(chosen).flatten()
             places = found[sure[found].argsort(descending=True, stable=True)][:MOST_TEXTS].tolist()
@@ -71,9 +75,9 @@ class TextFigures(Callback):
                 else f"{classes[predicted[p]]} {sure[p]:.0%}"
                 for p in places
             ]
-            texts = [self.read(int(answers.indices[p])) for p in places]
-            maps = explain(
-                task.network, texts, [int(predicted[p]) for p in places], titles, self.least, pl_module.device
+            texts = [self.tokenized(int(answers.indices[p])) for p in places]
+            maps = explain_tokens(
+                task.network, texts, [int(predicted[p]) for p in places], titles, self.min_length, pl_module.device
             )
             self.recorder.figure(name, token_figure(maps, heading), step)
             self.recorder.folder.write_html(name, f"<h3>{heading}</h3>\n{token_html(maps)}")
@@ -94,26 +98,26 @@ class TextFigures(Callback):
             self.recorder.table("ngrams", columns, rows, step)
 
 
-def padded(texts: Sequence[ReadText], least: int) -> torch.Tensor:
+def pad_tokens(texts: Sequence[TokenizedText], min_length: int) -> torch.Tensor:
     """Tokens (N, L) int64 of ``texts``, padded with 0, L at least ``least``."""
-    tokens = torch.zeros(len(texts), max(least, *(len(text.ids) for text in texts)), dtype=torch.int64)
+    tokens = torch.zeros(len(texts), max(min_length, *(len(text.ids) for text in texts)), dtype=torch.int64)
     for row, text in enumerate(texts):
         tokens[row, : len(text.ids)] = torch.tensor(text.ids)
     return tokens
 
 
-def explain(
+def explain_tokens(
     network: nn.Module,
-    texts: Sequence[ReadText],
+    texts: Sequence[TokenizedText],
     targets: Sequence[int],
     titles: Sequence[str],
-    least: int,
+    min_length: int,
     device: torch.device | str = "cpu",
     method: str = "input_x_gradient",
     score: Score = "logit",
 ) -> list[TokenMap]:
     """How much each token of ``texts`` speaks for the classes ``targets``."""
-    tokens = padded(texts, least)
+    tokens = pad_tokens(texts, min_length)
     asked = token_saliency.find_method(method)
     maps = asked(network, tokens.to(device), torch.tensor(targets, device=device), score=score)
     return [

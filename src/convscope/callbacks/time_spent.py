@@ -41,7 +41,7 @@ class TimeSpent:
         self._phase = phase
 
     @contextmanager
-    def on(self, name: str) -> Iterator[None]:
+    def measure(self, name: str) -> Iterator[None]:
         """Count the body's seconds for ``name``, also when it raises."""
         self.count()
         self._open.append(name)
@@ -57,7 +57,7 @@ class TimeSpent:
         self._add(self._phase, self._open[-1], now - self._since)
         self._since = now
 
-    def of(self, phase: str, name: str) -> float:
+    def seconds_of(self, phase: str, name: str) -> float:
         """Seconds that a phase spent on something."""
         return self.phases.get(phase, {}).get(name, 0.0)
 
@@ -80,7 +80,7 @@ class TimeSpent:
         """Seconds of looking into the network."""
         return sum(self.seconds.values())
 
-    def said(self, run: float) -> str:
+    def console_summary(self, run: float) -> str:
         """In a line, beside the ``run`` seconds of the whole."""
         parts = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.seconds.items())
         return f"looking into the network took {self.total:.1f} s, {self.total / run:.1%} of the run ({parts})"
@@ -95,29 +95,29 @@ def stage_phase(number: int) -> str:
     return f"stage {number + 1}"
 
 
-def summed(spent: TimeSpent, stages: int) -> dict[str, float]:
+def seconds_by_part(time_spent: TimeSpent, stages: int) -> dict[str, float]:
     """The parts of a run's seconds for ``summary.json``, no second in two of them, and their sum first.
 
-    ``training`` is that of all ``stages`` without ``filling``, the extraction of features, and ``insight``.
+    ``training`` is that of all ``stages``, without ``extracting_features`` and ``insight``.
     """
-    spent.count()
+    time_spent.count()
     fits = [stage_phase(number) for number in range(stages)]
     parts = {
-        "preparation": spent.of(PREPARATION, OWN),
-        "training": sum(spent.of(phase, OWN) for phase in fits),
-        "filling": sum(spent.of(phase, FEATURES) for phase in spent.phases),
-        "insight": spent.total,
-        "test": spent.of(TEST, OWN),
-        "rest": spent.of(REST, OWN),
+        "preparation": time_spent.seconds_of(PREPARATION, OWN),
+        "training": sum(time_spent.seconds_of(phase, OWN) for phase in fits),
+        "extracting_features": sum(time_spent.seconds_of(phase, FEATURES) for phase in time_spent.phases),
+        "insight": time_spent.total,
+        "test": time_spent.seconds_of(TEST, OWN),
+        "rest": time_spent.seconds_of(REST, OWN),
     }
     return {"total": sum(parts.values()), **parts}
 
 
-class TimeKept(Callback):
+class TimeSpentWriter(Callback):
     """Notes the seconds of a training on the disk now and then: after a kill the run's time goes on from there."""
 
-    def __init__(self, spent: TimeSpent, folder: RunFolder) -> None:
-        self.spent, self.folder = spent, folder
+    def __init__(self, time_spent: TimeSpent, folder: RunFolder) -> None:
+        self.spent, self.folder = time_spent, folder
         self._noted = time.perf_counter()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -8,8 +8,8 @@ import torch
 from pytorch_lightning.callbacks import Callback
 from torch import nn
 
-from convscope.callbacks.periodic_callback import AtMoments
-from convscope.callbacks.text_figures import ReadText, explain, padded
+from convscope.callbacks.periodic_callback import PeriodicCallback
+from convscope.callbacks.text_figures import TokenizedText, explain_tokens, pad_tokens
 from convscope.callbacks.time_spent import TimeSpent
 from convscope.figures.token_maps import TokenMap, token_figure, token_html
 from convscope.insight import faithfulness
@@ -23,7 +23,7 @@ COLUMNS = ("method", "texts", "pointing_game", "mass_inside", "area", "mass_over
 Span = tuple[int, int]
 
 
-class TokenSaliencyMaps(AtMoments):
+class TokenSaliencyMaps(PeriodicCallback):
     """Draws the maps of a few fixed texts at the end of every stage, every few epochs, and with the kept weights.
 
     ``saliency/<method>`` has every text, for its true class; ``saliency/learning`` the first of them at all
@@ -47,20 +47,20 @@ class TokenSaliencyMaps(AtMoments):
         self,
         recorder: Recorder,
         network: nn.Module,
-        texts: tuple[Sequence[ReadText], torch.Tensor],
-        least: int,
+        texts: tuple[Sequence[TokenizedText], torch.Tensor],
+        min_length: int,
         classes: Sequence[str],
         methods: Sequence[str],
         every_epochs: int | None,
-        spent: TimeSpent,
+        time_spent: TimeSpent,
     ) -> None:
-        super().__init__(recorder, every_epochs, spent)
+        super().__init__(recorder, every_epochs, time_spent)
         for method in methods:
             token_saliency.find_method(method)
         self.network, self.classes, self.methods = network, classes, methods
         self.texts, self.labels = texts
-        self.tokens = padded(self.texts, least)
-        self.least = least
+        self.tokens = pad_tokens(self.texts, min_length)
+        self.min_length = min_length
         self._moments: list[tuple[str, list[TokenMap]]] = []
 
     def state_dict(self) -> dict[str, Any]:
@@ -71,7 +71,7 @@ class TokenSaliencyMaps(AtMoments):
         """Go on after those moments."""
         self._moments = [(moment, [TokenMap(*each) for each in maps]) for moment, maps in state_dict["moments"]]
 
-    def look(self, step: int, moment: str) -> None:
+    def analyse(self, step: int, moment: str) -> None:
         """Draw all figures."""
         device, labels = next(self.network.parameters()).device, self.labels.tolist()
         with undisturbed(self.network), torch.no_grad():
@@ -81,7 +81,7 @@ class TokenSaliencyMaps(AtMoments):
             for label, answer, share in zip(labels, answers.tolist(), sure.tolist(), strict=True)
         ]
         for number, method in enumerate(self.methods):
-            maps = explain(self.network, self.texts, labels, said, self.least, device, method)
+            maps = explain_tokens(self.network, self.texts, labels, said, self.min_length, device, method)
             self._draw(f"saliency/{method}", f"{method.replace('_', ' ')}, {moment}", maps, step)
             if number == 0:
                 self._moments = [*self._moments, (moment, maps)][-MOST_MOMENTS:]
@@ -122,33 +122,33 @@ class TokenFaithfulness(Callback):
         self,
         recorder: Recorder,
         network: nn.Module,
-        read: Callable[[int], ReadText],
+        tokenized: Callable[[int], TokenizedText],
         marks: Callable[[int], Sequence[Span]],
-        least: int,
-        most: int,
-        spent: TimeSpent,
+        min_length: int,
+        max_texts: int,
+        time_spent: TimeSpent,
     ) -> None:
-        self.recorder, self.network, self.read, self.marks = recorder, network, read, marks
-        self.least, self.most, self.spent = least, most, spent
+        self.recorder, self.network, self.tokenized, self.marks = recorder, network, tokenized, marks
+        self.min_length, self.max_texts, self.time_spent = min_length, max_texts, time_spent
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Ask, and write the table."""
         answers = cast(Any, pl_module).predictions
-        with self.spent.on("faithfulness"):
-            right = torch.nonzero(answers.logits.argmax(dim=1) == answers.labels).flatten()[: self.most]
-            chosen = [self.read(int(answers.indices[place])) for place in right.tolist()]
+        with self.time_spent.measure("faithfulness"):
+            right = torch.nonzero(answers.logits.argmax(dim=1) == answers.labels).flatten()[: self.max_texts]
+            chosen = [self.tokenized(int(answers.indices[place])) for place in right.tolist()]
             decisive = [self.marks(int(answers.indices[place])) for place in right.tolist()]
-            rows = faithfulness_rows(self.network, chosen, answers.labels[right], decisive, self.least)
+            rows = faithfulness_rows(self.network, chosen, answers.labels[right], decisive, self.min_length)
             if rows:
                 self.recorder.table("faithfulness", COLUMNS, rows, trainer.global_step)
 
 
 def faithfulness_rows(
     network: nn.Module,
-    texts: Sequence[ReadText],
+    texts: Sequence[TokenizedText],
     targets: torch.Tensor,
     decisive: Sequence[Sequence[Span]],
-    least: int,
+    min_length: int,
 ) -> list[list[str | int | float]]:
     """A row for each method of ``insight.saliency.tokens``, as `COLUMNS` has it; none where there is no text.
 
@@ -161,7 +161,7 @@ def faithfulness_rows(
     """
     if not texts:
         return []
-    tokens, device = padded(texts, least), next(network.parameters()).device
+    tokens, device = pad_tokens(texts, min_length), next(network.parameters()).device
     marked = torch.zeros_like(tokens, dtype=torch.bool)
     for row, (text, spans) in enumerate(zip(texts, decisive, strict=True)):
         for place, (start, end) in enumerate(text.spans):
@@ -171,7 +171,7 @@ def faithfulness_rows(
     for name, method in token_saliency.METHODS.items():
         parts = zip(tokens.split(CHUNK), targets.split(CHUNK), strict=True)
         maps = torch.cat([method(network, part.to(device), asked.to(device)).cpu() for part, asked in parts])
-        flat, decides = maps[:, None], marked[:, None]  # a text is a picture of one row
+        flat, decides = maps[:, None], marked[:, None]  # a text is an image of one row
         hits = float(faithfulness.pointing_game(flat, decides).float().mean())
         inside = float(faithfulness.mass_inside(flat.clamp(min=0), decides).mean())
         figures = (round(value, 4) for value in (hits, inside, area, inside / area))

@@ -9,7 +9,7 @@ from pytorch_lightning.callbacks import WeightAveraging
 from torch import nn
 
 
-class WarmedAverage(WeightAveraging):
+class WarmupEMA(WeightAveraging):
     """Validates, tests and keeps averaged weights (Polyak & Juditsky 1992, as an exponential average).
 
     After n updates the decay is min(``decay``, (1 + n) / (10 + n)): a fixed one would hold on to the initial
@@ -35,13 +35,13 @@ class WarmedAverage(WeightAveraging):
             return  # gradients were accumulated, and no weight has changed
         assert self._average_model is not None
         decay = min(self._decay, (1 + updates) / (10 + updates)) if updates else 0.0
-        move_average(self._average_model.module, pl_module, decay)
+        update_average(self._average_model.module, pl_module, decay)
         self._average_model.n_averaged.add_(1)  # a checkpoint has it
         self._latest_update_step = trainer.global_step
 
 
 @torch.no_grad()
-def move_average(averaged: nn.Module, current: nn.Module, decay: float) -> None:
+def update_average(averaged: nn.Module, current: nn.Module, decay: float) -> None:
     """Replace each value of ``averaged`` by decay · value + (1 - decay) · the value of ``current``, in place.
 
     Both are copies of one module: parameters and floating-point buffers are averaged, other buffers (such as

@@ -7,7 +7,7 @@ import threading
 import traceback
 
 from convscope.commands import train
-from convscope.config.train import Train
+from convscope.config.train import TrainConfig
 from convscope.console import is_silent
 from convscope.distributed.failures import status_of
 from convscope.errors import UserError
@@ -16,7 +16,7 @@ from convscope.masking import mask_text
 
 def main() -> None:
     """Train together with the process that started this one, and end when that ends."""
-    config = Train.model_validate(json.loads(sys.stdin.buffer.readline()))
+    config = TrainConfig.model_validate(json.loads(sys.stdin.buffer.readline()))
     threading.Thread(target=_end_with_the_first, daemon=True).start()
     status = 0
     try:

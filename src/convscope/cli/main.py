@@ -16,12 +16,12 @@ COMMANDS = {
     "train": "train a network, and keep what happened",
     "compare": "the runs of a sweep side by side, best first",
     "evaluate": "score the best weights of a run on its test split or on other data",
-    "serve": "a local page: drop a picture, see the class and where the network looked",
+    "serve": "a local page: drop an image, see the class and where the network looked",
     "explain": "which pixels a run answered for; or an example step by step: topic=max_pool",
     "describe": "a network layer by layer: parameters, multiply-adds, receptive fields",
     "zoo": "list the networks: their year, cost, receptive field, weights",
     "dashboard": "lay out a project in wandb",
-    "cache": "list what is kept of pictures, texts and frozen networks, or clear it",
+    "cache": "list what is kept of images, texts and frozen networks, or clear it",
 }
 
 HELP = """\

@@ -14,23 +14,23 @@ from convscope.composition.command import Command
 from convscope.composition.compose import (
     CONFIG_DIR,
     HYDRA_VERSION_BASE,
-    check,
     check_jobs,
     composed_value,
-    keys_of,
+    known_keys,
     plain_containers,
+    validate,
 )
-from convscope.composition.current_job import words_of_job
+from convscope.composition.current_job import job_overrides
 from convscope.composition.error_messages import explain_composition
 from convscope.composition.hydra_options import refuse_in_files, refuse_without_effect
 from convscope.composition.jobs import jobs as job_words
-from convscope.composition.words import (
-    asks_to_show,
+from convscope.composition.overrides import (
+    asks_hydra_to_print,
     config_dir,
+    multirun_overrides,
     overrides_in,
-    parseable,
+    quote_override,
     refuse_other_primary,
-    swept,
 )
 from convscope.errors import UserError
 from convscope.masking import hide
@@ -45,17 +45,17 @@ def run_command(name: str, arguments: Sequence[str], command: Command) -> None:
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # hand its exceptions to us, instead of printing them and exiting with 1
     prepare: Callable[[list[str]], list[str]] = getattr(command, "prepare_arguments", list)
-    arguments = [parseable(argument) for argument in prepare([hide(argument) for argument in arguments])]
+    arguments = [quote_override(argument) for argument in prepare([hide(argument) for argument in arguments])]
     sys.argv = [f"convscope {name}", *arguments]  # which trackers write down
     refuse_without_effect(name, overrides_in(arguments))
-    told = swept(arguments)
+    told = multirun_overrides(arguments)
     jobs = None
     if told is not None:
         refuse_other_primary(arguments)
         folder = config_dir(arguments)
-        goes_on = getattr(command, "SWEEPS_GO_ON", False) and not asks_to_show(arguments)
+        goes_on = getattr(command, "SWEEPS_GO_ON", False) and not asks_hydra_to_print(arguments)
         # a sweep that chooses its values itself; what cannot be composed is none
-        first = [choice.words[0] for choice in told]
+        first = [choice.overrides[0] for choice in told]
         if goes_on and composed_value(name, first, folder, "sweep.kind") not in (None, "grid"):
             from convscope.sweeps.search_plan import plan_search
 
@@ -78,16 +78,16 @@ def run_command(name: str, arguments: Sequence[str], command: Command) -> None:
 
     def job(config: DictConfig) -> None:
         # A mistake is kept and not raised, since Hydra would print a report of its own and drop the other jobs.
-        overrides = words_of_job()
+        overrides = job_overrides()
         try:
             refuse_in_files(name, plain_containers(HydraConfig.get()))
-            command.run(check(config, command.SCHEMA), overrides)
+            command.run(validate(config, command.SCHEMA), overrides)
         except UserError as error:
             mistakes.append(f"{error}" if jobs is None else f"{error} (job: {' '.join(overrides)})")
 
     try:
         hydra_main(str(CONFIG_DIR), name, version_base=HYDRA_VERSION_BASE)(job)()
     except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(explain_composition(error, keys_of(name, arguments))) from error
+        raise UserError(explain_composition(error, known_keys(name, arguments))) from error
     if mistakes:
         raise UserError("\nerror: ".join(mistakes))

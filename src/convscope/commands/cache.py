@@ -7,11 +7,11 @@ from pathlib import Path
 from rich.table import Table
 
 from convscope.cache import Entry, State, cache_folder, clear, entries
-from convscope.config.cache import CacheCommand
-from convscope.console import say, say_table, warn
+from convscope.config.cache import CacheCommandConfig
+from convscope.console import echo, print_table, warn
 from convscope.errors import UserError
 
-SCHEMA = CacheCommand
+SCHEMA = CacheCommandConfig
 WHY_IT_STAYS: dict[State, str] = {
     "unused": "it cannot be removed; check the permissions of its folder",
     "left behind": "it cannot be removed; check the permissions of its folder",
@@ -21,7 +21,7 @@ WHY_IT_STAYS: dict[State, str] = {
 }
 
 
-def run(config: CacheCommand, overrides: Sequence[str]) -> None:
+def run(config: CacheCommandConfig, overrides: Sequence[str]) -> None:
     """Print what there is, or remove it.
 
     Raises:
@@ -36,27 +36,27 @@ def run(config: CacheCommand, overrides: Sequence[str]) -> None:
         ) from error
 
 
-def _run(config: CacheCommand, root: Path) -> None:
+def _run(config: CacheCommandConfig, root: Path) -> None:
     if config.clear != "none":
         removed = clear(root, config.clear)
-        say(f"removed {len(removed)} entries of {root} ({_mebibytes(removed)})")
+        echo(f"removed {len(removed)} entries of {root} ({_mebibytes(removed)})")
         for entry in entries(root):
             if config.clear in ("all", entry.kind):
                 warn(f"{entry.kind}/{entry.path.name} stays ({_mebibytes([entry])}): {WHY_IT_STAYS[entry.state]}")
         return
     found = entries(root)
     if not found:
-        say(f"{root} is empty")
+        echo(f"{root} is empty")
         return
     table = Table(box=None, pad_edge=False, header_style="cyan")
     for heading in ("kind", "entry", "last used", "state"):
         table.add_column(heading)
     table.add_column("size", justify="right")
     for entry in found:
-        used = datetime.datetime.fromtimestamp(entry.used)
+        used = datetime.datetime.fromtimestamp(entry.last_used)
         table.add_row(entry.kind, entry.path.name, f"{used:%Y-%m-%d %H:%M}", entry.state, _mebibytes([entry]))
-    say_table(table)
-    say(f"\n{len(found)} entries, {_mebibytes(found)}, in {root}; remove them with: convscope cache clear=all")
+    print_table(table)
+    echo(f"\n{len(found)} entries, {_mebibytes(found)}, in {root}; remove them with: convscope cache clear=all")
 
 
 def _mebibytes(found: Sequence[Entry]) -> str:

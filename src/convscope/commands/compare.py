@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from convscope.config.compare import Compare
+from convscope.config.compare import CompareConfig
 from convscope.errors import UserError
 
-SCHEMA = Compare
+SCHEMA = CompareConfig
 
 
 def prepare_arguments(arguments: list[str]) -> list[str]:
@@ -14,7 +14,7 @@ def prepare_arguments(arguments: list[str]) -> list[str]:
     return [f"folder={word.removeprefix('sweep=')}" if word.startswith("sweep=") else word for word in arguments]
 
 
-def run(config: Compare, overrides: Sequence[str]) -> None:
+def run(config: CompareConfig, overrides: Sequence[str]) -> None:
     """Print the table, and write ``comparison.csv`` and ``report.html`` into the sweep's folder.
 
     Raises:

@@ -6,15 +6,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from convscope.config.dashboard import Dashboard
-from convscope.console import say
+from convscope.config.dashboard import DashboardConfig
+from convscope.console import echo
 from convscope.errors import UserError
 
-SCHEMA = Dashboard
+SCHEMA = DashboardConfig
 NOBODY = "entity"  # stands for the account in a specification that is written without one
 
 
-def run(config: Dashboard, overrides: Sequence[str]) -> None:
+def run(config: DashboardConfig, overrides: Sequence[str]) -> None:
     """Save a workspace and a report to wandb; with ``dry_run`` write them as JSON instead.
 
     Raises:
@@ -38,7 +38,7 @@ def run(config: Dashboard, overrides: Sequence[str]) -> None:
             file = Path(config.file).expanduser()
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, encoding="utf-8")
-            say(f"specification  {file}")
+            echo(f"specification  {file}")
         return
 
     from convscope import hub
@@ -61,4 +61,4 @@ def run(config: Dashboard, overrides: Sequence[str]) -> None:
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise UserError(f"convscope dashboard project={config.project}: wandb refused ({reason})") from error
     for name, place in addresses.items():
-        say(f"{name:<10} {place}")
+        echo(f"{name:<10} {place}")

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
-from convscope.composition.compose import compose_again
-from convscope.composition.words import quoted
-from convscope.config.describe import Describe
-from convscope.console import say
+from convscope.composition.compose import recompose
+from convscope.composition.overrides import quote_value
+from convscope.config.describe import DescribeConfig
+from convscope.console import echo
 
-SCHEMA = Describe
+SCHEMA = DescribeConfig
 
 
 def prepare_arguments(arguments: list[str]) -> list[str]:
@@ -37,11 +37,11 @@ def prepare_arguments(arguments: list[str]) -> list[str]:
         [word for word, choice in zip(job, choices, strict=True) if len(choice) > 1]
         for job in itertools.product(*choices)
     )
-    compared = ",".join(f"[{','.join(quoted(word) for word in job)}]" for job in others)
+    compared = ",".join(f"[{','.join(quote_value(word) for word in job)}]" for job in others)
     return [*(choice[0] for choice in choices), f"compare=[{compared}]"]
 
 
-def run(config: Describe, overrides: Sequence[str]) -> None:
+def run(config: DescribeConfig, overrides: Sequence[str]) -> None:
     """Print the description; nothing but data goes to standard output where data was asked for.
 
     Raises:
@@ -51,7 +51,7 @@ def run(config: Describe, overrides: Sequence[str]) -> None:
     from convscope.description.networks import describe
     from convscope.description.table import print_comparison, print_description
 
-    variants = [config, *(compose_again("describe", [*words, "compare=[]"], Describe) for words in config.compare)]
+    variants = [config, *(recompose("describe", [*words, "compare=[]"], DescribeConfig) for words in config.compare)]
     described = [describe(variant) for variant in variants]
     match config.output:
         case "json":
@@ -66,9 +66,9 @@ def run(config: Describe, overrides: Sequence[str]) -> None:
             print_description(described[0], config.fold)
     sys.stdout.flush()
     if config.figure is not None:
-        from convscope.description.growth_figure import growth_figure, labels
+        from convscope.description.growth_figure import comparison_labels, growth_figure
         from convscope.figures.figure_file import write_figure
 
-        file = write_figure(growth_figure(labels(overrides, config.compare), described), config.figure)
+        file = write_figure(growth_figure(comparison_labels(overrides, config.compare), described), config.figure)
         if config.output == "table":
-            say(f"\nfigure   {file}")
+            echo(f"\nfigure   {file}")

@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from convscope.composition.words import values_as_words
+from convscope.composition.overrides import values_as_overrides
 from convscope.config.base import required
-from convscope.config.data import ImageFolder
-from convscope.config.evaluate import Evaluate
-from convscope.config.text_data import Texts
-from convscope.console import say
+from convscope.config.data import ImageFolderConfig
+from convscope.config.evaluate import EvaluateConfig
+from convscope.config.text_data import TextsConfig
+from convscope.console import echo
 from convscope.errors import UserError
 from convscope.runs.saved_config import read_saved_config
 
-SCHEMA = Evaluate
+SCHEMA = EvaluateConfig
 
 
 def prepare_arguments(arguments: list[str]) -> list[str]:
@@ -27,11 +27,11 @@ def prepare_arguments(arguments: list[str]) -> list[str]:
     if not runs:
         return arguments
     told = read_saved_config(Path(runs[-1].strip("'\"")).expanduser())["data"]
-    keys = [f"data.{key}={value}" for key, value in values_as_words(told) if key != "name"]
+    keys = [f"data.{key}={value}" for key, value in values_as_overrides(told) if key != "name"]
     return [f"data={told['name']}", *keys, *arguments]
 
 
-def run(config: Evaluate, overrides: Sequence[str]) -> None:
+def run(config: EvaluateConfig, overrides: Sequence[str]) -> None:
     """Write ``evaluation.json`` and ``predictions.csv`` to a new folder under the run's, and print both paths.
 
     Raises:
@@ -42,21 +42,21 @@ def run(config: Evaluate, overrides: Sequence[str]) -> None:
     file = path / "checkpoints" / f"{config.checkpoint}.ckpt"
     if not file.is_file():
         raise UserError(f"run={path}: has no checkpoint ({file.relative_to(path)}); did its training end?")
-    if isinstance(config.data, ImageFolder):
+    if isinstance(config.data, ImageFolderConfig):
         required(config.data.root, "data.root")
-    texts = isinstance(config.data, Texts)
+    texts = isinstance(config.data, TextsConfig)
     if texts is not ("tokens" in trained_on):
-        kinds = ("texts", "pictures") if texts else ("pictures", "texts")
+        kinds = ("texts", "images") if texts else ("images", "texts")
         raise UserError(f"data={config.data.name}: are {kinds[0]}, and the run was trained on {kinds[1]}")
 
-    from convscope.engine.hardware import prepare_process, refuse_several
+    from convscope.engine.hardware import prepare_process, refuse_several_devices
 
-    refuse_several(config.trainer)
+    refuse_several_devices(config.trainer)
     accelerator, allocator = prepare_process(config.trainer)
 
     from convscope.inference.evaluate import evaluate
 
     done = evaluate(config, trained_on, accelerator, allocator, overrides)
     scores = ", ".join(f"{name} {value:.4f}" for name, value in done.metrics.items())
-    say(f"{done.size:,} {done.things}: {scores}")
-    say(f"evaluation   {done.file}\npredictions  {done.predictions}")
+    echo(f"{done.size:,} {done.noun}: {scores}")
+    echo(f"evaluation   {done.file}\npredictions  {done.predictions}")

@@ -3,21 +3,21 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from convscope.composition.words import quoted
-from convscope.config.explain import Explain
+from convscope.composition.overrides import quote_value
+from convscope.config.explain import ExplainConfig
 from convscope.config.saliency import refuse_methods_for_images
-from convscope.console import say
+from convscope.console import echo
 from convscope.errors import UserError
 from convscope.runs.kind import is_text_run
 
-SCHEMA = Explain
+SCHEMA = ExplainConfig
 
 
 def prepare_arguments(arguments: list[str]) -> list[str]:
     """``method=a,b`` is a list here and no sweep: there is one explanation, with several maps."""
     arguments = [
         # A sentence has commas, which would make several values of it.
-        f"text={quoted(argument.removeprefix('text='))}"
+        f"text={quote_value(argument.removeprefix('text='))}"
         if argument.startswith("text=") and argument[5:6] not in ("'", '"') and argument != "text=null"
         else argument
         for argument in arguments
@@ -30,11 +30,11 @@ def prepare_arguments(arguments: list[str]) -> list[str]:
     ]
 
 
-def run(config: Explain, overrides: Sequence[str]) -> None:
-    """Write a figure a picture and ``maps.npz`` to a new folder, or explain a topic; print what was written.
+def run(config: ExplainConfig, overrides: Sequence[str]) -> None:
+    """Write a figure an image and ``maps.npz`` to a new folder, or explain a topic; print what was written.
 
     Raises:
-        UserError: There is no such run, picture, method, class or layer.
+        UserError: There is no such run, image, method, class or layer.
     """
     if config.topic is not None:
         if config.run is not None:
@@ -44,7 +44,7 @@ def run(config: Explain, overrides: Sequence[str]) -> None:
 
         folder = explanation_folder(config, Path("outputs"), config.topic)
         try:
-            say(f"\nfigure  {explain_max_pool(config.max_pool, folder)}")
+            echo(f"\nfigure  {explain_max_pool(config.max_pool, folder)}")
         except UserError:
             folder.rmdir()
             raise
@@ -52,7 +52,7 @@ def run(config: Explain, overrides: Sequence[str]) -> None:
     if config.run is None:
         raise UserError("run: must be given, as in run=PATH; or explain an example: topic=max_pool")
     if config.target == "label" and config.images is not None:
-        raise UserError("target=label: is known of the run's own test pictures only; name a class, or leave out images")
+        raise UserError("target=label: is known of the run's own test images only; name a class, or leave out images")
 
     if not (Path(config.run).expanduser() / "config.yaml").is_file():  # said before anything slow is imported
         found = "no config.yaml" if Path(config.run).expanduser().is_dir() else "no such folder"
@@ -65,9 +65,9 @@ def run(config: Explain, overrides: Sequence[str]) -> None:
         except ValueError as error:
             raise UserError(str(error)) from error
 
-    from convscope.engine.hardware import prepare_process, refuse_several
+    from convscope.engine.hardware import prepare_process, refuse_several_devices
 
-    refuse_several(config.trainer)
+    refuse_several_devices(config.trainer)
     prepare_process(config.trainer)
     if of_texts:
         from convscope.inference.explain_texts import explain_text
@@ -75,7 +75,7 @@ def run(config: Explain, overrides: Sequence[str]) -> None:
         explain_text(config)
         return
     if config.text is not None:
-        raise UserError("text: the run was trained on pictures; give images=FILE, or nothing")
+        raise UserError("text: the run was trained on images; give images=FILE, or nothing")
     from convscope.inference.explain_images import explain_images
 
     explain_images(config, overrides)

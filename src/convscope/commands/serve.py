@@ -1,20 +1,20 @@
-"""``convscope serve``: a local page on which a trained network answers for a picture."""
+"""``convscope serve``: a local page on which a trained network answers for an image."""
 
 import importlib.util
 import socket
 from collections.abc import Sequence
 from pathlib import Path
 
-from convscope.config.serve import Serve
-from convscope.console import say
+from convscope.config.serve import ServeConfig
+from convscope.console import echo
 from convscope.errors import UserError
 
-SCHEMA = Serve
+SCHEMA = ServeConfig
 NEEDED = ("starlette", "uvicorn", "python_multipart")
 MOST_CONNECTIONS = 32
 
 
-def run(config: Serve, overrides: Sequence[str]) -> None:
+def run(config: ServeConfig, overrides: Sequence[str]) -> None:
     """Serve until interrupted, on this machine's own address alone.
 
     Raises:
@@ -33,7 +33,7 @@ def run(config: Serve, overrides: Sequence[str]) -> None:
     from convscope.modalities.images.trained import load_trained_run
     from convscope.modalities.texts.trained import load_trained_text
     from convscope.runs.kind import is_text_run
-    from convscope.serving.answers import Answers, PictureAnswers
+    from convscope.serving.answers import Answers, ImageAnswers
     from convscope.serving.app import build_app
     from convscope.serving.text_answers import TextAnswers
 
@@ -43,9 +43,9 @@ def run(config: Serve, overrides: Sequence[str]) -> None:
         if is_text_run(path):
             answers = TextAnswers(load_trained_text(path, config.checkpoint))
         else:
-            answers = PictureAnswers(load_trained_run(path, config.checkpoint))
+            answers = ImageAnswers(load_trained_run(path, config.checkpoint))
         app = build_app(answers)
-        say(f"{answers.about()['title']}: http://127.0.0.1:{listening.getsockname()[1]}  (stop with Ctrl-C)")
+        echo(f"{answers.about()['title']}: http://127.0.0.1:{listening.getsockname()[1]}  (stop with Ctrl-C)")
         settings = uvicorn.Config(
             app,
             log_level="warning",
@@ -57,7 +57,7 @@ def run(config: Serve, overrides: Sequence[str]) -> None:
         try:
             uvicorn.Server(settings).run(sockets=[listening])
         except KeyboardInterrupt:
-            say("stopped")
+            echo("stopped")
 
 
 def _listen(port: int) -> socket.socket:

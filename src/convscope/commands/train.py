@@ -7,19 +7,19 @@ import time
 from collections.abc import Sequence
 
 from convscope.composition.current_job import sweep_path
-from convscope.config.text_data import Texts
-from convscope.config.train import Train
-from convscope.config.transfer import StageSettings
+from convscope.config.text_data import TextsConfig
+from convscope.config.train import TrainConfig
+from convscope.config.transfer import StageDefaults
 from convscope.console import set_quiet
 from convscope.distributed.processes import Processes
-from convscope.engine.run_request import what_is_asked
+from convscope.engine.run_request import resolve_request
 from convscope.engine.transfer_choice import refuse_without_effect
 from convscope.errors import UserError
 
-SCHEMA = Train
+SCHEMA = TrainConfig
 SWEEPS_GO_ON = True  # a multirun again runs what is not done
 FURTHER_PROCESS = (sys.executable, "-m", "convscope.cli.child_process")
-OF_A_STAGE = re.compile(rf"transfer\.stages\.\d+\.({'|'.join(StageSettings.model_fields)})\b")
+OF_A_STAGE = re.compile(rf"transfer\.stages\.\d+\.({'|'.join(StageDefaults.model_fields)})\b")
 
 
 def prepare_arguments(arguments: list[str]) -> list[str]:
@@ -27,7 +27,7 @@ def prepare_arguments(arguments: list[str]) -> list[str]:
     return [f"++{argument}" if OF_A_STAGE.match(argument) else argument for argument in arguments]
 
 
-def run(config: Train, overrides: Sequence[str]) -> None:
+def run(config: TrainConfig, overrides: Sequence[str]) -> None:
     """Train, test the best weights, and leave a complete folder behind.
 
     Raises:
@@ -37,30 +37,30 @@ def run(config: Train, overrides: Sequence[str]) -> None:
     started = time.perf_counter()
     from convscope.callbacks.preemption import Preemption
 
-    with Preemption().heeded() as preemption, Processes() as processes:
+    with Preemption().installed() as preemption, Processes() as processes:
         set_quiet(config.quiet)
         refuse_launcher(config)
         refuse_without_effect(config, overrides)
-        asked = what_is_asked(config, overrides)
+        asked = resolve_request(config, overrides)
         if asked is None:
             return
-        from convscope.modalities.registry import open_data, subject_of
+        from convscope.modalities.registry import build_modality, open_data
 
         source = open_data(asked.config)
-        prepare_trackers(asked.config, not isinstance(asked.config.data, Texts))
+        prepare_trackers(asked.config, not isinstance(asked.config.data, TextsConfig))
         from convscope.engine.hardware import prepare_process
 
         accelerator, allocator = prepare_process(asked.config.trainer)
         processes.start(asked.config, accelerator, FURTHER_PROCESS)
         if processes.count > 1:
-            preemption.largest = processes.largest
+            preemption.all_reduce_max = processes.all_reduce_max
         from convscope.engine.training_run import TrainingRun
 
-        subject = subject_of(asked.config, source)
+        subject = build_modality(asked.config, source)
         TrainingRun(asked, subject, accelerator, allocator, preemption, processes, started).run()
 
 
-def prepare_trackers(config: Train, keeps_network: bool) -> None:
+def prepare_trackers(config: TrainConfig, keeps_network: bool) -> None:
     """Let MLflow's process begin with its imports while this one has those of torch to do."""
     # of several processes only the first logs, and which that is they do not know yet
     alone = config.trainer.devices == config.trainer.nodes == 1
@@ -72,7 +72,7 @@ def prepare_trackers(config: Train, keeps_network: bool) -> None:
         ask_servers(config)
 
 
-def ask_servers(config: Train) -> None:
+def ask_servers(config: TrainConfig) -> None:
     """Let the servers of the trackers be asked, in the background, whether they answer: all wait at the same time."""
     from convscope import hub
     from convscope.tracking import wandb_run
@@ -85,7 +85,7 @@ def ask_servers(config: Train) -> None:
         hub.reachable.begin(wandb_run.server_address())
 
 
-def refuse_launcher(config: Train) -> None:
+def refuse_launcher(config: TrainConfig) -> None:
     """Refuse a launcher of sweeps where there is no sweep.
 
     Raises:

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from convscope.config.zoo import Zoo
-from convscope.console import say
+from convscope.config.zoo import ZooConfig
+from convscope.console import echo
 from convscope.errors import UserError
 
-SCHEMA = Zoo
+SCHEMA = ZooConfig
 
 
-def run(config: Zoo, overrides: Sequence[str]) -> None:
+def run(config: ZooConfig, overrides: Sequence[str]) -> None:
     """Print the list; ``output=json`` prints nothing else. No weights, no data, no download.
 
     Raises:
@@ -32,7 +32,7 @@ def run(config: Zoo, overrides: Sequence[str]) -> None:
             from rich.console import Console
             from rich.table import Table
 
-            from convscope.console import the_console
+            from convscope.console import get_console
 
             table = Table(box=None, pad_edge=False, header_style="bold")
             for number, column in enumerate(COLUMNS):
@@ -40,15 +40,15 @@ def run(config: Zoo, overrides: Sequence[str]) -> None:
             for cells in text_rows(rows):
                 table.add_row(*cells)
             # Piped, a console has 80 columns, and would leave the years out.
-            Console(width=max(the_console().width, WIDTH), highlight=False).print(table)
+            Console(width=max(get_console().width, WIDTH), highlight=False).print(table)
     if config.figure is not None:
         from convscope.figures.figure_file import write_figure
         from convscope.figures.timeline import draw_history
 
-        # What a pass over a text costs depends on its length: pictures alone are compared.
+        # What a pass over a text costs depends on its length: images alone are compared.
         file = write_figure(draw_history([asdict(row) for row in rows if len(row.input) == 3]), config.figure)
         if config.output != "json":
-            say(f"\nfigure   {file}")
+            echo(f"\nfigure   {file}")
 
 
 LEFT = {1, 2, 6, 8}  # columns of words

@@ -11,11 +11,11 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
-from convscope.composition.current_job import words_of_job
+from convscope.composition.current_job import job_overrides
 from convscope.composition.error_messages import explain_composition, explain_validation
 from convscope.composition.hydra_options import refuse_in_files
 from convscope.composition.jobs import Job
-from convscope.composition.words import overrides_in
+from convscope.composition.overrides import overrides_in
 from convscope.config.base import Config
 from convscope.errors import UserError
 from convscope.masking import reveal
@@ -30,7 +30,7 @@ HYDRA_VERSION_BASE = "1.3"
 C = TypeVar("C", bound=Config)
 
 
-def check(config: DictConfig, schema: type[C]) -> C:
+def validate(config: DictConfig, schema: type[C]) -> C:
     """``config``, resolved, as an instance of ``schema``.
 
     Raises:
@@ -46,9 +46,9 @@ def check(config: DictConfig, schema: type[C]) -> C:
         raise UserError(explain_validation(error, schema)) from error
 
 
-def compose_again(name: str, overrides: Sequence[str], schema: type[C]) -> C:
+def recompose(name: str, overrides: Sequence[str], schema: type[C]) -> C:
     """The configuration of the running job with ``overrides`` beside, or instead of, the user's."""
-    return check(compose(name, [*words_of_job(), *overrides]), schema)
+    return validate(compose(name, [*job_overrides(), *overrides]), schema)
 
 
 def check_jobs(name: str, jobs: Sequence[Job], folder: str | None, schema: type[C]) -> list[C]:
@@ -66,27 +66,27 @@ def check_jobs(name: str, jobs: Sequence[Job], folder: str | None, schema: type[
     checked = []
     for job in jobs:
         try:
-            config = _composed(name, job.words, folder)
+            config = _composed(name, job.overrides, folder)
         except (HydraException, OmegaConfBaseException) as error:
-            raise UserError(explain_composition(error, keys_of(name, job.words))) from error
-        checked.append(check(config, schema))
+            raise UserError(explain_composition(error, known_keys(name, job.overrides))) from error
+        checked.append(validate(config, schema))
     return checked
 
 
-def composed_value(name: str, words: Sequence[str], folder: str | None, key: str) -> Any:
+def composed_value(name: str, overrides: Sequence[str], folder: str | None, key: str) -> Any:
     """What ``key`` is in the configuration that ``words`` make, unchecked; None where they make none."""
     try:
-        config = _composed(name, words, folder)
+        config = _composed(name, overrides, folder)
     except (HydraException, OmegaConfBaseException):
         GlobalHydra.instance().clear()
         return None
     return OmegaConf.select(config, key)
 
 
-def _composed(name: str, words: Sequence[str], folder: str | None) -> DictConfig:
+def _composed(name: str, overrides: Sequence[str], folder: str | None) -> DictConfig:
     extra = [] if folder is None else [f"hydra.searchpath=[{folder}]"]
     with initialize_config_dir(str(CONFIG_DIR), version_base=HYDRA_VERSION_BASE):
-        config = compose(name, [*extra, *words], return_hydra_config=True)
+        config = compose(name, [*extra, *overrides], return_hydra_config=True)
     refuse_in_files(name, plain_containers(config.hydra))
     with open_dict(config):
         del config["hydra"]
@@ -100,7 +100,7 @@ def plain_containers(node: Any) -> dict[str, Any]:
     return {str(key): value for key, value in plain.items()}
 
 
-def keys_of(name: str, arguments: Sequence[str]) -> Callable[[str], Sequence[str]]:
+def known_keys(name: str, arguments: Sequence[str]) -> Callable[[str], Sequence[str]]:
     """A function from a path such as ``model`` to the keys that stand there, for the options that were chosen."""
 
     def keys(path: str) -> Sequence[str]:

@@ -7,7 +7,7 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 
-def words_of_job() -> list[str]:
+def job_overrides() -> list[str]:
     """The running job's overrides as they were typed; an interpolation in them is not followed here."""
     return [str(word) for word in OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False)]  # type: ignore[union-attr]
 

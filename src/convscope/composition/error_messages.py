@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from convscope.config.base import Config
 
 
-def explain_composition(error: Exception, keys_of: Callable[[str], Sequence[str]]) -> str:
-    """A message for an exception of Hydra or OmegaConf; ``keys_of(path)`` lists the keys that a node has."""
+def explain_composition(error: Exception, known_keys: Callable[[str], Sequence[str]]) -> str:
+    """A message for an exception of Hydra or OmegaConf; ``known_keys(path)`` lists the keys that a node has."""
     text = str(error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, option = error.missing_cfg_file.removesuffix(".yaml").rpartition("/")
@@ -22,9 +22,9 @@ def explain_composition(error: Exception, keys_of: Callable[[str], Sequence[str]
     if isinstance(error.__cause__, ConfigIndexError) and (place := re.search(r"override \+*(\S+?)\.(\d+)\b", text)):
         return f"{place[1]}.{place[2]}: there are not as many; the first is {place[1]}.0"
     if unknown := re.search(r"Could not override '([^']+)'", text):
-        return _unknown_key(unknown[1], keys_of)
+        return _unknown_key(unknown[1], known_keys)
     if unknown := re.search(r"Could not (?:delete from config|find)\D*'([^']+)'", text):
-        return _unknown_key(unknown[1], keys_of)
+        return _unknown_key(unknown[1], known_keys)
     if ambiguous := re.search(r"Ambiguous value for argument '([^']+)'", text):
         key = ambiguous[1].split("=")[0]
         return f"{ambiguous[1]}: several values; add --multirun to run each, or write {key}=[a,b] for a list"
@@ -86,13 +86,13 @@ def _is_tagged(schema: type[Config], field: str) -> bool:
     return field in schema.model_fields and schema.model_fields[field].discriminator is not None
 
 
-def _unknown_key(key: str, keys_of: Callable[[str], Sequence[str]]) -> str:
+def _unknown_key(key: str, known_keys: Callable[[str], Sequence[str]]) -> str:
     key = key.lstrip("+~")
     parent, _, last = key.rpartition(".")
-    while parent and not keys_of(parent):
+    while parent and not known_keys(parent):
         parent, _, last = parent.rpartition(".")
     path = f"{parent}.{last}" if parent else last
-    return f"{path}: no such key{_choices(last, [k for k in keys_of(parent) if k != 'hydra'])}"
+    return f"{path}: no such key{_choices(last, [k for k in known_keys(parent) if k != 'hydra'])}"
 
 
 def _choices(word: str, choices: Sequence[str]) -> str:

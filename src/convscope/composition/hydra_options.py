@@ -26,7 +26,7 @@ LAUNCHERS = {
 SWEEPERS = {"basic": "sweep=grid", "optuna": "sweep=tpe"}
 LAUNCHER_KEYS = {
     "n_jobs": "launcher.jobs",
-    "timeout_min": "launcher.minutes",
+    "timeout_min": "launcher.timeout_min",
     "cpus_per_task": "launcher.cpus",
     "gpus_per_node": "launcher.gpus",
     "mem_gb": "launcher.memory_gb",
@@ -35,11 +35,11 @@ LAUNCHER_KEYS = {
     "qos": "launcher.qos",
     "constraint": "launcher.constraint",
     "nodes": "launcher.nodes",
-    "array_parallelism": "launcher.at_once",
+    "array_parallelism": "launcher.array_parallelism",
     "max_num_timeout": "launcher.requeues",
-    "signal_delay_s": "launcher.notice_seconds",
+    "signal_delay_s": "launcher.signal_delay_s",
     "setup": "launcher.setup",
-    "additional_parameters": "launcher.more",
+    "additional_parameters": "launcher.additional_parameters",
 }
 SWEEPER_KEYS = {
     "n_trials": "sweep.trials",
@@ -79,13 +79,13 @@ UNTOUCHED = {
 }
 
 
-def refuse_without_effect(command: str, words: Sequence[str]) -> None:
+def refuse_without_effect(command: str, overrides: Sequence[str]) -> None:
     """Refuse the words of the command line that set an option of Hydra which has no effect in ``command``.
 
     Raises:
         UserError: There are some; a line for each says what to write instead.
     """
-    refused = [_refusal(command, key, value) for key, value in map(_split, words) if _is_ignored(key)]
+    refused = [_refusal(command, key, value) for key, value in map(_split, overrides) if _is_ignored(key)]
     if refused:
         raise UserError("\nerror: ".join(refused))
 

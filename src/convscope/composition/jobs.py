@@ -30,7 +30,7 @@ class Choice:
     """
 
     key: str
-    words: tuple[str, ...]
+    overrides: tuple[str, ...]
     swept: bool
     typed: str
     open: bool = False
@@ -45,18 +45,18 @@ class Job:
         name: Of its folder, made of the overrides that the sweep chooses.
     """
 
-    words: tuple[str, ...]
+    overrides: tuple[str, ...]
     name: str
 
 
-def choices(words: Sequence[str]) -> list[Choice]:
+def parse_choices(overrides: Sequence[str]) -> list[Choice]:
     """What each word of the command line leaves to choose.
 
     Raises:
         UserError: A word is no override, or has nothing to choose from.
     """
     try:
-        parsed = [(word, OverridesParser.create().parse_override(word)) for word in words]
+        parsed = [(word, OverridesParser.create().parse_override(word)) for word in overrides]
     except HydraException as error:
         raise UserError(explain_composition(error, lambda _: ())) from error
     made = []
@@ -82,29 +82,29 @@ def choices(words: Sequence[str]) -> list[Choice]:
     return made
 
 
-def jobs(told: Sequence[Choice]) -> list[Job]:
+def jobs(choices: Sequence[Choice]) -> list[Job]:
     """Every combination of the choices.
 
     Raises:
         UserError: One of them is an interval.
     """
-    for choice in told:
+    for choice in choices:
         if choice.open:
             raise UserError(
                 f"{choice.typed}: has no end of values to choose from; name some of them, {choice.key}=1,2, or let a "
                 "search choose: sweep=tpe"
             )
     made = []
-    for words in itertools.product(*(choice.words for choice in told)):
-        chosen = [word for word, choice in zip(words, told, strict=True) if choice.swept]
+    for words in itertools.product(*(choice.overrides for choice in choices)):
+        chosen = [word for word, choice in zip(words, choices, strict=True) if choice.swept]
         made.append(Job(words, folder_name(chosen or words)))
     return made
 
 
-def folder_name(words: Sequence[str]) -> str:
+def folder_name(overrides: Sequence[str]) -> str:
     """A folder's name for ``words``, whatever their order: readable, and different for different words."""
     # of a key given twice the last one counts
-    last = {word.lstrip("+~").partition("=")[0]: word.removeprefix("++") for word in words}
+    last = {word.lstrip("+~").partition("=")[0]: word.removeprefix("++") for word in overrides}
     exact = ",".join(last[key] for key in sorted(last))
     readable = FREE.sub("_", exact)
     if readable == exact and 0 < len(exact) <= LONGEST_NAME:
@@ -112,13 +112,13 @@ def folder_name(words: Sequence[str]) -> str:
     return f"{readable[: LONGEST_NAME - 10]}-{digest(exact)}"
 
 
-def sweep_name(told: Sequence[Choice]) -> str:
+def sweep_name(choices: Sequence[Choice]) -> str:
     """A name of a sweep that was given none: the same for the same words, whatever values its choices have.
 
     So a command that names one value more finds what is done already.
     """
-    swept = sorted(choice.key for choice in told if choice.swept)
-    return folder_name_of_keys(swept, "\n".join(identity(told)))
+    swept = sorted(choice.key for choice in choices if choice.swept)
+    return folder_name_of_keys(swept, "\n".join(identity(choices)))
 
 
 def folder_name_of_keys(keys: Sequence[str], exact: str) -> str:
@@ -127,7 +127,7 @@ def folder_name_of_keys(keys: Sequence[str], exact: str) -> str:
     return f"{readable[: LONGEST_NAME - 10]}-{digest(exact)}"
 
 
-def identity(told: Sequence[Choice], free: Sequence[str] = ()) -> list[str]:
+def identity(choices: Sequence[Choice], free: Sequence[str] = ()) -> list[str]:
     """What makes a sweep this one and no other: its fixed words, and the keys that it chooses values for.
 
     Args:
@@ -135,9 +135,9 @@ def identity(told: Sequence[Choice], free: Sequence[str] = ()) -> list[str]:
         free: Keys that make no difference.
     """
     last: dict[str, str] = {}
-    for choice in told:
+    for choice in choices:
         if not any(choice.key == key or choice.key.startswith(f"{key}.") for key in (*FREE_KEYS, *free)):
-            last[choice.key] = f"{choice.key}=..." if choice.swept else choice.words[0]
+            last[choice.key] = f"{choice.key}=..." if choice.swept else choice.overrides[0]
     return sorted(last.values())
 
 

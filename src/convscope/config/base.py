@@ -13,12 +13,12 @@ class Config(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, protected_namespaces=())
 
 
-def written(pattern: str, how: str) -> AfterValidator:
+def matching(pattern: str, description: str) -> AfterValidator:
     """For the annotation of a string that must match ``pattern`` from end to end; ``how`` says it to a person."""
 
     def check(value: str) -> str:
         if re.fullmatch(pattern, value) is None:
-            raise ValueError(f"must be {how}")
+            raise ValueError(f"must be {description}")
         return value
 
     return AfterValidator(check)

@@ -5,7 +5,7 @@ from typing import Literal
 from convscope.config.base import Config
 
 
-class CacheCommand(Config):
+class CacheCommandConfig(Config):
     """A look at the cache: ``convscope cache``."""
 
     clear: Literal["none", "all", "images", "features", "tokens"]

@@ -2,12 +2,12 @@
 
 from typing import Annotated, Literal
 
-from convscope.config.base import Config, written
+from convscope.config.base import Config, matching
 
 
-class Compare(Config):
+class CompareConfig(Config):
     """The runs of a sweep side by side: ``convscope compare``."""
 
     folder: str
-    metric: Annotated[str, written(r"(test|validation)/\w+", "a metric with its split, as in validation/accuracy")]
+    metric: Annotated[str, matching(r"(test|validation)/\w+", "a metric with its split, as in validation/accuracy")]
     order: Literal["auto", "highest", "lowest"]

@@ -7,7 +7,7 @@ from pydantic import Field
 from convscope.config.base import Config
 
 
-class Dashboard(Config):
+class DashboardConfig(Config):
     """A workspace and a report in wandb: ``convscope dashboard``."""
 
     project: Annotated[str, Field(min_length=1)]

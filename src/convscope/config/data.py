@@ -5,20 +5,20 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveInt
 
 from convscope.config.base import Config
-from convscope.config.text_data import TextData
+from convscope.config.text_data import TextDataConfig
 
 Fraction = Annotated[float, Field(gt=0.0, lt=0.5)]
 Augmentation = Literal["none", "shift", "crop", "light", "colour", "strong"]
 
 
-class FromScratch(Config):
+class FromScratchConfig(Config):
     """What a training from random weights on this data does well with."""
 
     epochs: PositiveInt
     image_size: Annotated[int, Field(ge=8, le=4096)] | None
 
 
-class _Images(Config):
+class _ImageDataConfig(Config):
     image_size: Annotated[int, Field(ge=8, le=4096)] | None
     train_size: Annotated[int, Field(ge=8, le=4096)] | None
     batch_size: Annotated[int, Field(ge=1, le=65536)]
@@ -27,10 +27,10 @@ class _Images(Config):
     on_bad_image: Literal["error", "skip"]
     workers: Literal["auto"] | Annotated[int, Field(ge=0, le=256)]
     cache_dir: str | None
-    scratch: FromScratch
+    scratch: FromScratchConfig
 
 
-class ImageFolder(_Images):
+class ImageFolderConfig(_ImageDataConfig):
     """A folder of class folders, with or without train, val and test above them."""
 
     name: Literal["image_folder"]
@@ -40,7 +40,7 @@ class ImageFolder(_Images):
     split_seed: int
 
 
-class ImageHub(_Images):
+class ImageHubConfig(_ImageDataConfig):
     """Any image-classification set that the ``datasets`` library reads."""
 
     name: Literal["image_hub"]
@@ -53,8 +53,8 @@ class ImageHub(_Images):
     split_seed: int
 
 
-class GeneratedScenes(Config):
-    """How many pictures are drawn, how large, and from which seed."""
+class GeneratedScenesConfig(Config):
+    """How many images are drawn, how large, and from which seed."""
 
     size: Annotated[int, Field(ge=16, le=1024)]
     train: PositiveInt
@@ -63,24 +63,24 @@ class GeneratedScenes(Config):
     seed: Annotated[int, Field(ge=0)]
 
 
-class Hotdog(_Images):
+class HotdogConfig(_ImageDataConfig):
     """Hot dog, or not hot dog."""
 
     name: Literal["hotdog"]
     source: Literal["auto", "folder", "hub", "generated"]
     root: str | None
-    generated: GeneratedScenes
+    generated: GeneratedScenesConfig
     split_seed: int
 
 
-class Digits(_Images):
+class DigitsConfig(_ImageDataConfig):
     """scikit-learn's handwritten digits, 8 × 8."""
 
     name: Literal["digits"]
     split_seed: int
 
 
-class MNIST(_Images):
+class MNISTConfig(_ImageDataConfig):
     """MNIST or Fashion-MNIST, from IDX files or the hub."""
 
     name: Literal["mnist", "fashion_mnist"]
@@ -89,7 +89,7 @@ class MNIST(_Images):
     split_seed: int
 
 
-class CIFAR10(_Images):
+class CIFAR10Config(_ImageDataConfig):
     """CIFAR-10, from its binary files or the hub."""
 
     name: Literal["cifar10"]
@@ -98,5 +98,5 @@ class CIFAR10(_Images):
     split_seed: int
 
 
-ImageData = ImageFolder | ImageHub | Hotdog | Digits | MNIST | CIFAR10
-Data = Annotated[ImageData | TextData, Field(discriminator="name")]
+ImageDataConfig = ImageFolderConfig | ImageHubConfig | HotdogConfig | DigitsConfig | MNISTConfig | CIFAR10Config
+DataConfig = Annotated[ImageDataConfig | TextDataConfig, Field(discriminator="name")]

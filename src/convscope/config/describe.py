@@ -5,13 +5,13 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveInt
 
 from convscope.config.base import Config
-from convscope.config.model import InputSize, Model
+from convscope.config.model import InputSize, ModelConfig
 
 
-class Describe(Config):
+class DescribeConfig(Config):
     """A description: ``convscope describe``."""
 
-    model: Model
+    model: ModelConfig
     input_size: InputSize
     classes: PositiveInt | None
     channels: PositiveInt | None

@@ -5,14 +5,14 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from convscope.config.base import Config
-from convscope.config.data import Data
-from convscope.config.train import Trainer
+from convscope.config.data import DataConfig
+from convscope.config.train import TrainerConfig
 
 
-class Evaluate(Config):
+class EvaluateConfig(Config):
     """An evaluation: ``convscope evaluate``."""
 
     run: Annotated[str, Field(min_length=1)]
     checkpoint: Literal["best", "last"]
-    data: Data
-    trainer: Trainer
+    data: DataConfig
+    trainer: TrainerConfig

@@ -6,13 +6,13 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 
 from convscope.config.base import Config
 from convscope.config.saliency import Methods
-from convscope.config.train import Trainer
+from convscope.config.train import TrainerConfig
 
 Matrix = Annotated[list[Annotated[list[float | int], Field(min_length=1)]], Field(min_length=1)]
 Name = Annotated[str, Field(min_length=1)]
 
 
-class MaxPool(Config):
+class MaxPoolConfig(Config):
     """The matrix that is pooled, and how."""
 
     matrix: Matrix
@@ -23,7 +23,7 @@ class MaxPool(Config):
     dilation: PositiveInt
 
 
-class Explain(Config):
+class ExplainConfig(Config):
     """An explanation: ``convscope explain``."""
 
     run: Name | None
@@ -33,9 +33,9 @@ class Explain(Config):
     target: Name | int
     layer: Name | None
     score: Literal["logit", "probability", "binary"]
-    pictures: Annotated[int, Field(ge=1, le=1000)]
+    max_images: Annotated[int, Field(ge=1, le=1000)]
     checkpoint: Literal["best", "last"]
     topic: Literal["max_pool"] | None
-    max_pool: MaxPool
+    max_pool: MaxPoolConfig
     folder: str | None
-    trainer: Trainer
+    trainer: TrainerConfig

@@ -4,8 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from convscope.config.text_model import TextModel
-from convscope.config.weights import Weighted
+from convscope.config.text_model import TextModelConfig
+from convscope.config.weights import WeightedConfig
 from convscope.errors import UserError
 
 InputSize = Annotated[int, Field(ge=1, le=4096)] | None
@@ -15,7 +15,7 @@ Width = Annotated[float, Field(gt=0.0, le=8.0)]
 FourWidths = Annotated[list[PositiveInt], Field(min_length=4, max_length=4)]
 
 
-class Neocognitron(Weighted):
+class NeocognitronConfig(WeightedConfig):
     """Neocognitron (Fukushima 1980)."""
 
     name: Literal["neocognitron"]
@@ -23,27 +23,27 @@ class Neocognitron(Weighted):
     selectivity: Annotated[list[PositiveFloat], Field(min_length=3, max_length=3)]
 
 
-class TDNN(Weighted):
+class TDNNConfig(WeightedConfig):
     """Time-delay neural network (Waibel et al. 1989)."""
 
     name: Literal["tdnn"]
 
 
-class LeCun1989(Weighted):
+class LeCun1989Config(WeightedConfig):
     """The network that read zip codes (LeCun et al. 1989)."""
 
     name: Literal["lecun1989"]
     variant: Literal["original", "modern"]
 
 
-class LeNet5(Weighted):
+class LeNet5Config(WeightedConfig):
     """LeNet-5 (LeCun et al. 1998)."""
 
     name: Literal["lenet5"]
     variant: Literal["original", "modern"]
 
 
-class AlexNet(Weighted):
+class AlexNetConfig(WeightedConfig):
     """AlexNet (Krizhevsky et al. 2012)."""
 
     name: Literal["alexnet"]
@@ -51,14 +51,14 @@ class AlexNet(Weighted):
     stem: Stem
 
 
-class ZFNet(Weighted):
+class ZFNetConfig(WeightedConfig):
     """ZFNet (Zeiler & Fergus 2013)."""
 
     name: Literal["zfnet"]
     stem: Stem
 
 
-class VGG(Weighted):
+class VGGConfig(WeightedConfig):
     """VGG (Simonyan & Zisserman 2014)."""
 
     name: Literal["vgg"]
@@ -66,7 +66,7 @@ class VGG(Weighted):
     batch_norm: bool
 
 
-class GoogLeNet(Weighted):
+class GoogLeNetConfig(WeightedConfig):
     """GoogLeNet (Szegedy et al. 2014)."""
 
     name: Literal["googlenet"]
@@ -75,7 +75,7 @@ class GoogLeNet(Weighted):
     stem: Stem
 
 
-class ResNet(Weighted):
+class ResNetConfig(WeightedConfig):
     """Residual network (He et al. 2015)."""
 
     name: Literal["resnet"]
@@ -85,13 +85,13 @@ class ResNet(Weighted):
     widths: FourWidths | None
 
     @model_validator(mode="after")
-    def _bottlenecks_have_a_1x1(self) -> "ResNet":
+    def _bottlenecks_have_a_1x1(self) -> "ResNetConfig":
         if self.stride_in == "1x1" and self.depth < 50:
             raise UserError(f"model.stride_in=1x1: depth {self.depth} has no bottlenecks; use depth 50, 101 or 152")
         return self
 
 
-class WideResNet(Weighted):
+class WideResNetConfig(WeightedConfig):
     """Wide residual network (Zagoruyko & Komodakis 2016)."""
 
     name: Literal["wide_resnet"]
@@ -102,7 +102,7 @@ class WideResNet(Weighted):
     stem: Stem
 
     @model_validator(mode="after")
-    def _exists(self) -> "WideResNet":
+    def _exists(self) -> "WideResNetConfig":
         if self.form == "imagenet" and (self.depth not in (50, 101) or self.width != 2 or self.dropout):
             raise UserError("model.form=imagenet: there are depth 50 and 101, of width 2, without dropout")
         if self.form == "cifar" and (self.depth < 10 or self.depth % 6 != 4):
@@ -112,7 +112,7 @@ class WideResNet(Weighted):
         return self
 
 
-class ResNeXt(Weighted):
+class ResNeXtConfig(WeightedConfig):
     """ResNeXt (Xie et al. 2016)."""
 
     name: Literal["resnext"]
@@ -120,7 +120,7 @@ class ResNeXt(Weighted):
     stem: Stem
 
 
-class DenseNet(Weighted):
+class DenseNetConfig(WeightedConfig):
     """DenseNet (Huang et al. 2016)."""
 
     name: Literal["densenet"]
@@ -130,25 +130,25 @@ class DenseNet(Weighted):
     stem: Stem
 
 
-class InceptionResNetV1(Weighted):
+class InceptionResNetV1Config(WeightedConfig):
     """Inception-ResNet-v1 (Szegedy et al. 2016)."""
 
     name: Literal["inception_resnet_v1"]
 
 
-class InceptionResNetV2(Weighted):
+class InceptionResNetV2Config(WeightedConfig):
     """Inception-ResNet-v2 (Szegedy et al. 2016)."""
 
     name: Literal["inception_resnet_v2"]
 
 
-class Xception(Weighted):
+class XceptionConfig(WeightedConfig):
     """Xception (Chollet 2016)."""
 
     name: Literal["xception"]
 
 
-class MobileNet(Weighted):
+class MobileNetConfig(WeightedConfig):
     """MobileNet (Howard et al. 2017)."""
 
     name: Literal["mobilenet"]
@@ -156,7 +156,7 @@ class MobileNet(Weighted):
     stem: Stem
 
 
-class MobileNetV2(Weighted):
+class MobileNetV2Config(WeightedConfig):
     """MobileNetV2 (Sandler et al. 2018)."""
 
     name: Literal["mobilenet_v2"]
@@ -164,7 +164,7 @@ class MobileNetV2(Weighted):
     stem: Stem
 
 
-class ShuffleNetV1(Weighted):
+class ShuffleNetV1Config(WeightedConfig):
     """ShuffleNet (Zhang et al. 2017)."""
 
     name: Literal["shufflenet_v1"]
@@ -173,7 +173,7 @@ class ShuffleNetV1(Weighted):
     stem: Stem
 
 
-class ShuffleNetV2(Weighted):
+class ShuffleNetV2Config(WeightedConfig):
     """ShuffleNet v2 (Ma et al. 2018)."""
 
     name: Literal["shufflenet_v2"]
@@ -181,7 +181,7 @@ class ShuffleNetV2(Weighted):
     stem: Stem
 
 
-class SENet(Weighted):
+class SENetConfig(WeightedConfig):
     """Squeeze-and-excitation network (Hu et al. 2017)."""
 
     name: Literal["senet"]
@@ -191,20 +191,20 @@ class SENet(Weighted):
     stem: Stem
 
 
-class EfficientNetLite(Weighted):
+class EfficientNetLiteConfig(WeightedConfig):
     """EfficientNet-Lite, a mobile network without squeeze-and-excitation (Tan & Le 2019; Liu 2020)."""
 
     name: Literal["efficientnet_lite"]
     variant: Literal[0, 1, 2, 3, 4]
 
 
-class LectureCNN(Weighted):
+class LectureCNNConfig(WeightedConfig):
     """The small network whose parameters a lecture counts by hand."""
 
     name: Literal["lecture_cnn"]
 
 
-class Timm(Weighted):
+class TimmConfig(WeightedConfig):
     """Any model of timm, by its name there."""
 
     name: Literal["timm"]
@@ -212,7 +212,7 @@ class Timm(Weighted):
     arguments: dict[str, Any]
 
 
-class Torchvision(Weighted):
+class TorchvisionConfig(WeightedConfig):
     """Any classification model of torchvision, by its name there."""
 
     name: Literal["torchvision"]
@@ -220,7 +220,7 @@ class Torchvision(Weighted):
     arguments: dict[str, Any]
 
 
-class DilatedCNN(Weighted):
+class DilatedCNNConfig(WeightedConfig):
     """Dilated convolutions (Yu & Koltun 2016)."""
 
     name: Literal["dilated_cnn"]
@@ -229,9 +229,11 @@ class DilatedCNN(Weighted):
     width: Annotated[int, Field(ge=1, le=4096)]
 
 
-Model = Annotated[
-    Neocognitron | TDNN | LeCun1989 | LeNet5 | AlexNet | ZFNet | VGG | GoogLeNet | ResNet | WideResNet | ResNeXt
-    | DenseNet | InceptionResNetV1 | InceptionResNetV2 | Xception | MobileNet | MobileNetV2 | ShuffleNetV1
-    | ShuffleNetV2 | SENet | EfficientNetLite | DilatedCNN | LectureCNN | Timm | Torchvision | TextModel,
+ModelConfig = Annotated[
+    NeocognitronConfig | TDNNConfig | LeCun1989Config | LeNet5Config | AlexNetConfig | ZFNetConfig | VGGConfig
+    | GoogLeNetConfig | ResNetConfig | WideResNetConfig | ResNeXtConfig | DenseNetConfig | InceptionResNetV1Config
+    | InceptionResNetV2Config | XceptionConfig | MobileNetConfig | MobileNetV2Config | ShuffleNetV1Config
+    | ShuffleNetV2Config | SENetConfig | EfficientNetLiteConfig | DilatedCNNConfig | LectureCNNConfig | TimmConfig
+    | TorchvisionConfig | TextModelConfig,
     Field(discriminator="name"),
 ]  # fmt: skip

@@ -7,7 +7,7 @@ from pydantic import Field
 from convscope.config.base import Config
 
 
-class Serve(Config):
+class ServeConfig(Config):
     """A local page: ``convscope serve``."""
 
     run: Annotated[str, Field(min_length=1)]

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt
 
-from convscope.config.base import Config, written
+from convscope.config.base import Config, matching
 
 
 def _is_a_folder(name: str | None) -> str | None:
@@ -16,21 +16,21 @@ def _is_a_folder(name: str | None) -> str | None:
 Name = Annotated[str | None, AfterValidator(_is_a_folder)]
 
 
-class Grid(Config):
+class GridConfig(Config):
     """A sweep over all combinations of its choices."""
 
     kind: Literal["grid"]
     name: Name
 
 
-class Search(Config):
+class SearchConfig(Config):
     """A sweep that chooses the values of each trial itself, and learns from the trials before."""
 
     kind: Literal["tpe", "random"]
     name: Name
     space: dict[str, str]
     trials: PositiveInt
-    metric: Annotated[str, written(r"validation/\w+", "a metric of the validation, as in validation/accuracy")]
+    metric: Annotated[str, matching(r"validation/\w+", "a metric of the validation, as in validation/accuracy")]
     order: Literal["auto", "highest", "lowest"]
     startup: NonNegativeInt
     pruning: Literal["median", "halving", "none"]
@@ -46,16 +46,16 @@ class Search(Config):
         return self.order == "lowest" or (self.order == "auto" and self.metric.endswith("/loss"))
 
 
-Sweep = Annotated[Grid | Search, Field(discriminator="kind")]
+SweepConfig = Annotated[GridConfig | SearchConfig, Field(discriminator="kind")]
 
 
-class Local(Config):
+class LocalConfig(Config):
     """One job after the other, in this process."""
 
     name: Literal["local"]
 
 
-class Joblib(Config):
+class JoblibConfig(Config):
     """Several jobs at a time, each in a process of this machine."""
 
     name: Literal["joblib"]
@@ -63,27 +63,27 @@ class Joblib(Config):
     gpus: NonNegativeInt
 
 
-class SubmititLocal(Config):
+class SubmititLocalConfig(Config):
     """Jobs as on a cluster, each in a process of this machine with its own log files."""
 
     name: Literal["submitit_local"]
     gpus: NonNegativeInt
     cpus: PositiveInt
-    minutes: PositiveInt
+    timeout_min: PositiveInt
 
 
-class Ray(Config):
+class RayConfig(Config):
     """Jobs of Ray, on a cluster or on this machine."""
 
     name: Literal["ray"]
-    address: Annotated[str, written(r"auto|[^/]+:\d+", "auto, or HOST:PORT")] | None
+    address: Annotated[str, matching(r"auto|[^/]+:\d+", "auto, or HOST:PORT")] | None
     cpus: PositiveInt
     gpus: Annotated[float, Field(ge=0, le=1)]
     memory_gb: PositiveInt | None
     retries: NonNegativeInt
 
 
-class Slurm(Config):
+class SlurmConfig(Config):
     """Jobs of a SLURM cluster, as one array."""
 
     name: Literal["slurm"]
@@ -95,12 +95,14 @@ class Slurm(Config):
     gpus: NonNegativeInt
     cpus: PositiveInt
     memory_gb: PositiveInt | None
-    minutes: PositiveInt
-    at_once: PositiveInt
+    timeout_min: PositiveInt
+    array_parallelism: PositiveInt
     requeues: NonNegativeInt
-    notice_seconds: PositiveInt
+    signal_delay_s: PositiveInt
     setup: list[str]
-    more: dict[str, str | int | float | bool]
+    additional_parameters: dict[str, str | int | float | bool]
 
 
-Launcher = Annotated[Local | Joblib | SubmititLocal | Ray | Slurm, Field(discriminator="name")]
+LauncherConfig = Annotated[
+    LocalConfig | JoblibConfig | SubmititLocalConfig | RayConfig | SlurmConfig, Field(discriminator="name")
+]

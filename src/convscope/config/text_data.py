@@ -10,27 +10,27 @@ Fraction = Annotated[float, Field(gt=0.0, lt=0.5)]
 Count = Annotated[int, Field(ge=0)]
 
 
-class TextFromScratch(Config):
+class TextFromScratchConfig(Config):
     """What a training from random weights on this data does well with."""
 
     epochs: PositiveInt
 
 
-class Tokens(Config):
+class TokensConfig(Config):
     """What a text is taken apart into, and how much of it is known."""
 
     level: Literal["auto", "word", "wordpiece", "byte_pair", "character"]
     lowercase: bool
     vocabulary: Annotated[int, Field(ge=3, le=10_000_000)]
     min_count: PositiveInt
-    most: Annotated[int, Field(ge=1, le=1_000_000)] | None
+    max_length: Annotated[int, Field(ge=1, le=1_000_000)] | None
     file: str | None
 
 
-class Texts(Config):
+class TextsConfig(Config):
     """What all text data share."""
 
-    tokens: Tokens
+    tokens: TokensConfig
     validation: Fraction
     test: Fraction
     folds: Annotated[int, Field(ge=2, le=1000)] | None
@@ -42,10 +42,10 @@ class Texts(Config):
     on_leak: Literal["error", "warn", "drop"]
     encoding: Annotated[str, Field(min_length=1)]
     cache_dir: str | None
-    scratch: TextFromScratch
+    scratch: TextFromScratchConfig
 
 
-class GeneratedSentences(Config):
+class GeneratedSentencesConfig(Config):
     """How many sentences are made, and from which seed."""
 
     train: PositiveInt
@@ -54,23 +54,23 @@ class GeneratedSentences(Config):
     seed: Count
 
 
-class MovieReviews(Texts):
+class MovieReviewsConfig(TextsConfig):
     """Movie-review sentences (Pang & Lee 2005), or generated ones."""
 
     name: Literal["movie_reviews"]
     source: Literal["auto", "folder", "hub", "generated"]
     root: str | None
-    generated: GeneratedSentences
+    generated: GeneratedSentencesConfig
 
 
-class SentenceSet(Texts):
+class SentenceSetConfig(TextsConfig):
     """SST-2 (Socher et al. 2013) or SUBJ (Pang & Lee 2004)."""
 
     name: Literal["sst2", "subj"]
     root: str | None
 
 
-class Trec(Texts):
+class TrecConfig(TextsConfig):
     """TREC questions (Li & Roth 2002)."""
 
     name: Literal["trec"]
@@ -78,7 +78,7 @@ class Trec(Texts):
     labels: Literal["coarse", "fine"]
 
 
-class TextFiles(Texts):
+class TextFilesConfig(TextsConfig):
     """CSV, TSV, JSON lines, Parquet, or class folders of .txt files."""
 
     name: Literal["text_files"]
@@ -87,7 +87,7 @@ class TextFiles(Texts):
     label_column: Annotated[str, Field(min_length=1)]
 
 
-class TextHub(Texts):
+class TextHubConfig(TextsConfig):
     """Any text-classification set that the ``datasets`` library reads; some by a name of their own."""
 
     name: Literal["text_hub", "ag_news", "imdb", "yelp"]
@@ -97,4 +97,4 @@ class TextHub(Texts):
     label_column: str | None
 
 
-TextData = MovieReviews | SentenceSet | Trec | TextFiles | TextHub
+TextDataConfig = MovieReviewsConfig | SentenceSetConfig | TrecConfig | TextFilesConfig | TextHubConfig

@@ -4,19 +4,19 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from convscope.config.weights import Weighted
+from convscope.config.weights import WeightedConfig
 
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
-class _OnWords(Weighted):
+class _WordModelConfig(WeightedConfig):
     variant: Literal["rand", "static", "non_static", "multichannel"]
     vectors: Annotated[str, Field(min_length=1)]  # packaged, or a word2vec or GloVe file
     vectors_scale: Annotated[float, Field(gt=0.0)] | None
     dimension: Annotated[int, Field(ge=1, le=4096)]
 
 
-class TextCNN(_OnWords):
+class TextCNNConfig(_WordModelConfig):
     """Convolution over words (Kim 2014)."""
 
     name: Literal["text_cnn"]
@@ -26,7 +26,7 @@ class TextCNN(_OnWords):
     max_norm: Annotated[float, Field(ge=0.0)]
 
 
-class DilatedTextCNN(_OnWords):
+class DilatedTextCNNConfig(_WordModelConfig):
     """Stacked dilated convolutions over words (Yu & Koltun 2016, Strubell et al. 2017)."""
 
     name: Literal["dilated_text_cnn"]
@@ -35,14 +35,14 @@ class DilatedTextCNN(_OnWords):
     dropout: Share
 
 
-class TextTDNN(_OnWords):
+class TextTDNNConfig(_WordModelConfig):
     """The time-delay network on word vectors (Waibel et al. 1989)."""
 
     name: Literal["text_tdnn"]
     hidden: Annotated[int, Field(ge=1, le=65536)]
 
 
-class CharCNN(Weighted):
+class CharCNNConfig(WeightedConfig):
     """Convolution over characters (Zhang, Zhao & LeCun 2015)."""
 
     name: Literal["char_cnn"]
@@ -50,7 +50,7 @@ class CharCNN(Weighted):
     length: Annotated[int, Field(ge=1, le=100_000)]
 
 
-class VDCNN(Weighted):
+class VDCNNConfig(WeightedConfig):
     """Very deep convolution over characters (Conneau et al. 2017)."""
 
     name: Literal["vdcnn"]
@@ -59,5 +59,5 @@ class VDCNN(Weighted):
     length: Annotated[int, Field(ge=1, le=100_000)]
 
 
-TEXT_MODELS = (TextCNN, DilatedTextCNN, TextTDNN, CharCNN, VDCNN)
-TextModel = TextCNN | DilatedTextCNN | TextTDNN | CharCNN | VDCNN
+TEXT_MODELS = (TextCNNConfig, DilatedTextCNNConfig, TextTDNNConfig, CharCNNConfig, VDCNNConfig)
+TextModelConfig = TextCNNConfig | DilatedTextCNNConfig | TextTDNNConfig | CharCNNConfig | VDCNNConfig

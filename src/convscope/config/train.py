@@ -6,17 +6,17 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from convscope.config.base import Config
-from convscope.config.data import Data
-from convscope.config.model import Model
+from convscope.config.data import DataConfig
+from convscope.config.model import ModelConfig
 from convscope.config.saliency import Methods, refuse_methods_for_images
-from convscope.config.sweep import Launcher, Sweep
-from convscope.config.text_data import Texts
-from convscope.config.transfer import Transfer
+from convscope.config.sweep import LauncherConfig, SweepConfig
+from convscope.config.text_data import TextsConfig
+from convscope.config.transfer import TransferConfig
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
-class Task(Config):
+class TaskConfig(Config):
     """The objective of the classification."""
 
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -26,7 +26,7 @@ class Task(Config):
     flip_averaging: bool
 
 
-class Cache(Config):
+class CacheConfig(Config):
     """What is kept of a frozen network's work."""
 
     features: bool
@@ -34,7 +34,7 @@ class Cache(Config):
     limit_gib: PositiveFloat
 
 
-class Trainer(Config):
+class TrainerConfig(Config):
     """Where and how the arithmetic is done."""
 
     accelerator: Literal["auto", "cpu", "gpu", "mps"]
@@ -46,14 +46,14 @@ class Trainer(Config):
     allocator: Literal["tuned", "system"]
     threads: PositiveInt | None
     gradient_clip: NonNegativeFloat
-    accumulate: PositiveInt
+    accumulate_grad_batches: PositiveInt
     max_epochs: PositiveInt | None
     fast_dev_run: NonNegativeInt
     overfit_batches: NonNegativeInt
     profiler: Literal["simple", "advanced"] | None
 
 
-class Checkpoint(Config):
+class CheckpointConfig(Config):
     """Which weights are kept, and how often the state of the training is."""
 
     monitor: str
@@ -61,7 +61,7 @@ class Checkpoint(Config):
     every_seconds: NonNegativeFloat
 
 
-class EarlyStopping(Config):
+class EarlyStoppingConfig(Config):
     """When a training ends before its last epoch."""
 
     monitor: str
@@ -70,15 +70,15 @@ class EarlyStopping(Config):
     min_delta: NonNegativeFloat
 
 
-class Saliency(Config):
-    """Maps of fixed pictures or texts at the end of every stage, and every few epochs."""
+class SaliencyConfig(Config):
+    """Maps of fixed images or texts at the end of every stage, and every few epochs."""
 
     methods: Methods | None
-    pictures: Annotated[int, Field(ge=1, le=100)]
+    images: Annotated[int, Field(ge=1, le=100)]
     every_epochs: PositiveInt | None
 
 
-class Looks(Config):
+class AnalysisConfig(Config):
     """What is looked at after the test; 0 leaves a part out."""
 
     methods: Methods
@@ -91,28 +91,28 @@ class Looks(Config):
     curve_steps: PositiveInt
 
 
-class Callbacks(Config):
+class CallbacksConfig(Config):
     """What happens beside the training."""
 
-    checkpoint: Checkpoint
-    early_stopping: EarlyStopping | None
+    checkpoint: CheckpointConfig
+    early_stopping: EarlyStoppingConfig | None
     learning_rate: bool
     progress: Literal["auto", "bar", "lines", "none"]
     figures: bool
-    saliency: Saliency | None
-    looks: Looks | None
+    saliency: SaliencyConfig | None
+    analysis: AnalysisConfig | None
     parameters: bool
     receptive_field: bool
     effective_field: Annotated[int, Field(ge=0, le=256)]
 
 
-class Auto(Config):
+class AutoLoggerConfig(Config):
     """wandb where a key is configured, else TensorBoard."""
 
     project: str
 
 
-class Wandb(Config):
+class WandbConfig(Config):
     """Weights & Biases."""
 
     project: str
@@ -120,25 +120,25 @@ class Wandb(Config):
     mode: Literal["auto", "offline", "online"]
 
 
-class MLflow(Config):
+class MLflowConfig(Config):
     """MLflow."""
 
     experiment: str
     uri: str | None
 
 
-class Nothing(Config):
+class NoSettings(Config):
     """A tracker that needs no settings."""
 
 
-class Logger(Config):
+class LoggerConfig(Config):
     """The trackers that are on: the keys that are there."""
 
-    auto: Auto | None = None
-    csv: Nothing | None = None
-    tensorboard: Nothing | None = None
-    wandb: Wandb | None = None
-    mlflow: MLflow | None = None
+    auto: AutoLoggerConfig | None = None
+    csv: NoSettings | None = None
+    tensorboard: NoSettings | None = None
+    wandb: WandbConfig | None = None
+    mlflow: MLflowConfig | None = None
 
     @property
     def names(self) -> list[str]:
@@ -147,7 +147,7 @@ class Logger(Config):
 
     def settings(self, outputs: str) -> dict[str, Any]:
         """What the trackers were told, as keyword arguments of ``build_loggers``."""
-        project = (self.wandb or self.auto or Auto(project="convscope")).project
+        project = (self.wandb or self.auto or AutoLoggerConfig(project="convscope")).project
         uri = (self.mlflow.uri if self.mlflow else None) or os.environ.get("MLFLOW_TRACKING_URI")
         return {
             "project": self.mlflow.experiment if self.mlflow and not self.wandb else project,
@@ -157,19 +157,19 @@ class Logger(Config):
         }
 
 
-class Train(Config):
+class TrainConfig(Config):
     """A training: ``convscope train``."""
 
-    model: Model
-    data: Data
-    transfer: Transfer
-    task: Task
-    cache: Cache
-    trainer: Trainer
-    callbacks: Callbacks
-    logger: Logger
-    sweep: Sweep
-    launcher: Launcher
+    model: ModelConfig
+    data: DataConfig
+    transfer: TransferConfig
+    task: TaskConfig
+    cache: CacheConfig
+    trainer: TrainerConfig
+    callbacks: CallbacksConfig
+    logger: LoggerConfig
+    sweep: SweepConfig
+    launcher: LauncherConfig
     seed: Seed
     outputs: str
     folder: str | None
@@ -180,6 +180,6 @@ class Train(Config):
 
     @model_validator(mode="after")
     def _methods_suit_the_data(self) -> Self:
-        if isinstance(self.data, Texts) and self.callbacks.saliency is not None:
+        if isinstance(self.data, TextsConfig) and self.callbacks.saliency is not None:
             refuse_methods_for_images("callbacks.saliency.methods", self.callbacks.saliency.methods or ())
         return self

@@ -9,7 +9,7 @@ from convscope.config.base import Config
 PRETRAINED_SOURCES = ("auto", "packaged", "hub", "random")
 
 
-class Weighted(Config):
+class WeightedConfig(Config):
     """A network, with where its weights are from."""
 
     weights: Annotated[str, Field(min_length=1)]  # one of PRETRAINED_SOURCES, or a file

@@ -7,7 +7,7 @@ from pydantic import Field
 from convscope.config.base import Config
 
 
-class Zoo(Config):
+class ZooConfig(Config):
     """The list of the zoo: ``convscope zoo``."""
 
     output: Literal["table", "json", "markdown"]

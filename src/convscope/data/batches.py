@@ -1,6 +1,6 @@
 """Batches whose content is a function of (seed, epoch, number) alone.
 
-The order of an epoch, and the random changes of each picture, depend neither on the number of workers nor
+The order of an epoch, and the random changes of each image, depend neither on the number of workers nor
 on what was drawn before, and PyTorch's, NumPy's and Python's global generators are left as they are. So a
 run that was interrupted within an epoch continues with the batches that it would have seen.
 """
@@ -24,15 +24,15 @@ class ImageBatch(NamedTuple):
     """``inputs`` (N, C, H, W), uint8 until they are normalised, or what a frozen prefix said of them, a tuple of
     tensors (N, ...); ``labels`` and ``indices`` (N,) int64.
 
-    ``indices`` are those of the `ImageStore` that the pictures are from. Where several processes share a batch,
+    ``indices`` are those of the `ImageStore` that the images are from. Where several processes share a batch,
     ``share`` is what the mean over this part weighs in the mean of all parts' means: 1 for parts of one size, 0 where
-    the pictures do not count.
+    the images do not count.
     """
 
     inputs: torch.Tensor | tuple[torch.Tensor, ...]
     labels: torch.Tensor
     indices: torch.Tensor
-    share: float = 1.0
+    weight: float = 1.0
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "ImageBatch":
         """The batch on ``device``; from pinned memory without waiting for the copy."""
@@ -49,31 +49,31 @@ class ImageBatch(NamedTuple):
     def _each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> "ImageBatch":
         inputs = self.inputs
         changed = tuple(map(change, inputs)) if isinstance(inputs, tuple) else change(inputs)
-        return ImageBatch(changed, change(self.labels), change(self.indices), self.share)
+        return ImageBatch(changed, change(self.labels), change(self.indices), self.weight)
 
 
 class Reader(Protocol):
-    """Gives the batch of the pictures ``indices`` (N,) int64 as they are in an epoch."""
+    """Gives the batch of the images ``indices`` (N,) int64 as they are in an epoch."""
 
     def read(self, epoch: int, indices: torch.Tensor) -> ImageBatch:
         """The batch."""
 
 
 class EpochOrder:
-    """Which pictures make up which batch of an epoch.
+    """Which images make up which batch of an epoch.
 
-    Shuffled, anew every epoch, for training; in their order for evaluation. A last batch of one picture is left
+    Shuffled, anew every epoch, for training; in their order for evaluation. A last batch of one image is left
     out of training: BatchNorm cannot normalise it.
 
     ``batch_size`` is that of all processes together. Of several (``rank`` of ``world_size``) each has every
-    ``world_size``-th picture of every batch: the batches, and their number, are those that one process would have,
-    and no picture is used twice. Where the last batch has fewer pictures than there are processes, a process that
+    ``world_size``-th image of every batch: the batches, and their number, are those that one process would have,
+    and no image is used twice. Where the last batch has fewer images than there are processes, a process that
     gets none reads one whose ``share`` is 0, so that all make as many steps.
     """
 
     def __init__(
         self,
-        pictures: int,
+        examples: int,
         batch_size: int,
         *,
         seed: int,
@@ -84,9 +84,9 @@ class EpochOrder:
         first_epoch: int = 0,
     ) -> None:
         self.epoch = self._first_epoch = first_epoch
-        self._pictures, self._batch_size, self._seed = pictures, batch_size, seed
+        self._images, self._batch_size, self._seed = examples, batch_size, seed
         self._shuffle, self._rank, self._world_size = shuffle, rank, world_size
-        self._used = pictures - 1 if training and pictures > batch_size > 1 == pictures % batch_size else pictures
+        self._used = examples - 1 if training and examples > batch_size > 1 == examples % batch_size else examples
 
     def set_epoch(self, epoch: int) -> None:
         """Lightning calls this before every epoch, also after a resume; a stage's trainer counts from 0."""
@@ -97,21 +97,21 @@ class EpochOrder:
 
     def batches(self) -> tuple[torch.Tensor, ...]:
         """Indices (N,) int64 of this process's part of each batch of this epoch."""
-        return tuple(self.part(whole) for whole in self.whole_batches())
+        return tuple(self.shard(whole) for whole in self.whole_batches())
 
-    def part(self, whole: torch.Tensor) -> torch.Tensor:
+    def shard(self, whole: torch.Tensor) -> torch.Tensor:
         """What this process has of the batch ``whole``; never nothing."""
         mine = whole[self._rank :: self._world_size] if self._world_size > 1 else whole
         return mine if len(mine) else whole[:1]
 
     def whole_batches(self) -> tuple[torch.Tensor, ...]:
         """Indices (N,) int64 of each batch of this epoch, of all processes together."""
-        order = np.arange(self._pictures)
+        order = np.arange(self._images)
         if self._shuffle:
-            order = np.random.default_rng([self._seed, ORDER, self.epoch]).permutation(self._pictures)
+            order = np.random.default_rng([self._seed, ORDER, self.epoch]).permutation(self._images)
         return torch.from_numpy(order[: self._used]).split(self._batch_size)
 
-    def share(self, whole: torch.Tensor) -> float:
+    def weight(self, whole: torch.Tensor) -> float:
         """What the part of this process weighs: see `ImageBatch`."""
         return len(range(self._rank, len(whole), self._world_size)) * self._world_size / len(whole)
 
@@ -184,11 +184,11 @@ class BatchLoader:
         epoch = self.order.epoch
         first = self._first_batch(epoch)
         wholes = self.order.whole_batches()[first:]
-        read = self._read(epoch, tuple(map(self.order.part, wholes)))
+        read = self._read(epoch, tuple(map(self.order.shard, wholes)))
         for number, (whole, batch) in enumerate(zip(wholes, read, strict=True), start=first + 1):
             self._at = {"epoch": epoch, "batches": number}
-            share = self.order.share(whole)
-            yield batch if share == 1.0 else batch._replace(share=share)
+            weight = self.order.weight(whole)
+            yield batch if weight == 1.0 else batch._replace(weight=weight)
 
     def _read(self, epoch: int, batches: tuple[torch.Tensor, ...]) -> Iterator[ImageBatch]:
         if self._in_workers is not None:
@@ -226,11 +226,11 @@ class BatchLoader:
         self._in_workers = None
 
 
-def batches_done(trainer: "Trainer") -> int:
+def completed_batches(trainer: "Trainer") -> int:
     """Of the epoch that a training begins or resumes; a batch that was under way at the interruption is not done."""
     return trainer.fit_loop.epoch_loop.batch_progress.current.ready if trainer.training else 0
 
 
-def stretch(items: Sequence[T], rank: int, world_size: int) -> Sequence[T]:
+def shard(items: Sequence[T], rank: int, world_size: int) -> Sequence[T]:
     """The part of ``items`` that process ``rank`` of ``world_size`` has: one after the other they are all."""
     return items[len(items) * rank // world_size : len(items) * (rank + 1) // world_size]

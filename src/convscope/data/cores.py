@@ -20,7 +20,7 @@ def available_cores() -> int:
     return len(usable_cores())
 
 
-def share_of_cores(cores: frozenset[int], processes: Sequence[frozenset[int]]) -> int:
+def cores_per_process(cores: frozenset[int], processes: Sequence[frozenset[int]]) -> int:
     """How many of ``cores`` a process has for itself, where other processes of the machine may run on them too.
 
     A core that k processes may use counts 1/k: cores that a launcher gave to one process alone (``srun``) are all its

@@ -38,7 +38,7 @@ def files_of_splits(folder: Path) -> dict[str, list[str]] | None:
     kind = next((ending for ending, _ in endings.most_common(1)), "")  # a few lists or notes are not the set
     files = [file for file in files if file.ending == kind]
     if not all(file.split for file in files):
-        files = [file for file in files if file.in_folder]  # pictures have any names
+        files = [file for file in files if file.in_folder]  # images have any names
     found: dict[str, list[str]] = {}
     for file in files:
         if file.split and file.pattern not in (patterns := found.setdefault(file.split, [])):
@@ -56,7 +56,7 @@ def _files(folder: str | Path, above: str) -> Iterator[_File]:
     names = {entry.name: entry.name if entry.is_dir() else _bare(entry.name) for entry in visible}
     splits = split_names([*dict.fromkeys(names.values())])
     if not _told(splits.values()):
-        splits = {}  # a class, or a word in the name of a picture
+        splits = {}  # a class, or a word in the name of an image
     for entry in visible:
         name, path = names[entry.name], f"{above}{glob.escape(entry.name)}"
         split = splits.get(name)

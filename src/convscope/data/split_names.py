@@ -22,7 +22,7 @@ WORDS = {
     "eval": "test",
     "evaluation": "test",
 }
-NAME = re.compile(rf"({'|'.join(WORDS)})(?:[\s_-]*(?:set|split|data|images?|imgs?|pictures|photos|texts|files))?", re.I)
+NAME = re.compile(rf"({'|'.join(WORDS)})(?:[\s_-]*(?:set|split|data|images?|imgs?|images|photos|texts|files))?", re.I)
 
 
 def split_of_name(name: str) -> str | None:

@@ -1,4 +1,4 @@
-"""A LightningDataModule for stages: what pictures and texts have in common."""
+"""A LightningDataModule for stages: what images and texts have in common."""
 
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from pytorch_lightning import LightningDataModule
 
-from convscope.data.batches import BatchLoader, EpochOrder, Reader, batches_done
+from convscope.data.batches import BatchLoader, EpochOrder, Reader, completed_batches
 from convscope.data.feature_reader import FeatureReader, FeatureSource
 
 SPLITS_OF_STAGE = {
@@ -152,7 +152,7 @@ class StagedDataModule(LightningDataModule):
             order,
             workers=workers,
             pin_memory=trainer is not None and trainer.strategy.root_device.type == "cuda",
-            position=partial(batches_done, trainer) if trainer is not None and training else None,
+            position=partial(completed_batches, trainer) if trainer is not None and training else None,
             shuffled=shuffle,
         )
         self._loaders.append(loader)

@@ -1,4 +1,4 @@
-"""Cutting labelled pictures into parts that each hold every class in the same proportion."""
+"""Cutting labelled images into parts that each hold every class in the same proportion."""
 
 from collections.abc import Container, Mapping, Sequence
 
@@ -7,8 +7,8 @@ import numpy as np
 from convscope.errors import UserError
 
 
-class TooFewPictures(Exception):  # noqa: N818
-    """A class has fewer pictures than there are parts to cut."""
+class TooFewExamplesError(Exception):
+    """A class has fewer images than there are parts to cut."""
 
     def __init__(self, label: int, available: int, needed: int) -> None:
         super().__init__(label, available, needed)
@@ -17,20 +17,20 @@ class TooFewPictures(Exception):  # noqa: N818
         self.needed = needed
 
 
-def stratified_cut(labels: np.ndarray, parts: Sequence[float | int], seed: int) -> list[np.ndarray]:
+def stratified_split(labels: np.ndarray, parts: Sequence[float | int], seed: int) -> list[np.ndarray]:
     """Rows of ``labels`` (N,) that remain, then those of each part, all ascending.
 
-    A part is a fraction of the pictures (a float) or their number (an int). Its size is exact, except that
-    every class has at least one picture in each part and in the rest; a class deviates from its proportion
-    by less than one picture. The same labels, parts and seed give the same rows.
+    A part is a fraction of the images (a float) or their number (an int). Its size is exact, except that
+    every class has at least one image in each part and in the rest; a class deviates from its proportion
+    by less than one image. The same labels, parts and seed give the same rows.
 
-    Raises ``TooFewPictures`` where a class cannot be in every part.
+    Raises ``TooFewImages`` where a class cannot be in every part.
     """
     rng = np.random.default_rng(seed)
     classes, counts = np.unique(labels, return_counts=True)
     for label, count in zip(classes, counts, strict=True):
         if count <= len(parts):
-            raise TooFewPictures(int(label), int(count), len(parts) + 1)
+            raise TooFewExamplesError(int(label), int(count), len(parts) + 1)
 
     rows_of_class = [rng.permutation(np.flatnonzero(labels == label)) for label in classes]
     taken = np.zeros(len(classes), dtype=np.int64)
@@ -71,7 +71,7 @@ def stratified_folds(labels: np.ndarray, folds: int, seed: int) -> np.ndarray:
     return fold
 
 
-def cut_missing_splits(
+def make_missing_splits(
     labels: np.ndarray,
     present: Container[str],
     parts: Mapping[str, float | int],
@@ -79,13 +79,13 @@ def cut_missing_splits(
     *,
     classes: Sequence[str],
     where: str,
-    things: str = "pictures",
+    noun: str = "images",
 ) -> dict[str, np.ndarray]:
     """Rows of the train ``labels`` (N,) for "train", and for each split of ``parts`` that is not ``present``.
 
     ``things`` is what messages call that which is cut.
 
-    Raises ``UserError``, which names the data set as ``where``, for a class with too few pictures, and for
+    Raises ``UserError``, which names the data set as ``where``, for a class with too few images, and for
     parts that are nothing or leave nothing.
     """
     missing = {name: part for name, part in parts.items() if name not in present}
@@ -95,15 +95,15 @@ def cut_missing_splits(
     if min(shares) <= 0 or sum(shares) >= 1:
         said = ", ".join(f"data.{name}={part:g}" for name, part in missing.items())
         raise UserError(
-            f"{said}: each must take a part of the {len(labels)} {things} of {where}, and leave a train split"
+            f"{said}: each must take a part of the {len(labels)} {noun} of {where}, and leave a train split"
         )
     try:
-        rows = stratified_cut(labels, list(missing.values()), seed)
-    except TooFewPictures as error:
-        one = things.removesuffix("s")
+        rows = stratified_split(labels, list(missing.values()), seed)
+    except TooFewExamplesError as error:
+        one = noun.removesuffix("s")
         splits = ["train", *missing]
         raise UserError(
             f"class '{classes[error.label]}' of {where} has {error.available} {one}(s), too few to be in each of "
-            f"{', '.join(splits)}: add {things} ({error.needed} or more), or give these splits folders of their own"
+            f"{', '.join(splits)}: add {noun} ({error.needed} or more), or give these splits folders of their own"
         ) from error
     return dict(zip(["train", *missing], rows, strict=True))

@@ -63,7 +63,7 @@ class Description:
         return next(layer for layer in reversed(self.table.layers) if layer.path == self.layer)
 
 
-def plain(description: Description) -> dict[str, Any]:
+def to_plain(description: Description) -> dict[str, Any]:
     """As JSON has it."""
     table, measured = description.table, description.measured
     field = None if measured is None else measured.field
@@ -79,11 +79,11 @@ def plain(description: Description) -> dict[str, Any]:
             "stride": field_stride(field),
             "layer": None if measured is None else measured.path,
         },
-        "layers": [plain_layer(layer) for layer in table.layers],
+        "layers": [layer_to_plain(layer) for layer in table.layers],
     }
 
 
-def plain_layer(layer: Layer) -> dict[str, Any]:
+def layer_to_plain(layer: Layer) -> dict[str, Any]:
     """A layer as JSON has it; numbers that are the same along all axes are given once."""
     geometry, field = layer.geometry, layer.field
     return {
@@ -128,7 +128,7 @@ def _once(values: Sequence[Any]) -> Any:
 
 def as_json(described: Sequence[Description]) -> str:
     """One network as an object, several as a list of them."""
-    content = [plain(description) for description in described]
+    content = [to_plain(description) for description in described]
     return json.dumps(content[0] if len(content) == 1 else content, indent=2, ensure_ascii=False)
 
 
@@ -139,16 +139,16 @@ def as_csv(described: Sequence[Description]) -> str:
     if len(described) == 1:
         writer.writerow(COLUMNS)
         for layer in described[0].table.layers:
-            writer.writerow([_cell(value) for value in plain_layer(layer).values()])
+            writer.writerow([_cell(value) for value in layer_to_plain(layer).values()])
     else:
         writer.writerow(COMPARED)
-        writer.writerows([[_cell(value) for value in compared(one)] for one in described])
+        writer.writerows([[_cell(value) for value in comparison_row(one)] for one in described])
     return file.getvalue()
 
 
-def compared(description: Description) -> list[Any]:
+def comparison_row(description: Description) -> list[Any]:
     """A network in one line: the values of ``COMPARED``."""
-    told = plain(description)
+    told = to_plain(description)
     return [
         told["model"], told["input_size"], len(told["layers"]), told["parameters"]["total"],
         told["parameters"]["trainable"], told["multiply_adds"], told["activation_bytes"],
@@ -159,12 +159,12 @@ def compared(description: Description) -> list[Any]:
 def as_markdown(described: Sequence[Description]) -> str:
     """A table for a README: layers with what they have, or a line for each network."""
     if len(described) > 1:
-        rows = [[_grouped(value) for value in compared(one)] for one in described]
+        rows = [[_grouped(value) for value in comparison_row(one)] for one in described]
         return _markdown(COMPARED, rows)
     shown = ("path", "type", "output", "formula", "parameters", "multiply_adds", "receptive_field", "stride")
-    layers = [plain_layer(layer) for layer in described[0].table.layers]
+    layers = [layer_to_plain(layer) for layer in described[0].table.layers]
     rows = [[_grouped(layer[column]) for column in shown] for layer in layers]
-    told = plain(described[0])
+    told = to_plain(described[0])
     totals = ["**total**", "", "", "", _grouped(told["parameters"]["total"]), _grouped(told["multiply_adds"]),
               *map(_grouped, list(told["receptive_field"].values())[:2])]  # fmt: skip
     return _markdown(shown, [*rows, totals])

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def labels(overrides: Sequence[str], compare: Sequence[Sequence[str]]) -> list[str]:
+def comparison_labels(overrides: Sequence[str], compare: Sequence[Sequence[str]]) -> list[str]:
     """What tells compared networks apart: the values of the keys that differ; of a single one, nothing."""
     if not compare:
         return [""]
@@ -20,7 +20,7 @@ def labels(overrides: Sequence[str], compare: Sequence[Sequence[str]]) -> list[s
     return [", ".join(word.partition("=")[2] for word in words) for words in (first, *compare)]
 
 
-def sides(description: Description) -> list[int]:
+def field_sides(description: Description) -> list[int]:
     """Side of the field after each convolution that sees a part of the input: the longest, where axes differ."""
     return [
         max(size for size in layer.field.size if size is not None)
@@ -32,5 +32,5 @@ def sides(description: Description) -> list[int]:
 def growth_figure(names: Sequence[str], described: Sequence[Description]) -> "Figure":
     """A line a network: the side of its field over its convolutions, with its parameters beside its name."""
     titles = [name or one.model for name, one in zip(names, described, strict=True)]
-    networks = dict(zip(titles, map(sides, described), strict=True))
+    networks = dict(zip(titles, map(field_sides, described), strict=True))
     return field_growth(networks, {name: one.table.parameters for name, one in zip(titles, described, strict=True)})

@@ -2,15 +2,15 @@
 
 from torch import nn
 
-from convscope.config.describe import Describe
+from convscope.config.describe import DescribeConfig
 from convscope.config.text_model import TEXT_MODELS
 from convscope.description.description import Description
 from convscope.errors import UserError
 from convscope.insight.meta_building import weightless
 from convscope.insight.parameters import describe_parameters
 from convscope.insight.tracing.tracing_inputs import follow
-from convscope.modalities.images.networks import architecture_of
-from convscope.modalities.texts.networks import text_architecture_of, text_shape
+from convscope.modalities.images.networks import build_architecture
+from convscope.modalities.texts.networks import build_text_architecture, text_shape
 from convscope.models.blocks import blocks
 from convscope.models.images.zoo.architecture import Architecture
 
@@ -27,7 +27,7 @@ TRIED = (
 # fmt: on
 
 
-def describe(config: Describe) -> Description:
+def describe(config: DescribeConfig) -> Description:
     """What is to be said of one network.
 
     Raises:
@@ -35,12 +35,12 @@ def describe(config: Describe) -> Description:
     """
     if isinstance(config.model, TEXT_MODELS):
         return _describe_text(config)
-    architecture = architecture_of(config.model)
+    architecture = build_architecture(config.model)
     classes = config.classes or PAPER_CLASSES.get(config.model.name, 1000)
     seen = architecture.preprocessing(config.channels or PAPER_CHANNELS.get(config.model.name, 3))
     size = config.input_size or seen.size
     try:
-        network = build(architecture, classes, seen.channels, size)
+        network = build_without_weights(architecture, classes, seen.channels, size)
         table = describe_parameters(network, (1, seen.channels, size, size))
     except Exception as error:
         if isinstance(error, UserError) and not str(error).startswith("input "):
@@ -51,9 +51,9 @@ def describe(config: Describe) -> Description:
                        config.layer)  # fmt: skip
 
 
-def _describe_text(config: Describe) -> Description:
+def _describe_text(config: DescribeConfig) -> Description:
     """What is to be said of a network for texts of ``input_size`` tokens, with the vocabulary of Kim's MR."""
-    architecture = text_architecture_of(config.model)  # type: ignore[arg-type]
+    architecture = build_text_architecture(config.model)  # type: ignore[arg-type]
     vocabulary, length = text_shape(architecture)
     size = config.input_size or length
     try:
@@ -67,7 +67,7 @@ def _describe_text(config: Describe) -> Description:
     return Description(architecture.name, size, table, parts, kinds, config.layer)
 
 
-def build(architecture: Architecture, classes: int, channels: int, size: int) -> nn.Module:
+def build_without_weights(architecture: Architecture, classes: int, channels: int, size: int) -> nn.Module:
     """The network without weights; built with random ones where its constructor asks for their values."""
     try:
         with weightless():
@@ -81,7 +81,7 @@ def build(architecture: Architecture, classes: int, channels: int, size: int) ->
 def _size_refused(architecture: Architecture, classes: int, channels: int, size: int, error: Exception) -> str:
     def works(pixels: int) -> bool:
         try:
-            follow(build(architecture, classes, channels, pixels), (1, channels, pixels, pixels))
+            follow(build_without_weights(architecture, classes, channels, pixels), (1, channels, pixels, pixels))
         except Exception:
             return False
         return True

@@ -56,7 +56,7 @@ def _unfolded(layers: Sequence[Layer]) -> Table:
             "×".join(map(str, layer.output[1:])) or "–",
             _fitting(formula),
             f"{layer.parameters:,}" if layer.parameters else "",
-            short(layer.multiply_adds) if layer.multiply_adds else "",
+            format_count(layer.multiply_adds) if layer.multiply_adds else "",
             field_text(layer.field),
             _stride(layer.field),
         )
@@ -79,7 +79,7 @@ def _folded(description: Description) -> Table:
             "×".join(map(str, last.output[1:])) or "–",
             f"{sum(layer.parameters for layer in members):,}",
             f"{sum(layer.trainable for layer in members):,}",
-            short(sum(layer.multiply_adds for layer in members)),
+            format_count(sum(layer.multiply_adds for layer in members)),
             field_text(last.field),
             _stride(last.field),
         )
@@ -101,10 +101,11 @@ def totals(description: Description) -> list[str]:
     table, measured = description.table, description.measured
     frozen = table.parameters - table.trainable
     shape = "×".join(map(str, table.input_shape[1:]))
+    memory = table.activation_bytes / 2**20
     lines = [
         f"{description.model} on {shape}: {table.parameters:,} parameters"
         + (f" ({frozen:,} frozen)" if frozen else "")
-        + f", {short(table.multiply_adds)} multiply-adds, {table.activation_bytes / 2**20:,.1f} MiB of activations"
+        + f", {format_count(table.multiply_adds)} multiply-adds, {memory:,.1f} MiB of activations"
     ]
     if measured is None or measured.field is None:
         return [*lines, "receptive field: every layer sees all of the input"]
@@ -125,14 +126,14 @@ def print_comparison(described: Sequence[Description]) -> None:
         field = None if measured is None else measured.field
         table.add_row(
             _shortened(one.model, LONGEST_PATH), str(one.input_size), str(len(one.table.layers)),
-            f"{one.table.parameters:,}", short(one.table.multiply_adds),
+            f"{one.table.parameters:,}", format_count(one.table.multiply_adds),
             f"{one.table.activation_bytes / 2**20:,.1f} MiB", field_text(field), _stride(field),
             "" if measured is None else _shortened(measured.path, LONGEST_PATH),
         )  # fmt: skip
     Console(width=WIDTH, highlight=False).print(table)
 
 
-def short(count: int) -> str:
+def format_count(count: int) -> str:
     """A number of multiply-adds in three digits, as papers write it."""
     for unit, name in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
         if count >= unit:

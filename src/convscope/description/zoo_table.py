@@ -8,11 +8,11 @@ import yaml
 from pydantic import TypeAdapter
 
 from convscope.composition.compose import CONFIG_DIR
-from convscope.config.model import Model
+from convscope.config.model import ModelConfig
 from convscope.insight.meta_building import weightless
 from convscope.insight.parameters import ParameterTable, describe_parameters
-from convscope.modalities.images.networks import architecture_of
-from convscope.modalities.texts.networks import text_architecture_of, text_shape
+from convscope.modalities.images.networks import build_architecture
+from convscope.modalities.texts.networks import build_text_architecture, text_shape
 from convscope.models.papers import PAPERS, Paper
 
 COLUMNS = ("year", "model", "paper", "parameters", "multiply-adds", "field", "weights", "top-1", "source")
@@ -23,9 +23,9 @@ class ZooRow:
     """One network with the options that ``conf/model`` gives it, at its paper's input and number of classes.
 
     Attributes:
-        input: Channels, height and width of a picture; the length of a text.
+        input: Channels, height and width of an image; the length of a text.
         receptive_field: Pixels of a side that its last spatial map sees of the input, unbounded; words or characters.
-        top1: Published share of ImageNet's validation pictures named right, in percent.
+        top1: Published share of ImageNet's validation images named right, in percent.
         weights: ``packaged``, ``hub``, or None.
     """
 
@@ -49,18 +49,18 @@ def measure_zoo() -> list[ZooRow]:
 
 
 def _measure(paper: Paper) -> ZooRow:
-    told: Any = TypeAdapter(Model).validate_python(
+    told: Any = TypeAdapter(ModelConfig).validate_python(
         yaml.safe_load((CONFIG_DIR / "model" / f"{paper.model}.yaml").read_text(encoding="utf-8"))
     )
     weights = None
     if paper.texts:
-        reader = text_architecture_of(told)
+        reader = build_text_architecture(told)
         words, length = text_shape(reader)
         shape: tuple[int, ...] = (length,)
         with weightless():
             network = reader.build(paper.classes, words)
     else:
-        architecture = architecture_of(told)
+        architecture = build_architecture(told)
         seen = architecture.preprocessing(paper.channels)
         shape = (seen.channels, seen.size, seen.size)
         with weightless():

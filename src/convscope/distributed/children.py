@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from convscope.config.train import Train
+from convscope.config.train import TrainConfig
 
 if TYPE_CHECKING:
     from lightning_fabric.plugins import ClusterEnvironment
@@ -17,7 +17,7 @@ LAST_SECONDS = 600.0  # after a training, for a process to end
 KILL_SECONDS = 3.0  # after SIGTERM
 
 
-class Children:
+class ChildProcesses:
     """Processes 1, 2, ... of this machine.
 
     Each is told the configuration, as it was resolved here, by its standard input; Hydra and the words of the
@@ -32,7 +32,7 @@ class Children:
     """
 
     def __init__(
-        self, config: Train, environment: "ClusterEnvironment", local: int, nodes: int, command: Sequence[str]
+        self, config: TrainConfig, environment: "ClusterEnvironment", local: int, nodes: int, command: Sequence[str]
     ) -> None:
         os.environ |= {
             "MASTER_ADDR": environment.main_address,
@@ -60,9 +60,9 @@ class Children:
         for rank, process in enumerate(self._processes, start=1):
             threading.Thread(target=self._wait_for, args=(rank, process), daemon=True).start()
 
-    def watch(self, ended: Callable[[int, int], None]) -> None:
+    def watch(self, on_end: Callable[[int, int], None]) -> None:
         """From now on ``ended`` is called with the rank and the status of a process that ends before its time."""
-        self._ended = ended
+        self._ended = on_end
 
     def _wait_for(self, rank: int, process: "subprocess.Popen[bytes]") -> None:
         status = process.wait()

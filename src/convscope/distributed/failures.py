@@ -42,10 +42,10 @@ class Failures:
         if not expected:
             with suppress(Exception):
                 self._listening.wait([FAILED], NEWS)
-        first = self.tell(_told(error, self._rank))
+        first = self.report(_told(error, self._rank))
         return error if expected or first["rank"] == self._rank else _raised(first)
 
-    def tell(self, failure: dict[str, Any]) -> dict[str, Any]:
+    def report(self, failure: dict[str, Any]) -> dict[str, Any]:
         """Note ``failure`` where it is the first; returns the first."""
         try:
             first: dict[str, Any] = json.loads(self._store.compare_set(FAILED, "", json.dumps(failure)))
@@ -53,7 +53,7 @@ class Failures:
             return failure
         return first
 
-    def over(self) -> None:
+    def stop_watching(self) -> None:
         """From here on this process ends in its own way."""
         self._over.set()
 
@@ -72,7 +72,7 @@ class Failures:
         os._exit(status_of(_raised(first)))
 
 
-def killed(rank: int, status: int) -> dict[str, Any]:
+def failure_of_killed(rank: int, status: int) -> dict[str, Any]:
     """The failure of a process that ended with ``status`` and told nobody why."""
     import signal
 

@@ -7,11 +7,11 @@ from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from convscope.config.train import Train
-from convscope.console import say, set_silent, warn
-from convscope.data.cores import share_of_cores, usable_cores
-from convscope.distributed.children import Children
-from convscope.distributed.failures import Failures, killed
+from convscope.config.train import TrainConfig
+from convscope.console import echo, set_silent, warn
+from convscope.data.cores import cores_per_process, usable_cores
+from convscope.distributed.children import ChildProcesses
+from convscope.distributed.failures import Failures, failure_of_killed
 from convscope.errors import UserError
 from convscope.quiet_lightning import quieten_lightning
 
@@ -37,17 +37,17 @@ class Processes:
     def __init__(self) -> None:
         self.rank, self.count = 0, 1
         self.cores: int | None = None
-        self._children: Children | None = None
+        self._children: ChildProcesses | None = None
         self._failures: Failures | None = None
         self._group: Any = None
         self._environment: dict[str, str | None] = {}
 
     @property
-    def first(self) -> bool:
+    def is_rank_zero(self) -> bool:
         """Whether this is the process that writes and prints."""
         return self.rank == 0
 
-    def start(self, config: Train, accelerator: str, command: Sequence[str]) -> None:
+    def start(self, config: TrainConfig, accelerator: str, command: Sequence[str]) -> None:
         """Find the other processes of ``trainer.devices`` and ``trainer.nodes``, or start them where nobody has.
 
         A cluster (``srun``) or ``torchrun`` starts them itself; else each machine's command starts those of its
@@ -75,11 +75,11 @@ class Processes:
         _refuse(config, local * told.nodes)
         self._environment = {name: os.environ.get(name) for name in VARIABLES}
         if not environment.creates_processes_externally:
-            self._children = Children(config, environment, local, told.nodes, command)
+            self._children = ChildProcesses(config, environment, local, told.nodes, command)
         strategy.setup_environment()
         self._join(strategy.global_rank)
         self._take_cores(told.threads, environment.node_rank())
-        if len({*self.each(config.model_dump_json(exclude={"resume", "launcher"}))}) > 1:
+        if len({*self.all_gather(config.model_dump_json(exclude={"resume", "launcher"}))}) > 1:
             raise UserError("the processes of this training were started with different configurations")
 
     def _join(self, rank: int) -> None:
@@ -94,9 +94,9 @@ class Processes:
         self._failures = Failures(distributed_c10d._get_default_store(), rank, self._give_up)
         if self._children is not None:
             self._children.watch(lambda local, status: self._child_ended(rank + local, status))
-        if self.first:
+        if self.is_rank_zero:
             hours = PATIENCE / timedelta(hours=1)
-            say(f"{self.count} processes train together; each waits up to {hours:g} hours for the others")
+            echo(f"{self.count} processes train together; each waits up to {hours:g} hours for the others")
         else:
             set_silent()
             warnings.simplefilter("ignore")
@@ -110,21 +110,21 @@ class Processes:
         import torch
 
         cores = usable_cores()
-        self.cores = share_of_cores(cores, [mask for other, mask in self.each((node, cores)) if other == node])
+        self.cores = cores_per_process(cores, [mask for other, mask in self.all_gather((node, cores)) if other == node])
         torch.set_num_threads(threads or self.cores)
         os.environ["OMP_NUM_THREADS"] = str(threads or self.cores)
 
-    def from_first(self, make: Callable[[], T]) -> T:
+    def broadcast_object(self, make: Callable[[], T]) -> T:
         """What ``make`` gives in the first process; the others get a copy. All must come here."""
         import torch.distributed as dist
 
         if self.count == 1:
             return make()
-        told = [make() if self.first else None]
+        told = [make() if self.is_rank_zero else None]
         dist.broadcast_object_list(told, src=0, group=self._group)
         return told[0]  # type: ignore[return-value]
 
-    def each(self, value: T) -> list[T]:
+    def all_gather(self, value: T) -> list[T]:
         """``value`` of each process, in the order of their ranks. All must come here."""
         import torch.distributed as dist
 
@@ -134,7 +134,7 @@ class Processes:
         dist.all_gather_object(found, value, group=self._group)
         return found
 
-    def largest(self, number: int) -> int:
+    def all_reduce_max(self, number: int) -> int:
         """The largest of the processes' numbers. All must come here."""
         import torch
         import torch.distributed as dist
@@ -143,7 +143,7 @@ class Processes:
         dist.all_reduce(told, dist.ReduceOp.MAX, group=self._group)
         return int(told)
 
-    def share(self, module: "nn.Module") -> None:
+    def broadcast_module(self, module: "nn.Module") -> None:
         """Give all processes the weights and buffers that ``module`` has in the first."""
         import torch
         import torch.distributed as dist
@@ -168,7 +168,7 @@ class Processes:
     ) -> None:
         cause = None if error is None else self.cause(error)
         if self._failures is not None:
-            self._failures.over()
+            self._failures.stop_watching()
         self._end_children(cause)
         self._leave_group(cause)
         for name, value in self._environment.items():
@@ -202,10 +202,10 @@ class Processes:
 
     def _child_ended(self, rank: int, status: int) -> None:
         if self._failures is not None:
-            self._failures.tell(killed(rank, status))
+            self._failures.report(failure_of_killed(rank, status))
 
 
-def _strategy(config: Train, accelerator: str) -> "DDPStrategy":
+def _strategy(config: TrainConfig, accelerator: str) -> "DDPStrategy":
     import pytorch_lightning as pl
     from pytorch_lightning.strategies import DDPStrategy
 
@@ -248,12 +248,12 @@ def _refuse_srun(count: int, on_slurm: bool = False) -> None:
         )
 
 
-def _refuse(config: Train, count: int) -> None:
+def _refuse(config: TrainConfig, count: int) -> None:
     for stage in config.transfer.stages:
         if stage.batch_size < count:
             raise UserError(
                 f"transfer.batch_size={stage.batch_size} (of the stage {stage.name}): {count} processes share each "
-                "batch, so that it needs a picture for each"
+                "batch, so that it needs an image for each"
             )
     if getattr(config.model, "rule", None) == "winner_take_all":
-        raise UserError("model.rule=winner_take_all: learns from one picture after the other; use one device")
+        raise UserError("model.rule=winner_take_all: learns from one image after the other; use one device")

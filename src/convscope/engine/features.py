@@ -11,8 +11,8 @@ import torch
 from rich.progress import track
 
 from convscope.cache import evict
-from convscope.config.train import Cache
-from convscope.console import say, the_console, warn
+from convscope.config.train import CacheConfig
+from convscope.console import echo, get_console, warn
 from convscope.data.images.image_data_module import ImageDataModule
 from convscope.data.texts.text_data_module import TextDataModule
 from convscope.distributed.processes import Processes
@@ -20,14 +20,14 @@ from convscope.insight.conv_bn_fusion import FoldedForward
 from convscope.transfer.cut import Cut
 from convscope.transfer.distributed_extraction import shared_features
 from convscope.transfer.feature_cache import CacheUnusableError, Features, cached_features, feature_key, prefix_digest
-from convscope.transfer.feature_extraction import Filler
+from convscope.transfer.feature_extraction import FrozenPrefix
 
-FILLING_BATCH = 32
+EXTRACTION_BATCH = 32
 SHARE_OF_MEMORY = 0.25  # of what is free, that features may take where the cache cannot be written
 
 
 @dataclass
-class FeatureMaker:
+class FeatureExtractor:
     """Makes the features of a data module's splits.
 
     Attributes:
@@ -41,20 +41,20 @@ class FeatureMaker:
         held: The features of the stage that is running: the cache keeps them.
     """
 
-    told: Cache
+    config: CacheConfig
     root: Path
     data: ImageDataModule | TextDataModule
     device: torch.device
     processes: Processes = field(default_factory=Processes)
     unusable: bool = False
     warnings: list[str] = field(default_factory=list)
-    held: list[Features] = field(default_factory=list)
+    at_exit: list[Features] = field(default_factory=list)
 
     def features(self, cut: Cut, splits: Iterable[str], views: int) -> dict[str, Features] | None:
-        """The features of ``splits`` at ``cut``, ``views`` of an augmented picture; None where there is no room."""
+        """The features of ``splits`` at ``cut``, ``views`` of an augmented image; None where there is no room."""
         self.release()
         digest = prefix_digest(cut.prefix)
-        filler: Filler | None = None
+        prefix: FrozenPrefix | None = None
         found: dict[str, Features] = {}
         for split in splits:
             count, kept = len(self.data.store(split)), self.data.views(split, views)
@@ -62,39 +62,39 @@ class FeatureMaker:
             def compute(
                 rank: int, world_size: int, split: str = split, count: int = count, kept: int = kept
             ) -> Iterator[tuple[torch.Tensor, ...]]:
-                nonlocal filler
-                if filler is None:
-                    filler = self._filler(cut)
-                inputs = self.data.inputs(split, kept, FILLING_BATCH, rank, world_size)
+                nonlocal prefix
+                if prefix is None:
+                    prefix = self._frozen_prefix(cut)
+                inputs = self.data.inputs(split, kept, EXTRACTION_BATCH, rank, world_size)
                 batches = (batch.to(self.device) for batch in inputs)
-                total = -(-count // FILLING_BATCH) * kept // world_size
-                yield from self._watched(filler.features(batches), f"features of {count:,} {split} pictures", total)
+                total = -(-count // EXTRACTION_BATCH) * kept // world_size
+                yield from self._watched(prefix.features(batches), f"features of {count:,} {split} images", total)
 
             key = feature_key(
-                digest, self.data.content(split), kept, self.told.precision, self.data.channels_last, self.device.type
+                digest, self.data.content(split), kept, self.config.precision, self.data.channels_last, self.device.type
             )
-            made = self._obtain(key, count, kept, compute, f"the features of the {split} pictures")
+            made = self._obtain(key, count, kept, compute, f"the features of the {split} images")
             if made is None:
                 return None
             self._warn(made.warnings)
-            self.held.append(made)
+            self.at_exit.append(made)
             found[split] = made
         self.make_room()
         return found
 
     def release(self) -> None:
         """Say that the features of earlier stages are not read any more: the cache may remove them."""
-        for features in self.held:
+        for features in self.at_exit:
             features.release()
-        self.held.clear()
+        self.at_exit.clear()
 
     def make_room(self) -> None:
         """Remove what was used least recently, of all kinds, where the cache has grown beyond its limit."""
-        if not self.processes.first:
+        if not self.processes.is_rank_zero:
             return
         with suppress(PermissionError):  # a cache that cannot be read: who wants to write to it says so
-            for entry in evict(self.root, int(self.told.limit_gib * 2**30)):
-                say(f"cache: {entry.kind}/{entry.path.name} made room ({entry.size / 2**20:,.0f} MiB)")
+            for entry in evict(self.root, int(self.config.limit_gib * 2**30)):
+                echo(f"cache: {entry.kind}/{entry.path.name} made room ({entry.size / 2**20:,.0f} MiB)")
 
     def sample(self) -> torch.Tensor:
         """Two inputs, to cut and to compare with."""
@@ -110,13 +110,13 @@ class FeatureMaker:
             pairs = zip(cut.prefix(sample), cut.prefix(longer), strict=True)
             return any(one.shape != other.shape for one, other in pairs)
 
-    def _filler(self, cut: Cut) -> Filler:
+    def _frozen_prefix(self, cut: Cut) -> FrozenPrefix:
         # The features lie as those of the whole network would: the rest may not take others.
         fold = partial(FoldedForward, channels_last=self.data.channels_last)
-        filler = Filler(cut.prefix, self.sample(), fold, self.told.precision, self.data.channels_last)
-        if self.told.precision != "fp32":
-            say(f"features in {self.told.precision}: they deviate by {filler.deviation:.2g} of the largest")
-        return filler
+        prefix = FrozenPrefix(cut.prefix, self.sample(), fold, self.config.precision, self.data.channels_last)
+        if self.config.precision != "fp32":
+            echo(f"features in {self.config.precision}: they deviate by {prefix.deviation:.2g} of the largest")
+        return prefix
 
     def _obtain(
         self,
@@ -143,7 +143,7 @@ class FeatureMaker:
                 reason = f"the cache {self.root} cannot be written ({error})"
         one = next(iter(everything()))
         size = sum(feature[0].numel() for feature in one) * 4 * count * views
-        fits = together.from_first(lambda: size <= SHARE_OF_MEMORY * available_memory())
+        fits = together.broadcast_object(lambda: size <= SHARE_OF_MEMORY * available_memory())
         if reason:
             instead = "are kept in memory for this run" if fits else "are computed anew in every epoch"
             self._warn([f"{reason}: {size / 2**20:,.0f} MiB of features {instead}"])
@@ -159,12 +159,12 @@ class FeatureMaker:
     ) -> Iterator[tuple[torch.Tensor, ...]]:
         started, done = time.perf_counter(), False
         try:
-            shown = the_console().is_terminal
-            yield from track(batches, what, total=total, console=the_console(), transient=True) if shown else batches
+            shown = get_console().is_terminal
+            yield from track(batches, what, total=total, console=get_console(), transient=True) if shown else batches
             done = True
         finally:
             if done:
-                say(f"{what}: computed once, in {time.perf_counter() - started:.1f} s")
+                echo(f"{what}: computed once, in {time.perf_counter() - started:.1f} s")
 
 
 def available_memory() -> int:

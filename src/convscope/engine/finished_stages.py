@@ -33,19 +33,19 @@ class StageResult:
     why_not_cached: str | None
     precision: str
     seconds: float
-    seconds_filling: float
+    seconds_extracting_features: float
     best: float | None
     best_epoch: int | None = None
     seconds_insight: float = 0.0
 
 
-def write_done(folder: RunFolder, done: Sequence[StageResult]) -> None:
+def write_finished_stages(folder: RunFolder, done: Sequence[StageResult]) -> None:
     """Note which stages are finished."""
     text = json.dumps([asdict(result) for result in done], indent=2)
     write_atomically(folder.checkpoints / STAGES_FILE, text.encode(), to_disk=True)
 
 
-def read_done(folder: RunFolder) -> list[StageResult]:
+def read_finished_stages(folder: RunFolder) -> list[StageResult]:
     """The finished stages of a run that was interrupted.
 
     Raises:

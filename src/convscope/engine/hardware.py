@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from convscope.config.train import Trainer
+from convscope.config.train import TrainerConfig
 from convscope.engine.allocator import tune_allocator
 from convscope.errors import UserError
 from convscope.insight.memory_format import lay_channels_last
@@ -54,63 +54,63 @@ class Hardware:
         return ", ".join(words)
 
 
-def find_accelerator(told: Trainer) -> str:
+def find_accelerator(config: TrainerConfig) -> str:
     """``cpu``, ``gpu`` or ``mps``.
 
     Raises:
         UserError: The one that was asked for is not there.
     """
     available = {"cpu": True, "gpu": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if told.accelerator == "auto":
+    if config.accelerator == "auto":
         return next(name for name in ("gpu", "mps", "cpu") if available[name])
-    if not available[told.accelerator]:
+    if not available[config.accelerator]:
         there = ", ".join(name for name, yes in available.items() if yes)
         raise UserError(
-            f"trainer.accelerator={told.accelerator}: PyTorch {torch.__version__} finds none on this machine "
+            f"trainer.accelerator={config.accelerator}: PyTorch {torch.__version__} finds none on this machine "
             f"(there: {there}); use trainer=auto or trainer=cpu"
         )
-    return told.accelerator
+    return config.accelerator
 
 
-def refuse_several(told: Trainer) -> None:
+def refuse_several_devices(config: TrainerConfig) -> None:
     """Refuse several devices, for what one process does.
 
     Raises:
         UserError: They are asked for.
     """
-    if told.devices != 1 or told.nodes != 1:
+    if config.devices != 1 or config.nodes != 1:
         raise UserError(
-            f"trainer.devices={told.devices} trainer.nodes={told.nodes}: only a training is shared by several "
+            f"trainer.devices={config.devices} trainer.nodes={config.nodes}: only a training is shared by several "
             "processes; use trainer=auto"
         )
 
 
-def prepare_process(told: Trainer) -> tuple[str, str]:
+def prepare_process(config: TrainerConfig) -> tuple[str, str]:
     """Set allocator and threads, once, before anything large is allocated; returns accelerator and allocator.
 
     To be called before Lightning is imported.
     """
-    accelerator = find_accelerator(told)
-    tuned = told.allocator == "tuned" and accelerator == "cpu" and tune_allocator()
+    accelerator = find_accelerator(config)
+    tuned = config.allocator == "tuned" and accelerator == "cpu" and tune_allocator()
     if not torch.cuda.is_available():
         # Every step of an optimizer asks for a GPU, which without this looks for NVIDIA's library on the disk: 0.2 ms.
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
-    if told.threads is not None:
-        torch.set_num_threads(told.threads)
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
     from convscope import lean_torchmetrics  # noqa: F401  (what is imported first, Lightning takes)
 
     return accelerator, "tuned" if tuned else "system"
 
 
 def choose_hardware(
-    told: Trainer, accelerator: str, allocator: str, network: nn.Module, multiply_adds: int, trains_all: bool
+    config: TrainerConfig, accelerator: str, allocator: str, network: nn.Module, multiply_adds: int, trains_all: bool
 ) -> Hardware:
     """Fill in what ``told`` leaves to ``auto``.
 
     On a CPU that multiplies bf16 matrices (AMX), bf16 with channels_last pays where the arithmetic is dense:
-    for networks of enough multiply-adds a picture, but not for the training of depthwise networks.
+    for networks of enough multiply-adds an image, but not for the training of depthwise networks.
     """
-    precision, channels_last = told.precision, told.channels_last
+    precision, channels_last = config.precision, config.channels_last
     large = multiply_adds >= LARGE_MULTIPLY_ADDS
     if precision == "auto":
         match accelerator:
@@ -125,18 +125,22 @@ def choose_hardware(
     together = torch.distributed.is_available() and torch.distributed.is_initialized()
     return Hardware(
         accelerator,
-        told.devices,
+        config.devices,
         precision,
         bool(channels_last),
         allocator,
         torch.get_num_threads(),
-        told.nodes,
+        config.nodes,
         torch.distributed.get_world_size() if together else 1,
     )
 
 
-def settle_memory_format(
-    hardware: Hardware, config: Trainer, name: str, network: nn.Module, seen: Preprocessing | TextPreprocessing
+def resolve_memory_format(
+    hardware: Hardware,
+    config: TrainerConfig,
+    name: str,
+    network: nn.Module,
+    preprocessing: Preprocessing | TextPreprocessing,
 ) -> tuple[Hardware, str | None]:
     """Lay the weights of ``network`` as ``hardware`` says; contiguous where the network does not run channels last.
 
@@ -155,9 +159,9 @@ def settle_memory_format(
     Raises:
         UserError: It does not run so, and ``trainer.channels_last=true`` was asked for.
     """
-    if not hardware.channels_last or not isinstance(seen, Preprocessing):
+    if not hardware.channels_last or not isinstance(preprocessing, Preprocessing):
         return hardware, None
-    refused = lay_channels_last(network, (seen.channels, seen.size, seen.size))
+    refused = lay_channels_last(network, (preprocessing.channels, preprocessing.size, preprocessing.size))
     if refused is None:
         return hardware, None
     if config.channels_last is True:
@@ -168,7 +172,7 @@ def settle_memory_format(
     return dataclasses.replace(hardware, channels_last=False), warning
 
 
-LARGE_MULTIPLY_ADDS = 50_000_000  # a picture; below it, conversions cost more than they save
+LARGE_MULTIPLY_ADDS = 50_000_000  # an image; below it, conversions cost more than they save
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The answers of a network to a split of pictures, as a table that a person can sort."""
+"""The answers of a network to a split of images, as a table that a person can sort."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +9,7 @@ MOST_PROBABILITY_COLUMNS = 20
 
 
 def prediction_table(
-    predictions: Predictions, names: Sequence[str], classes: Sequence[str], thing: str = "picture"
+    predictions: Predictions, names: Sequence[str], classes: Sequence[str], thing: str = "image"
 ) -> tuple[list[str], list[list[Any]]]:
     """Columns and rows: the example, true class, predicted class, whether right, its probability; then each class's.
 
@@ -39,7 +39,7 @@ def prediction_table(
     return columns, rows
 
 
-def surest_mistakes(predictions: Predictions) -> list[int]:
+def most_confident_mistakes(predictions: Predictions) -> list[int]:
     """Rows of the table, the surest of the wrong answers first, then the right ones, the least sure first."""
     sure, predicted = predictions.logits.softmax(dim=1).max(dim=1)
     wrong = predicted != predictions.labels

@@ -6,29 +6,29 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from convscope.console import is_quiet, say_always, the_console
+from convscope.console import echo_always, get_console, is_quiet
 from convscope.reports.formats import as_dict, duration, kept_epochs, metric, number, times
 from convscope.runs.run_folder import RunFolder
 
 
-def say_closing(summary: Mapping[str, Any], folder: RunFolder) -> None:
+def print_summary(summary: Mapping[str, Any], folder: RunFolder) -> None:
     """Print the stages, the metrics of the splits, the time, and the paths; in quiet mode the paths alone."""
     if not is_quiet():
         stages = as_dict(summary.get("transfer")).get("stages") or []
         if len(stages) > 1:
-            the_console().print()
-            the_console().print(_stages(stages))
-        the_console().print()
-        the_console().print(_metrics(as_dict(summary.get("metrics"))))
-        the_console().print()
+            get_console().print()
+            get_console().print(_stages(stages))
+        get_console().print()
+        get_console().print(_metrics(as_dict(summary.get("metrics"))))
+        get_console().print()
         if summary.get("best_epoch") is not None:
             trained = sum(stage.get("epochs", 0) for stage in stages)
             kept = f"epoch {summary['best_epoch']} of {trained}, by {summary.get('best_by')}"
-            the_console().print(Text(f"kept     {kept}"))
+            get_console().print(Text(f"kept     {kept}"))
         spent = ", ".join(f"{name} {duration(seconds)}" for name, seconds in times(summary, stages).items())
         total = duration(as_dict(summary.get("seconds")).get("total"))
-        the_console().print(Text(f"time     {total}" + (f" ({spent})" if spent else "")))
-    say_always(f"report   {folder.report_file}\nsummary  {folder.summary_file}")
+        get_console().print(Text(f"time     {total}" + (f" ({spent})" if spent else "")))
+    echo_always(f"report   {folder.report_file}\nsummary  {folder.summary_file}")
 
 
 def _stages(stages: list[Mapping[str, Any]]) -> Table:

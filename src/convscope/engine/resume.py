@@ -10,10 +10,10 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from convscope.config.train import Train
-from convscope.console import say
+from convscope.config.train import TrainConfig
+from convscope.console import echo
 from convscope.errors import UserError
-from convscope.masking import bare, is_masked, mask, unsigned
+from convscope.masking import is_masked, mask, without_credentials, without_numbers
 
 # What may differ from the run that is resumed: where and with what it is done, but not what comes out.
 CHANGEABLE = (
@@ -23,7 +23,7 @@ CHANGEABLE = (
 
 
 @dataclass(frozen=True)
-class Resumed:
+class ResumedRun:
     """A run to go on with.
 
     Attributes:
@@ -34,12 +34,12 @@ class Resumed:
     """
 
     path: Path
-    config: Train
+    config: TrainConfig
     overrides: list[str]
     changed: dict[str, Any] | None
 
 
-def resume_run(config: Train, overrides: Sequence[str]) -> Resumed | None:
+def resume_run(config: TrainConfig, overrides: Sequence[str]) -> ResumedRun | None:
     """The run that ``config.resume`` names; None, having said so, where it is finished.
 
     Raises:
@@ -52,7 +52,7 @@ def resume_run(config: Train, overrides: Sequence[str]) -> Resumed | None:
         raise UserError(f"resume={path}: no run lies there ({'no config.yaml' if path.is_dir() else 'no such folder'})")
     text = file.read_text(encoding="utf-8")
     try:
-        began = Train.model_validate(yaml.safe_load(text))
+        began = TrainConfig.model_validate(yaml.safe_load(text))
     except (yaml.YAMLError, ValidationError) as error:
         raise UserError(f"{file}: is no configuration of this version of convscope") from error
     told, now = began.model_dump(), config.model_dump()
@@ -66,13 +66,13 @@ def resume_run(config: Train, overrides: Sequence[str]) -> Resumed | None:
                 changed.add(key)
             _put(told, leaf, after)
     if (path / "summary.json").is_file():
-        say(f"{path} is complete: there is nothing to resume")
+        echo(f"{path} is complete: there is nothing to resume")
         return None
     first = shlex.split(text.splitlines()[0].removeprefix("# convscope train"))
     typed = [word for word in first if not _within(_key(word), changed)]
     typed += [word for word in words if _within(_key(word), changed)]
-    whole = Train.model_validate(_with_secrets(told, now, path))
-    return Resumed(path, whole, typed, mask(told) if changed else None)
+    whole = TrainConfig.model_validate(_with_secrets(told, now, path))
+    return ResumedRun(path, whole, typed, mask(told) if changed else None)
 
 
 def _refuse(path: Path, word: str, leaf: str, before: Any, after: Any) -> None:
@@ -114,10 +114,10 @@ def _with_secrets(kept: Any, now: Any, path: Path, key: str = "") -> Any:
         return kept
     environment = os.environ.get("MLFLOW_TRACKING_URI", "") if key == "logger.mlflow.uri" else ""
     for value in (now, environment):
-        if isinstance(value, str) and bare(mask(value)) == bare(kept):
+        if isinstance(value, str) and without_numbers(mask(value)) == without_numbers(kept):
             return value
     if key == "logger.mlflow.uri" and kept.startswith("http") and os.environ.get("MLFLOW_TRACKING_USERNAME"):
-        return unsigned(kept)
+        return without_credentials(kept)
     also = ", or set MLFLOW_TRACKING_URI" if key == "logger.mlflow.uri" else ""
     raise UserError(f"resume={path}: {key}={kept} was kept without its secret; give it again: {key}=...{also}")
 

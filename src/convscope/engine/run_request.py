@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from convscope.composition.current_job import sweep_path
-from convscope.config.train import Train
-from convscope.console import say
-from convscope.engine.resume import Resumed, resume_run
-from convscope.runs.requeued import folder_before
+from convscope.config.train import TrainConfig
+from convscope.console import echo
+from convscope.engine.resume import ResumedRun, resume_run
+from convscope.runs.requeued import folder_before_requeue
 
 
 @dataclass(frozen=True)
-class Asked:
+class RunRequest:
     """A training to be done.
 
     Attributes:
@@ -23,25 +23,25 @@ class Asked:
         before: The folder that this job of SLURM had in an earlier run, if any.
     """
 
-    config: Train
+    config: TrainConfig
     overrides: Sequence[str]
-    words: Sequence[str]
-    resumed: Resumed | None
+    typed: Sequence[str]
+    resumed: ResumedRun | None
     before: Path | None
 
 
-def what_is_asked(config: Train, words: Sequence[str]) -> Asked | None:
+def resolve_request(config: TrainConfig, typed: Sequence[str]) -> RunRequest | None:
     """A new training, or one to go on with; None, having said so, where that is complete.
 
     Raises:
         UserError: The run to go on with is not there, or would become another.
     """
-    before = None if sweep_path() or config.resume else folder_before(config.outputs, words)
-    overrides = words
+    before = None if sweep_path() or config.resume else folder_before_requeue(config.outputs, typed)
+    overrides = typed
     if before is not None and (before / "config.yaml").is_file():
-        say(f"this job was queued again: {before} goes on")
+        echo(f"this job was queued again: {before} goes on")
         config, overrides = config.model_copy(update={"resume": str(before)}), []
     if config.resume is None:
-        return Asked(config, overrides, words, None, before)
+        return RunRequest(config, overrides, typed, None, before)
     resumed = resume_run(config, overrides)
-    return None if resumed is None else Asked(resumed.config, resumed.overrides, words, resumed, before)
+    return None if resumed is None else RunRequest(resumed.config, resumed.overrides, typed, resumed, before)

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from convscope.callbacks.time_spent import TimeSpent, summed
-from convscope.config.train import Train
+from convscope.callbacks.time_spent import TimeSpent, seconds_by_part
+from convscope.config.train import TrainConfig
 from convscope.engine.hardware import Hardware
 from convscope.engine.stages import Stages
 from convscope.masking import mask_text
-from convscope.modalities.modality import Subject
+from convscope.modalities.modality import Modality
 from convscope.models.images.zoo.network import Network
 from convscope.models.texts.network import TextNetwork
 from convscope.runs.metrics_csv import read_metrics
@@ -19,25 +19,25 @@ from convscope.runs.run_folder import RunFolder
 
 
 def summarise(
-    config: Train,
+    config: TrainConfig,
     overrides: Sequence[str],
-    subject: Subject,
+    modality: Modality,
     network: Network | TextNetwork,
     multiply_adds: int,
     stages: Stages,
     trainer: pl.Trainer,
     folder: RunFolder,
     hardware: Hardware,
-    spent: TimeSpent,
+    time_spent: TimeSpent,
     warnings: Sequence[str],
 ) -> dict[str, Any]:
     """The summary of a run whose best weights have just been tested."""
-    transfer, source, special = config.transfer, subject.source, subject.summary()
-    kept = stages.done[-1].best_epoch if stages.done else None
+    transfer, source, special = config.transfer, modality.source, modality.summary()
+    kept = stages.finished[-1].best_epoch if stages.finished else None
     test = _under("test/", {name: float(value) for name, value in trainer.callback_metrics.items()})
     return {
         "status": "debug" if config.trainer.fast_dev_run else "completed",
-        "task": subject.task_name,
+        "task": modality.task_name,
         "model": {
             "name": network.name,
             "parameters": network.parameters,
@@ -54,16 +54,16 @@ def summarise(
         },
         "transfer": {
             "name": transfer.name,
-            "stages": [dataclasses.asdict(result) for result in stages.done],
+            "stages": [dataclasses.asdict(result) for result in stages.finished],
         },
         "metrics": {"validation": validation_of(folder, kept), "test": test},
         "best_epoch": kept,
         "best_by": config.callbacks.checkpoint.monitor,
         "receptive_field": {"theoretical": None, "effective": None},
-        "seconds": summed(spent, len(stages.done)),
+        "seconds": seconds_by_part(time_spent, len(stages.finished)),
         "environment": {
             "accelerator": hardware.accelerator,
-            "precision": stages.done[-1].precision if stages.done else hardware.precision,
+            "precision": stages.finished[-1].precision if stages.finished else hardware.precision,
             "channels_last": hardware.channels_last,
             "allocator": hardware.allocator,
             "threads": hardware.threads,

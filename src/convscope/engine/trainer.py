@@ -10,15 +10,15 @@ from pytorch_lightning.callbacks import Callback, EarlyStopping
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.profilers import PassThroughProfiler
 
-from convscope.callbacks.checkpoint_files import WholeFiles
+from convscope.callbacks.checkpoint_files import AtomicCheckpointIO
 from convscope.callbacks.checkpoints import BEST
 from convscope.callbacks.epoch_lines import EpochLines
 from convscope.callbacks.learning_rate import LearningRateLog
 from convscope.callbacks.training_bar import TrainingBar
-from convscope.callbacks.weight_averaging import WarmedAverage
-from convscope.config.train import Train
-from convscope.config.transfer import Stage
-from convscope.console import is_silent, say, the_console
+from convscope.callbacks.weight_averaging import WarmupEMA
+from convscope.config.train import TrainConfig
+from convscope.config.transfer import StageConfig
+from convscope.console import echo, get_console, is_silent
 from convscope.engine.hardware import Hardware
 from convscope.quiet_lightning import quieten_lightning
 from convscope.runs.checkpoint import open_checkpoint
@@ -27,12 +27,12 @@ from convscope.runs.run_folder import RunFolder
 NOTHING = nullcontext()
 
 
-def build_callbacks(config: Train, stage: Stage, first_epoch: int = 0) -> list[Callback]:
+def build_callbacks(config: TrainConfig, stage: StageConfig, first_epoch: int = 0) -> list[Callback]:
     """Progress, and what else ``callbacks=...`` switches on, for one stage; ``first_epoch`` epochs came before it."""
     told = config.callbacks
     callbacks: list[Callback] = []
     if config.task.ema > 0:
-        callbacks.append(WarmedAverage(config.task.ema))
+        callbacks.append(WarmupEMA(config.task.ema))
     if told.learning_rate:
         callbacks.append(LearningRateLog())
     if told.early_stopping is not None or stage.patience is not None:
@@ -41,18 +41,18 @@ def build_callbacks(config: Train, stage: Stage, first_epoch: int = 0) -> list[C
         settings |= {} if stage.patience is None else {"patience": stage.patience}
         callbacks.append(EarlyStopping(**settings, check_finite=False))
     if told.progress != "none":
-        callbacks.append(EpochLines(say, first_epoch))
+        callbacks.append(EpochLines(echo, first_epoch))
     return [*callbacks, *build_bar(config, stage.name, first_epoch)]
 
 
-def build_bar(config: Train, stage: str, first_epoch: int = 0) -> list[Callback]:
+def build_bar(config: TrainConfig, stage: str, first_epoch: int = 0) -> list[Callback]:
     """The bar of a stage or of the test, where one is wanted and somebody sees it."""
     told = config.callbacks.progress
     wanted = not is_silent() and (told == "bar" or (told == "auto" and not config.quiet))
-    return [TrainingBar(stage, the_console, first_epoch)] if wanted and the_console().is_terminal else []
+    return [TrainingBar(stage, get_console, first_epoch)] if wanted and get_console().is_terminal else []
 
 
-class Unprofiled(PassThroughProfiler):
+class NoProfiler(PassThroughProfiler):
     """Nothing is measured, at no cost: Lightning's own way makes forty contexts a step, which a small network feels."""
 
     def profile(self, action_name: str) -> AbstractContextManager[Any]:  # type: ignore[override]
@@ -61,7 +61,7 @@ class Unprofiled(PassThroughProfiler):
 
 
 def build_trainer(
-    config: Train,
+    config: TrainConfig,
     epochs: int,
     hardware: Hardware,
     folder: RunFolder,
@@ -78,16 +78,16 @@ def build_trainer(
         callbacks=callbacks,
         default_root_dir=folder.path,
         gradient_clip_val=told.gradient_clip or None,
-        accumulate_grad_batches=told.accumulate,
+        accumulate_grad_batches=told.accumulate_grad_batches,
         fast_dev_run=told.fast_dev_run or False,
         overfit_batches=told.overfit_batches,
-        profiler=told.profiler or Unprofiled(),
+        profiler=told.profiler or NoProfiler(),
         enable_progress_bar=False,
         enable_checkpointing=not told.fast_dev_run,
         enable_model_summary=False,
         num_sanity_val_steps=0,
         inference_mode=False,  # what a network caches in a validation must serve its training
-        plugins=[WholeFiles()],
+        plugins=[AtomicCheckpointIO()],
     )
 
 

@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from convscope.composition.compose import compose_again
-from convscope.config.train import Train
-from convscope.config.transfer import StageSettings
+from convscope.composition.compose import recompose
+from convscope.config.train import TrainConfig
+from convscope.config.transfer import StageDefaults
 from convscope.errors import UserError
 
 if TYPE_CHECKING:
     from convscope.models.weights import Weights
 
 
-def refuse_without_effect(config: Train, overrides: Sequence[str]) -> None:
+def refuse_without_effect(config: TrainConfig, overrides: Sequence[str]) -> None:
     """Refuse a key beside ``transfer.stages`` where each stage has another value of its own.
 
     Raises:
@@ -20,7 +20,7 @@ def refuse_without_effect(config: Train, overrides: Sequence[str]) -> None:
     """
     for word in overrides:
         key = word.split("=")[0].removeprefix("transfer.")
-        if word.startswith("transfer.") and key in StageSettings.model_fields:
+        if word.startswith("transfer.") and key in StageDefaults.model_fields:
             told = getattr(config.transfer, key)
             if all(getattr(stage, key) != told for stage in config.transfer.stages):
                 raise UserError(
@@ -29,7 +29,7 @@ def refuse_without_effect(config: Train, overrides: Sequence[str]) -> None:
                 )
 
 
-def settle_transfer(config: Train, weights: "Weights") -> Train:
+def resolve_transfer(config: TrainConfig, weights: "Weights") -> TrainConfig:
     """``config`` with ``transfer=auto`` replaced by what suits the weights.
 
     Raises:
@@ -37,9 +37,9 @@ def settle_transfer(config: Train, weights: "Weights") -> Train:
     """
     if config.transfer.name == "auto":
         trains_vectors = getattr(config.model, "variant", "rand") in ("non_static", "multichannel")
-        choice = "gradual" if weights.known else "vectors" if trains_vectors else "scratch"
-        config = compose_again("train", [f"transfer={choice}"], Train)
-    if config.transfer.weights == "known" and not weights.known:
+        choice = "gradual" if weights.pretrained else "vectors" if trains_vectors else "scratch"
+        config = recompose("train", [f"transfer={choice}"], TrainConfig)
+    if config.transfer.weights == "known" and not weights.pretrained:
         raise UserError(
             f"transfer={config.transfer.name}: the weights of {config.model.name} are random, and a head on random "
             "features learns next to nothing; give model.weights=FILE, use transfer=scratch, or insist with "

@@ -15,7 +15,7 @@ class Trial(NamedTuple):
     """
 
     metric: str
-    hopeless: Callable[[int, float], bool]
+    should_prune: Callable[[int, float], bool]
 
 
 _running: ContextVar[Trial | None] = ContextVar("trial", default=None)

@@ -23,10 +23,10 @@ MOST_CELLS_WITH_TEXT = 20  # classes
 MOST_CLASS_LABELS = 60
 
 Pixels = np.ndarray
-"""One picture: uint8 of shape (height, width, 3), (height, width, 1) or (height, width)."""
+"""One image: uint8 of shape (height, width, 3), (height, width, 1) or (height, width)."""
 
 
-def learning_curves(rows: Sequence[Mapping[str, float]], kept: int | None = None) -> "Figure":
+def learning_curves(rows: Sequence[Mapping[str, float]], kept_epoch: int | None = None) -> "Figure":
     """Training and validation side by side, one small panel a metric: loss, accuracy, then others.
 
     The x-axis counts epochs where each curve has at most one value an epoch, else optimizer steps. The validation of
@@ -52,7 +52,7 @@ def learning_curves(rows: Sequence[Mapping[str, float]], kept: int | None = None
     axes = figure.subplots(lines, min(len(metrics), 2), squeeze=False).ravel()
     by_epoch = curves.counted_in_epochs(rows, metrics)
     for axis, metric in zip(axes, metrics, strict=False):
-        _curve_panel(axis, rows, metric, kept, by_epoch=by_epoch)
+        _curve_panel(axis, rows, metric, kept_epoch, by_epoch=by_epoch)
     for axis in axes[len(metrics) :]:
         axis.set_axis_off()
     return figure
@@ -82,7 +82,7 @@ def confusion_matrix(counts: Any, classes: Sequence[str]) -> "Figure":
     size = min(2.2 + (1.2 if k <= 4 else 0.62) * k, 9.5)
     figure = _figure(size + 0.9, size, layout="compressed")
     axis = figure.subplots()
-    picture = axis.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0, interpolation="nearest")
+    image = axis.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0, interpolation="nearest")
     every = math.ceil(k / MOST_CLASS_LABELS)
     ticks = range(0, k, every)
     labels = [_shortened(classes[tick]) for tick in ticks]
@@ -107,7 +107,7 @@ def confusion_matrix(counts: Any, classes: Sequence[str]) -> "Figure":
                 fontsize=10 if k <= 6 else 7 if k <= 14 else 5.5,
                 color="white" if shares[row, column] > 0.55 else INK,
             )
-    bar = figure.colorbar(picture, ax=axis, fraction=0.04, pad=0.02, format=lambda share, _: f"{share:.0%}")
+    bar = figure.colorbar(image, ax=axis, fraction=0.04, pad=0.02, format=lambda share, _: f"{share:.0%}")
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=0, labelsize=8, colors=GREY)
     bar.set_label("share of the true class", color=GREY, fontsize=8)

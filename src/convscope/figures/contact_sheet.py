@@ -1,4 +1,4 @@
-"""Many pictures on one, with a line of text above each: drawn by Pillow, in the time that an axis of a figure takes."""
+"""Many images on one, with a line of text above each: drawn by Pillow, in the time that an axis of a figure takes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ RED, GREEN = (213, 94, 0), (0, 158, 115)
 
 @dataclass(frozen=True)
 class Tile:
-    """A picture, uint8 (H, W, 3), (H, W, 1) or (H, W), the text above it, and the colour of its frame."""
+    """An image, uint8 (H, W, 3), (H, W, 1) or (H, W), the text above it, and the colour of its frame."""
 
     pixels: np.ndarray
     title: str = ""
@@ -58,15 +58,15 @@ def _scaled(pixels: np.ndarray, side: int) -> "Image.Image":
     from PIL import Image
 
     pixels = pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
-    picture = Image.fromarray(pixels).convert("RGB")
-    scale = side / max(picture.size)
-    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-    small = max(picture.size) < 64
-    picture = picture.resize(size, Image.Resampling.NEAREST if small else Image.Resampling.BILINEAR)
-    if picture.size == (side, side):
-        return picture
+    image = Image.fromarray(pixels).convert("RGB")
+    scale = side / max(image.size)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    small = max(image.size) < 64
+    image = image.resize(size, Image.Resampling.NEAREST if small else Image.Resampling.BILINEAR)
+    if image.size == (side, side):
+        return image
     square = Image.new("RGB", (side, side), "white")
-    square.paste(picture, ((side - size[0]) // 2, (side - size[1]) // 2))
+    square.paste(image, ((side - size[0]) // 2, (side - size[1]) // 2))
     return square
 
 

@@ -1,4 +1,4 @@
-"""Effective receptive fields over a picture: drawn by Pillow, many times in a run."""
+"""Effective receptive fields over an image: drawn by Pillow, many times in a run."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from convscope.figures.contact_sheet import Tile, contact_sheet
-from convscope.figures.map_images import map_picture, overlay
+from convscope.figures.map_images import map_image, overlay
 
 SIDE = 320  # pixels
 BLUE = (0, 114, 178)
@@ -17,11 +17,11 @@ Box = tuple[float, float, float, float]
 
 class Panel(NamedTuple):
     """A heat map: the text above it, its gradient (H, W), not negative, what it lies over, uint8 (H, W, 1 or 3), and
-    the theoretical field, which may reach beyond the picture."""
+    the theoretical field, which may reach beyond the image."""
 
     title: str
     gradient: np.ndarray
-    picture: np.ndarray | None = None
+    image: np.ndarray | None = None
     box: Box | None = None
 
 
@@ -35,7 +35,7 @@ def _drawn(panel: Panel) -> np.ndarray:
 
     # The root shows the flanks, which the square of a Gaussian's fall hides.
     shade = np.sqrt(panel.gradient / max(float(panel.gradient.max()), 1e-30))
-    pixels = map_picture(shade) if panel.picture is None else overlay(panel.picture, shade)
+    pixels = map_image(shade) if panel.image is None else overlay(panel.image, shade)
     scale = SIDE / max(pixels.shape[:2])
     size = (round(pixels.shape[1] * scale), round(pixels.shape[0] * scale))
     drawn = Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR)

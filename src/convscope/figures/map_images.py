@@ -1,4 +1,4 @@
-"""Saliency maps, filters and projections as pictures."""
+"""Saliency maps, filters and projections as images."""
 
 from functools import cache
 
@@ -9,7 +9,7 @@ BRIGHTEST = 0.995  # quantile of a map that is drawn at full strength: a few pix
 OPACITY = 0.65
 
 
-def map_picture(values: np.ndarray) -> np.ndarray:
+def map_image(values: np.ndarray) -> np.ndarray:
     """A map (H, W) as colours, uint8 (H, W, 3): dark to bright, or, where it has signs, blue to white to red."""
     if (values < 0).any():
         scale = _strongest(np.abs(values))
@@ -17,19 +17,19 @@ def map_picture(values: np.ndarray) -> np.ndarray:
     return _colours(UNSIGNED)[np.round(np.clip(values / _strongest(values), 0, 1) * 255).astype(np.uint8)]
 
 
-def overlay(picture: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """A map (H, W) over its picture, uint8 (H, W, 1 or 3): where the map is strong, its colours; elsewhere the picture,
+def overlay(image: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """A map (H, W) over its image, uint8 (H, W, 1 or 3): where the map is strong, its colours; elsewhere the image,
     paler."""
     strength = np.abs(values)
     share = np.clip(strength / _strongest(strength), 0, 1)[..., None]
-    grey = picture.mean(axis=2, keepdims=True)
-    pale = 0.5 * picture + 0.35 * grey + 38
-    mixed = pale * (1 - OPACITY * share) + map_picture(values) * OPACITY * share
+    grey = image.mean(axis=2, keepdims=True)
+    pale = 0.5 * image + 0.35 * grey + 38
+    mixed = pale * (1 - OPACITY * share) + map_image(values) * OPACITY * share
     return np.clip(np.round(mixed), 0, 255).astype(np.uint8)
 
 
-def weights_picture(weights: np.ndarray) -> np.ndarray:
-    """A filter (channels, h, w) as a picture, uint8 (h, w, 3): grey is 0, its strongest weight is black or white.
+def weights_image(weights: np.ndarray) -> np.ndarray:
+    """A filter (channels, h, w) as an image, uint8 (h, w, 3): grey is 0, its strongest weight is black or white.
 
     One or three channels are grey or RGB; of others, the mean of the channels is shown.
     """

@@ -1,4 +1,4 @@
-"""The history of convolutional networks as a picture: what they cost, what they hold, how far they see."""
+"""The history of convolutional networks as an image: what they cost, what they hold, how far they see."""
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
@@ -62,7 +62,7 @@ def _finish(axis: "Axes", title: str) -> None:
     axis.set_xscale("log")
     axis.set_yscale("log")
     axis.margins(0.16, 0.12)
-    axis.set_xlabel("multiply-adds for one picture", color=GREY, fontsize=9)
+    axis.set_xlabel("multiply-adds for one image", color=GREY, fontsize=9)
     axis.set_title(title, loc="left", fontsize=11, color=INK)
     axis.grid(color=RULE, linewidth=0.8)
     axis.set_axisbelow(True)

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from convscope.config.evaluate import Evaluate
-from convscope.config.text_data import Texts
+from convscope.config.evaluate import EvaluateConfig
+from convscope.config.text_data import TextsConfig
 from convscope.console import warn
 from convscope.engine.prediction_table import prediction_table
 from convscope.inference.evaluate_images import images_to_score
@@ -34,14 +34,14 @@ class Evaluation:
     """
 
     size: int
-    things: str
+    noun: str
     metrics: Mapping[str, float]
     file: Path
     predictions: Path
 
 
 def evaluate(
-    config: Evaluate, trained_on: Mapping[str, Any], accelerator: str, allocator: str, overrides: Sequence[str]
+    config: EvaluateConfig, trained_on: Mapping[str, Any], accelerator: str, allocator: str, overrides: Sequence[str]
 ) -> Evaluation:
     """Write ``evaluation.json`` and ``predictions.csv`` to a new folder under the run's.
 
@@ -55,7 +55,7 @@ def evaluate(
         UserError: The run has no checkpoint, or the data has a class that the run does not know.
     """
     path = Path(config.run).expanduser()
-    if isinstance(config.data, Texts):
+    if isinstance(config.data, TextsConfig):
         scored = texts_to_score(config, config.data, path, trained_on, accelerator, allocator)
     else:
         scored = images_to_score(config, config.data, trained_on, accelerator, allocator)
@@ -75,7 +75,7 @@ def evaluate(
     size = data.sizes["test"]
     name = f"{datetime.datetime.now():%Y-%m-%d_%H-%M-%S}_{source.name}"
     folder = new_folder(path / "evaluations", name)
-    columns, rows = prediction_table(task.predictions, data.names("test"), classes, scored.things.removesuffix("s"))
+    columns, rows = prediction_table(task.predictions, data.names("test"), classes, scored.noun.removesuffix("s"))
     predictions = RunFolder(folder).write_table("predictions", columns, rows).rename(folder / "predictions.csv")
     evaluation = folder / "evaluation.json"
     content = {
@@ -85,7 +85,7 @@ def evaluate(
             "name": source.name,
             "source": source.source,
             "root": getattr(config.data, "root", None),
-            scored.things: size,
+            scored.noun: size,
             "classes": list(source.classes),
         },
         "metrics": metrics,
@@ -94,4 +94,4 @@ def evaluate(
         "overrides": list(overrides),
     }
     evaluation.write_text(json.dumps(json_ready(content), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    return Evaluation(size, scored.things, metrics, evaluation, predictions)
+    return Evaluation(size, scored.noun, metrics, evaluation, predictions)

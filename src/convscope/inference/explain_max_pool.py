@@ -5,8 +5,8 @@ from pathlib import Path
 
 import torch
 
-from convscope.config.explain import MaxPool
-from convscope.console import say
+from convscope.config.explain import MaxPoolConfig
+from convscope.console import echo
 from convscope.errors import UserError
 from convscope.figures.max_pool import max_pool_figure
 from convscope.insight.max_pool import route
@@ -17,33 +17,36 @@ LECTURE_DERIVATIVES = [[1, 3, 1], [1, 4, 2], [6, 2, 1]]
 MOST_CELLS = 400  # of a matrix that is printed
 
 
-def explain_max_pool(told: MaxPool, folder: Path) -> Path:
+def explain_max_pool(config: MaxPoolConfig, folder: Path) -> Path:
     """Print the forward pass, who won each window, and how the derivatives add up; returns the figure's path.
 
     Raises:
         UserError: The matrix is no matrix, is too large to print, or the window does not fit into it.
     """
-    inputs = torch.tensor(_rectangle("max_pool.matrix", told.matrix), dtype=torch.float64)
+    inputs = torch.tensor(_rectangle("max_pool.matrix", config.matrix), dtype=torch.float64)
     if inputs.numel() > MOST_CELLS:
         raise UserError(f"max_pool.matrix: has {inputs.numel()} numbers; up to {MOST_CELLS} can be read step by step")
-    routing = route(inputs, told.kernel, told.stride, told.padding, told.dilation)
+    routing = route(inputs, config.kernel, config.stride, config.padding, config.dilation)
     shape = tuple(routing.output.shape)
-    rows: Sequence[Sequence[float]] | None = told.derivatives
+    rows: Sequence[Sequence[float]] | None = config.derivatives
     if rows is None:
-        settings = (told.matrix, told.kernel, told.stride, told.padding, told.dilation)
+        settings = (config.matrix, config.kernel, config.stride, config.padding, config.dilation)
         rows = LECTURE_DERIVATIVES if settings == LECTURE else [[1.0] * shape[1]] * shape[0]
     derivatives = torch.tensor(_rectangle("max_pool.derivatives", rows), dtype=torch.float64)
     routed = routing.backward(derivatives)
 
-    say(f"input {inputs.shape[0]}×{inputs.shape[1]}")
-    say(_text(inputs.tolist()))
-    padded = f", padding {told.padding}" if told.padding else ""
-    dilated = f", dilation {told.dilation}" if told.dilation > 1 else ""
-    say(f"\nforward: the maximum of each {told.kernel}×{told.kernel} window, stride {told.stride}{padded}{dilated}")
-    say(_text(routing.output.tolist()))
-    say("\nderivatives of the output")
-    say(_text(derivatives.tolist()))
-    say("\nbackward: each output hands its derivative to the input that won its window (of equals, the first)")
+    echo(f"input {inputs.shape[0]}×{inputs.shape[1]}")
+    echo(_text(inputs.tolist()))
+    padded = f", padding {config.padding}" if config.padding else ""
+    dilated = f", dilation {config.dilation}" if config.dilation > 1 else ""
+    echo(
+        f"\nforward: the maximum of each {config.kernel}×{config.kernel} window, stride {config.stride}"
+        f"{padded}{dilated}"
+    )
+    echo(_text(routing.output.tolist()))
+    echo("\nderivatives of the output")
+    echo(_text(derivatives.tolist()))
+    echo("\nbackward: each output hands its derivative to the input that won its window (of equals, the first)")
     sums: dict[tuple[int, int], list[float]] = {}
     for row in range(shape[0]):
         for column in range(shape[1]):
@@ -51,12 +54,12 @@ def explain_max_pool(told: MaxPool, folder: Path) -> Path:
             terms = sums.setdefault(place, [])
             terms.append(float(derivatives[row, column]))
             so_far = f"{' + '.join(f'{term:g}' for term in terms)} = {sum(terms):g}" if len(terms) > 1 else ""
-            say(
+            echo(
                 f"  window ({row + 1}, {column + 1}): {inputs[place]:g} in row {place[0] + 1}, column {place[1] + 1} "
                 f"gets {derivatives[row, column]:g}" + (f"; with what it has: {so_far}" if so_far else "")
             )
-    say("\nderivatives of the input")
-    say(_text(routed.tolist()))
+    echo("\nderivatives of the input")
+    echo(_text(routed.tolist()))
     arrays = [tensor.numpy() for tensor in (inputs, routing.output, routing.winners, derivatives, routed)]
     figure = RunFolder(folder).write_figure("max_pool", max_pool_figure(*arrays))
     return figure.rename(folder / "max_pool.png")

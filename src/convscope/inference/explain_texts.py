@@ -6,9 +6,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from convscope.callbacks.text_figures import explain
-from convscope.config.explain import Explain
-from convscope.console import say
+from convscope.callbacks.text_figures import explain_tokens
+from convscope.config.explain import ExplainConfig
+from convscope.console import echo
 from convscope.errors import UserError
 from convscope.figures.token_maps import AGAINST, FOR, TokenMap, token_figure, token_html
 from convscope.inference.explanation_folder import explanation_folder
@@ -29,7 +29,7 @@ PAGE = """<!doctype html>
 """
 
 
-def explain_text(config: Explain) -> None:
+def explain_text(config: ExplainConfig) -> None:
     """Explain ``config.text`` to a run that was trained on texts.
 
     Raises:
@@ -61,7 +61,7 @@ def explain_texts(
     run: Path,
     texts: Sequence[str],
     methods: Sequence[str],
-    into: Path,
+    folder: Path,
     target: str | None = None,
     checkpoint: str = "best",
     score: Score = "logit",
@@ -93,12 +93,14 @@ def explain_texts(
         + ("" if target is None else f"; asked for {target}: {float(row[label]):.1%}")
         for row, label in zip(probabilities, asked, strict=True)
     ]
-    folder = RunFolder(into)
+    into = RunFolder(folder)
     rows: list[list[object]] = []
     for method in methods:
-        maps = explain(trained.network, read, asked, titles, trained.preprocessing.least, method=method, score=score)
-        folder.write_figure(method, token_figure(maps, method.replace("_", " ")))
-        folder.write_html(method, PAGE.format(title=method, body=token_html(maps)))
+        maps = explain_tokens(
+            trained.network, read, asked, titles, trained.preprocessing.min_length, method=method, score=score
+        )
+        into.write_figure(method, token_figure(maps, method.replace("_", " ")))
+        into.write_html(method, PAGE.format(title=method, body=token_html(maps)))
         for number, (each, text, label) in enumerate(zip(maps, read, asked, strict=True)):
             _print(each, method)
             rows += [
@@ -108,8 +110,8 @@ def explain_texts(
                 )
             ]
     columns = ["text", "method", "class", "place", "token", "start", "end", "value"]
-    folder.write_table("tokens", columns, rows)
-    say(f"figures  {folder.media}\ntable    {folder.tables / 'tokens.csv'}")
+    into.write_table("tokens", columns, rows)
+    echo(f"figures  {into.media}\ntable    {into.tables / 'tokens.csv'}")
 
 
 def _print(each: TokenMap, method: str) -> None:
@@ -118,6 +120,6 @@ def _print(each: TokenMap, method: str) -> None:
         line.append(" " if gap else "")
         red, green, blue = (round(255 - (255 - part) * abs(share) * 0.75) for part in (FOR if share >= 0 else AGAINST))
         line.append(token.replace("\0", "␀"), style=f"black on rgb({red},{green},{blue})")
-    say(f"{each.title}  ({method})")
+    echo(f"{each.title}  ({method})")
     Console(highlight=False).print(line)
-    say("  ".join(f"{token} {value:+.3f}" for token, value in zip(each.tokens, each.values, strict=True)))
+    echo("  ".join(f"{token} {value:+.3f}" for token, value in zip(each.tokens, each.values, strict=True)))

@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from convscope.config.explain import Explain
-from convscope.console import watched
+from convscope.config.explain import ExplainConfig
+from convscope.console import track
 from convscope.insight import saliency
 
-AT_ONCE = 16  # pictures
+AT_ONCE = 16  # images
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class ExplainedMaps:
 
 
 def explained_maps(
-    config: Explain,
+    config: ExplainConfig,
     network: nn.Module,
     methods: Mapping[str, Callable[..., torch.Tensor]],
     inputs: torch.Tensor,
@@ -36,7 +36,7 @@ def explained_maps(
     """
     found = ExplainedMaps()
     parts = list(zip(inputs.split(AT_ONCE), targets.split(AT_ONCE), strict=True))
-    for name, method in watched(list(zip(methods, methods.items(), strict=True)), "explaining"):
+    for name, method in track(list(zip(methods, methods.items(), strict=True)), "explaining"):
         if name == "integrated_gradients":
             told = [saliency.complete_integrated_gradients(network, *part, score=config.score) for part in parts]
             found.maps[name] = torch.cat([complete.maps for complete in told])

@@ -3,12 +3,12 @@
 import datetime
 from pathlib import Path
 
-from convscope.config.explain import Explain
+from convscope.config.explain import ExplainConfig
 from convscope.errors import UserError
 from convscope.runs.new_folder import new_folder
 
 
-def explanation_folder(config: Explain, above: Path, topic: str | None = None) -> Path:
+def explanation_folder(config: ExplainConfig, run: Path, topic: str | None = None) -> Path:
     """Make ``folder=...``, or one named after the time in ``above/explanations``.
 
     Args:
@@ -26,4 +26,4 @@ def explanation_folder(config: Explain, above: Path, topic: str | None = None) -
         folder.mkdir(parents=True, exist_ok=True)
         return folder
     name = f"{datetime.datetime.now():%Y-%m-%d_%H-%M-%S}{f'_{topic}' if topic else ''}"
-    return new_folder(above / "explanations", name)
+    return new_folder(run / "explanations", name)

@@ -16,17 +16,17 @@ S = TypeVar("S", ImageSource, TextSource)
 
 
 @dataclass(frozen=True)
-class Scored:
+class EvaluationInputs:
     """What is scored, by what, on what; ``things`` is what the examples are called."""
 
     task: Classification
     data: ImageDataModule | TextDataModule
     hardware: Hardware
-    things: str
+    noun: str
     warnings: tuple[str, ...] = ()
 
 
-def matched(source: S, classes: Sequence[str], data: str) -> S:
+def match_classes(source: S, classes: Sequence[str], data: str) -> S:
     """``source`` with its labels as places in ``classes``, by name.
 
     Raises:

@@ -89,7 +89,7 @@ class FoldedForward:
         self._model = model
         example = example[:1].contiguous()
         if model not in _plans:
-            _plans[model] = _look(model, example)
+            _plans[model] = _plan_folding(model, example)
         self._plan = _plans[model]
         self.channels_last = channels_last and example.ndim == 4
         self._folded = self._fold()
@@ -194,18 +194,20 @@ def _convolve(
     inputs: torch.Tensor,
     weight: torch.Tensor,
     bias: torch.Tensor | None,
-    told: _Convolution,
+    convolution: _Convolution,
 ) -> torch.Tensor:
     if inputs.requires_grad and not weight.requires_grad and inputs.ndim == 4:
         # names as torch.conv2d has them, whether they were given by place or by name
-        settings = dict(zip(("stride", "padding", "dilation", "groups"), told.rest, strict=False)) | dict(told.named)
+        settings = dict(zip(("stride", "padding", "dilation", "groups"), convolution.rest, strict=False)) | dict(
+            convolution.named
+        )
         settings = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1} | settings
         if suits(inputs, weight, **settings):
             return convolve(inputs, weight, bias, **settings)
-    return func(inputs, weight, bias, *told.rest, **told.named)
+    return func(inputs, weight, bias, *convolution.rest, **convolution.named)
 
 
-def _look(model: nn.Module, example: torch.Tensor) -> tuple[_Pair | None, ...]:
+def _plan_folding(model: nn.Module, example: torch.Tensor) -> tuple[_Pair | None, ...]:
     with torch.no_grad(), _Uses() as uses:
         model(example)
     return tuple(_pair(*call) for call in uses.calls.values())

@@ -28,7 +28,7 @@ class EffectiveField:
 
     Attributes:
         layer: Path of the layer.
-        gradient: Mean over pictures, sum over input channels, of the absolute gradient, on the CPU: (height, width),
+        gradient: Mean over images, sum over input channels, of the absolute gradient, on the CPU: (height, width),
             or (length,).
         centre: Input place of the unit's centre along each axis; a half lies between two places.
         field: The theoretical field of the layer; None where a unit sees everything.

@@ -13,12 +13,12 @@ from convscope.insight.frozen_network import Targets, frozen
 from convscope.insight.precision import widest
 
 CHUNK = 32
-BLUR = 5 / 224  # standard deviation as a share of the picture's side; Petsiuk et al. blur 224 pixels by 5
+BLUR = 5 / 224  # standard deviation as a share of the image's side; Petsiuk et al. blur 224 pixels by 5
 
 
 @dataclass(frozen=True)
 class Curve:
-    """The probability of the class while the picture is taken away, or put back, pixel by pixel.
+    """The probability of the class while the image is taken away, or put back, pixel by pixel.
 
     Attributes:
         shares: (steps + 1,) of the pixels changed, 0 to 1.
@@ -49,16 +49,16 @@ def deletion(
     A faithful map makes the probability fall early: a small area is good.
 
     Args:
-        model: Pictures (N, C, H, W) to logits (N, classes).
-        inputs: The pictures.
+        model: Images (N, C, H, W) to logits (N, classes).
+        inputs: The images.
         maps: Their maps (N, H, W); of equal pixels the first in reading order goes first.
         targets: As for `convscope.insight.saliency.gradient`.
         steps: Points of the curve after the first.
-        baseline: What replaces a pixel: a number (0 is the mean picture), or "blur", the blurred picture.
-        chunk: Pictures a pass.
+        baseline: What replaces a pixel: a number (0 is the mean image), or "blur", the blurred image.
+        chunk: Images a pass.
 
     Raises:
-        UserError: The maps are not of the pictures' size, or a class does not exist.
+        UserError: The maps are not of the images' size, or a class does not exist.
     """
     return _curve(model, inputs, _replaced(inputs, baseline), maps, targets, steps, chunk)
 
@@ -73,7 +73,7 @@ def insertion(
     baseline: float | Literal["blur"] = "blur",
     chunk: int = CHUNK,
 ) -> Curve:
-    """Pixels of the picture are put into ``baseline``, the strongest of the map first: a large area is good.
+    """Pixels of the image are put into ``baseline``, the strongest of the map first: a large area is good.
 
     Arguments and errors are those of `deletion`.
     """
@@ -100,10 +100,10 @@ def deletion_and_insertion(
             torch.cat(
                 [
                     network.scores(some, own, "probability")
-                    for some, own in zip(pictures.split(chunk), classes.split(chunk), strict=True)
+                    for some, own in zip(images.split(chunk), classes.split(chunk), strict=True)
                 ]
             )
-            for pictures in (inputs, grey, blurred)
+            for images in (inputs, grey, blurred)
         )
     return {
         name: (
@@ -156,7 +156,7 @@ def mass_inside(maps: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
 
 
 def area_share(masks: torch.Tensor) -> torch.Tensor:
-    """The share of each picture that its object covers, (N,): what a map that knows nothing has inside."""
+    """The share of each image that its object covers, (N,): what a map that knows nothing has inside."""
     return masks.flatten(1).float().mean(dim=1)
 
 
@@ -176,7 +176,7 @@ def _curve(
     Targets that are None are the classes of ``of``; ``ends`` (N,) are the first and last probability, where known.
     """
     if maps.shape != (len(before), *before.shape[2:]):
-        raise UserError(f"maps: are {tuple(maps.shape)}, and the pictures {tuple(before.shape)}; expected (N, H, W)")
+        raise UserError(f"maps: are {tuple(maps.shape)}, and the images {tuple(before.shape)}; expected (N, H, W)")
     if steps < 1:
         raise UserError(f"steps={steps}: must be 1 or more")
     order = maps.flatten(1).argsort(dim=1, descending=True, stable=True)

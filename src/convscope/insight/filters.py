@@ -1,4 +1,4 @@
-"""What the layers learned: their filters, the patches that excite their units most, the feature maps of a picture."""
+"""What the layers learned: their filters, the patches that excite their units most, the feature maps of an image."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from convscope.insight.spatial_layers import find_spatial_layer, spatial_layers
 from convscope.insight.undisturbed import undisturbed
 
 
-class Sees(Protocol):
+class FieldGeometry(Protocol):
     """A receptive field along both axes, as ``insight.receptive_field`` gives it; None: all of the axis.
 
     The field of place ``p`` of a feature map begins at the pixel ``stride * p - padding`` and is ``size`` long.
@@ -31,14 +31,14 @@ class Sees(Protocol):
 
     @property
     def padding(self) -> Sequence[int | None]:
-        """Pixels before the first of the picture that place 0 reaches to."""
+        """Pixels before the first of the image that place 0 reaches to."""
 
 
-def patch(field: Sees | None, place: Sequence[int], picture: Sequence[int]) -> tuple[slice, slice]:
-    """Rows and columns of a picture (height, width) that a ``place`` (row, column) sees, without the padding."""
+def patch(field: FieldGeometry | None, place: Sequence[int], image: Sequence[int]) -> tuple[slice, slice]:
+    """Rows and columns of an image (height, width) that a ``place`` (row, column) sees, without the padding."""
     slices = []
     for axis in (0, 1):
-        length = picture[axis]
+        length = image[axis]
         size = None if field is None else field.size[axis]
         if field is None or size is None:
             slices.append(slice(0, length))
@@ -56,15 +56,15 @@ class Patches:
     Attributes:
         layer: Path of the layer.
         units: (U,) the channels.
-        activations: (U, K), the strongest first; -inf where there were fewer pictures.
-        pictures: (U, K) int64, which of the pictures, in the order in which they came.
+        activations: (U, K), the strongest first; -inf where there were fewer images.
+        images: (U, K) int64, which of the images, in the order in which they came.
         places: (U, K, 2) int64, row and column in the feature map.
     """
 
     layer: str
     units: torch.Tensor
     activations: torch.Tensor
-    pictures: torch.Tensor
+    images: torch.Tensor
     places: torch.Tensor
 
 
@@ -83,11 +83,11 @@ def first_layer_filters(model: nn.Module) -> tuple[str, torch.Tensor]:
 def feature_maps(
     model: nn.Module, inputs: torch.Tensor, layers: Sequence[str] | None = None
 ) -> dict[str, torch.Tensor]:
-    """What each layer makes of the pictures: feature maps (N, C, h, w) by the layer's path, from the input up.
+    """What each layer makes of the images: feature maps (N, C, h, w) by the layer's path, from the input up.
 
     Args:
-        model: Pictures (N, C, H, W) to logits.
-        inputs: The pictures.
+        model: Images (N, C, H, W) to logits.
+        inputs: The images.
         layers: Paths of the layers; None: every one that puts out a feature map and contains no other.
 
     Raises:
@@ -146,21 +146,21 @@ def strongest_patches(
     layer: str | None = None,
     *,
     units: Sequence[int] | int = 16,
-    most: int = 9,
+    per_unit: int = 9,
 ) -> Patches:
-    """For units of a layer: in which pictures, and where, they answered most (Zeiler & Fergus 2014, figure 2).
+    """For units of a layer: in which images, and where, they answered most (Zeiler & Fergus 2014, figure 2).
 
-    Of each picture, the strongest place alone counts. Memory does not grow with the number of pictures.
+    Of each image, the strongest place alone counts. Memory does not grow with the number of images.
 
     Args:
-        model: Pictures (N, C, H, W) to logits.
-        batches: Normalised pictures (N, C, H, W), batch after batch.
+        model: Images (N, C, H, W) to logits.
+        batches: Normalised images (N, C, H, W), batch after batch.
         layer: Path of a layer with a feature map; None: the last.
         units: The channels to look at, or how many: those, then, that answered most in the first batch.
         most: Patches a unit.
 
     Raises:
-        UserError: There are no pictures, or no such layer or unit.
+        UserError: There are no images, or no such layer or unit.
     """
     kept: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None
     chosen: torch.Tensor | None = None
@@ -174,16 +174,16 @@ def strongest_patches(
         if chosen is None:
             chosen = _choose(answers, units, path)
         best, at = answers[:, chosen].max(dim=2)  # (N, U)
-        pictures = torch.arange(count, count + len(batch), device=batch.device)[:, None].expand_as(best)
+        images = torch.arange(count, count + len(batch), device=batch.device)[:, None].expand_as(best)
         count += len(batch)
         places = torch.stack([at // width, at % width], dim=-1)
         if kept is not None:
             best = torch.cat([kept[0], best])
-            pictures, places = torch.cat([kept[1], pictures]), torch.cat([kept[2], places])
-        order = best.argsort(dim=0, descending=True, stable=True)[:most]
-        kept = best.gather(0, order), pictures.gather(0, order), places.gather(0, order[..., None].expand(-1, -1, 2))
+            images, places = torch.cat([kept[1], images]), torch.cat([kept[2], places])
+        order = best.argsort(dim=0, descending=True, stable=True)[:per_unit]
+        kept = best.gather(0, order), images.gather(0, order), places.gather(0, order[..., None].expand(-1, -1, 2))
     if kept is None or chosen is None:
-        raise UserError("pictures: there are none")
+        raise UserError("images: there are none")
     return Patches(path, chosen.cpu(), kept[0].T.cpu(), kept[1].T.cpu(), kept[2].transpose(0, 1).cpu())
 
 
@@ -201,15 +201,15 @@ def _choose(answers: torch.Tensor, units: Sequence[int] | int, layer: str) -> to
 def projections(
     model: nn.Module, inputs: torch.Tensor, layer: str, units: torch.Tensor, places: torch.Tensor
 ) -> torch.Tensor:
-    """What in each picture excited a unit: its one activation sent back through a deconvnet (section 2.1).
+    """What in each image excited a unit: its one activation sent back through a deconvnet (section 2.1).
 
     All other activations of the layer are set to 0. By the deconvnet's rules, as `saliency.deconvnet` from a class.
 
     Args:
-        model: Pictures (N, C, H, W) to logits.
-        inputs: The pictures.
+        model: Images (N, C, H, W) to logits.
+        inputs: The images.
         layer: Path of a layer with a feature map.
-        units: (N,) int64, a channel for each picture.
+        units: (N,) int64, a channel for each image.
         places: (N, 2) int64, row and column in the feature map.
 
     Returns:

@@ -87,9 +87,9 @@ def frozen(model: nn.Module, inputs: torch.Tensor, *, fold: bool = True) -> Iter
     """
     if not isinstance(inputs, torch.Tensor) or not inputs.is_floating_point() or inputs.ndim < 2:
         kind = f"{inputs.dtype} {tuple(inputs.shape)}" if isinstance(inputs, torch.Tensor) else type(inputs).__name__
-        raise UserError(f"inputs: must be normalised pictures (N, C, H, W) of floating point, and are {kind}")
+        raise UserError(f"inputs: must be normalised images (N, C, H, W) of floating point, and are {kind}")
     if len(inputs) == 0:
-        raise UserError("inputs: there is no picture among them")
+        raise UserError("inputs: there is no image among them")
     with undisturbed(model):
         folded = (
             FoldedForward(model, inputs[:1].detach().clone(memory_format=torch.contiguous_format)) if fold else None

@@ -10,8 +10,8 @@ def lay_channels_last(network: nn.Module, shape: tuple[int, int, int]) -> str | 
     """Lay the weights of ``network`` channels last, and try it on two inputs of zeros in that memory format.
 
     Args:
-        network: Pictures (N, C, H, W) to anything; its answers do not change.
-        shape: C, H and W of a picture.
+        network: Images (N, C, H, W) to anything; its answers do not change.
+        shape: C, H and W of an image.
 
     Returns:
         None where it runs; else the reason in the words of PyTorch or of the network, and the weights are contiguous.

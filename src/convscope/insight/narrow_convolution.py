@@ -1,7 +1,7 @@
 """The derivative of a network's first convolution by its pixels, as a convolution forward.
 
 Libraries are slow at it: a signal of many channels becomes one of three, through a large kernel that moves by more than
-a pixel. Seen from the pixels, each of the ``stride``² phases of the picture gets a convolution of its own with stride 1
+a pixel. Seen from the pixels, each of the ``stride``² phases of the image gets a convolution of its own with stride 1
 and a smaller kernel; together they are one convolution whose output is shuffled into place (the equivalence of Shi et
 al. 2016, "Is the deconvolution layer the same as a convolutional layer?").
 """

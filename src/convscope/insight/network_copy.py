@@ -11,7 +11,7 @@ from torch.overrides import TorchFunctionMode
 N = TypeVar("N", bound=nn.Module)
 
 
-class _Leaves(TorchFunctionMode):
+class _DetachedLeaves(TorchFunctionMode):
     """Copies tensors that are no leaves of autograd's graph without their graph, where ``deepcopy`` refuses them."""
 
     def __torch_function__(
@@ -23,13 +23,13 @@ class _Leaves(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-def copied(network: N) -> N:
+def copy_network(network: N) -> N:
     """A deep copy of ``network``, with the weights that it has now, and none of its tensors of inference mode.
 
     A tensor that a forward pass left in an attribute is copied without the graph that it came from. What cannot be
     copied, as a lock or an open file, is shared.
     """
-    with torch.inference_mode(False), _Leaves():
+    with torch.inference_mode(False), _DetachedLeaves():
         try:
             return copy.deepcopy(network)
         except (TypeError, RuntimeError):

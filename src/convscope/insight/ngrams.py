@@ -30,7 +30,7 @@ class NGram(NamedTuple):
 
 
 def strongest_ngrams(
-    model: nn.Module, layer: str, batches: Iterable[tuple[torch.Tensor, torch.Tensor]], most: int = 5
+    model: nn.Module, layer: str, batches: Iterable[tuple[torch.Tensor, torch.Tensor]], per_filter: int = 5
 ) -> list[list[NGram]]:
     """For each filter of the convolution ``layer`` its ``most`` strongest, different n-grams, the strongest first.
 
@@ -60,7 +60,9 @@ def strongest_ngrams(
             for tokens, indices in batches:
                 maps.clear()
                 model(tokens.to(device))
-                _take(found, maps[0].cpu(), tokens, indices, most, stride=stride, padding=int(padding), reach=reach)
+                _take(
+                    found, maps[0].cpu(), tokens, indices, per_filter, stride=stride, padding=int(padding), reach=reach
+                )
     finally:
         hook.remove()
     return found

@@ -1,6 +1,6 @@
 """Does a map depend on what the network learned? Randomise its layers from the top, and compare (Adebayo et al. 2018).
 
-A map that stays the same while the weights are thrown away shows the picture, not the network.
+A map that stays the same while the weights are thrown away shows the image, not the network.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from convscope.insight.frozen_network import Targets, frozen
-from convscope.insight.network_copy import copied
+from convscope.insight.network_copy import copy_network
 from convscope.insight.network_state import generators_kept
 
 # Far from the seeds of trainings: with the same one, a network from random weights would get its own first ones back.
@@ -47,8 +47,8 @@ def cascading_randomisation(
     or of the network's own answer.
 
     Args:
-        model: Pictures (N, C, H, W) to logits (N, classes).
-        inputs: The pictures.
+        model: Images (N, C, H, W) to logits (N, classes).
+        inputs: The images.
         targets: As for `convscope.insight.saliency.gradient`.
         method: Such as ``saliency.gradient``: called with a network, ``inputs`` and classes, gives (N, H, W).
         steps: Paths of the modules to randomise at each step, the top first; None: a step for each layer that has
@@ -58,7 +58,7 @@ def cascading_randomisation(
     """
     with frozen(model, inputs) as network:
         classes = network.resolve(inputs, targets)
-    other = copied(model)
+    other = copy_network(model)
     before = method(model, inputs, classes) if before is None else before
     layers = [[path] for path, _ in reversed(list(layers_with_parameters(other)))]
     found = []
@@ -76,7 +76,7 @@ def cascading_randomisation(
 def randomised(model: nn.Module, seed: int = 0) -> nn.Module:
     """A copy of ``model`` that has learned nothing: all its layers as at the start of a training."""
     with torch.inference_mode(False), generators_kept(model):
-        other = copied(model)
+        other = copy_network(model)
         torch.manual_seed((STREAM + seed) % 2**32)
         randomise(other)
     return other

@@ -19,13 +19,13 @@ UNKNOWN = "and it is not known which of its dimensions run along the rows and co
 
 @dataclass(frozen=True)
 class _Output:
-    """What a module puts out for one picture.
+    """What a module puts out for one image.
 
     Attributes:
         shape: With the batch.
-        spatial: Whether it is a feature map: (1, C, H, W), H and W along the rows and columns of the picture, with
+        spatial: Whether it is a feature map: (1, C, H, W), H and W along the rows and columns of the image, with
             more than one place. More than one in the batch are heads, groups or windows that were folded into it.
-        places: Whether it has several places of the picture in any order, such as tokens or maps (1, H, W, C).
+        places: Whether it has several places of the image in any order, such as tokens or maps (1, H, W, C).
         unknown: Whether it may be a feature map: its rows or columns were lost on the way.
     """
 
@@ -46,8 +46,8 @@ _found: WeakKeyDictionary[nn.Module, dict[tuple[int, ...], dict[str, _Output]]] 
 def spatial_layers(model: nn.Module, inputs: torch.Tensor) -> dict[str, tuple[int, ...]]:
     """Paths of the modules that put out a feature map, with its shape (C, H, W), in the order in which they end.
 
-    A feature map is a tensor (N, C, H, W) with more than one place, whose rows and columns are those of the picture.
-    That is known from following one picture of ``inputs`` through the network, once for each size of input: maps
+    A feature map is a tensor (N, C, H, W) with more than one place, whose rows and columns are those of the image.
+    That is known from following one image of ``inputs`` through the network, once for each size of input: maps
     (N, H, W, C), tokens and windows are none. The whole network is not among them.
     """
     return {path: output.shape[1:] for path, output in _outputs(model, inputs).items() if output.spatial}
@@ -64,7 +64,7 @@ def _outputs(model: nn.Module, inputs: torch.Tensor) -> dict[str, _Output]:
     return known[size]
 
 
-def _output(shape: tuple[int, ...], reach: Reach | None, picture: tuple[int, ...]) -> _Output:
+def _output(shape: tuple[int, ...], reach: Reach | None, image: tuple[int, ...]) -> _Output:
     if reach is None or len(reach.layout) != len(shape):
         return _Output(shape, spatial=False, places=False)
     # The input axes that each dimension runs along; -1 is none, as of batch and channels.
@@ -77,9 +77,9 @@ def _output(shape: tuple[int, ...], reach: Reach | None, picture: tuple[int, ...
         and along[1] <= {-1}
         and along[2] <= {0}
         and along[3] <= {1}
-        and not any(_pooled(reach, axis) for axis, size in enumerate(picture) if size > 1)
+        and not any(_pooled(reach, axis) for axis, size in enumerate(image) if size > 1)
     )
-    axes = [axis for axis, size in enumerate(picture) if size > 1]
+    axes = [axis for axis, size in enumerate(image) if size > 1]
     unknown = maps and not spatial and any(_lost(reach, axis, shape[2 + axis]) for axis in axes)
     return _Output(shape, spatial, places, unknown)
 
@@ -133,7 +133,7 @@ def find_spatial_layer(model: nn.Module, inputs: torch.Tensor, layer: str | nn.M
     return path, modules[path]
 
 
-def layers_along_depth(model: nn.Module, inputs: torch.Tensor, most: int) -> list[str]:
+def layers_along_depth(model: nn.Module, inputs: torch.Tensor, max_layers: int) -> list[str]:
     """At most ``most`` paths of layers with a feature map, from the input up.
 
     The last of each resolution; in a network of fewer than three, layers that contain no other, evenly spaced.
@@ -143,7 +143,7 @@ def layers_along_depth(model: nn.Module, inputs: torch.Tensor, most: int) -> lis
     paths = sorted(by_resolution.values(), key=list(spatial).index)
     if len(paths) < 3:
         paths = [path for path in spatial if not any(other.startswith(f"{path}.") for other in spatial)]
-    count = min(most, len(paths))
+    count = min(max_layers, len(paths))
     # the last one is always among them
     return [paths[len(paths) * number // count - 1] for number in range(1, count + 1)]
 

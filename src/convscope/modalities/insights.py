@@ -9,7 +9,7 @@ from pytorch_lightning.callbacks import Callback
 from convscope.callbacks.parameter_table import ParameterTableLog
 from convscope.callbacks.receptive_field import ReceptiveFieldLog
 from convscope.callbacks.time_spent import TimeSpent
-from convscope.config.train import Train
+from convscope.config.train import TrainConfig
 from convscope.data.images.image_data_module import ImageDataModule
 from convscope.insight.parameters import ParameterTable
 from convscope.models.blocks import blocks
@@ -31,7 +31,7 @@ class Insights:
     def finish(self) -> None:
         """After the test, with the weights that were tested: the field before and after."""
         if self.fields is not None:
-            self.fields.draw(step=0)
+            self.fields.draw_before_and_after(step=0)
 
     @property
     def receptive_field(self) -> dict[str, Any]:
@@ -44,16 +44,16 @@ class Insights:
 
 
 def build_insights(
-    config: Train,
+    config: TrainConfig,
     network: Network | TextNetwork,
     table: ParameterTable,
     data: ImageDataModule | None,
     recorder: Recorder,
-    spent: TimeSpent,
+    time_spent: TimeSpent,
 ) -> Insights:
     """What ``callbacks=...`` switches on of it.
 
-    The effective field is measured on pictures of the validation split of ``data``; None: it is not, as of texts,
+    The effective field is measured on images of the validation split of ``data``; None: it is not, as of texts,
     whose tokens have no gradient. ``spent`` counts the time.
     """
     told = config.callbacks
@@ -62,14 +62,14 @@ def build_insights(
         parts = {block.name: block.modules for block in blocks(network.module, network.head)}
         insights.callbacks.append(ParameterTableLog(recorder, table, network.module, parts))
     if told.receptive_field:
-        images = picture = None
+        images = image = None
         if data is not None and told.effective_field and not config.trainer.fast_dev_run:
             images = next(data.inputs("validation", batch_size=told.effective_field))
             seen = network.preprocessing
             assert isinstance(seen, Preprocessing)
             mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (seen.mean, seen.std))
             pixels = ((images[0].float() * std + mean).clamp(0, 1) * 255).round().byte()
-            picture = pixels.permute(1, 2, 0).numpy()
-        insights.fields = ReceptiveFieldLog(recorder, table, network.module, images, picture, spent)
+            image = pixels.permute(1, 2, 0).numpy()
+        insights.fields = ReceptiveFieldLog(recorder, table, network.module, images, image, time_spent)
         insights.callbacks.append(insights.fields)
     return insights

@@ -1,4 +1,4 @@
-"""What a training is about, pictures or texts: all that differs between the two, in the order in which it is needed."""
+"""What a training is about, images or texts: all that differs between the two, in the order in which it is needed."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import numpy as np
 from pytorch_lightning.callbacks import Callback
 
 from convscope.callbacks.time_spent import TimeSpent
-from convscope.config.train import Train
+from convscope.config.train import TrainConfig
 from convscope.data.images.image_data_module import ImageDataModule
 from convscope.data.images.image_source import ImageSource
 from convscope.data.texts.text_data_module import TextDataModule
@@ -23,50 +23,50 @@ from convscope.tasks.objective import Objective
 from convscope.tracking.recorder import Recorder
 
 
-class Subject(ABC):
-    """Pictures or texts, with their labels in ``source``.
+class Modality(ABC):
+    """Images or texts, with their labels in ``source``.
 
     Attributes:
         things: What they are called.
     """
 
-    things: str
+    noun: str
     task_name: str
     source: ImageSource | TextSource
 
     @abstractmethod
-    def weights(self, config: Train) -> Weights:
+    def weights(self, config: TrainConfig) -> Weights:
         """Where the network's weights come from."""
 
     @abstractmethod
-    def build(self, config: Train, weights: Weights) -> tuple[Network | TextNetwork, int]:
+    def build(self, config: TrainConfig, weights: Weights) -> tuple[Network | TextNetwork, int]:
         """The network, and its multiply-adds for one example."""
 
     @abstractmethod
-    def data_module(self, config: Train) -> ImageDataModule | TextDataModule:
+    def data_module(self, config: TrainConfig) -> ImageDataModule | TextDataModule:
         """The batches, opened; after ``build``."""
 
     @abstractmethod
     def task(self, network: Network | TextNetwork, objective: Objective, model: dict[str, Any]) -> Classification:
         """The LightningModule; ``model`` is the configuration of the network, which checkpoints keep."""
 
-    def leave(self, folder: RunFolder) -> None:  # noqa: B027 - pictures leave nothing
+    def save_artifacts(self, folder: RunFolder) -> None:  # noqa: B027 - images leave nothing
         """Put what an evaluation needs beside the weights into the run's folder; after ``build``."""
 
     def warnings(self) -> list[str]:
         """What was found while the data were prepared; after ``data_module``."""
         return []
 
-    def test_picture(self) -> Callable[[int], np.ndarray] | None:
-        """From an index in the test split to the picture, (H, W, C) uint8; None for texts."""
+    def test_image(self) -> Callable[[int], np.ndarray] | None:
+        """From an index in the test split to the image, (H, W, C) uint8; None for texts."""
         return None
 
-    def example(self) -> np.ndarray | None:
+    def example_input(self) -> np.ndarray | None:
         """Two inputs as another program would give them to the network; None without a fixed shape."""
         return None
 
     @abstractmethod
-    def said(self) -> dict[str, str]:
+    def console_summary(self) -> dict[str, str]:
         """Lines for the console about the data; after ``data_module``."""
 
     @abstractmethod
@@ -74,15 +74,15 @@ class Subject(ABC):
         """Log a few training examples; after ``data_module``."""
 
     @abstractmethod
-    def figures(self, recorder: Recorder) -> Callback:
+    def test_figures(self, recorder: Recorder) -> Callback:
         """What draws the test."""
 
-    def insights(self, config: Train, recorder: Recorder, spent: TimeSpent) -> Insights | None:
+    def insights(self, config: TrainConfig, recorder: Recorder, time_spent: TimeSpent) -> Insights | None:
         """What is told of the network's parameters and fields; after ``data_module``."""
         return None
 
-    def looks_while_training(
-        self, config: Train, recorder: Recorder, spent: TimeSpent, warn: Callable[[str], None]
+    def saliency_callbacks(
+        self, config: TrainConfig, recorder: Recorder, time_spent: TimeSpent, warn: Callable[[str], None]
     ) -> list[Callback]:
         """Callbacks that look into the network while it is trained; after ``data_module``.
 
@@ -90,8 +90,8 @@ class Subject(ABC):
         """
         return []
 
-    def looks_at_test(
-        self, config: Train, recorder: Recorder, spent: TimeSpent, warn: Callable[[str], None]
+    def analysis_callbacks(
+        self, config: TrainConfig, recorder: Recorder, time_spent: TimeSpent, warn: Callable[[str], None]
     ) -> list[Callback]:
         """Callbacks that look into the network after the test."""
         return []

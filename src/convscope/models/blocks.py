@@ -72,7 +72,7 @@ def blocks(network: nn.Module, head: str) -> tuple[Block, ...]:
     return (*result, Block(head, (head,), False)) if head else tuple(result)
 
 
-def main_block(ordered: tuple[Block, ...]) -> int:
+def last_convolving_block(ordered: tuple[Block, ...]) -> int:
     """Place of the last block that convolves; behind it stand dense layers, normalisations and the head.
 
     Raises:

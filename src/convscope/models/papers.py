@@ -12,10 +12,10 @@ class Paper:
         year: Of the first publication; None: there is none.
         authors: Those of the paper.
         classes: That it was published for.
-        channels: Of its pictures.
+        channels: Of its images.
         texts: Whether it reads texts; ``channels`` is nothing then.
         variant: Which of its forms that is, where it has several.
-        top1: Share of ImageNet's validation pictures that it names right, in percent, where it was published.
+        top1: Share of ImageNet's validation images that it names right, in percent, where it was published.
         top1_source: Where: a table of the paper, or else whose. Papers differ in how many crops they average.
     """
 

@@ -25,7 +25,7 @@ class Weights:
     warning: str | None = None
 
     @property
-    def known(self) -> bool:
+    def pretrained(self) -> bool:
         """Whether they were trained by somebody."""
         return self.source != "random"
 

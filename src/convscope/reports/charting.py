@@ -51,7 +51,7 @@ def chart(height: int = 260, **options: Any) -> figure:
     return made
 
 
-def tips(made: figure, tooltips: list[tuple[str, str]], **options: Any) -> None:
+def add_tooltips(made: figure, tooltips: list[tuple[str, str]], **options: Any) -> None:
     """What is said where the pointer stands."""
     made.add_tools(HoverTool(tooltips=tooltips, **options))
 
@@ -63,7 +63,7 @@ def plain(text: str) -> str:
     return text
 
 
-def as_item(made: Plot) -> dict[str, Any]:
+def bokeh_item(made: Plot) -> dict[str, Any]:
     """The chart as the page's script takes it."""
     item: dict[str, Any] = dict(json_item(made))
     return item

@@ -55,8 +55,8 @@ def confusion_chart(predictions: ShownTable, classes: list[str]) -> figure | Non
             "predicted", "true", text="text", source=source, text_align="center", text_baseline="middle",
             text_color=charting.NEUTRAL, text_font_size="14px" if len(shown) <= 6 else "11px", tags=["ink"],
         )  # fmt: skip
-    charting.tips(
-        made, [("true", "@true"), ("predicted", "@predicted"), ("pictures", "@count"), ("of the class", "@share")],
+    charting.add_tooltips(
+        made, [("true", "@true"), ("predicted", "@predicted"), ("images", "@count"), ("of the class", "@share")],
         renderers=[cell],
     )  # fmt: skip
     made.ygrid.grid_line_color = None

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-PARTS = {"filling": "extracting features", "insight": "looking into the network"}  # of a run's seconds
+PARTS = {"extracting_features": "extracting features", "insight": "looking into the network"}  # of a run's seconds
 FRACTIONS = ("accuracy",)  # shown in percent
 
 

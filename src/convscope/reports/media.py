@@ -4,12 +4,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from convscope.reports.pictures import Inlined
+from convscope.reports.inline_images import InlineImage
 from convscope.tracking.sections import CURVES
 
 SECTIONS: Mapping[str, str] = {
     "data": "What it learned from",
-    "mistakes": "Worst mistakes, surest answers",
+    "mistakes": "Worst mistakes, most confident answers",
     "saliency": "What it looks at",
     "receptive_field": "How far it sees",
     "filters": "What its layers look for",
@@ -17,11 +17,11 @@ SECTIONS: Mapping[str, str] = {
     "stages": "Through the stages",
 }
 CAPTIONS: Mapping[str, str] = {
-    "data/samples": "Training pictures",
+    "data/samples": "Training images",
     "mistakes/worst": "Most wrong: true class → answer",
     "mistakes/worst_maps": "What spoke for the wrong answers",
-    "mistakes/surest": "Most right",
-    "saliency/maps": "Validation pictures, with what spoke for their class: the kept weights",
+    "mistakes/most_confident": "Most confident and correct",
+    "saliency/maps": "Validation images, with what spoke for their class: the kept weights",
     "saliency/learning": "Through the training, and the kept weights last: where the network looks",
     "receptive_field/before_and_after": "What the centre answers to, before and after",
     "receptive_field/effective": "Stage by stage",
@@ -33,12 +33,12 @@ REDRAWN = (CURVES, "confusion_matrix")  # the page has a chart of it instead
 
 
 @dataclass
-class PictureSet:
+class ImageSet:
     """Figures of one kind; where ``switched``, one is shown at a time."""
 
     title: str
     switched: bool
-    pictures: list[Inlined] = field(default_factory=list)
+    images: list[InlineImage] = field(default_factory=list)
 
 
 @dataclass
@@ -47,7 +47,7 @@ class MediaSection:
 
     name: str
     title: str
-    sets: list[PictureSet] = field(default_factory=list)
+    sets: list[ImageSet] = field(default_factory=list)
 
 
 def ordered(names: Iterable[str], stages: Sequence[str] = ()) -> list[str]:
@@ -69,23 +69,23 @@ def ordered(names: Iterable[str], stages: Sequence[str] = ()) -> list[str]:
     return sorted(names, key=rank)
 
 
-def in_sections(pictures: Iterable[Inlined]) -> list[MediaSection]:
+def in_sections(images: Iterable[InlineImage]) -> list[MediaSection]:
     """``saliency/first/gradient`` and its like as the set ``first`` of the section ``saliency``, to switch between.
 
     What lies directly in the folder of a section is shown side by side.
     """
     sections: dict[str, MediaSection] = {}
-    sets: dict[tuple[str, str], PictureSet] = {}
-    for picture in pictures:
-        section, _, rest = picture.name.rpartition("/")[0].partition("/")
+    sets: dict[tuple[str, str], ImageSet] = {}
+    for image in images:
+        section, _, rest = image.name.rpartition("/")[0].partition("/")
         made = sections.setdefault(section, MediaSection(section, SECTIONS.get(section, _readable(section))))
         if (section, rest) not in sets:
             title = CAPTIONS.get(f"{section}/{rest}", _readable(rest))
-            sets[section, rest] = PictureSet(title, bool(rest))
+            sets[section, rest] = ImageSet(title, bool(rest))
             made.sets.append(sets[section, rest])
-        sets[section, rest].pictures.append(picture)
+        sets[section, rest].images.append(image)
     for made_set in sets.values():
-        made_set.switched = made_set.switched and len(made_set.pictures) > 1
+        made_set.switched = made_set.switched and len(made_set.images) > 1
     rank = {name: at for at, name in enumerate(SECTIONS)}
     return sorted(sections.values(), key=lambda section: rank.get(section.name, len(rank)))
 

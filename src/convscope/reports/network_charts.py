@@ -23,12 +23,12 @@ class MeasuredField:
     Attributes:
         layer: Its path.
         sides: Of the effective field by moment, such as ``before`` and ``after`` the training.
-        picture: Side of what the network is shown; None where it is not known.
+        image: Side of what the network is shown; None where it is not known.
     """
 
     layer: str
     sides: Mapping[str, float]
-    picture: float | None
+    image_sides: float | None
 
 
 def measured_field(summary: Mapping[str, Any]) -> MeasuredField | None:
@@ -42,8 +42,8 @@ def measured_field(summary: Mapping[str, Any]) -> MeasuredField | None:
     if not sides or "layer" not in details:
         return None
     shape = as_dict(summary.get("model")).get("input")
-    picture = float(shape[-1]) if isinstance(shape, list) and shape and isinstance(shape[-1], int) else None
-    return MeasuredField(str(details["layer"]), sides, picture)
+    image = float(shape[-1]) if isinstance(shape, list) and shape and isinstance(shape[-1], int) else None
+    return MeasuredField(str(details["layer"]), sides, image)
 
 
 def field_chart(fields: ShownTable, measured: MeasuredField | None = None, unit: str = "px") -> figure | None:
@@ -83,13 +83,13 @@ def field_chart(fields: ShownTable, measured: MeasuredField | None = None, unit:
             "x", "y", source=source, color=colour, size=11 if alone else 5, legend_label=name,
             marker="diamond" if alone else "circle",
         )  # fmt: skip
-        charting.tips(made, [("", "@layer"), ("@what", f"@y{{0.#}} {unit}")], renderers=[dots])
+        charting.add_tooltips(made, [("", "@layer"), ("@what", f"@y{{0.#}} {unit}")], renderers=[dots])
     if not made.renderers:
         return None
-    if measured is not None and measured.picture is not None:
-        line = Span(location=measured.picture, dimension="width", line_color=charting.NEUTRAL, line_dash="dashed")
+    if measured is not None and measured.image_sides is not None:
+        line = Span(location=measured.image_sides, dimension="width", line_color=charting.NEUTRAL, line_dash="dashed")
         made.add_layout(line)
-        made.line([], [], color=charting.NEUTRAL, line_dash="dashed", legend_label="side of the picture")
+        made.line([], [], color=charting.NEUTRAL, line_dash="dashed", legend_label="side of the image")
     made.legend.location = "top_left"
     made.legend.background_fill_alpha = 0.0
     made.legend.border_line_color = None
@@ -121,7 +121,7 @@ def block_chart(blocks: ShownTable) -> figure | None:
         fill_alpha=[1.0, 0.45], line_color=None, source=ColumnDataSource(data), legend_label=["trained", "frozen"],
     )  # fmt: skip
     tips = [("", "@block"), ("trained", "@trained{0,0}"), ("frozen", "@frozen{0,0}"), ("of the network", "@share")]
-    charting.tips(made, tips, renderers=bars)
+    charting.add_tooltips(made, tips, renderers=bars)
     legend = made.legend[0]
     legend.orientation = "horizontal"
     legend.background_fill_alpha = 0.0
@@ -155,7 +155,7 @@ def parameter_chart(parameters: ShownTable) -> figure | None:
     })  # fmt: skip
     made = _bars(list(sums))
     bars = made.hbar(y="block", right="parameters", height=0.75, source=source, color=charting.GREEN)
-    charting.tips(made, [("", "@block"), ("parameters", "@parameters{0,0} (@share)")], renderers=[bars])
+    charting.add_tooltips(made, [("", "@block"), ("parameters", "@parameters{0,0} (@share)")], renderers=[bars])
     return made
 
 

@@ -1,4 +1,4 @@
-// Charts, sorting, switching. The page reads without it; the charts then are in the run's folder as pictures.
+// Charts, sorting, switching. The page reads without it; the charts then are in the run's folder as images.
 (() => {
   "use strict";
 
@@ -27,16 +27,16 @@
 
   const painted = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
 
-  // A canvas is not laid out anew for a sheet of paper: what is printed are pictures, in paper's colours.
+  // A canvas is not laid out anew for a sheet of paper: what is printed are images, in paper's colours.
   async function keepForPrint(views) {
     paint(ofPaper);
     await painted();
     for (const [place, view] of views) {
-      const picture = new Image();
-      picture.alt = "";
-      picture.className = "printed";
-      picture.src = view.export("png").canvas.toDataURL();
-      place.after(picture);
+      const image = new Image();
+      image.alt = "";
+      image.className = "printed";
+      image.src = view.export("png").canvas.toDataURL();
+      place.after(image);
       place.classList.add("kept");
     }
   }
@@ -108,16 +108,16 @@
   const dialog = document.createElement("dialog");
   dialog.addEventListener("click", () => dialog.close());
   document.body.append(dialog);
-  for (const picture of document.querySelectorAll("figure img")) {
+  for (const image of document.querySelectorAll("figure img")) {
     const enlarge = () => {
-      const large = picture.cloneNode();
+      const large = image.cloneNode();
       large.className = "";
       large.removeAttribute("tabindex");
       dialog.replaceChildren(large);
       dialog.showModal();
     };
-    picture.addEventListener("click", enlarge);
-    picture.addEventListener("keydown", (event) => { if (event.key === "Enter") enlarge(); });
+    image.addEventListener("click", enlarge);
+    image.addEventListener("keydown", (event) => { if (event.key === "Enter") enlarge(); });
   }
 
   draw().catch((error) => console.error(error));

@@ -7,14 +7,14 @@ from typing import Any
 from convscope.figures import classification as figures
 from convscope.figures import curves
 from convscope.reports import facts, network_charts, training_charts
-from convscope.reports.charting import as_item
+from convscope.reports.charting import bokeh_item
 from convscope.reports.confusion_chart import confusion_chart
 from convscope.reports.formats import as_dict, as_list, duration, kept_epochs, number
+from convscope.reports.inline_images import InlineImage, inline_images
 from convscope.reports.media import CAPTIONS, REDRAWN, in_sections, ordered
-from convscope.reports.pictures import Inlined, inline_pictures
 from convscope.reports.tables import MOST_ROWS, ShownTable, read_table
 from convscope.reports.template import render
-from convscope.reports.training_charts import Kept
+from convscope.reports.training_charts import KeptEpochs
 from convscope.runs.files import json_ready
 from convscope.runs.metrics_csv import read_metrics
 from convscope.runs.run_folder import RunFolder
@@ -55,7 +55,7 @@ def _content(folder: RunFolder, summary: dict[str, Any], *, complete: bool) -> d
     stages = [str(stage.get("name")) for stage in facts.stages(summary)]
     texts = _texts(folder)
     drawn_anew = [*(name for name in REDRAWN if name in charts), *texts]
-    pictures, left_out = _pictures(folder, stages, drawn_anew, facts.kept_epoch(summary))
+    images, left_out = _images(folder, stages, drawn_anew, facts.kept_epoch(summary))
     tables = _tables(folder)
     return {
         "title": facts.title(summary, folder.path.name),
@@ -69,14 +69,14 @@ def _content(folder: RunFolder, summary: dict[str, Any], *, complete: bool) -> d
         "times": facts.times_shown(summary),
         "metrics": facts.metrics(summary),
         "charts": charts,
-        "sections": in_sections(pictures),
+        "sections": in_sections(images),
         "texts": [text for name, text in texts.items() if not name.startswith("saliency/")],
         "saliency_texts": {
             name.rpartition("/")[2].replace("_", " "): text
             for name, text in texts.items()
             if name.startswith("saliency/")
         },
-        "pictures_left_out": left_out,
+        "images_left_out": left_out,
         "tables": {table.name: table for table in tables if table.name in LEADING_TABLES},
         "block_tables": [table for table in tables if table.name.startswith(BLOCKS)],
         "layer_tables": _of_stages(tables, stages),
@@ -98,7 +98,7 @@ def _charts(folder: RunFolder, summary: dict[str, Any]) -> dict[str, list[tuple[
     rows, stages = read_metrics(folder.metrics_file), facts.stages(summary)
     classes = [str(name) for name in as_list(as_dict(summary.get("data")).get("classes"))]
     final = facts.kept_epoch(summary)
-    kept = Kept(final, curves.kept_at_ends(stages, final))
+    kept = KeptEpochs(final, curves.kept_at_ends(stages, final))
     made: dict[str, list[tuple[str, Any]]] = {CURVES: training_charts.curve_charts(rows, stages, kept)}
     took = training_charts.time_chart(summary, stages)
     made["time"] = [("Where the time went", took)]
@@ -126,7 +126,7 @@ def _charts(folder: RunFolder, summary: dict[str, Any]) -> dict[str, list[tuple[
     ]
     if not blocks and "parameters" in tables:
         made["parameters"] = [("Parameters by block", network_charts.parameter_chart(tables["parameters"]))]
-    items = {name: [(title, as_item(chart)) for title, chart in charts if chart] for name, charts in made.items()}
+    items = {name: [(title, bokeh_item(chart)) for title, chart in charts if chart] for name, charts in made.items()}
     return {name: charts for name, charts in items.items() if charts}
 
 
@@ -135,9 +135,9 @@ def _natural(files: Iterable[Path]) -> list[Path]:
     return sorted(files, key=lambda file: (len(file.name), file.name))
 
 
-def _pictures(
+def _images(
     folder: RunFolder, stages: list[str], drawn_anew: list[str], kept: int | None
-) -> tuple[list[Inlined], int]:
+) -> tuple[list[InlineImage], int]:
     rows = read_metrics(folder.metrics_file)
     drawn = folder.media / f"{CURVES}.png"
     if rows and not (drawn.exists() and drawn.stat().st_mtime >= folder.metrics_file.stat().st_mtime):
@@ -145,7 +145,7 @@ def _pictures(
     names = {
         path.relative_to(folder.media).with_suffix("").as_posix(): path for path in folder.media.rglob("[!.]*.png")
     }
-    return inline_pictures({name: names[name] for name in ordered(names, stages) if name not in drawn_anew})
+    return inline_images({name: names[name] for name in ordered(names, stages) if name not in drawn_anew})
 
 
 def _of_stages(tables: Sequence[ShownTable], stages: Sequence[str]) -> list[tuple[str, ShownTable]]:
@@ -161,7 +161,7 @@ def _texts(folder: RunFolder) -> dict[str, str]:
     files = {
         path.relative_to(folder.media).with_suffix("").as_posix(): path for path in folder.media.rglob("[!.]*.html")
     }
-    leading = ("mistakes/worst", "mistakes/surest")
+    leading = ("mistakes/worst", "mistakes/most_confident")
     found, room = {}, TEXT_BUDGET
     for name in sorted(
         files, key=lambda name: (name not in leading, name.endswith("/learning"), name != leading[0], name)

@@ -1,4 +1,4 @@
-"""Where the runs of a sweep look in the same pictures: columns cut out of what each run has drawn for itself."""
+"""Where the runs of a sweep look in the same images: columns cut out of what each run has drawn for itself."""
 
 import io
 from collections.abc import Sequence
@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convscope.figures.contact_sheet import BELOW_TITLE, GAP, LINE, SIDE
-from convscope.reports.pictures import Inlined, inlined
+from convscope.reports.inline_images import InlineImage, inline_image
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-MAPS = "saliency/maps.png"  # below a run's media/: a row a picture; picture, map and overlay of each method
+MAPS = "saliency/maps.png"  # below a run's media/: a row an image; image, map and overlay of each method
 LINES = 2  # of text above a tile
 OVERLAY = 2  # its column, of the first method
 MOST_RUNS = 8
@@ -23,28 +23,28 @@ TOP = LINE + GAP  # of the heading
 
 
 @dataclass(frozen=True)
-class Look:
+class TileColumn:
     """A column of tiles.
 
     Attributes:
-        label: The run's; none for the pictures themselves.
-        picture: The column.
+        label: The run's; none for the images themselves.
+        image: The column.
     """
 
     label: str
-    picture: Inlined
+    image: InlineImage
 
 
-def looks(sheets: Sequence[tuple[str, Path, str]]) -> list[list[Look]]:
-    """For each set of pictures the pictures, then a column a run: what it answered, and where it looked.
+def compared_images(sheets: Sequence[tuple[str, Path, str]]) -> list[list[TileColumn]]:
+    """For each set of images the images, then a column a run: what it answered, and where it looked.
 
     Args:
         sheets: Label, ``saliency/maps.png`` and data of each run, best first. Runs on the same data are shown the same
-            pictures. What is no such sheet is left out, and so are sets that only one run has looked at.
+            images. What is no such sheet is left out, and so are sets that only one run has looked at.
     """
     from PIL import Image
 
-    sets: dict[tuple[str, int], list[Look]] = {}
+    sets: dict[tuple[str, int], list[TileColumn]] = {}
     for label, path, data in sheets:
         with Image.open(path) as opened:
             sheet = opened.convert("RGB")
@@ -53,13 +53,13 @@ def looks(sheets: Sequence[tuple[str, Path, str]]) -> list[list[Look]]:
             continue
         shown = sets.setdefault((data, rows), [])
         if not shown:
-            shown.append(Look("", _webp("the pictures", _pictures(sheet, rows))))
+            shown.append(TileColumn("", _webp("the images", _images(sheet, rows))))
         if len(shown) <= MOST_RUNS:
-            shown.append(Look(label, _webp(label, _answers(sheet, rows))))
+            shown.append(TileColumn(label, _webp(label, _answers(sheet, rows))))
     return [shown for shown in sets.values() if len(shown) > 2]
 
 
-def _pictures(sheet: "Image", rows: int) -> "Image":
+def _images(sheet: "Image", rows: int) -> "Image":
     """The first column, without what the run answered: of the two lines above a tile, only the first."""
     column = sheet.crop((GAP // 2, TOP, GAP // 2 + STEP, sheet.height))
     for row in range(rows):
@@ -69,7 +69,7 @@ def _pictures(sheet: "Image", rows: int) -> "Image":
 
 
 def _answers(sheet: "Image", rows: int) -> "Image":
-    """The first column, with the overlays in the place of the pictures."""
+    """The first column, with the overlays in the place of the images."""
     column = sheet.crop((GAP // 2, TOP, GAP // 2 + STEP, sheet.height))
     for row in range(rows):
         top = TOP + GAP + row * ROW + TITLE
@@ -78,7 +78,7 @@ def _answers(sheet: "Image", rows: int) -> "Image":
     return column
 
 
-def _webp(name: str, picture: "Image") -> Inlined:
+def _webp(name: str, image: "Image") -> InlineImage:
     content = io.BytesIO()
-    picture.save(content, format="WEBP", quality=82)
-    return inlined(name, content.getvalue(), "webp")
+    image.save(content, format="WEBP", quality=82)
+    return inline_image(name, content.getvalue(), "webp")

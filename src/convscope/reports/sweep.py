@@ -9,10 +9,10 @@ from urllib.parse import quote
 
 from convscope.figures import curves
 from convscope.reports import facts
-from convscope.reports.charting import as_item
+from convscope.reports.charting import bokeh_item
 from convscope.reports.formats import as_dict, as_list, duration, metric, number
-from convscope.reports.pictures import Inlined, inline_pictures
-from convscope.reports.side_by_side import MAPS, Look, looks
+from convscope.reports.inline_images import InlineImage, inline_images
+from convscope.reports.side_by_side import MAPS, TileColumn, compared_images
 from convscope.reports.sweep_charts import comparison_chart, overlay_chart, relation_chart
 from convscope.reports.sweep_order import METRIC, Order, SweptRun, natural, ordered
 from convscope.reports.template import render
@@ -84,7 +84,7 @@ def _content(folder: Path, order: Order) -> dict[str, Any]:
         "rows": [_row(run, varied, own) for run in order.runs],
         "charts": _charts(order.runs, varied),
         "search": _search(RunFolder(folder)),
-        "looks": _looks(order.runs, varied),
+        "compared_images": _compared_images(order.runs, varied),
         "warnings": [
             *order.notes, *(f"{run.folder.path.name} is not complete" for run in in_names if not run.complete)
         ],
@@ -129,7 +129,7 @@ def _charts(runs: Sequence[SweptRun], varied: Sequence[str]) -> list[tuple[str, 
     ]
     charts: list[tuple[str, Any]] = []
     if scored:
-        charts.append(("Test accuracy", as_item(comparison_chart(scored))))
+        charts.append(("Test accuracy", bokeh_item(comparison_chart(scored))))
     for unit, by_factors, x_of in RELATIONS:
         points = [
             (place, label, x, score)
@@ -138,7 +138,7 @@ def _charts(runs: Sequence[SweptRun], varied: Sequence[str]) -> list[tuple[str, 
         ]
         if len({x for _, _, x, _ in points}) > 1:
             title = f"Test accuracy against {unit}"
-            charts.append((title, as_item(relation_chart(points, unit, by_factors=by_factors))))
+            charts.append((title, bokeh_item(relation_chart(points, unit, by_factors=by_factors))))
     rows = [(label, read_metrics(run.folder.metrics_file)) for label, run in labelled[:MOST_CURVES]]
     for name in COMPARED:
         by_epoch = all(curves.counted_in_epochs(logged, [name]) for _, logged in rows)
@@ -148,7 +148,9 @@ def _charts(runs: Sequence[SweptRun], varied: Sequence[str]) -> list[tuple[str, 
                 curves.of_epoch(logged, f"validation/{name}", run.kept_epoch, by_epoch=by_epoch)
                 for (_, run), (_, logged) in zip(labelled, rows, strict=False)
             ]
-            charts.append((f"Validation {name}", as_item(overlay_chart(drawn, "epoch" if by_epoch else "step", kept))))
+            charts.append(
+                (f"Validation {name}", bokeh_item(overlay_chart(drawn, "epoch" if by_epoch else "step", kept)))
+            )
     return charts
 
 
@@ -159,16 +161,16 @@ def _positive(value: Any) -> float | None:
     return float(value) if isinstance(value, (int, float)) and value > 0 else None
 
 
-def _search(page: RunFolder) -> list[Inlined]:
+def _search(page: RunFolder) -> list[InlineImage]:
     """Figures of a search, where the sweep was one."""
     files = {name: page.media / "search" / f"{name}.png" for name in ("history", "importance")}
-    return inline_pictures({name: file for name, file in files.items() if file.is_file()})[0]
+    return inline_images({name: file for name, file in files.items() if file.is_file()})[0]
 
 
-def _looks(runs: Sequence[SweptRun], varied: Sequence[str]) -> list[list[Look]]:
+def _compared_images(runs: Sequence[SweptRun], varied: Sequence[str]) -> list[list[TileColumn]]:
     sheets = [
         (_label(run, varied), run.folder.media / MAPS, str(as_dict(run.summary.get("data")).get("name")))
         for run in runs
         if run.complete and (run.folder.media / MAPS).is_file()
     ]
-    return looks(sheets)
+    return compared_images(sheets)

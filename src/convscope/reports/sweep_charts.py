@@ -25,7 +25,7 @@ def comparison_chart(scored: Sequence[tuple[str, float, int | None]]) -> figure:
         toolbar_location=None,
     )  # fmt: skip
     dots = made.scatter("accuracy", "run", source=source, size=11, color=charting.BLUE)
-    charting.tips(
+    charting.add_tooltips(
         made,
         [("", "@run"), ("test accuracy", "@accuracy{0.0 %}"), ("parameters", "@parameters{0,0}")],
         renderers=[dots],
@@ -52,7 +52,7 @@ def relation_chart(points: Sequence[tuple[int, str, float, float]], unit: str, *
         "colour": [charting.SERIES[place % len(charting.SERIES)] for place, *_ in points],
     })  # fmt: skip
     dots = made.scatter("x", "y", source=source, size=10, color="colour")
-    charting.tips(made, [("", "@run"), ("test accuracy", "@y{0.0 %}"), (unit, "@x{0,0.[0]}")], renderers=[dots])
+    charting.add_tooltips(made, [("", "@run"), ("test accuracy", "@y{0.0 %}"), (unit, "@x{0,0.[0]}")], renderers=[dots])
     return made
 
 
@@ -82,7 +82,7 @@ def overlay_chart(
         ring = kept[place] if place < len(kept) else None
         if ring is not None:
             made.scatter([ring[0]], [ring[1]], size=13, line_color=colour, fill_color=None, line_width=2)
-        charting.tips(made, [("", "@run"), (unit, "@x{0}"), ("", "@y{0.0000}")], renderers=[dots])
+        charting.add_tooltips(made, [("", "@run"), (unit, "@x{0}"), ("", "@y{0.0000}")], renderers=[dots])
     return made
 
 

@@ -17,7 +17,7 @@ class ShownTable:
     name: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
-    more: int
+    rows_left_out: int
     numeric: Sequence[bool]
 
     @property
@@ -26,14 +26,16 @@ class ShownTable:
         return self.name.replace("_", " ").replace("/", " · ")
 
 
-def read_table(file: Path, name: str, most: int = SHOWN_ROWS, characters: int | None = SHOWN_CHARACTERS) -> ShownTable:
+def read_table(
+    file: Path, name: str, max_rows: int = SHOWN_ROWS, characters: int | None = SHOWN_CHARACTERS
+) -> ShownTable:
     """A CSV file with a header; a row of another length than the header's is left out."""
     with file.open(newline="", encoding="utf-8", errors="replace") as lines:
         reader = csv.reader(lines)
         columns = next(reader, [])
         rows = [
             [cell if characters is None else _shortened(cell, characters) for cell in row]
-            for row in itertools.islice(reader, most)
+            for row in itertools.islice(reader, max_rows)
             if len(row) == len(columns)
         ]
         more = sum(1 for _ in reader)

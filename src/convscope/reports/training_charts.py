@@ -18,18 +18,18 @@ NAMES = {"auroc": "AUROC"}  # that are no words
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptEpochs:
     """The epochs, from 1, whose weights were kept: ``final`` of the run, ``before`` it at the ends of stages."""
 
     final: int | None = None
     before: Sequence[int] = ()
 
 
-NOTHING_KEPT = Kept()
+NOTHING_KEPT = KeptEpochs()
 
 
 def curve_charts(
-    rows: Sequence[curves.Row], stages: Sequence[Mapping[str, Any]], kept: Kept = NOTHING_KEPT
+    rows: Sequence[curves.Row], stages: Sequence[Mapping[str, Any]], kept: KeptEpochs = NOTHING_KEPT
 ) -> list[tuple[str, figure]]:
     """One chart a metric (title, chart): training and validation, the kept epoch ringed, the stages shaded.
 
@@ -47,7 +47,7 @@ def curve_charts(
     return charts
 
 
-def _titled(rows: Sequence[curves.Row], metric: str, kept: Kept) -> str:
+def _titled(rows: Sequence[curves.Row], metric: str, kept: KeptEpochs) -> str:
     """With the value of the kept epoch; where none is known, as of a run that is not complete, with the best so far."""
     values = [y for _, y in curves.points(rows, f"validation/{metric}", by_epoch=False)]
     ring = curves.of_epoch(rows, f"validation/{metric}", kept.final, by_epoch=False)
@@ -60,7 +60,7 @@ def _titled(rows: Sequence[curves.Row], metric: str, kept: Kept) -> str:
 
 
 def _curve_chart(
-    rows: Sequence[curves.Row], metric: str, by_epoch: bool, spans: Sequence[curves.Span], kept: Kept
+    rows: Sequence[curves.Row], metric: str, by_epoch: bool, spans: Sequence[curves.Span], kept: KeptEpochs
 ) -> figure:
     made = charting.chart(x_axis_label="epoch" if by_epoch else "step")
     _shade(made, spans)
@@ -74,7 +74,7 @@ def _curve_chart(
         shown = [line]
         if len(points) <= 60:
             shown.append(made.scatter("x", "y", source=source, color=colour, size=5, legend_label=split))
-        charting.tips(
+        charting.add_tooltips(
             made,
             [("", "@split"), ("epoch" if by_epoch else "step", "@x{0}"), (metric, "@y{0.0000}")],
             renderers=[shown[-1]],
@@ -107,7 +107,7 @@ def _rate_chart(rate: list[tuple[float, float]], spans: Sequence[curves.Span]) -
     made.yaxis.formatter.use_scientific = False
     _shade(made, spans)
     line = made.line(x, y, color=charting.GREEN, line_width=2)
-    charting.tips(made, [("step", "@x{0}"), ("rate", "@y{0.00e+0}")], renderers=[line], mode="vline")
+    charting.add_tooltips(made, [("step", "@x{0}"), ("rate", "@y{0.00e+0}")], renderers=[line], mode="vline")
     return made
 
 
@@ -155,7 +155,7 @@ def time_chart(summary: Mapping[str, Any], stages: Sequence[Mapping[str, Any]]) 
         }
     )
     bars = made.hbar(y="name", right="seconds", height=0.7, source=source, color=charting.BLUE)
-    charting.tips(made, [("", "@name"), ("time", "@took (@share)")], renderers=[bars])
+    charting.add_tooltips(made, [("", "@name"), ("time", "@took (@share)")], renderers=[bars])
     made.x_range.start = 0
     made.ygrid.grid_line_color = None
     return made

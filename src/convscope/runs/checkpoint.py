@@ -16,7 +16,7 @@ P = TypeVar("P")
 
 
 @dataclass(frozen=True)
-class Kept(Generic[M, P]):
+class CheckpointContent(Generic[M, P]):
     """What a checkpoint has.
 
     Attributes:
@@ -48,7 +48,7 @@ def open_checkpoint(file: Path) -> dict[str, Any]:
 
 def read_checkpoint(
     folder: RunFolder, path: str | Path, name: str, model: TypeAdapter[M], preprocessing: type[P]
-) -> Kept[M, P]:
+) -> CheckpointContent[M, P]:
     """``name.ckpt`` (``best`` or ``last``) of a run.
 
     Args:
@@ -68,7 +68,7 @@ def read_checkpoint(
         kept = torch.load(file, map_location="cpu", weights_only=True)
         known, state = kept["convscope"], kept["state_dict"]
         seen = preprocessing(**known["preprocessing"])
-        return Kept(model.validate_python(known["model"]), tuple(known["classes"]), seen, state)
+        return CheckpointContent(model.validate_python(known["model"]), tuple(known["classes"]), seen, state)
     except (KeyError, TypeError, ValidationError, RuntimeError, EOFError, OSError, UnpicklingError) as error:
         reason = type(error).__name__
         raise UserError(f"{file}: is no checkpoint of this version of convscope, or damaged ({reason})") from error

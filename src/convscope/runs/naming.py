@@ -4,11 +4,11 @@ import datetime
 from pathlib import Path
 
 from convscope.composition.current_job import job_path
-from convscope.config.train import Train
+from convscope.config.train import TrainConfig
 from convscope.runs.new_folder import new_folder
 
 
-def run_path(config: Train) -> Path:
+def run_path(config: TrainConfig) -> Path:
     """The folder of the run: the one that was told, the job's in a multirun, else one named after the time.
 
     Resolved once: two runs that begin in the same second get different names.

@@ -241,14 +241,14 @@ class RunFolder:
             figure.savefig(png, format="png")
         return self._write(self.media, name, ".png", png.getvalue())
 
-    def write_image(self, name: str, picture: "Image") -> Path:
+    def write_image(self, name: str, image: "Image") -> Path:
         """Write a Pillow image to ``media/<name>.png``, pixel by pixel. Returns its path.
 
         Raises:
             ValueError: The name leaves the folder.
         """
         png = io.BytesIO()
-        picture.save(png, format="PNG", compress_level=3)  # less than half the time of Pillow's 6, and a twelfth larger
+        image.save(png, format="PNG", compress_level=3)  # less than half the time of Pillow's 6, and a twelfth larger
         return self._write(self.media, name, ".png", png.getvalue())
 
     def write_text(self, name: str, text: str) -> Path:

@@ -1,4 +1,4 @@
-"""What a trained network says of a picture: the class, the probabilities, and the pixels that it answered for."""
+"""What a trained network says of an image: the class, the probabilities, and the pixels that it answered for."""
 
 import base64
 import io
@@ -13,7 +13,7 @@ from convscope.data.images.resizing import Resizing
 from convscope.errors import UserError
 from convscope.insight import saliency
 from convscope.modalities.images.trained import TrainedRun
-from convscope.serving.uploads import RefusedError, Sent
+from convscope.serving.uploads import RefusedError, UploadedRequest
 
 TITLES = {
     "grad_cam": "Grad-CAM",
@@ -37,7 +37,7 @@ class Answers(Protocol):
     def about(self) -> dict[str, Any]:
         """What the page shows before anything was asked: title, what it takes, classes, methods."""
 
-    def answer(self, sent: Sent) -> dict[str, Any]:
+    def answer(self, request: UploadedRequest) -> dict[str, Any]:
         """The answer to a checked request.
 
         Raises:
@@ -45,8 +45,8 @@ class Answers(Protocol):
         """
 
 
-class PictureAnswers:
-    """Of a network that classifies pictures.
+class ImageAnswers:
+    """Of a network that classifies images.
 
     Args:
         run: The trained run.
@@ -63,30 +63,30 @@ class PictureAnswers:
         """Title, classes, saliency methods."""
         return {
             "title": self._run.title,
-            "takes": "picture",
+            "takes": "image",
             "classes": list(self._run.classes),
             "methods": TITLES,
             "accuracy": self._run.accuracy,
             "generated": self._run.generated,
         }
 
-    def answer(self, sent: Sent) -> dict[str, Any]:
-        """Class, probabilities, the picture as the network sees it, and the map of ``sent.method`` on it.
+    def answer(self, request: UploadedRequest) -> dict[str, Any]:
+        """Class, probabilities, the image as the network sees it, and the map of ``sent.method`` on it.
 
         Where the method cannot be had for this network, ``note`` says why and there is no map.
         """
-        if sent.picture is None:
-            raise RefusedError(400, "This network reads pictures, not texts.")
-        if sent.method is not None and sent.method not in TITLES:
-            raise RefusedError(400, f"There is no method {sent.method!r}; there are {', '.join(TITLES)}.")
-        if sent.target is not None and sent.target not in self._run.classes:
-            raise RefusedError(400, f"The network knows no class {sent.target!r}.")
-        pixels = self._resizing(sent.picture)
+        if request.image is None:
+            raise RefusedError(400, "This network reads images, not texts.")
+        if request.method is not None and request.method not in TITLES:
+            raise RefusedError(400, f"There is no method {request.method!r}; there are {', '.join(TITLES)}.")
+        if request.target is not None and request.target not in self._run.classes:
+            raise RefusedError(400, f"The network knows no class {request.target!r}.")
+        pixels = self._resizing(request.image)
         batch = self._normalise(torch.from_numpy(np.array(pixels)).permute(2, 0, 1)[None])
         with torch.no_grad():  # in inference mode, what the network caches would be of no use for maps
             probabilities = self._network(batch).float().softmax(dim=1)[0]
         ranked = probabilities.argsort(descending=True).tolist()
-        target = self._run.classes.index(sent.target) if sent.target is not None else ranked[0]
+        target = self._run.classes.index(request.target) if request.target is not None else ranked[0]
         answer = {
             "prediction": self._run.classes[ranked[0]],
             "probabilities": [
@@ -94,18 +94,18 @@ class PictureAnswers:
                 for place in ranked[:MOST_CLASSES]
             ],
             "target": self._run.classes[target],
-            "picture": _address(pixels[..., 0] if pixels.shape[2] == 1 else pixels),
+            "image": _address(pixels[..., 0] if pixels.shape[2] == 1 else pixels),
         }
-        if sent.method is not None:
-            answer["method"] = sent.method
+        if request.method is not None:
+            answer["method"] = request.method
             try:
-                answer["map"] = _address(self._map(sent.method, batch, target))
+                answer["map"] = _address(self._map(request.method, batch, target))
             except UserError as error:  # such as guided backprop in a network without ReLU modules
-                answer["note"] = f"{TITLES[sent.method]}: {error}"
+                answer["note"] = f"{TITLES[request.method]}: {error}"
         return answer
 
     def _map(self, method: str, batch: torch.Tensor, target: int) -> np.ndarray:
-        """(H, W, 4) uint8: inferno's colours, and where the map is faint, the picture below."""
+        """(H, W, 4) uint8: inferno's colours, and where the map is faint, the image below."""
         import matplotlib
 
         found = saliency.find_method(method)(self._network, batch, torch.tensor([target]))[0]

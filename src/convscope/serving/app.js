@@ -2,9 +2,9 @@
 
 const $ = (id) => document.getElementById(id);
 const named = (name) => name.replaceAll("_", " ");
-const asked = { picture: null, text: null, method: null, target: null, fresh: true, turn: 0 };
+const request = { image: null, text: null, method: null, target: null, fresh: true, turn: 0 };
 
-let takes = "picture";
+let takes = "image";
 
 function fail(reason) {
   $("error").textContent = reason;
@@ -12,29 +12,29 @@ function fail(reason) {
 }
 
 async function ask() {
-  const turn = ++asked.turn; // only the answer to the latest question is shown
+  const turn = ++request.turn; // only the answer to the latest question is shown
   const form = new FormData();
-  if (asked.picture) form.append("picture", asked.picture, "picture");
-  else form.append("text", asked.text);
-  if (asked.method) form.append("method", asked.method);
-  if (asked.target) form.append("target", asked.target);
+  if (request.image) form.append("image", request.image, "image");
+  else form.append("text", request.text);
+  if (request.method) form.append("method", request.method);
+  if (request.target) form.append("target", request.target);
   document.body.classList.add("busy");
   try {
     const response = await fetch("/answer", { method: "POST", body: form });
     const answer = await response.json();
-    if (turn !== asked.turn) return;
+    if (turn !== request.turn) return;
     if (response.ok) {
       $("error").hidden = true;
-      asked.fresh = false;
+      request.fresh = false;
       show(answer);
     } else {
-      if (asked.fresh) $("answer").hidden = true; // what is shown answers for something else
+      if (request.fresh) $("answer").hidden = true; // what is shown answers for something else
       fail(answer.error);
     }
   } catch (error) {
-    if (turn === asked.turn) fail(`No answer: ${error.message}`);
+    if (turn === request.turn) fail(`No answer: ${error.message}`);
   } finally {
-    if (turn === asked.turn) document.body.classList.remove("busy");
+    if (turn === request.turn) document.body.classList.remove("busy");
   }
 }
 
@@ -44,8 +44,8 @@ function show(answer) {
     ? (answer.prediction === "hot_dog" ? "Hot dog!" : "Not hot dog.") : named(answer.prediction);
   $("verdict").className = binary ? (answer.prediction === "hot_dog" ? "yes" : "no") : "";
   $("verdict").dataset.class = answer.prediction;
-  $("stage").hidden = $("slider").hidden = !answer.picture;
-  if (answer.picture) $("picture").src = answer.picture;
+  $("stage").hidden = $("slider").hidden = !answer.image;
+  if (answer.image) $("image").src = answer.image;
   $("words").hidden = !answer.tokens;
   if (answer.tokens) colour(answer);
   $("map").hidden = !answer.map;
@@ -63,7 +63,7 @@ function show(answer) {
     for (const content of [named(row.class), bar, `${(100 * row.probability).toFixed(1)} %`]) {
       line.insertCell().append(content);
     }
-    const choose = () => { asked.target = row.class; ask(); };
+    const choose = () => { request.target = row.class; ask(); };
     line.addEventListener("click", choose);
     line.addEventListener("keydown", (event) => { if (event.key === "Enter") choose(); });
     return line;
@@ -86,10 +86,10 @@ function colour(answer) {
 }
 
 function take(file) {
-  if (!file || takes !== "picture") return;
-  asked.picture = file;
-  asked.target = null;
-  asked.fresh = true;
+  if (!file || takes !== "image") return;
+  request.image = file;
+  request.target = null;
+  request.fresh = true;
   ask();
 }
 
@@ -99,12 +99,12 @@ function offer(methods) {
     button.dataset.method = method;
     button.addEventListener("click", () => {
       choose(button);
-      if (asked.picture || asked.text) ask();
+      if (request.image || request.text) ask();
     });
     return button;
   });
   const choose = (chosen) => {
-    asked.method = chosen.dataset.method;
+    request.method = chosen.dataset.method;
     for (const button of buttons) button.setAttribute("aria-pressed", String(button === chosen));
   };
   $("methods").replaceChildren(...buttons);
@@ -121,7 +121,7 @@ async function start() {
   offer(about.methods);
   takes = about.takes;
   if (takes === "text") $("parts").textContent = "words";
-  $("drop").hidden = takes !== "picture";
+  $("drop").hidden = takes !== "image";
   $("write").hidden = takes !== "text";
   document.body.dataset.ready = "true";
 }
@@ -138,9 +138,9 @@ for (const kind of ["dragover", "dragleave", "drop"]) {
 }
 $("write").addEventListener("submit", (event) => {
   event.preventDefault();
-  asked.text = $("text").value;
-  asked.target = null;
-  asked.fresh = true;
+  request.text = $("text").value;
+  request.target = null;
+  request.fresh = true;
   ask();
 });
 document.addEventListener("paste", (event) => take(event.clipboardData.files[0]));

@@ -4,12 +4,12 @@ from typing import Any
 
 import yaml
 
-from convscope.callbacks.text_figures import explain
+from convscope.callbacks.text_figures import explain_tokens
 from convscope.errors import UserError
 from convscope.insight.saliency import token_saliency
 from convscope.modalities.texts.trained import TrainedText
 from convscope.serving.answers import MOST_CLASSES
-from convscope.serving.uploads import RefusedError, Sent
+from convscope.serving.uploads import RefusedError, UploadedRequest
 
 TITLES = {
     "input_x_gradient": "Input × gradient",
@@ -44,20 +44,20 @@ class TextAnswers:
             "generated": summary.get("data", {}).get("source") == "generated",
         }
 
-    def answer(self, sent: Sent) -> dict[str, Any]:
+    def answer(self, request: UploadedRequest) -> dict[str, Any]:
         """Class, probabilities, and the tokens of ``sent.method``, each with its share: -1 to 1."""
-        if sent.text is None:
-            raise RefusedError(400, "This network reads texts, not pictures.")
-        if sent.method is not None and sent.method not in TITLES:
-            raise RefusedError(400, f"There is no method {sent.method!r}; there are {', '.join(TITLES)}.")
-        if sent.target is not None and sent.target not in self._run.classes:
-            raise RefusedError(400, f"The network knows no class {sent.target!r}.")
-        read = self._run.read(sent.text)
+        if request.text is None:
+            raise RefusedError(400, "This network reads texts, not images.")
+        if request.method is not None and request.method not in TITLES:
+            raise RefusedError(400, f"There is no method {request.method!r}; there are {', '.join(TITLES)}.")
+        if request.target is not None and request.target not in self._run.classes:
+            raise RefusedError(400, f"The network knows no class {request.target!r}.")
+        read = self._run.read(request.text)
         if not len(read.ids):
             raise RefusedError(422, "The text has no words that the network reads.")
         probabilities = self._run.logits([read]).float().softmax(dim=1)[0]
         ranked = probabilities.argsort(descending=True).tolist()
-        target = self._run.classes.index(sent.target) if sent.target is not None else ranked[0]
+        target = self._run.classes.index(request.target) if request.target is not None else ranked[0]
         answer: dict[str, Any] = {
             "prediction": self._run.classes[ranked[0]],
             "probabilities": [
@@ -66,14 +66,14 @@ class TextAnswers:
             ],
             "target": self._run.classes[target],
         }
-        if sent.method is not None:
-            answer["method"] = sent.method
-            least = self._run.preprocessing.least
+        if request.method is not None:
+            answer["method"] = request.method
+            least = self._run.preprocessing.min_length
             try:
-                (found,) = explain(self._run.network, [read], [target], [""], least, method=sent.method)
+                (found,) = explain_tokens(self._run.network, [read], [target], [""], least, method=request.method)
             except UserError as error:
-                return answer | {"note": f"{TITLES[sent.method]}: {error}"}
-            answer["signed"] = sent.method in token_saliency.SIGNED
+                return answer | {"note": f"{TITLES[request.method]}: {error}"}
+            answer["signed"] = request.method in token_saliency.SIGNED
             answer["tokens"] = [
                 {"text": token, "share": share, "gap": bool(gap)}
                 for token, share, gap in zip(found.tokens, found.shares, found.gaps, strict=True)

@@ -13,9 +13,9 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from convscope.data.images.decoding import decode_image
-from convscope.data.images.image_source import BadImage
+from convscope.data.images.image_source import BadImageError
 
-MOST_BYTES = 12_000_000  # of a picture file
+MOST_BYTES = 12_000_000  # of an image file
 MOST_PIXELS = 40_000_000
 MOST_CHARACTERS = 20_000  # of a text
 MOST_BODY = MOST_BYTES + 100_000  # with what multipart adds
@@ -33,10 +33,10 @@ class RefusedError(Exception):
 
 
 @dataclass(frozen=True)
-class Sent:
-    """A checked request: a picture, (H, W, 3) uint8, or a text; and what is asked about it."""
+class UploadedRequest:
+    """A checked request: an image, (H, W, 3) uint8, or a text; and what is asked about it."""
 
-    picture: np.ndarray | None
+    image: np.ndarray | None
     text: str | None
     method: str | None
     target: str | None
@@ -48,31 +48,31 @@ class _InMemory(MultiPartParser):
     spool_max_size = MOST_BODY
 
 
-async def read_request(request: Request) -> Sent:
-    """Read and check a multipart request with one field ``picture`` (a file) or ``text``.
+async def read_request(request: Request) -> UploadedRequest:
+    """Read and check a multipart request with one field ``image`` (a file) or ``text``.
 
     Raises:
-        RefusedError: It is too large, not multipart, or what it holds is no picture.
+        RefusedError: It is too large, not multipart, or what it holds is no image.
     """
     form = await _form(request.headers, await _body(request))
     try:
-        picture, text = form.get("picture"), form.get("text")
+        image, text = form.get("image"), form.get("text")
         method, target = _word(form, "method"), _word(form, "target")
-        if isinstance(picture, UploadFile) and text is None:
-            content, name = await picture.read(), picture.filename or "picture"
-            return Sent(await to_thread.run_sync(checked_picture, content, name), None, method, target)
-        if isinstance(text, str) and picture is None:
+        if isinstance(image, UploadFile) and text is None:
+            content, name = await image.read(), image.filename or "image"
+            return UploadedRequest(await to_thread.run_sync(check_image, content, name), None, method, target)
+        if isinstance(text, str) and image is None:
             if len(text) > MOST_CHARACTERS:
                 raise RefusedError(413, f"The text has {len(text):,} characters; at most {MOST_CHARACTERS:,} are read.")
             if not text.strip():
                 raise RefusedError(422, "The text is empty.")
-            return Sent(None, text, method, target)
+            return UploadedRequest(None, text, method, target)
     finally:
         await form.close()
-    raise RefusedError(400, "Send either a file as `picture` or a text as `text`.")
+    raise RefusedError(400, "Send either a file as `image` or a text as `text`.")
 
 
-def checked_picture(content: bytes, name: str) -> np.ndarray:
+def check_image(content: bytes, name: str) -> np.ndarray:
     """The pixels, (H, W, 3) uint8, of a file's content. ``name`` is what the sender calls it.
 
     Raises:
@@ -88,15 +88,15 @@ def checked_picture(content: bytes, name: str) -> np.ndarray:
             with Image.open(io.BytesIO(content), formats=FORMATS) as image:
                 width, height = image.size  # from the header: no pixel is decoded yet
     except Image.DecompressionBombError:
-        raise RefusedError(413, f"The picture has more than {MOST_PIXELS:,} pixels.") from None
+        raise RefusedError(413, f"The image has more than {MOST_PIXELS:,} pixels.") from None
     except Exception:  # Pillow's plug-ins raise nearly anything on what is not theirs
-        raise RefusedError(415, f"The file is not a picture of a known kind ({', '.join(FORMATS)}).") from None
+        raise RefusedError(415, f"The file is not an image of a known kind ({', '.join(FORMATS)}).") from None
     if width * height > MOST_PIXELS:
-        raise RefusedError(413, f"The picture has {width} × {height} pixels; at most {MOST_PIXELS:,} are read.")
+        raise RefusedError(413, f"The image has {width} × {height} pixels; at most {MOST_PIXELS:,} are read.")
     try:
         return decode_image(content, "the file")
-    except BadImage as error:
-        raise RefusedError(422, f"The picture cannot be read: {error}") from error
+    except BadImageError as error:
+        raise RefusedError(422, f"The image cannot be read: {error}") from error
 
 
 async def _body(request: Request) -> bytes:

@@ -9,7 +9,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from convscope.console import say, say_always, say_table, warn
+from convscope.console import echo, echo_always, print_table, warn
 from convscope.reports.formats import as_dict, duration, metric, number
 from convscope.reports.sweep import swept_runs, varied_keys, write_sweep_report
 from convscope.reports.sweep_order import METRIC, SweptRun, ordered
@@ -34,16 +34,16 @@ def compare(folder: Path, by: str = METRIC, *, lowest: bool | None = None) -> bo
     file = folder / CSV_FILE
     write_atomically(file, _csv(order.runs, varied).encode())
     report = write_sweep_report(folder, by, lowest=lowest)
-    say("")
-    say_table(_table(order.runs, varied, order.by))
-    say(f"\n{'best first' if order.best else 'ordered'}, by {order.by}")
+    echo("")
+    print_table(_table(order.runs, varied, order.by))
+    echo(f"\n{'best first' if order.best else 'ordered'}, by {order.by}")
     for note in order.notes:
         warn(note)
-    say_always(f"table    {file}\nreport   {report}")
+    echo_always(f"table    {file}\nreport   {report}")
     return any(run.value(by) is not None for run in runs)
 
 
-def how(run: SweptRun) -> str:
+def run_status(run: SweptRun) -> str:
     """How a run ended: ``completed``, ``interrupted``, ``failed``; or that it has not."""
     if run.complete:
         return str(run.summary.get("status", "completed"))
@@ -66,7 +66,7 @@ def _table(runs: Sequence[SweptRun], varied: Sequence[str], by: str) -> Table:
             *(metric(name.partition("/")[2], run.value(name)) for name in shown),
             number(model.get("parameters")),
             duration(seconds.get("total")),
-            Text(how(run)),
+            Text(run_status(run)),
         )
     return table
 
@@ -86,7 +86,7 @@ def _csv(runs: Sequence[SweptRun], varied: Sequence[str]) -> str:
     writer.writerow(["run", *varied, "status", *metrics, "parameters", "multiply_adds", "receptive_field", "seconds"])
     for run in runs:
         model, field = as_dict(run.summary.get("model")), as_dict(run.summary.get("receptive_field"))
-        row: list[Any] = [run.folder.path.name, *(run.overrides.get(key, "") for key in varied), how(run)]
+        row: list[Any] = [run.folder.path.name, *(run.overrides.get(key, "") for key in varied), run_status(run)]
         row += [run.value(name) for name in metrics]
         row += [model.get("parameters"), model.get("multiply_adds"), field.get("theoretical")]
         writer.writerow([*row, as_dict(run.summary.get("seconds")).get("total")])

@@ -51,22 +51,22 @@ def claim(path: Path, identity: Sequence[str], command: Sequence[str]) -> None:
         )
 
 
-def state(folder: Path, config: Config) -> State:
+def job_state(folder: Path, config: Config) -> State:
     """What is to be done for the job ``folder``: nothing, go on, begin, or nothing since it is another's."""
     asked = folder / ASKED_FILE
     if not asked.is_file():
         return "other" if (folder / "config.yaml").is_file() else "new"
-    if json.loads(asked.read_text(encoding="utf-8")) != as_asked(config):
+    if json.loads(asked.read_text(encoding="utf-8")) != comparable_config(config):
         return "other"
     if (folder / "summary.json").is_file():
         return "complete"
     return "interrupted" if (folder / "config.yaml").is_file() else "new"
 
 
-def note_asked(folder: Path, config: Config) -> None:
+def write_requested_config(folder: Path, config: Config) -> None:
     """Remember what the job ``folder`` is to be."""
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / ASKED_FILE, as_asked(config))
+    _write(folder / ASKED_FILE, comparable_config(config))
 
 
 def differences(folder: Path, config: Config) -> list[str]:
@@ -74,12 +74,12 @@ def differences(folder: Path, config: Config) -> list[str]:
     file = folder / ASKED_FILE
     if not file.is_file():
         return []
-    before, now = (dict(_leaves(plain)) for plain in (json.loads(file.read_text("utf-8")), as_asked(config)))
+    before, now = (dict(_leaves(plain)) for plain in (json.loads(file.read_text("utf-8")), comparable_config(config)))
     keys = dict.fromkeys([*before, *now])
     return [f"{key}: {before.get(key)}, now {now.get(key)}" for key in keys if before.get(key) != now.get(key)]
 
 
-def as_asked(config: Config) -> dict[str, Any]:
+def comparable_config(config: Config) -> dict[str, Any]:
     """The configuration, without what makes no difference to the result."""
     plain: dict[str, Any] = config.model_dump(mode="json")
     for key in (*FREE_KEYS, "folder", "resume", "group"):

@@ -8,7 +8,7 @@ from typing import Any
 from convscope.composition.command import Command
 from convscope.composition.jobs import Choice, Job, identity, sweep_name
 from convscope.config.base import Config
-from convscope.config.train import Train
+from convscope.config.train import TrainConfig
 from convscope.errors import UserError
 from convscope.sweeps.launchers.hydra_launchers import gpus_of_jobs, hydra_launcher
 
@@ -31,11 +31,11 @@ class SweepPlan:
 
     command: Command
     name: str
-    jobs: Sequence[tuple[Job, Train]]
+    jobs: Sequence[tuple[Job, TrainConfig]]
     config_dir: str | None
     folder: Path
     identity: Sequence[str]
-    typed: Sequence[str]
+    command_line: Sequence[str]
     launcher: tuple[str, dict[str, Any]]
     gpus: Sequence[str]
 
@@ -43,7 +43,7 @@ class SweepPlan:
 def plan_sweep(
     command: Command,
     name: str,
-    told: Sequence[Choice],
+    choices: Sequence[Choice],
     jobs: Sequence[Job],
     configs: Sequence[Config],
     config_dir: str | None = None,
@@ -61,39 +61,39 @@ def plan_sweep(
     Raises:
         UserError: It cannot.
     """
-    trainings = [config for config in configs if isinstance(config, Train)]
+    trainings = [config for config in configs if isinstance(config, TrainConfig)]
     first = trainings[0]
-    refuse(told, trainings)
+    refuse_impossible(choices, trainings)
     return SweepPlan(
         command,
         name,
         list(zip(jobs, trainings, strict=True)),
         config_dir,
-        Path(first.outputs).expanduser().absolute() / "sweeps" / (first.sweep.name or sweep_name(told)),
-        identity(told),
-        typed(name, told),
+        Path(first.outputs).expanduser().absolute() / "sweeps" / (first.sweep.name or sweep_name(choices)),
+        identity(choices),
+        command_line(name, choices),
         hydra_launcher(first.launcher, first.trainer.devices, getattr(first.trainer, "nodes", 1)),
         gpus_of_jobs(first.launcher),
     )
 
 
-def typed(name: str, told: Sequence[Choice]) -> list[str]:
+def command_line(name: str, choices: Sequence[Choice]) -> list[str]:
     """The command line of a sweep, as one would type it again."""
-    return ["convscope", name, "--multirun", *(choice.typed for choice in told)]
+    return ["convscope", name, "--multirun", *(choice.typed for choice in choices)]
 
 
-def refuse(told: Sequence[Choice], configs: Sequence[Train]) -> None:
+def refuse_impossible(choices: Sequence[Choice], configs: Sequence[TrainConfig]) -> None:
     """Refuse what no sweep can be.
 
     Raises:
         UserError: The jobs are told to lie in one folder, or choose where they run, or run on several devices here.
     """
-    for choice in told:
+    for choice in choices:
         if choice.swept and choice.key.split(".")[0] in ("sweep", "launcher", "outputs", "hydra"):
             raise UserError(f"{choice.key}: a sweep has one, and no choice of it")
         if choice.key in ("folder", "resume"):
             raise UserError(
-                f"{choice.words[0]}: the jobs of a sweep have folders of their own; name the sweep: sweep.name=... "
+                f"{choice.overrides[0]}: the jobs of a sweep have folders of their own; name the sweep: sweep.name=... "
                 "(the same command again resumes what was interrupted)"
             )
     for config in configs:

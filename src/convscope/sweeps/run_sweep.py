@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from convscope.console import say, warn
+from convscope.console import echo, warn
 from convscope.errors import Interrupted
 from convscope.sweeps.comparison import compare
-from convscope.sweeps.folder import State, claim, state
-from convscope.sweeps.job import JobRunner, Outcome, full, other_run, tell
+from convscope.sweeps.folder import State, claim, job_state
+from convscope.sweeps.job import JobRunner, Outcome, is_disk_full, other_run, report_outcomes
 from convscope.sweeps.launchers.launch import launch
 from convscope.sweeps.plan import SweepPlan
 
@@ -27,9 +27,9 @@ def run_sweep(plan: SweepPlan) -> None:
         UserError: The folder is another sweep's; or a job met a mistake of the user's, after the others have run.
     """
     folder = plan.folder
-    claim(folder, plan.identity, plan.typed)
-    states = {job.name: state(folder / job.name, config) for job, config in plan.jobs}
-    say(f"sweep {folder}\n{_counted(states.values())}")
+    claim(folder, plan.identity, plan.command_line)
+    states = {job.name: job_state(folder / job.name, config) for job, config in plan.jobs}
+    echo(f"sweep {folder}\n{_counted(states.values())}")
     others = [
         Outcome(job.name, "mistake", other_run(folder / job.name, config))
         for job, config in plan.jobs
@@ -44,7 +44,7 @@ def run_sweep(plan: SweepPlan) -> None:
     except Interrupted as error:
         raise Interrupted(error.signal, f"{error}; the same sweep again goes on, and runs what is not done") from error
     _compare(folder)
-    tell([*others, *ended])
+    report_outcomes([*others, *ended])
 
 
 def _counted(states: Iterable[State]) -> str:
@@ -58,6 +58,6 @@ def _compare(folder: Path) -> None:
     try:
         compare(folder)
     except OSError as error:
-        if not full(error):
+        if not is_disk_full(error):
             raise
         warn(f"the disk of {folder} is full: the runs are not compared")

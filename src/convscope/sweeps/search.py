@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from convscope.composition.jobs import Job
-from convscope.config.sweep import Search
-from convscope.console import say, say_always, warn
+from convscope.config.sweep import SearchConfig
+from convscope.console import echo, echo_always, warn
 from convscope.errors import Interrupted, UserError
 from convscope.sweeps.comparison import compare
 from convscope.sweeps.folder import claim
-from convscope.sweeps.job import Outcome, full, tell
+from convscope.sweeps.job import Outcome, is_disk_full, report_outcomes
 from convscope.sweeps.launchers.launch import launch
 from convscope.sweeps.search_figures import draw
 from convscope.sweeps.search_plan import SearchPlan
@@ -28,16 +28,16 @@ def run_search(plan: SearchPlan) -> None:
         UserError: The folder is another search's, or no trial of it could be completed.
     """
     folder, search = plan.folder, plan.search
-    claim(folder, plan.identity, plan.typed)
+    claim(folder, plan.identity, plan.command_line)
     try:
         study = Study(folder, search, plan.dimensions)
-        say(f"sweep {folder}\n{_counted(study)}")
+        echo(f"sweep {folder}\n{_counted(study)}")
         worker = Worker(plan.command, plan.name, folder, plan.fixed, plan.dimensions, search, plan.config_dir)
         ended = worker.work() if plan.launcher is None else _launched(worker, study, plan, plan.launcher)
     except Interrupted as error:
         raise Interrupted(error.signal, f"{error}; the same sweep again goes on with its trials") from error
     except Exception as error:
-        if full(error):
+        if is_disk_full(error):
             raise UserError(f"the disk of {folder} is full; make room, then the same command") from error
         raise
     _close(folder, study, search, ended)
@@ -49,14 +49,14 @@ def _launched(worker: Worker, study: Study, plan: SearchPlan, launcher: tuple[st
     starts, finished = 0, study.finished
     ended: list[Outcome] = []
     while True:
-        processes = range(max(1, min(plan.workers, worker.told.trials - finished)))
+        processes = range(max(1, min(plan.workers, worker.search.trials - finished)))
         jobs = [Job((*plan.fixed, *first), f"{WORKERS}/{number}") for number in processes]
         returned = launch(worker, plan.name, launcher, plan.folder, jobs, plan.config_dir, plan.gpus)
         died = [outcome for outcome in returned if isinstance(outcome, Outcome)]
         ended += [outcome for outcomes in returned if not isinstance(outcomes, Outcome) for outcome in outcomes]
         starts = 1 if study.finished > finished else starts + 1
         finished = study.finished
-        if not died or finished == worker.told.trials:
+        if not died or finished == worker.search.trials:
             return ended
         if starts == MOST_STARTS:
             return [*ended, *died]
@@ -67,20 +67,20 @@ def _counted(study: Study) -> str:
     told = {"complete": "complete", "pruned": "pruned", "fail": "failed", "running": "begun"}
     counts = study.counts()
     parts = [f"{counts[state]} {words}" for state, words in told.items() if counts.get(state)]
-    new = study.told.trials - sum(counts.values())
-    return f"{study.told.trials} trials: {', '.join([*parts, *([f'{new} to run'] if new > 0 else [])])}"
+    new = study.config.trials - sum(counts.values())
+    return f"{study.config.trials} trials: {', '.join([*parts, *([f'{new} to run'] if new > 0 else [])])}"
 
 
-def _close(folder: Path, study: Study, search: Search, ended: Sequence[Outcome]) -> None:
+def _close(folder: Path, study: Study, search: SearchConfig, ended: Sequence[Outcome]) -> None:
     draw(folder, study)
     compare(folder, search.metric, lowest=search.lowest)
-    say(_counted(study))
+    echo(_counted(study))
     best = study.best()
     if best is not None:
-        words = " ".join(study.words_of(best))
-        say_always(f"best     {search.metric} {best.value:.4f}: {words} (trial {best.number})")
+        words = " ".join(study.overrides_of(best))
+        echo_always(f"best     {search.metric} {best.value:.4f}: {words} (trial {best.number})")
         for outcome in ended:
-            if outcome.how == "mistake":
+            if outcome.status == "mistake":
                 warn(f"{outcome.job}: {outcome.message}")
-        ended = [outcome for outcome in ended if outcome.how != "mistake"]
-    tell(ended)
+        ended = [outcome for outcome in ended if outcome.status != "mistake"]
+    report_outcomes(ended)

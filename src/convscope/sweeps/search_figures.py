@@ -15,7 +15,7 @@ FEWEST = 4  # completed trials; of fewer, any key can seem to matter
 
 def draw(folder: Path, study: Study) -> None:
     """Write ``media/search/history.png``, and ``media/search/importance.png`` where the trials tell of it."""
-    page, metric = RunFolder(folder), study.told.metric
+    page, metric = RunFolder(folder), study.config.metric
     trials = study.study.get_trials(deepcopy=False)
     complete = [
         (trial.number, trial.value)
@@ -27,7 +27,7 @@ def draw(folder: Path, study: Study) -> None:
         for trial in trials
         if trial.state == TrialState.PRUNED and trial.intermediate_values
     ]
-    page.write_figure("search/history", search_history(complete, pruned, metric, lowest=study.told.lowest))
+    page.write_figure("search/history", search_history(complete, pruned, metric, lowest=study.config.lowest))
     if len(complete) >= FEWEST and len({value for _, value in complete}) > 1:
         shares = {key.lstrip("+~"): share for key, share in get_param_importances(study.study).items()}
         if all(map(math.isfinite, shares.values())):

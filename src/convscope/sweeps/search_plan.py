@@ -9,12 +9,12 @@ from typing import Any
 from convscope.composition.command import Command
 from convscope.composition.compose import check_jobs
 from convscope.composition.jobs import Choice, Job, folder_name_of_keys, identity
-from convscope.config.sweep import Joblib, Local, Search, Slurm
-from convscope.config.train import Train
+from convscope.config.sweep import JoblibConfig, LocalConfig, SearchConfig, SlurmConfig
+from convscope.config.train import TrainConfig
 from convscope.errors import UserError
 from convscope.sweeps.launchers.hydra_launchers import gpus_of_jobs, hydra_launcher
-from convscope.sweeps.plan import refuse, typed
-from convscope.sweeps.space import Dimension, space
+from convscope.sweeps.plan import command_line, refuse_impossible
+from convscope.sweeps.space import Dimension, search_space
 
 
 @dataclass(frozen=True)
@@ -39,18 +39,18 @@ class SearchPlan:
     command: Command
     name: str
     config_dir: str | None
-    search: Search
+    search: SearchConfig
     dimensions: Sequence[Dimension]
     fixed: Sequence[str]
     folder: Path
     identity: Sequence[str]
-    typed: Sequence[str]
+    command_line: Sequence[str]
     launcher: tuple[str, dict[str, Any]] | None
     workers: int
     gpus: Sequence[str]
 
 
-def plan_search(command: Command, name: str, told: Sequence[Choice], config_dir: str | None = None) -> SearchPlan:
+def plan_search(command: Command, name: str, choices: Sequence[Choice], config_dir: str | None = None) -> SearchPlan:
     """See that the search can begin.
 
     Args:
@@ -62,20 +62,20 @@ def plan_search(command: Command, name: str, told: Sequence[Choice], config_dir:
     Raises:
         UserError: It cannot.
     """
-    base = _base(command, name, told, config_dir)
+    base = _base(command, name, choices, config_dir)
     search = base.sweep
-    assert isinstance(search, Search)
+    assert isinstance(search, SearchConfig)
     if importlib.util.find_spec("optuna") is None:
         raise UserError(
             f"sweep={search.kind}: is not installed; make setup extras=optuna, or pip install 'convscope[optuna]'"
         )
-    refuse(told, [base])
-    dimensions = space(told, search.space)
-    fixed = [choice.typed for choice in told if not choice.swept]
+    refuse_impossible(choices, [base])
+    dimensions = search_space(choices, search.space)
+    fixed = [choice.typed for choice in choices if not choice.swept]
     _check_all(command, name, fixed, dimensions, config_dir)
     count = _workers(base, search)
     launcher = hydra_launcher(base.launcher, base.trainer.devices, getattr(base.trainer, "nodes", 1))
-    words = _identity(told, search, dimensions)
+    words = _identity(choices, search, dimensions)
     keys = sorted(dimension.key.lstrip("+~") for dimension in dimensions)
     own = search.name or f"{search.kind}-{folder_name_of_keys(keys, '|'.join(words))}"
     return SearchPlan(
@@ -87,17 +87,17 @@ def plan_search(command: Command, name: str, told: Sequence[Choice], config_dir:
         fixed,
         Path(base.outputs).expanduser().absolute() / "sweeps" / own,
         words,
-        typed(name, told),
-        None if isinstance(base.launcher, Local) else launcher,
+        command_line(name, choices),
+        None if isinstance(base.launcher, LocalConfig) else launcher,
         count,
         gpus_of_jobs(base.launcher),
     )
 
 
-def _base(command: Command, name: str, told: Sequence[Choice], config_dir: str | None) -> Train:
+def _base(command: Command, name: str, choices: Sequence[Choice], config_dir: str | None) -> TrainConfig:
     """The configuration of what is fixed, with the first of everything that is not."""
-    (base,) = check_jobs(name, [Job(tuple(choice.words[0] for choice in told), "")], config_dir, command.SCHEMA)
-    assert isinstance(base, Train)
+    (base,) = check_jobs(name, [Job(tuple(choice.overrides[0] for choice in choices), "")], config_dir, command.SCHEMA)
+    assert isinstance(base, TrainConfig)
     return base
 
 
@@ -117,24 +117,30 @@ def _check_all(
     check_jobs(name, jobs, config_dir, command.SCHEMA)
 
 
-def _workers(base: Train, search: Search) -> int:
+def _workers(base: TrainConfig, search: SearchConfig) -> int:
     launcher = base.launcher
-    if isinstance(launcher, Local):
+    if isinstance(launcher, LocalConfig):
         if search.workers not in (None, 1):
             raise UserError(
                 f"sweep.workers={search.workers}: one process runs one trial at a time; use launcher=joblib, or start "
                 "the same command several times"
             )
         return 1
-    if isinstance(launcher, Slurm) and launcher.nodes * max(launcher.gpus, 1) > 1:
+    if isinstance(launcher, SlurmConfig) and launcher.nodes * max(launcher.gpus, 1) > 1:
         raise UserError(
             f"launcher.gpus={launcher.gpus}: a trial of a search runs on one device; use launcher.gpus=1, or sweep=grid"
         )
-    at_once = launcher.jobs if isinstance(launcher, Joblib) else launcher.at_once if isinstance(launcher, Slurm) else 1
+    at_once = (
+        launcher.jobs
+        if isinstance(launcher, JoblibConfig)
+        else launcher.array_parallelism
+        if isinstance(launcher, SlurmConfig)
+        else 1
+    )
     return search.workers or at_once
 
 
-def _identity(told: Sequence[Choice], search: Search, dimensions: Sequence[Dimension]) -> list[str]:
-    fixed = identity([choice for choice in told if not choice.swept])
+def _identity(choices: Sequence[Choice], search: SearchConfig, dimensions: Sequence[Dimension]) -> list[str]:
+    fixed = identity([choice for choice in choices if not choice.swept])
     own = [f"sweep={search.kind}", f"sweep.metric={search.metric}", f"sweep.storage={search.storage}"]
-    return [*fixed, *own, f"sweep.order={'lowest' if search.lowest else 'highest'}", *(d.word for d in dimensions)]
+    return [*fixed, *own, f"sweep.order={'lowest' if search.lowest else 'highest'}", *(d.override for d in dimensions)]

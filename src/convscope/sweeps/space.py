@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, RangeSweep, Sweep
 
-from convscope.composition.jobs import Choice, choices
+from convscope.composition.jobs import Choice, parse_choices
 from convscope.errors import UserError
 
 if TYPE_CHECKING:
@@ -21,12 +21,12 @@ class Dimension:
     """A key that a search chooses values for.
 
     Attributes:
-        word: As it was typed: ``transfer.lr=tag(log,interval(1e-4,1e-1))``.
+        override: As it was typed: ``transfer.lr=tag(log,interval(1e-4,1e-1))``.
         key: With a ``+`` before it where that was typed.
         probes: A word for each of its values, or for both ends of an interval.
     """
 
-    word: str
+    override: str
     key: str
     probes: tuple[str, ...]
 
@@ -38,7 +38,7 @@ class Dimension:
         """
         from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-        told: Any = OverridesParser.create().parse_override(self.word).value()
+        told: Any = OverridesParser.create().parse_override(self.override).value()
         log = isinstance(told, Sweep) and "log" in told.tags
         try:
             if isinstance(told, IntervalSweep):
@@ -59,10 +59,10 @@ class Dimension:
             if log:
                 raise ValueError("only an interval or a range has a logarithm")
         except ValueError as error:
-            raise UserError(f"{self.word}: {error}") from error
+            raise UserError(f"{self.override}: {error}") from error
         return CategoricalDistribution(tuple(word.partition("=")[2] for word in self.probes))
 
-    def override(self, value: Any) -> str:
+    def choose(self, value: Any) -> str:
         """The word of a trial that chooses ``value``; a number with a fraction is rounded to six digits."""
         if isinstance(value, float):
             rounded = float(f"{value:.{DIGITS}g}")
@@ -72,7 +72,7 @@ class Dimension:
         return f"{self.key}={value}"
 
 
-def space(told: Sequence[Choice], written: Mapping[str, str]) -> list[Dimension]:
+def search_space(choices: Sequence[Choice], written: Mapping[str, str]) -> list[Dimension]:
     """The dimensions of a search: those of a file, and those typed, which go before where both name a key.
 
     Args:
@@ -82,16 +82,16 @@ def space(told: Sequence[Choice], written: Mapping[str, str]) -> list[Dimension]
     Raises:
         UserError: There is none, or one of the file names no values.
     """
-    typed = {choice.key for choice in told}
-    found = choices([f"{key}={values}" for key, values in written.items() if key.lstrip("+~") not in typed])
+    typed = {choice.key for choice in choices}
+    found = parse_choices([f"{key}={values}" for key, values in written.items() if key.lstrip("+~") not in typed])
     for choice in found:
         if not choice.swept:
             raise UserError(f"sweep.space: {choice.typed}: is one value; a search needs several, or an interval")
-    swept = [*found, *(choice for choice in told if choice.swept)]
+    swept = [*found, *(choice for choice in choices if choice.swept)]
     if not swept:
         raise UserError(
             "there is nothing to search for; name values to choose from, as in seed=1,2 or "
             "transfer.lr='tag(log,interval(1e-4,1e-1))'"
         )
     last = {choice.key: choice for choice in swept}
-    return [Dimension(choice.typed, choice.typed.partition("=")[0], choice.words) for choice in last.values()]
+    return [Dimension(choice.typed, choice.typed.partition("=")[0], choice.overrides) for choice in last.values()]

@@ -52,7 +52,7 @@ def forwarding(stop: Callable[[], None]) -> Iterator[list[int]]:
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
-class Workers:
+class WorkerFiles:
     """The processes of a pool, by the files that they leave in a folder: one each, and one that tells them to stop."""
 
     def __init__(self, folder: Path) -> None:
@@ -69,10 +69,10 @@ class Workers:
 
 
 @contextmanager
-def workers() -> Iterator[Workers]:
+def workers() -> Iterator[WorkerFiles]:
     """A folder for the workers of this process."""
     with tempfile.TemporaryDirectory(prefix="convscope-workers-") as folder:
-        yield Workers(Path(folder))
+        yield WorkerFiles(Path(folder))
 
 
 class _Worker:
@@ -93,7 +93,7 @@ class _Worker:
 _worker = _Worker()
 
 
-def begin_worker(folder: str, workers: int, gpus: Sequence[str] = ()) -> None:
+def init_worker(folder: str, workers: int, gpus: Sequence[str] = ()) -> None:
     """What a worker does first. Ctrl-C, which a terminal sends to all, is the business of the sweep alone.
 
     Args:
@@ -114,7 +114,7 @@ def begin_worker(folder: str, workers: int, gpus: Sequence[str] = ()) -> None:
             return
 
 
-def told_to_stop() -> bool:
+def stop_requested() -> bool:
     """Whether this process is a worker that is to begin no other job."""
     return _worker.folder is not None and (_worker.asked or (_worker.folder / STOP_FILE).exists())
 
@@ -129,7 +129,7 @@ class Stoppable:
         """What ``task`` returns, or that a signal ended it."""
         _worker.working = True
         try:
-            if not told_to_stop():
+            if not stop_requested():
                 return self.task(config)
         except Interrupted:
             _worker.asked = True

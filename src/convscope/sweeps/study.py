@@ -20,7 +20,7 @@ from optuna.storages.journal._file import BaseJournalFileLock
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from convscope.composition.jobs import folder_name
-from convscope.config.sweep import Search
+from convscope.config.sweep import SearchConfig
 from convscope.runs.run_folder import RunFolder
 from convscope.sweeps.space import Dimension
 
@@ -68,7 +68,7 @@ class JournalLock(BaseJournalFileLock):
 
 
 @dataclass(frozen=True)
-class Claimed:
+class ClaimedTrial:
     """A trial that this process runs.
 
     Attributes:
@@ -80,7 +80,7 @@ class Claimed:
 
     trial: Trial
     name: str
-    words: tuple[str, ...]
+    overrides: tuple[str, ...]
     deaths: int
 
 
@@ -93,22 +93,22 @@ class Study:
         dimensions: What is chosen.
     """
 
-    def __init__(self, folder: Path, told: Search, dimensions: Sequence[Dimension]) -> None:
-        self.folder, self.told, self.dimensions = folder, told, dimensions
+    def __init__(self, folder: Path, config: SearchConfig, dimensions: Sequence[Dimension]) -> None:
+        self.folder, self.config, self.dimensions = folder, config, dimensions
         self._distributions = {dimension.key: dimension.distribution() for dimension in dimensions}
         self._lock = FileLock(folder / STUDY_LOCK)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         with self._lock:
             self.study = optuna.create_study(
-                storage=_storage(folder / STORAGES[told.storage], told.storage),
+                storage=_storage(folder / STORAGES[config.storage], config.storage),
                 study_name="search",
-                direction="minimize" if told.lowest else "maximize",
-                pruner=_pruner(told),
+                direction="minimize" if config.lowest else "maximize",
+                pruner=_pruner(config),
                 load_if_exists=True,
             )
 
     @contextmanager
-    def next(self, left: Sequence[int] = ()) -> Iterator[Claimed | None]:
+    def claim(self, left: Sequence[int] = ()) -> Iterator[ClaimedTrial | None]:
         """A trial to run, held within: one that a process left unfinished, or a new one.
 
         Waits while only other processes run trials, since one of them may die. None where all are finished.
@@ -135,16 +135,16 @@ class Study:
             with FileLock(running[0]).acquire(poll_interval=TURN):
                 pass  # it is finished, or its process is gone
 
-    def finish(self, claimed: Claimed, value: float | None, state: str) -> None:
+    def finish(self, claimed: ClaimedTrial, value: float | None, state: str) -> None:
         """Tell how a trial ended: ``complete`` with its ``value``, ``pruned``, or ``failed``."""
         states = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
         with self._lock:
             self.study.tell(claimed.trial.number, value if state == "complete" else None, states[state])
 
-    def known(self, claimed: Claimed) -> tuple[int, float] | None:
+    def known(self, claimed: ClaimedTrial) -> tuple[int, float] | None:
         """Number and value of a completed trial that chose the same."""
         for trial in self._trials(TrialState.COMPLETE):
-            if self._words(trial.params) == claimed.words and trial.value is not None:
+            if self._words(trial.params) == claimed.overrides and trial.value is not None:
                 return trial.number, trial.value
         return None
 
@@ -160,7 +160,7 @@ class Study:
 
     def best(self) -> FrozenTrial | None:
         """The completed trial with the best value, the first of equals; None where none has one."""
-        sign = 1.0 if self.told.lowest else -1.0
+        sign = 1.0 if self.config.lowest else -1.0
         scored = [(trial.value, trial) for trial in self._trials(TrialState.COMPLETE) if trial.value is not None]
         found = min(scored, key=lambda one: (sign * one[0], one[1].number), default=None)
         return None if found is None else found[1]
@@ -169,11 +169,11 @@ class Study:
         """The name of a trial's folder: its number and what it chose."""
         return f"{trial.number:03d}_{folder_name(self._words(trial.params))}"
 
-    def words_of(self, trial: FrozenTrial) -> tuple[str, ...]:
+    def overrides_of(self, trial: FrozenTrial) -> tuple[str, ...]:
         """What a trial chose."""
         return self._words(trial.params)
 
-    def _unfinished(self, left: Sequence[int]) -> tuple[Claimed, FileLock] | None:
+    def _unfinished(self, left: Sequence[int]) -> tuple[ClaimedTrial, FileLock] | None:
         for found in self._trials(TrialState.RUNNING):
             if found.number in left:
                 continue
@@ -190,12 +190,12 @@ class Study:
             return claimed, lock
         return None
 
-    def _new(self) -> tuple[Claimed, FileLock] | None:
+    def _new(self) -> tuple[ClaimedTrial, FileLock] | None:
         number = len(self._trials())
-        if number >= self.told.trials:
+        if number >= self.config.trials:
             return None
         # Of the number alone: a trial's choice does not depend on how many processes work, or were killed.
-        self.study.sampler = _sampler(self.told, (self.told.seed * 1_000_003 + number) % 2**32)
+        self.study.sampler = _sampler(self.config, (self.config.seed * 1_000_003 + number) % 2**32)
         trial = self.study.ask()
         self._choose(trial)
         return self._claim(trial)
@@ -209,7 +209,7 @@ class Study:
             elif isinstance(kind, CategoricalDistribution):
                 trial.suggest_categorical(name, kind.choices)
 
-    def _claim(self, trial: Trial) -> tuple[Claimed, FileLock] | None:
+    def _claim(self, trial: Trial) -> tuple[ClaimedTrial, FileLock] | None:
         found = next(each for each in self._trials(TrialState.RUNNING) if each.number == trial.number)
         lock = FileLock(self._lock_file(found))
         try:
@@ -217,7 +217,7 @@ class Study:
         except Timeout:
             return None
         deaths = found.user_attrs.get(DEATHS, 0)
-        return Claimed(trial, self.name_of(found), self.words_of(found), deaths), lock
+        return ClaimedTrial(trial, self.name_of(found), self.overrides_of(found), deaths), lock
 
     def _trials(self, *states: TrialState) -> list[FrozenTrial]:
         return self.study.get_trials(deepcopy=False, states=states or None)
@@ -228,7 +228,7 @@ class Study:
         return folder / TRIAL_LOCK
 
     def _words(self, params: Mapping[str, Any]) -> tuple[str, ...]:
-        return tuple(dimension.override(params[dimension.key]) for dimension in self.dimensions)
+        return tuple(dimension.choose(params[dimension.key]) for dimension in self.dimensions)
 
 
 def _storage(file: Path, kind: str) -> optuna.storages.BaseStorage:
@@ -239,18 +239,18 @@ def _storage(file: Path, kind: str) -> optuna.storages.BaseStorage:
     return optuna.storages.JournalStorage(JournalFileBackend(str(file), lock_obj=JournalLock(file)))
 
 
-def _sampler(told: Search, seed: int) -> optuna.samplers.BaseSampler:
-    if told.kind == "random":
+def _sampler(config: SearchConfig, seed: int) -> optuna.samplers.BaseSampler:
+    if config.kind == "random":
         return optuna.samplers.RandomSampler(seed=seed)
-    return optuna.samplers.TPESampler(n_startup_trials=told.startup, seed=seed)
+    return optuna.samplers.TPESampler(n_startup_trials=config.startup, seed=seed)
 
 
-def _pruner(told: Search) -> optuna.pruners.BasePruner:
-    match told.pruning:
+def _pruner(config: SearchConfig) -> optuna.pruners.BasePruner:
+    match config.pruning:
         case "median":
             return optuna.pruners.MedianPruner(
-                n_startup_trials=told.prune_after_trials, n_warmup_steps=told.prune_after_epochs
+                n_startup_trials=config.prune_after_trials, n_warmup_steps=config.prune_after_epochs
             )
         case "halving":
-            return optuna.pruners.SuccessiveHalvingPruner(min_resource=max(1, told.prune_after_epochs))
+            return optuna.pruners.SuccessiveHalvingPruner(min_resource=max(1, config.prune_after_epochs))
     return optuna.pruners.NopPruner()

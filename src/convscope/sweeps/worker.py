@@ -10,14 +10,14 @@ from omegaconf import DictConfig
 
 from convscope.composition.command import Command
 from convscope.composition.jobs import Job
-from convscope.config.sweep import Search
-from convscope.console import say, set_quiet
+from convscope.config.sweep import SearchConfig
+from convscope.console import echo, set_quiet
 from convscope.engine.trial import Trial, reporting_to
 from convscope.runs.run_folder import RunFolder
 from convscope.sweeps.job import JobRunner, Outcome
 from convscope.sweeps.launchers.launch import launch
 from convscope.sweeps.space import Dimension
-from convscope.sweeps.study import Claimed, Study
+from convscope.sweeps.study import ClaimedTrial, Study
 
 MOST_DEATHS = 5  # processes that may die over one trial, as by what it takes of memory
 HERE = ("basic", dict[str, str]())  # Hydra's launcher that runs a job in this process
@@ -42,7 +42,7 @@ class Worker:
     folder: Path
     fixed: Sequence[str]
     dimensions: Sequence[Dimension]
-    told: Search
+    search: SearchConfig
     config_dir: str | None
 
     def __call__(self, config: DictConfig) -> list[Outcome]:
@@ -56,19 +56,19 @@ class Worker:
         Raises:
             Interrupted, KeyboardInterrupt: Somebody asked for an end.
         """
-        study = Study(self.folder, self.told, self.dimensions)
+        study = Study(self.folder, self.search, self.dimensions)
         ended: list[Outcome] = []
         left: list[int] = []
         while True:
-            with study.next(left) as claimed:
+            with study.claim(left) as claimed:
                 if claimed is None:
                     return ended
                 outcome = self._run(study, claimed)
-                if outcome.how in ("full", "busy"):
+                if outcome.status in ("full", "busy"):
                     left.append(claimed.trial.number)
             ended.append(outcome)
 
-    def _run(self, study: Study, claimed: Claimed) -> Outcome:
+    def _run(self, study: Study, claimed: ClaimedTrial) -> Outcome:
         if claimed.deaths >= MOST_DEATHS:
             study.finish(claimed, None, "failed")
             why = f"{claimed.deaths} processes died over it"
@@ -77,27 +77,27 @@ class Worker:
         known = study.known(claimed)
         if known is not None:
             number, value = known
-            say(f"\n{claimed.name}: the same as trial {number}")
+            echo(f"\n{claimed.name}: the same as trial {number}")
             study.finish(claimed, value, "complete")
             return Outcome(claimed.name, "complete")
-        job = Job((*self.fixed, *claimed.words), claimed.name)
-        with reporting_to(Trial(self.told.metric, partial(_hopeless, claimed.trial))):
+        job = Job((*self.fixed, *claimed.overrides), claimed.name)
+        with reporting_to(Trial(self.search.metric, partial(_hopeless, claimed.trial))):
             (outcome,) = launch(JobRunner(self.command), self.name, HERE, self.folder, [job], self.config_dir)
         assert isinstance(outcome, Outcome)
-        if outcome.how == "complete":
+        if outcome.status == "complete":
             reached = self._reached(claimed.name)
             if reached is None:
-                outcome = Outcome(claimed.name, "mistake", f"sweep.metric={self.told.metric}: its summary has none")
+                outcome = Outcome(claimed.name, "mistake", f"sweep.metric={self.search.metric}: its summary has none")
             else:
                 study.finish(claimed, reached, "complete")
-        if outcome.how == "pruned":
+        if outcome.status == "pruned":
             study.finish(claimed, None, "pruned")
-        elif outcome.how in ("mistake", "failure"):
+        elif outcome.status in ("mistake", "failure"):
             study.finish(claimed, None, "failed")
         return outcome
 
     def _reached(self, name: str) -> float | None:
-        split, _, metric = self.told.metric.partition("/")
+        split, _, metric = self.search.metric.partition("/")
         summary = RunFolder(self.folder / name).read_summary() or {}
         value = summary.get("metrics", {}).get(split, {}).get(metric)
         return None if value is None else float(value)

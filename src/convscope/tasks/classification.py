@@ -1,4 +1,4 @@
-"""Classification: cross-entropy over classes, for any network that maps inputs to logits, pictures or texts."""
+"""Classification: cross-entropy over classes, for any network that maps inputs to logits, images or texts."""
 
 import inspect
 import math
@@ -14,8 +14,8 @@ from torch import nn
 from torchmetrics import MetricCollection
 
 from convscope.tasks.metrics import classification_metrics
-from convscope.tasks.objective import Batch, Inputs, Objective, OwnRule
-from convscope.tasks.several_processes import gathered, process, summed
+from convscope.tasks.objective import Batch, Inputs, Objective, TrainingLoss
+from convscope.tasks.process_group import all_gather, all_reduce_sum, process_rank
 from convscope.transfer.freezing import train_only
 from convscope.transfer.optimization import build_optimizer, build_schedule
 from convscope.transfer.plan import StagePlan
@@ -112,7 +112,7 @@ class Classification(pl.LightningModule):
         return logits
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Normalised pictures (N, C, H, W) to logits (N, classes)."""
+        """Normalised images (N, C, H, W) to logits (N, classes)."""
         return self.network(images)
 
     def mixed(self, inputs: Inputs, targets: torch.Tensor) -> tuple[Inputs, torch.Tensor]:
@@ -126,21 +126,21 @@ class Classification(pl.LightningModule):
             self._continue_epoch()
         inputs, targets = batch.inputs, batch.labels
         inputs, targets = self.mixed(inputs, targets)
-        own_rule: OwnRule | None = getattr(self.network, "training_loss", None)
+        own_rule: TrainingLoss | None = getattr(self.network, "training_loss", None)
         if own_rule is None or isinstance(inputs, tuple):
             logits = self._logits(inputs)
             loss = self.criterion(logits, targets)
         else:
             loss, logits = own_rule(inputs, targets, self.criterion)
-        if batch.share:
+        if batch.weight:
             with torch.no_grad():
                 self._loss_sum.add_(loss, alpha=len(batch.labels))
                 self._correct.add_((logits.argmax(dim=1) == batch.labels).sum())
             self._seen += len(batch.labels)
-        if batch.share != 1.0:
-            loss = loss * batch.share  # the mean of all processes' losses is then that over all pictures
+        if batch.weight != 1.0:
+            loss = loss * batch.weight  # the mean of all processes' losses is then that over all images
         if (self.global_step + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
-            self.log("train/loss_step", loss, on_step=True, on_epoch=False, sync_dist=process().count > 1)
+            self.log("train/loss_step", loss, on_step=True, on_epoch=False, sync_dist=process_rank().count > 1)
         return loss
 
     def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: torch.optim.Optimizer) -> None:
@@ -174,18 +174,18 @@ class Classification(pl.LightningModule):
         self._resumed = None
         self._reset_training_sums()
         seed, first_epoch = self._seed
-        rank = process().rank
+        rank = process_rank().rank
         told = [seed, EPOCH, first_epoch + self.current_epoch, *([rank] if rank else [])]
         mixed = np.random.SeedSequence(told)
         torch.manual_seed(int(mixed.generate_state(1, np.uint64)[0]))
 
     def on_train_epoch_end(self) -> None:
-        """Log the epoch's means over all pictures, whatever the sizes of the batches were.
+        """Log the epoch's means over all images, whatever the sizes of the batches were.
 
         Raises:
             FloatingPointError: The loss is no longer finite.
         """
-        loss_sum, correct, seen = summed(self._loss_sum, self._correct, self._seen)
+        loss_sum, correct, seen = all_reduce_sum(self._loss_sum, self._correct, self._seen)
         loss = loss_sum / seen
         if not math.isfinite(loss):
             raise FloatingPointError(f"the training loss is {loss}")
@@ -204,7 +204,7 @@ class Classification(pl.LightningModule):
         self._log_scores("validation/", self.validation_metrics)
 
     def _score(self, metrics: MetricCollection, logits: torch.Tensor, batch: Batch) -> None:
-        if batch.share:
+        if batch.weight:
             metrics.update(logits, batch.labels)
             loss, seen = self._evaluated
             count = len(batch.labels)
@@ -212,7 +212,7 @@ class Classification(pl.LightningModule):
 
     def _log_scores(self, prefix: str, metrics: MetricCollection) -> None:
         """Over all processes, which Lightning's own mean would round."""
-        loss, seen = summed(*self._evaluated)
+        loss, seen = all_reduce_sum(*self._evaluated)
         self.log_dict({f"{prefix}loss": loss / seen, **metrics.compute()})
         metrics.reset()
 
@@ -229,13 +229,13 @@ class Classification(pl.LightningModule):
         """Score a batch of the test split and keep the answers."""
         logits = self.answers(batch.inputs).float()
         self._score(self.test_metrics, logits, batch)
-        if batch.share:
+        if batch.weight:
             self._test_batches.append((logits.cpu(), batch.labels.cpu(), batch.indices.cpu()))
 
     def on_test_epoch_end(self) -> None:
         """Log the metrics of the test split; the answers are in ``predictions`` from now on."""
         self._log_scores("test/", self.test_metrics)
-        batches = [batch for batches in gathered(self._test_batches) for batch in batches]
+        batches = [batch for batches in all_gather(self._test_batches) for batch in batches]
         logits, labels, indices = (torch.cat(parts) for parts in zip(*batches, strict=True))
         order = indices.argsort()  # texts come sorted by length, and processes have every second one
         self.predictions = Predictions(logits[order], labels[order], indices[order])
@@ -258,7 +258,7 @@ class Classification(pl.LightningModule):
         All processes must come here, since the checkpoint has what each of them goes on with.
         """
         checkpoint["convscope"] = self.description
-        checkpoint["within_epoch"] = gathered(
+        checkpoint["within_epoch"] = all_gather(
             {
                 "loss": self._loss_sum.cpu(),
                 "correct": self._correct.cpu(),
@@ -270,7 +270,7 @@ class Classification(pl.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Remember what an epoch that was interrupted goes on with."""
         each = checkpoint.get("within_epoch")
-        self._resumed = None if each is None else each[process().rank]
+        self._resumed = None if each is None else each[process_rank().rank]
 
     def _continue_epoch(self) -> None:
         assert self._resumed is not None

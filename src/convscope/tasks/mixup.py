@@ -7,7 +7,7 @@ from torch import nn
 from convscope.tasks.objective import Objective
 
 
-def mixing(objective: Objective, classes: int) -> Any:
+def build_mixing(objective: Objective, classes: int) -> Any:
     """torchvision's mixup or CutMix or a choice between them; None where both are off."""
     if objective.mixup <= 0 and objective.cutmix <= 0:
         return None

@@ -12,13 +12,13 @@ Inputs = torch.Tensor | tuple[torch.Tensor, ...]
 class Batch(Protocol):
     """What a data module hands over."""
 
-    inputs: Inputs  # pictures or tokens; or the features of a frozen prefix
+    inputs: Inputs  # images or tokens; or the features of a frozen prefix
     labels: torch.Tensor  # (N,) int64
     indices: torch.Tensor  # (N,) int64: which examples of their split
-    share: float  # of several processes' parts of a batch: what this one's mean weighs; 0: it does not count
+    weight: float  # of several processes' parts of a batch: what this one's mean weighs; 0: it does not count
 
 
-class OwnRule(Protocol):
+class TrainingLoss(Protocol):
     """``network.training_loss``, where a network knows more about its training than its logits tell.
 
     Auxiliary heads, an error of its paper's own, or a rule that changes weights without a gradient. It gets the
@@ -43,7 +43,7 @@ class Objective:
         class_weights: Weight of each class in the loss, (classes,), or None for equal ones.
         mixup: alpha of mixup's Beta distribution (Zhang et al. 2018); 0 is off.
         cutmix: alpha of CutMix's Beta distribution (Yun et al. 2019); 0 is off. With both, each batch draws one.
-        flip_averaging: Whether a test also sees each picture's mirror image.
+        flip_averaging: Whether a test also sees each image's mirror image.
     """
 
     label_smoothing: float = 0.0

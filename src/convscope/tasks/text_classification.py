@@ -9,7 +9,7 @@ from convscope.tasks.classification import Classification
 
 
 @runtime_checkable
-class Bounded(Protocol):
+class ConstrainedLayer(Protocol):
     """A layer whose weights are brought back into bounds after each step."""
 
     def constrain(self) -> None:
@@ -23,5 +23,5 @@ class TextClassification(Classification):
     def on_train_batch_end(self, outputs: torch.Tensor | Mapping[str, Any] | None, batch: Any, batch_idx: int) -> None:
         """After the step: bound what is bounded (Kim 2014, section 2.1)."""
         for module in self.network.modules():
-            if isinstance(module, Bounded):
+            if isinstance(module, ConstrainedLayer):
                 module.constrain()

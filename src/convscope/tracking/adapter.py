@@ -10,12 +10,12 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Table:
-    """A table: its file, which has every row, and a picture for some of the rows, by their number."""
+    """A table: its file, which has every row, and an image for some of the rows, by their number."""
 
     file: Path
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
-    pictures: Mapping[int, np.ndarray] = field(default_factory=dict)  # (H, W, 3) uint8
+    images: Mapping[int, np.ndarray] = field(default_factory=dict)  # (H, W, 3) uint8
 
 
 @dataclass(frozen=True)
@@ -30,16 +30,16 @@ class Histogram:
 class Adapter(Protocol):
     """Hands what the run's folder has to one tracker, under ``key``; whatever fails is raised."""
 
-    pictures_in_tables: bool
+    images_in_tables: bool
     keeps_models: bool
 
-    def picture(self, key: str, file: Path, step: int) -> None:
+    def image(self, key: str, file: Path, step: int) -> None:
         """A PNG file."""
 
-    def picture_grid(
+    def image_grid(
         self, key: str, file: Path, images: Sequence[np.ndarray], captions: Sequence[str], step: int
     ) -> None:
-        """Pictures, each with its caption; ``file`` is the PNG that shows them all."""
+        """Images, each with its caption; ``file`` is the PNG that shows them all."""
 
     def table(self, key: str, table: Table, step: int) -> None:
         """A table."""

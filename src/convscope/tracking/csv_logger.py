@@ -20,7 +20,7 @@ EVALUATION_PREFIXES = ("validation/", "test/")
 _Row = tuple[float | None, int | None, dict[str, float]]  # epoch, step, scalars
 
 
-class MetricsFile(Logger):
+class MetricsCSVLogger(Logger):
     """Appends scalars to a CSV file with the columns ``epoch`` (of the run, from 1), ``step``, then one a scalar.
 
     A cell is empty where that scalar was not logged at that moment. Rows are gathered in memory and are on

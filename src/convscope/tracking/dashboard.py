@@ -84,9 +84,9 @@ def _sections() -> list[tuple[str, str, list[Any]]]:
             _line("learning rate", ["learning_rate"]),
             _line("stage", ["stage"]),
         ]),
-        ("Saliency over time", "The same pictures at the end of every stage: the network learns where to look.", [
+        ("Saliency over time", "The same images at the end of every stage: the network learns where to look.", [
             _media("what it looks at", ["saliency/maps"]),
-            _media("the same pictures, stage after stage", [f"saliency/learning/{method}" for method in METHODS]),
+            _media("the same images, stage after stage", [f"saliency/learning/{method}" for method in METHODS]),
             wr.WeavePanelSummaryTable(table_name="saliency/faithfulness"),
         ]),
         ("Receptive field", "How far the network could see, and how far it does.", [
@@ -104,7 +104,7 @@ def _sections() -> list[tuple[str, str, list[Any]]]:
         ("Mistakes", "What the networks got most wrong.", [
             _media("worst mistakes", ["mistakes/worst", "mistakes/worst_maps"]),
             _media("what its layers look for", ["filters/first_layer", "filters/strongest_patches"]),
-            _media("a picture on its way through", ["filters/feature_maps"]),
+            _media("an image on its way through", ["filters/feature_maps"]),
             wr.WeavePanelSummaryTable(table_name="mistakes/predictions"),
         ]),
         ("Sweep", "The runs side by side.", [

@@ -46,13 +46,13 @@ class GuardedLogger(Logger):
         self._closed = False
 
     @property
-    def on(self) -> bool:
+    def enabled(self) -> bool:
         """Whether the tracker still takes what it is given."""
         return self.failure is None and not self._closed
 
     def attempt(self, action: Callable[[Any], Result]) -> Result | None:
         """``action(inner)``; None where the tracker is off, or failed just now."""
-        if not self.on:
+        if not self.enabled:
             return None
         try:
             return action(self.inner)

@@ -1,4 +1,4 @@
-"""Pictures, tables and the rest as MLflow keeps them: files, in folders that are the sections; and the network."""
+"""Images, tables and the rest as MLflow keeps them: files, in folders that are the sections; and the network."""
 
 import json
 import pickle
@@ -17,17 +17,17 @@ from convscope.tracking.mlflow_process import MLflowProcess
 class MLflowArtifacts:
     """Copies the run's files to the run in MLflow; the file of ``key`` is ``<key>.<suffix>``."""
 
-    pictures_in_tables = False
+    images_in_tables = False
     keeps_models = True
 
     def __init__(self, process: MLflowProcess) -> None:
         self._process = process
 
-    def picture(self, key: str, file: Path, step: int) -> None:
+    def image(self, key: str, file: Path, step: int) -> None:
         """A PNG file."""
         self._copy(key, file)
 
-    def picture_grid(
+    def image_grid(
         self, key: str, file: Path, images: Sequence[np.ndarray], captions: Sequence[str], step: int
     ) -> None:
         """The PNG file that shows them all."""
@@ -51,7 +51,7 @@ class MLflowArtifacts:
 
     def summary(self, values: Mapping[str, Any], step: int) -> None:
         """As ``summary.json``."""
-        self._process.tell("text", json.dumps(dict(values), indent=2, default=str), "summary.json")
+        self._process.send("text", json.dumps(dict(values), indent=2, default=str), "summary.json")
 
     def model(self, network: Any, example: np.ndarray) -> None:
         """Have ``network`` kept, as :meth:`convscope.tracking.mlflow_writer.Writer.model` tells."""
@@ -60,7 +60,7 @@ class MLflowArtifacts:
         except Exception as error:
             warnings.warn(f"MLflow keeps no model: the network cannot be pickled ({error})"[:300], stacklevel=2)
         else:
-            self._process.tell("model", pickled, example)
+            self._process.send("model", pickled, example)
 
     def _copy(self, key: str, file: Path) -> None:
-        self._process.tell("artifact", str(file.absolute()), posixpath.dirname(key) or None)
+        self._process.send("artifact", str(file.absolute()), posixpath.dirname(key) or None)

@@ -53,7 +53,7 @@ class MLflowProcess:
         """Whether it can be told something."""
         return self._process.poll() is None
 
-    def tell(self, method: str, *arguments: Any) -> None:
+    def send(self, method: str, *arguments: Any) -> None:
         """Have a method called; returns at once.
 
         Raises:
@@ -70,10 +70,10 @@ class MLflowProcess:
         message = pickle.dumps((method, arguments), protocol=pickle.HIGHEST_PROTOCOL)
         self._told.put(len(message).to_bytes(LENGTH, "big") + message)
 
-    def ask(self, method: str, *arguments: Any) -> Any:
+    def call(self, method: str, *arguments: Any) -> Any:
         """Have a method called that answers, and wait until it has, after all that was told before.
 
-        It is called whatever failed before: a run is ended, even where one of its pictures could not be copied.
+        It is called whatever failed before: a run is ended, even where one of its images could not be copied.
 
         Raises:
             MLflowError: It failed, or something that was told before.
@@ -142,7 +142,7 @@ def prepare(uri: str, networks: bool) -> None:
         networks: Whether the run is going to have a network kept.
     """
     process = take()
-    process.tell("prepare", uri, networks)
+    process.send("prepare", uri, networks)
     _waiting.append(process)
 
 

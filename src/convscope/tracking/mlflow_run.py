@@ -11,7 +11,7 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
 from convscope import hub
-from convscope.masking import mask_text, unsigned
+from convscope.masking import mask_text, without_credentials
 from convscope.runs.run_folder import RunFolder
 from convscope.tracking.flatten import flatten
 from convscope.tracking.mlflow_process import MLflowProcess, give_back, take
@@ -51,31 +51,31 @@ class MLflowRun(Logger):
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
         """Log scalars; they are written within seconds."""
-        self._process.tell("metrics", _scalars([(step or 0, metrics)]))
+        self._process.send("metrics", _scalars([(step or 0, metrics)]))
 
     def restore(self, kept: Sequence[Row], folder: RunFolder) -> None:
         """Log what the run may lack of what a resumed run keeps: scalars, and files, which replace their like.
 
         What it has beyond the scalars ``kept`` is not logged a second time.
         """
-        self._process.tell("restore", _scalars(kept))
+        self._process.send("restore", _scalars(kept))
         for within, suffix in ((folder.media, ".png"), (folder.media, ".txt"), (folder.tables, ".csv")):
             for file in sorted(within.rglob(f"*{suffix}")):
                 if file.stem == CURVES:
                     continue
                 key = tracked_name(file.relative_to(within).as_posix().removesuffix(suffix))
-                self._process.tell("artifact", str(file), posixpath.dirname(key) or None)
+                self._process.send("artifact", str(file), posixpath.dirname(key) or None)
 
     @rank_zero_only
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
         """Log a nested dict as parameters named ``group.option``; those that a resumed run has are left."""
-        self._process.tell("params", flatten(params if isinstance(params, Mapping) else vars(params)))
+        self._process.send("params", flatten(params if isinstance(params, Mapping) else vars(params)))
 
     @rank_zero_only
     def finalize(self, status: str = "success") -> None:
         """Wait until everything is written, and end the run."""
         try:
-            self._process.ask("end", status)
+            self._process.call("end", status)
         except BaseException:
             self._process.end()
             raise
@@ -117,14 +117,16 @@ def start(
     noted_tags = {"group": group, "tags": ", ".join(tags)}
     process = take()
     try:
-        run_id = process.ask(
+        run_id = process.call(
             "start",
             uri,
             experiment,
             run_name,
             {name: value for name, value in noted_tags.items() if value},
             artifacts,
-            known.get("run_id") if unsigned(known.get("uri", "")) == unsigned(mask_text(uri)) else None,
+            known.get("run_id")
+            if without_credentials(known.get("uri", "")) == without_credentials(mask_text(uri))
+            else None,
         )
     except BaseException:
         process.end()

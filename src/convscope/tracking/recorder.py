@@ -16,7 +16,7 @@ from convscope.runs.position import Position
 from convscope.runs.run_folder import RunFolder
 from convscope.tracking.adapter import Adapter, Histogram, Table
 from convscope.tracking.adapter_registry import adapter_of
-from convscope.tracking.csv_logger import MetricsFile
+from convscope.tracking.csv_logger import MetricsCSVLogger
 from convscope.tracking.flatten import flatten
 from convscope.tracking.guard import GuardedLogger
 from convscope.tracking.sections import tracked_name
@@ -24,13 +24,13 @@ from convscope.tracking.sections import tracked_name
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-TRACKED_PICTURES = 100  # rows of a table that have their picture in a tracker
+TRACKED_IMAGES = 100  # rows of a table that have their image in a tracker
 BINS = 64
 GRID_COLUMNS = 6
 
 
 class Recorder:
-    """Hands scalars, figures, pictures, tables, histograms, texts and files to a run's folder and its trackers.
+    """Hands scalars, figures, images, tables, histograms, texts and files to a run's folder and its trackers.
 
     In the folder a later thing of the same name replaces the earlier one; trackers keep each with its step. A
     name such as ``saliency/first`` puts it into a section; the few bare names have a section of their own
@@ -48,10 +48,12 @@ class Recorder:
     def __init__(self, folder: RunFolder, loggers: Sequence[Logger] = ()) -> None:
         self.folder = folder
         self._loggers = [
-            logger if isinstance(logger, (GuardedLogger, MetricsFile)) else GuardedLogger(type(logger).__name__, logger)
+            logger
+            if isinstance(logger, (GuardedLogger, MetricsCSVLogger))
+            else GuardedLogger(type(logger).__name__, logger)
             for logger in loggers
         ]
-        known = (logger.position for logger in loggers if isinstance(logger, (GuardedLogger, MetricsFile)))
+        known = (logger.position for logger in loggers if isinstance(logger, (GuardedLogger, MetricsCSVLogger)))
         self.position = next(known, Position())
         self._adapters = [
             (logger, adapter_of(logger.inner)) for logger in self._loggers if isinstance(logger, GuardedLogger)
@@ -70,18 +72,18 @@ class Recorder:
 
     @rank_zero_only
     def figure(self, name: str, figure: "Figure", step: int) -> Path:
-        """Draw a matplotlib figure to ``media/<name>.png`` and log that picture. Returns its path."""
+        """Draw a matplotlib figure to ``media/<name>.png`` and log that image. Returns its path."""
         path = self.folder.write_figure(name, figure)
-        self._hand_out(name, step, lambda adapter, key, at: adapter.picture(key, path, at))
+        self._hand_out(name, step, lambda adapter, key, at: adapter.image(key, path, at))
         return path
 
     @rank_zero_only
     def image(self, name: str, pixels: np.ndarray, step: int) -> Path:
-        """Log one picture, uint8 of shape (height, width, 3), pixel by pixel. Returns the path of the PNG."""
+        """Log one image, uint8 of shape (height, width, 3), pixel by pixel. Returns the path of the PNG."""
         from PIL import Image
 
         path = self.folder.write_image(name, Image.fromarray(pixels))
-        self._hand_out(name, step, lambda adapter, key, at: adapter.picture(key, path, at))
+        self._hand_out(name, step, lambda adapter, key, at: adapter.image(key, path, at))
         return path
 
     @rank_zero_only
@@ -95,14 +97,14 @@ class Recorder:
         frames: Sequence[tuple[int, int, int]] = (),
         heading: str = "",
     ) -> Path:
-        """Log pictures that belong together: one PNG with all of them, and in wandb a gallery.
+        """Log images that belong together: one PNG with all of them, and in wandb a gallery.
 
         Args:
             name: Of the PNG, ``media/<name>.png``, whose path is returned.
             images: uint8 of shape (height, width, 3), (height, width, 1) or (height, width), of any sizes.
-            captions: One a picture, or none.
+            captions: One an image, or none.
             step: Of the training.
-            frames: Colour of each picture's frame, or none: grey.
+            frames: Colour of each image's frame, or none: grey.
             heading: Text above all.
         """
         from PIL import Image
@@ -114,7 +116,7 @@ class Recorder:
         rows = [tiles[first : first + GRID_COLUMNS] for first in range(0, len(tiles), GRID_COLUMNS)]
         path = self.folder.write_image(name, Image.fromarray(contact_sheet(rows, heading=heading)))
         shown = [image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image for image in images]
-        self._hand_out(name, step, lambda adapter, key, at: adapter.picture_grid(key, path, shown, captions, at))
+        self._hand_out(name, step, lambda adapter, key, at: adapter.image_grid(key, path, shown, captions, at))
         return path
 
     @rank_zero_only
@@ -125,8 +127,8 @@ class Recorder:
         rows: Sequence[Sequence[Any]],
         step: int,
         *,
-        picture: Callable[[int], np.ndarray] | None = None,
-        pictured: Sequence[int] = (),
+        image: Callable[[int], np.ndarray] | None = None,
+        rows_with_image: Sequence[int] = (),
     ) -> Path:
         """Log a table. Returns the path of ``tables/<name>.csv``, which has every row.
 
@@ -137,16 +139,16 @@ class Recorder:
             columns: Their names.
             rows: As many cells each as there are columns.
             step: Of the training.
-            picture: From the number of a row to its picture, uint8 of shape (height, width, 3); asked for only
-                where a tracker shows pictures in tables, which wandb does.
-            pictured: The rows that get one, the most telling first; a hundred at most. Empty: the first.
+            image: From the number of a row to its image, uint8 of shape (height, width, 3); called only where a
+                tracker shows images in tables, as wandb does.
+            rows_with_image: The rows that get one, the most telling first; a hundred at most. Empty: the first.
         """
         path = self.folder.write_table(name, columns, rows)
-        pictures: dict[int, np.ndarray] = {}
-        if picture is not None and self._pictures_in_tables():
-            chosen = list(pictured or range(len(rows)))[:TRACKED_PICTURES]
-            pictures = {number: picture(number) for number in chosen}
-        table = Table(path, columns, rows, pictures)
+        row_images: dict[int, np.ndarray] = {}
+        if image is not None and self._images_in_tables():
+            chosen = list(rows_with_image or range(len(rows)))[:TRACKED_IMAGES]
+            row_images = {number: image(number) for number in chosen}
+        table = Table(path, columns, rows, row_images)
         self._hand_out(name, step, lambda adapter, key, at: adapter.table(key, table, at))
         return path
 
@@ -200,11 +202,13 @@ class Recorder:
     @property
     def keeps_models(self) -> bool:
         """Whether a tracker that is on keeps networks."""
-        return any(logger.on and adapter is not None and adapter.keeps_models for logger, adapter in self._adapters)
-
-    def _pictures_in_tables(self) -> bool:
         return any(
-            logger.on and adapter is not None and adapter.pictures_in_tables for logger, adapter in self._adapters
+            logger.enabled and adapter is not None and adapter.keeps_models for logger, adapter in self._adapters
+        )
+
+    def _images_in_tables(self) -> bool:
+        return any(
+            logger.enabled and adapter is not None and adapter.images_in_tables for logger, adapter in self._adapters
         )
 
     def _hand_out(self, name: str, step: int, log: Callable[[Adapter, str, int], None]) -> None:

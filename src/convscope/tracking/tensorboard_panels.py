@@ -1,4 +1,4 @@
-"""Pictures, tables and the rest as TensorBoard shows them: images, texts in Markdown, distributions."""
+"""Images, tables and the rest as TensorBoard shows them: images, texts in Markdown, distributions."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -16,28 +16,28 @@ MOST_ROWS = 200
 class TensorBoardPanels:
     """Writes events of the kinds that TensorBoard has a tab for."""
 
-    pictures_in_tables = False
+    images_in_tables = False
     keeps_models = False
 
     def __init__(self, logger: TensorBoardLogger) -> None:
         self._logger = logger
 
-    def picture(self, key: str, file: Path, step: int) -> None:
+    def image(self, key: str, file: Path, step: int) -> None:
         """A PNG file, byte by byte: `add_image` would decode and encode it again."""
         from PIL import Image
         from tensorboard.compat.proto.summary_pb2 import Summary
 
-        with Image.open(file) as picture:
-            (width, height), channels = picture.size, len(picture.getbands())
+        with Image.open(file) as opened:
+            (width, height), channels = opened.size, len(opened.getbands())
         image = Summary.Image(height=height, width=width, colorspace=channels, encoded_image_string=file.read_bytes())
         writer = self._logger.experiment._get_file_writer()
         writer.add_summary(Summary(value=[Summary.Value(tag=key, image=image)]), step)
 
-    def picture_grid(
+    def image_grid(
         self, key: str, file: Path, images: Sequence[np.ndarray], captions: Sequence[str], step: int
     ) -> None:
-        """All in one picture, since a tag has one picture a step."""
-        self.picture(key, file, step)
+        """All in one image, since a tag has one image a step."""
+        self.image(key, file, step)
 
     def table(self, key: str, table: Table, step: int) -> None:
         """The first rows, as Markdown, and how many more there are."""

@@ -16,7 +16,7 @@ from convscope.runs.metrics_csv import rows_by_step
 from convscope.runs.position import Position
 from convscope.runs.run_folder import RunFolder
 from convscope.tracking import mlflow_run, wandb_run
-from convscope.tracking.csv_logger import MetricsFile
+from convscope.tracking.csv_logger import MetricsCSVLogger
 from convscope.tracking.guard import GuardedLogger
 from convscope.tracking.replay import Row
 from convscope.tracking.tensorboard_events import TensorBoardEvents
@@ -100,7 +100,7 @@ def build_loggers(
     tags, group = mask(tags), mask(group)
     chosen = choose_trackers([names] if isinstance(names, str) else names)
     position = Position()
-    metrics = MetricsFile(folder.metrics_file, position=position)
+    metrics = MetricsCSVLogger(folder.metrics_file, position=position)
     loggers: list[Logger] = [metrics]
     notices: list[str] = []
     if getattr(rank_zero_only, "rank", 0) != 0:
@@ -181,14 +181,14 @@ def read_marks(loggers: Sequence[Logger], before: Mapping[str, Any] | None = Non
     marks: dict[str, Any] = dict(before or {})
     rows = dict(marks.get(ROWS, {}))
     for logger in loggers:
-        if isinstance(logger, MetricsFile):
+        if isinstance(logger, MetricsCSVLogger):
             marks[METRICS] = logger.mark()
         elif isinstance(logger, GuardedLogger):
             if hasattr(logger.inner, "mark"):
                 mark = logger.attempt(lambda inner: inner.mark())
                 if mark is not None:
                     marks[logger.label] = mark
-            if logger.on:
+            if logger.enabled:
                 rows[logger.label] = marks[METRICS]
     marks[ROWS] = rows
     return marks

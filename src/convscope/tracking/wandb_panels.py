@@ -1,4 +1,4 @@
-"""Pictures, tables and the rest as wandb shows them: media panels, in the sections that their names say."""
+"""Images, tables and the rest as wandb shows them: media panels, in the sections that their names say."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -11,43 +11,43 @@ from pytorch_lightning.loggers import WandbLogger
 from convscope.tracking.adapter import Histogram, Table
 
 MOST_ROWS = 10_000  # what wandb shows of a table; the run's folder has all
-LARGEST_EXACT = 64  # pixels of a side up to which a picture in a table is a PNG
+LARGEST_EXACT = 64  # pixels of a side up to which an image in a table is a PNG
 
 
 class WandbPanels:
     """Logs one event a thing, with Lightning's step in it (never wandb's own step, which may not go back)."""
 
-    pictures_in_tables = True
+    images_in_tables = True
     keeps_models = False
 
     def __init__(self, logger: WandbLogger) -> None:
         self._logger = logger
 
-    def picture(self, key: str, file: Path, step: int) -> None:
+    def image(self, key: str, file: Path, step: int) -> None:
         """A PNG file, as it is."""
         from wandb import Image
 
         self._log(key, Image(str(file)), step)
 
-    def picture_grid(
+    def image_grid(
         self, key: str, file: Path, images: Sequence[np.ndarray], captions: Sequence[str], step: int
     ) -> None:
-        """A gallery: each picture by itself, so that wandb can enlarge it."""
+        """A gallery: each image by itself, so that wandb can enlarge it."""
         from wandb import Image
 
         texts: list[str | None] = list(captions) or [None] * len(images)
         self._log(key, [Image(image, caption=text) for image, text in zip(images, texts, strict=True)], step)
 
     def table(self, key: str, table: Table, step: int) -> None:
-        """The first rows; those with a picture have it in a first column."""
+        """The first rows; those with an image have it in a first column."""
         import wandb
 
         rows = [list(row) for row in table.rows[:MOST_ROWS]]
         columns: list[str | int] = list(table.columns)
-        if table.pictures:
+        if table.images:
             columns = ["image", *columns]
             rows = [
-                [_thumbnail(table.pictures[number]) if number in table.pictures else None, *row]
+                [_thumbnail(table.images[number]) if number in table.images else None, *row]
                 for number, row in enumerate(rows)
             ]
         self._log(key, wandb.Table(columns=columns, data=rows, allow_mixed_types=True), step)
@@ -79,8 +79,8 @@ class WandbPanels:
         self._logger.log_metrics({key: value}, step)
 
 
-def _thumbnail(picture: np.ndarray) -> Any:
-    """A picture (H, W) or (H, W, C) beside a row: a large one as JPEG, in a twentieth of a PNG's time."""
+def _thumbnail(image: np.ndarray) -> Any:
+    """An image (H, W) or (H, W, C) beside a row: a large one as JPEG, in a twentieth of a PNG's time."""
     from wandb import Image
 
-    return Image(picture, file_type="jpg" if max(picture.shape[:2]) > LARGEST_EXACT else "png")
+    return Image(image, file_type="jpg" if max(image.shape[:2]) > LARGEST_EXACT else "png")

@@ -159,7 +159,7 @@ class _NoInputs:
 
 
 def _keep_files_with(folder: RunFolder) -> None:
-    """Have tables and their pictures wait for their upload in the run's folder, unless the user named another place.
+    """Have tables and their images wait for their upload in the run's folder, unless the user named another place.
 
     An offline run names them by their absolute paths, and by default they lie in the home directory, which another
     machine may not have.

@@ -13,7 +13,7 @@ from torch import fx, nn
 
 from convscope.transfer.freezing import is_mixed, trains
 from convscope.transfer.live_nodes import changes, live_nodes
-from convscope.transfer.preserved_state import Preserved, restore_random
+from convscope.transfer.preserved_state import Preserved, reset_random
 from convscope.transfer.split_graph import CannotCutError, split
 
 TOLERANCE = 1e-4  # of the largest logit; the two ways compute the same, in another order at most
@@ -126,7 +126,7 @@ def _defaults(network: nn.Module) -> dict[str, Any]:
 def _verified(network: nn.Module, prefix: fx.GraphModule, rest: Rest, sample: torch.Tensor) -> float:
     with Preserved(network, evaluate=False), torch.no_grad():
         whole = _first_tensor(network(sample))
-        restore_random()
+        reset_random()
         parts = _first_tensor(rest(*prefix(sample)))
     # BatchNorm in training mode normalises a batch by itself: rounding is magnified where a variance is small.
     if whole.shape != parts.shape:

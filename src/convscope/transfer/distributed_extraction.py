@@ -8,17 +8,17 @@ from typing import NamedTuple, Protocol, TypeVar
 import numpy as np
 import torch
 
-from convscope.cache import beside, entry_path, locked, put_in_place
+from convscope.cache import commit, entry_path, locked, staging_dir
 from convscope.checksums import damage_warnings, open_entry
 from convscope.transfer.feature_cache import (
     CacheUnusableError,
     Features,
     Layout,
+    error_reason,
     layout_of,
     read_features,
     read_new_features,
     stored_rows,
-    why,
     write_features,
 )
 
@@ -27,16 +27,16 @@ T = TypeVar("T")
 READ = 2**22  # bytes of another process's rows that are copied at a time
 
 
-class Together(Protocol):
+class ProcessGroup(Protocol):
     """Processes that do the same and tell each other of it."""
 
     rank: int
     count: int
 
-    def from_first(self, make: Callable[[], T]) -> T:
+    def broadcast_object(self, make: Callable[[], T]) -> T:
         """What ``make`` gives in the first process."""
 
-    def each(self, value: T) -> list[T]:
+    def all_gather(self, value: T) -> list[T]:
         """``value`` of each process."""
 
 
@@ -52,9 +52,9 @@ def shared_features(
     root: Path,
     count: int,
     views: int,
-    mine: Iterable[tuple[torch.Tensor, ...]],
+    compute: Iterable[tuple[torch.Tensor, ...]],
     what: str,
-    together: Together,
+    group: ProcessGroup,
 ) -> Features:
     """``cached_features`` of processes that train together and see the same disk; all must come here.
 
@@ -72,7 +72,7 @@ def shared_features(
     """
     entry = entry_path(root, "features", key)
     found, damage = open_entry(lambda: read_features(entry, count, views))
-    if all(together.each(found is not None)):
+    if all(group.all_gather(found is not None)):
         assert found is not None
         return found
     with ExitStack() as stack:
@@ -84,19 +84,19 @@ def shared_features(
                 there, damage = open_entry(lambda: read_features(entry, count, views))
                 if there is not None:  # another training filled it in the meantime
                     return None, None
-                return stack.enter_context(beside(entry)), None
+                return stack.enter_context(staging_dir(entry)), None
             except (OSError, NotImplementedError) as error:
-                return None, why(error)
+                return None, error_reason(error)
 
-        folder, failure = together.from_first(begin)
+        folder, failure = group.broadcast_object(begin)
         if failure is None and folder is not None:
-            fill = _fill_first if together.rank == 0 else _fill_part
-            failure = fill(folder, entry, mine, count * views, together)
+            fill = _fill_first if group.rank == 0 else _fill_part
+            failure = fill(folder, entry, compute, count * views, group)
         if failure is not None:
             raise CacheUnusableError(failure, damage_warnings(entry, damage))
         # within the lock: until all have opened the entry, nobody removes it
         found = read_new_features(entry, count, views)
-        if not all(together.each(found is not None)):
+        if not all(group.all_gather(found is not None)):
             raise CacheUnusableError("not all processes see it")
     assert found is not None
     found.warnings = tuple(damage_warnings(entry, damage))
@@ -104,13 +104,13 @@ def shared_features(
 
 
 def _fill_first(
-    folder: Path, entry: Path, mine: Iterable[tuple[torch.Tensor, ...]], rows: int, together: Together
+    folder: Path, entry: Path, compute: Iterable[tuple[torch.Tensor, ...]], rows: int, group: ProcessGroup
 ) -> str | None:
     parts: list[Part] = []
 
     def batches() -> Iterator[tuple[torch.Tensor, ...]]:
-        yield from mine
-        parts.extend(together.each(Part()))
+        yield from compute
+        parts.extend(group.all_gather(Part()))
         for rank, part in enumerate(parts):
             if part.error is not None:
                 raise OSError(part.error)
@@ -120,23 +120,23 @@ def _fill_first(
     failure = None
     try:
         write_features(folder, batches(), rows)
-        put_in_place(folder, entry)
+        commit(folder, entry)
     except (OSError, NotImplementedError) as error:
-        failure = why(error)
+        failure = error_reason(error)
     if not parts:
-        together.each(Part(error=failure))
-    return together.from_first(lambda: failure)
+        group.all_gather(Part(error=failure))
+    return group.broadcast_object(lambda: failure)
 
 
 def _fill_part(
-    folder: Path, entry: Path, mine: Iterable[tuple[torch.Tensor, ...]], rows: int, together: Together
+    folder: Path, entry: Path, compute: Iterable[tuple[torch.Tensor, ...]], rows: int, group: ProcessGroup
 ) -> str | None:
     try:
-        part = Part(_write_part(folder, together.rank, mine))
+        part = Part(_write_part(folder, group.rank, compute))
     except OSError as error:
-        part = Part(error=why(error))
-    together.each(part)
-    return together.from_first(lambda: None)
+        part = Part(error=error_reason(error))
+    group.all_gather(part)
+    return group.broadcast_object(lambda: None)
 
 
 def _write_part(folder: Path, rank: int, batches: Iterable[tuple[torch.Tensor, ...]]) -> tuple[Layout, ...]:

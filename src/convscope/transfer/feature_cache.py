@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import fx
 
-from convscope.cache import beside, entry_path, locked, put_in_place
+from convscope.cache import commit, entry_path, locked, staging_dir
 from convscope.checksums import (
     DESCRIPTION,
     ChecksummedFile,
@@ -135,7 +135,7 @@ def cached_features(
         count: Number of inputs.
         views: Versions of each.
         compute: Gives batches of features, view after view, each in the order of the inputs.
-        what: Tells the user what is stored, such as "features of the training pictures".
+        what: Tells the user what is stored, such as "features of the training images".
 
     Returns:
         The features, and whether they were there already.
@@ -155,12 +155,12 @@ def cached_features(
             found, damage = open_entry(lambda: read_features(entry, count, views))
             if found is not None:
                 return found, True
-            with beside(entry) as folder:
+            with staging_dir(entry) as folder:
                 write_features(folder, compute(), count * views)
-                put_in_place(folder, entry)
+                commit(folder, entry)
             found = read_new_features(entry, count, views)
     except (OSError, NotImplementedError) as error:
-        raise CacheUnusableError(why(error), damage_warnings(entry, damage)) from error
+        raise CacheUnusableError(error_reason(error), damage_warnings(entry, damage)) from error
     if found is None:
         raise CacheUnusableError(f"{entry} was removed while it was being filled")
     found.warnings = tuple(damage_warnings(entry, damage))
@@ -174,7 +174,7 @@ def read_new_features(entry: Path, count: int, views: int) -> Features | None:
     return None
 
 
-def why(error: Exception) -> str:
+def error_reason(error: Exception) -> str:
     """What went wrong, without the path."""
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 

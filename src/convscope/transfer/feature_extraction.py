@@ -9,7 +9,7 @@ from torch import fx, nn
 FOLDED_DEVIATION = 1e-4  # of the largest feature: what rounding explains
 
 
-class Filler:
+class FrozenPrefix:
     """A prefix, made fast, in the precision asked for.
 
     Args:

@@ -38,7 +38,7 @@ class ParameterGroup:
 
 
 def build_optimizer(
-    network: nn.Module, told: Optimization, groups: Sequence[ParameterGroup] | None = None, fused: bool = True
+    network: nn.Module, optimization: Optimization, groups: Sequence[ParameterGroup] | None = None, fused: bool = True
 ) -> torch.optim.Optimizer:
     """An optimizer over ``groups``, or over all parameters that require gradients, at one rate.
 
@@ -57,7 +57,7 @@ def build_optimizer(
     parameters = dict(network.named_parameters())
     if groups is None:
         trainable = [name for name, parameter in parameters.items() if parameter.requires_grad]
-        groups = decay_apart(network, "", trainable, told.lr, told.weight_decay)
+        groups = split_by_decay(network, "", trainable, optimization.lr, optimization.weight_decay)
     if not groups:
         raise ValueError("no parameter requires a gradient: there is nothing to train")
     described = [
@@ -69,17 +69,17 @@ def build_optimizer(
         }
         for group in groups
     ]
-    if told.optimizer == "muon":
+    if optimization.optimizer == "muon":
         from convscope.lean_timm import Muon
 
-        return Muon(described, lr=told.lr, momentum=told.momentum, nesterov=True)
-    options: dict[str, Any] = {"lr": told.lr, "fused": fused}
-    if told.optimizer == "sgd":
-        return torch.optim.SGD(described, momentum=told.momentum, nesterov=told.momentum > 0, **options)
+        return Muon(described, lr=optimization.lr, momentum=optimization.momentum, nesterov=True)
+    options: dict[str, Any] = {"lr": optimization.lr, "fused": fused}
+    if optimization.optimizer == "sgd":
+        return torch.optim.SGD(described, momentum=optimization.momentum, nesterov=optimization.momentum > 0, **options)
     return torch.optim.AdamW(described, **options)
 
 
-def decay_apart(
+def split_by_decay(
     network: nn.Module, name: str, parameters: Sequence[str], lr: float, weight_decay: float
 ) -> list[ParameterGroup]:
     """Two groups of ``parameters`` (names), those with weight decay and those without; an empty one is left out.
@@ -96,29 +96,31 @@ def decay_apart(
     return [group for group in groups if group.parameters]
 
 
-def rate_factor(told: Optimization, steps: int) -> Callable[[int], float]:
+def rate_factor(optimization: Optimization, steps: int) -> Callable[[int], float]:
     """The factor of the rate at each of ``steps`` steps: a linear warm-up, then the schedule.
 
     Cosine (Loshchilov & Hutter 2017, eq. 5, one cycle) ends at 0 after the last step; ``step`` multiplies by
     ``step_factor`` at each whole multiple of ``step_every``.
     """
-    warm = math.ceil(told.warmup * steps)
+    warm = math.ceil(optimization.warmup * steps)
 
     def factor(step: int) -> float:
         if step < warm:
             return (step + 1) / (warm + 1)
         progress = min(1.0, (step - warm) / max(1, steps - warm))
-        match told.schedule:
+        match optimization.schedule:
             case "cosine":
                 return 0.5 * (1.0 + math.cos(math.pi * progress))
             case "step":
                 # A product such as 3 · 0.3333 falls just short of 1: the last step is no drop.
-                return told.step_factor ** math.floor(min(progress, 1.0 - 1e-9) / told.step_every + 1e-6)
+                return optimization.step_factor ** math.floor(
+                    min(progress, 1.0 - 1e-9) / optimization.step_every + 1e-6
+                )
         return 1.0
 
     return factor
 
 
-def build_schedule(optimizer: torch.optim.Optimizer, told: Optimization, steps: int) -> LambdaLR:
+def build_schedule(optimizer: torch.optim.Optimizer, optimization: Optimization, steps: int) -> LambdaLR:
     """``rate_factor`` as a scheduler that is stepped after each optimizer step."""
-    return LambdaLR(optimizer, rate_factor(told, steps))
+    return LambdaLR(optimizer, rate_factor(optimization, steps))

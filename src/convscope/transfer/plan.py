@@ -7,7 +7,7 @@ from torch import nn
 
 from convscope.errors import UserError
 from convscope.models.blocks import Block
-from convscope.transfer.optimization import ParameterGroup, decay_apart
+from convscope.transfer.optimization import ParameterGroup, split_by_decay
 from convscope.transfer.selection import block_of, select
 from convscope.transfer.stage import Stage
 
@@ -55,6 +55,6 @@ def plan_stage(network: nn.Module, ordered: Sequence[Block], stage: Stage) -> St
     for rate, places in sorted(grouped.items(), key=lambda group: max(group[1].values()), reverse=True):
         first, last = (ordered[place].name for place in (min(places.values()), max(places.values())))
         title = last if first == last else f"{first} to {last}"
-        groups += decay_apart(network, title, list(places), rate, told.weight_decay)
+        groups += split_by_decay(network, title, list(places), rate, told.weight_decay)
     sizes = {name: parameter.numel() for name, parameter in network.named_parameters()}
     return StagePlan(stage, tuple(chosen), sum(sizes[name] for name in chosen), tuple(groups))

@@ -6,7 +6,7 @@ from torch import nn
 _SEED = 0
 
 
-def restore_random() -> None:
+def reset_random() -> None:
     """Begin the random numbers that both ways of computing a network draw from."""
     torch.manual_seed(_SEED)
 
@@ -21,7 +21,7 @@ class Preserved:
         self.modes = [(module, module.training) for module in self.network.modules()]
         self.buffers = [(buffer, buffer.clone()) for buffer in self.network.buffers()]
         self.random = torch.get_rng_state()
-        restore_random()
+        reset_random()
         if self.evaluate:
             self.network.eval()
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from torch import nn
 
 from convscope.errors import UserError
-from convscope.models.blocks import Block, main_block
+from convscope.models.blocks import Block, last_convolving_block
 
 _LAST_BLOCKS = re.compile(r"last_blocks\(\s*(\d+)\s*\)")
 
@@ -59,7 +59,7 @@ def _matching(names: Sequence[str], ordered: Sequence[Block], pattern: str, key:
         count = int(counted[1])
     if count is not None:
         try:
-            last = main_block(tuple(ordered))
+            last = last_convolving_block(tuple(ordered))
         except LookupError as error:
             raise UserError(f"{key}: {pattern!r}: {error}") from error
         if not 1 <= count <= last + 1:

@@ -8,13 +8,13 @@ import torch
 from convscope.data.images.augmentation import Preset, augmentation
 from convscope.errors import UserError
 
-PER_PICTURE = [preset for preset in get_args(Preset) if preset not in ("shift", "crop")]
+PER_IMAGE = [preset for preset in get_args(Preset) if preset not in ("shift", "crop")]
 
 
-@pytest.mark.parametrize("preset", PER_PICTURE)
+@pytest.mark.parametrize("preset", PER_IMAGE)
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("shape", [(20, 31), (20, 20), (60, 20)])
-def test_any_picture_comes_out_square(preset: str, channels: int, shape: tuple[int, int]) -> None:
+def test_any_image_comes_out_square(preset: str, channels: int, shape: tuple[int, int]) -> None:
     change = augmentation(preset, 20)
     image = torch.randint(0, 256, (*shape, channels), dtype=torch.uint8).permute(2, 0, 1)
     for seed in range(60):  # TrivialAugment picks another operation every time
@@ -24,7 +24,7 @@ def test_any_picture_comes_out_square(preset: str, channels: int, shape: tuple[i
         assert changed.dtype == torch.uint8
 
 
-@pytest.mark.parametrize("preset", PER_PICTURE)
+@pytest.mark.parametrize("preset", PER_IMAGE)
 def test_pytorchs_generator_alone_decides(preset: str) -> None:
     change = augmentation(preset, 16)
     image = torch.randint(0, 256, (3, 20, 24), dtype=torch.uint8)
@@ -38,7 +38,7 @@ def test_pytorchs_generator_alone_decides(preset: str) -> None:
     assert (random.getstate(), np.random.get_state()[1].tolist()) == others
 
 
-def test_digits_are_not_mirrored_and_stay_in_the_picture() -> None:
+def test_digits_are_not_mirrored_and_stay_in_the_image() -> None:
     image = torch.zeros(1, 28, 28, dtype=torch.uint8)
     image[:, 8:20, 8:14] = 255  # heavier on its left
     uniforms = torch.rand(30, 4, generator=torch.Generator().manual_seed(0))

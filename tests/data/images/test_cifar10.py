@@ -8,12 +8,12 @@ from convscope.data.images.cifar10 import CLASSES, TEST_FILES, TRAIN_FILES, cifa
 from convscope.errors import UserError
 
 RNG = np.random.default_rng(0)
-PICTURES = RNG.integers(0, 256, (60, 32, 32, 3), dtype=np.uint8)
+IMAGES = RNG.integers(0, 256, (60, 32, 32, 3), dtype=np.uint8)
 LABELS = (np.arange(60) % 10).astype(np.uint8)
 
 
 def records(rows: slice) -> bytes:
-    planes = PICTURES[rows].transpose(0, 3, 1, 2).reshape(-1, 3072)
+    planes = IMAGES[rows].transpose(0, 3, 1, 2).reshape(-1, 3072)
     return np.concatenate([LABELS[rows, None], planes], axis=1).tobytes()
 
 
@@ -33,7 +33,7 @@ def test_the_binary_version(root: Path) -> None:
         assert source.sizes == {"train": 40, "validation": 10, "test": 10}
         for name, split in source.splits.items():
             rows = np.array([int(one.split("/")[1]) for one in split.names]) + (50 if name == "test" else 0)
-            assert np.array_equal(split.pixels(), PICTURES[rows])
+            assert np.array_equal(split.pixels(), IMAGES[rows])
             assert np.array_equal(split.labels, LABELS[rows])
         assert np.bincount(source.splits["validation"].labels).tolist() == [1] * 10
 

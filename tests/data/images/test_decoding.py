@@ -6,7 +6,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from convscope.data.images.decoding import decode_image
-from convscope.data.images.image_source import BadImage
+from convscope.data.images.image_source import BadImageError
 
 RAMP = np.stack(np.broadcast_arrays(np.arange(0, 240, 10)[:, None], np.arange(0, 160, 10), 77), -1).astype(np.uint8)
 
@@ -61,7 +61,9 @@ def test_integers_of_32_bits_are_refused(largest: int, orientation: int | None) 
     if orientation:
         exif[0x0112] = orientation
     image = Image.fromarray(np.array([[0, largest]], dtype=np.int32))
-    with pytest.raises(BadImage, match=r"^deep: pixels of 32-bit integers are not supported: save .* 8 or 16 bits$"):
+    with pytest.raises(
+        BadImageError, match=r"^deep: pixels of 32-bit integers are not supported: save .* 8 or 16 bits$"
+    ):
         decode_image(encoded(image, "TIFF", exif=exif), "deep")
     sixteen = Image.fromarray(np.array([[257, 65535]], dtype=np.uint16))
     assert decode_image(encoded(sixteen, "TIFF"), "wide")[0, :, 0].tolist() == [1, 255]
@@ -69,7 +71,7 @@ def test_integers_of_32_bits_are_refused(largest: int, orientation: int | None) 
 
 def test_the_cases_that_once_failed(cases: Path) -> None:
     for name in ("int32_full.tif", "int32_range255.tif", "float32_255.tif", "truncated.jpg", "badcrc.png"):
-        with pytest.raises(BadImage, match=f"^{name}: "):
+        with pytest.raises(BadImageError, match=f"^{name}: "):
             decode_image(cases / "images" / name, name)
     for name in ("exif6.jpg", "cmyk.jpg", "palette_bytes_transparency.png", "la16.png"):
         assert decode_image(cases / "images" / name, name).max() == 255
@@ -94,8 +96,8 @@ def test_exif_orientation_is_applied(orientation: int) -> None:
 def test_a_large_jpeg_may_come_smaller_but_not_under_what_was_asked_for() -> None:
     data = encoded(Image.fromarray(np.tile(RAMP, (40, 40, 1))), "JPEG")
     assert decode_image(data, "large").shape == (960, 640, 3)
-    assert decode_image(data, "large", at_least=100).shape == (240, 160, 3)  # a quarter
-    assert decode_image(data, "large", at_least=1000).shape == (960, 640, 3)
+    assert decode_image(data, "large", min_size=100).shape == (240, 160, 3)  # a quarter
+    assert decode_image(data, "large", min_size=1000).shape == (960, 640, 3)
 
 
 def test_a_gray_jpeg_and_the_first_frame_of_an_animation_are_rgb() -> None:
@@ -107,20 +109,20 @@ def test_a_gray_jpeg_and_the_first_frame_of_an_animation_are_rgb() -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"", "not a picture, or of an unknown format"),
-        (b"<html>404</html>", "not a picture, or of an unknown format"),
+        (b"", "not an image, or of an unknown format"),
+        (b"<html>404</html>", "not an image, or of an unknown format"),
         (encoded(Image.fromarray(np.tile(RAMP, (20, 20, 1))), "JPEG")[:4000], "image file is truncated"),
         (encoded(Image.fromarray(RAMP.repeat(8, 0)))[:120], "truncated"),
         (encoded(Image.new("F", (3, 3), 0.5), "TIFF"), "32-bit floats are not supported"),
     ],
 )
 def test_what_cannot_be_decoded_is_a_bad_image(data: bytes, reason: str) -> None:
-    with pytest.raises(BadImage, match=f"some name: .*{reason}"):
+    with pytest.raises(BadImageError, match=f"some name: .*{reason}"):
         decode_image(data, "some name")
 
 
 def test_a_file_that_is_gone(tmp_path: Path) -> None:
-    with pytest.raises(BadImage, match=r"^a/b\.jpg: No such file or directory$"):
+    with pytest.raises(BadImageError, match=r"^a/b\.jpg: No such file or directory$"):
         decode_image(tmp_path / "b.jpg", "a/b.jpg")
 
 
@@ -129,9 +131,9 @@ def test_decompression_bombs_are_refused(monkeypatch: pytest.MonkeyPatch) -> Non
     data = encoded(Image.fromarray(RAMP))
     with (
         pytest.warns(Image.DecompressionBombWarning),
-        pytest.raises(BadImage, match=r"16 × 24 pixels, more than .* 300"),
+        pytest.raises(BadImageError, match=r"16 × 24 pixels, more than .* 300"),
     ):
         decode_image(data, "bomb")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    with pytest.raises(BadImage, match="exceeds limit"):
+    with pytest.raises(BadImageError, match="exceeds limit"):
         decode_image(data, "bomb")

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn_pictures import MakeFolder
+from drawn_images import MakeFolder
 
 from convscope.data.images import hotdog as module
 from convscope.data.images.hotdog import CLASSES, HUB_SET, SceneSplit, hotdog, hotdog_class
@@ -160,9 +160,9 @@ def test_scenes_are_drawn_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(SceneSplit, "read", lambda *arguments: pytest.fail("drawn again"))
     again = hotdog(source="generated", counts=FEW, size=32).splits["train"]
     stored = open_image_store(again, Resizing(32, 3, crop=32), tmp_path)
-    for index, picture in enumerate(drawn):
-        assert np.array_equal(store.image(index), picture)
-        assert np.array_equal(stored.image(index), picture)
+    for index, image in enumerate(drawn):
+        assert np.array_equal(store.image(index), image)
+        assert np.array_equal(stored.image(index), image)
 
 
 def test_the_real_photos(photos: Path) -> None:

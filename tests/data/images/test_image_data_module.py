@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
-from drawn_pictures import MakeFolder, picture
+from drawn_images import MakeFolder, image
 from PIL import Image
 from torch import nn
 from torchvision.transforms import v2
@@ -51,7 +51,7 @@ def test_a_stage_opens_what_it_needs_once(source: ImageSource, tmp_path: Path) -
     assert data.store("train") is data.store("train")
 
 
-def test_skipped_pictures_are_counted_and_told(make_folder: MakeFolder, tmp_path: Path) -> None:
+def test_skipped_images_are_counted_and_told(make_folder: MakeFolder, tmp_path: Path) -> None:
     root = make_folder({"a": 40, "b": 20})
     for file in (root / "a").glob("*.png"):
         if file.name != "0001.png":
@@ -69,7 +69,7 @@ def test_an_evaluation_set_has_nothing_to_train_on(make_folder: MakeFolder, tmp_
     data = module(evaluation_folder(make_folder({"a": 4, "b": 2})), tmp_path)
     data.setup()
     assert [len(batch.inputs) for batch in data.test_dataloader()] == [6]
-    with pytest.raises(UserError, match="the data set image_folder has no train pictures"):
+    with pytest.raises(UserError, match="the data set image_folder has no train images"):
         data.train_dataloader()
 
 
@@ -89,10 +89,10 @@ def test_a_batch_is_what_torchvision_would_make(source: ImageSource, tmp_path: P
         assert normalised.inputs.is_contiguous(
             memory_format=torch.channels_last if channels_last else torch.contiguous_format
         )
-        for image, index in zip(normalised.inputs, batch.indices.tolist(), strict=True):
+        for found, index in zip(normalised.inputs, batch.indices.tolist(), strict=True):
             pixels = v2.Resize(10)(v2.functional.to_pil_image(source.splits["validation"].read(index)))
             expected = reference(v2.CenterCrop(8)(pixels))
-            torch.testing.assert_close(image, expected, rtol=1e-5, atol=1e-6)
+            torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
         assert data.on_after_batch_transfer(normalised, 0) is normalised
 
 
@@ -103,7 +103,7 @@ def test_evaluation_is_neither_shuffled_nor_augmented(source: ImageSource, tmp_p
     assert torch.cat([batch.indices for batch in augmented.val_dataloader()]).tolist() == list(range(9))
 
 
-def test_random_parts_are_taken_of_the_whole_picture(source: ImageSource, tmp_path: Path) -> None:
+def test_random_parts_are_taken_of_the_whole_image(source: ImageSource, tmp_path: Path) -> None:
     assert module(source, tmp_path, augmentation="light").store("train").image(0).shape == (10, 13, 3)
     assert module(source, tmp_path).store("train").image(0).shape == (8, 8, 3)
     assert module(source, tmp_path, augmentation="light").store("test").image(0).shape == (8, 8, 3)
@@ -228,10 +228,10 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[ImageSource, 
     """A source, its cache, and what a run of three epochs was trained on."""
     folder = tmp_path_factory.mktemp("undisturbed")
     for number in range(60):
-        place = folder / "pictures" / "ab"[number % 2]
+        place = folder / "images" / "ab"[number % 2]
         place.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(picture(number)).save(place / f"{number}.png")
-    source, task = image_folder(folder / "pictures"), Recorder()
+        Image.fromarray(image(number)).save(place / f"{number}.png")
+    source, task = image_folder(folder / "images"), Recorder()
     trainer(folder).fit(task, datamodule=module(source, folder, **OPTIONS))
     return source, folder, task
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn_pictures import MakeFolder, picture
+from drawn_images import MakeFolder, image
 from PIL import Image
 
 from convscope.data.images.image_folder import evaluation_folder, image_folder
@@ -33,7 +33,7 @@ def test_class_folders_alone_are_cut_stratified(make_folder: MakeFolder) -> None
     assert sorted(names) == [f"cat/{n:04}.png" for n in range(40)] + [f"dog/{n:04}.png" for n in range(20)]
 
 
-def test_a_name_leads_to_its_picture_and_its_class(make_folder: MakeFolder) -> None:
+def test_a_name_leads_to_its_image_and_its_class(make_folder: MakeFolder) -> None:
     root = make_folder({"cat": 5, "dog": 5})
     for split in image_folder(root).splits.values():
         for index, name in enumerate(split.names):
@@ -78,13 +78,13 @@ def test_the_cut_is_a_function_of_the_seed(make_folder: MakeFolder) -> None:
     assert first.key != other.key
 
 
-def test_what_is_no_picture_is_passed_over(make_folder: MakeFolder) -> None:
+def test_what_is_no_image_is_passed_over(make_folder: MakeFolder) -> None:
     root = make_folder({"cat/young/black": 3, "cat/.thumbs": 3, ".git": 2, "dog": 3})
     (root / "dog" / ".hidden.png").write_bytes(b"")
     (root / "dog" / "notes.txt").write_text("")
     (root / "manifest.csv").write_text("")
     (root / "dog" / "folder.png").mkdir()
-    Image.fromarray(picture(0)).save(root / "dog" / "LOUD.JPEG")
+    Image.fromarray(image(0)).save(root / "dog" / "LOUD.JPEG")
     (root / "dog" / "up").symlink_to(root)
     source = evaluation_folder(root)
     assert source.splits["test"].names == [
@@ -144,7 +144,7 @@ def test_faults_of_the_folder_itself(tmp_path: Path, make_folder: MakeFolder) ->
     flat = tmp_path / "flat"
     flat.mkdir()
     (flat / "cat1.jpg").write_bytes(b"")
-    assert message(flat) == "ROOT has no class folders: put the pictures of each class into a folder of its own"
+    assert message(flat) == "ROOT has no class folders: put the images of each class into a folder of its own"
 
 
 def test_faults_of_the_classes(make_folder: MakeFolder) -> None:
@@ -155,15 +155,15 @@ def test_faults_of_the_classes(make_folder: MakeFolder) -> None:
         "ROOT has one class folder, 'inner', and a classifier needs two or more: add one, or set data.root=ROOT/inner"
     )
     assert message(make_folder({"cat": 9, "dog": 0}, "hollow")) == (
-        "class folder ROOT/dog holds no pictures (jpg, png, webp, tif, bmp, gif, avif, jp2, pgm and what else Pillow "
+        "class folder ROOT/dog holds no images (jpg, png, webp, tif, bmp, gif, avif, jp2, pgm and what else Pillow "
         "reads): add some or remove the folder"
     )
     assert message(make_folder({"cat": 9, "dog": 2}, "few")) == (
-        "class 'dog' of ROOT has 2 picture(s), too few to be in each of train, validation, test: "
-        "add pictures (3 or more), or give these splits folders of their own"
+        "class 'dog' of ROOT has 2 image(s), too few to be in each of train, validation, test: "
+        "add images (3 or more), or give these splits folders of their own"
     )
     assert message(make_folder({"cat": 9, "dog": 9}, "greedy"), test=0.9) == (
-        "data.validation=0.15, data.test=0.9: each must take a part of the 18 pictures of ROOT, and leave a train split"
+        "data.validation=0.15, data.test=0.9: each must take a part of the 18 images of ROOT, and leave a train split"
     )
 
 
@@ -187,7 +187,7 @@ def test_faults_of_the_splits(make_folder: MakeFolder) -> None:
 def test_a_class_that_a_split_lacks_is_said(make_folder: MakeFolder) -> None:
     root = make_folder({"train/a": 9, "train/b": 9, "val/a": 1, "val/b": 1, "test/b": 4})
     source = image_folder(root)
-    assert source.warnings == (f"{root}: test has no pictures of 'a'",)
+    assert source.warnings == (f"{root}: test has no images of 'a'",)
     assert source.splits["test"].labels.tolist() == [1] * 4
 
 

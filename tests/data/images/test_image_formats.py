@@ -4,15 +4,15 @@ import io
 
 import numpy as np
 import pytest
-from drawn_pictures import MakeFolder, picture
+from drawn_images import MakeFolder, image
 from PIL import Image
 
 from convscope.data.images.decoding import decode_image
 from convscope.data.images.image_folder import evaluation_folder, image_folder
 from convscope.data.images.image_formats import FORMATS, image_endings, readable_formats
-from convscope.data.images.image_source import BadImage
+from convscope.data.images.image_source import BadImageError
 from convscope.errors import UserError
-from convscope.inference.explained_images import pictures_of_files
+from convscope.inference.explained_images import read_images
 from convscope.preprocessing import Preprocessing
 
 SEEN = Preprocessing(size=8, channels=3, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
@@ -42,28 +42,28 @@ def test_each_ending_is_found_and_decoded(ending: str, make_folder: MakeFolder) 
     decoded = split.read(list(split.names).index(f"a/photo.{ending}"))
     assert decoded.shape == (16, 16, 3)
     assert np.abs(decoded.astype(int) - np.asarray(image)).max() <= (0 if ending in LOSSLESS else 12)
-    assert pictures_of_files(root / "a", SEEN, 9).names == ["0000.png", f"photo.{ending}"]
+    assert read_images(root / "a", SEEN, 9).names == ["0000.png", f"photo.{ending}"]
 
 
 @pytest.mark.parametrize("ending", ["jif", "jfi", "pjpeg", "PJP"])
 def test_endings_of_jpeg_files_that_pillow_does_not_register(ending: str, make_folder: MakeFolder) -> None:
     root = make_folder({"a": 1, "b": 1})
-    Image.fromarray(picture(1)).save(root / "a" / f"photo.{ending}", "JPEG")
+    Image.fromarray(image(1)).save(root / "a" / f"photo.{ending}", "JPEG")
     source = evaluation_folder(root)
     assert source.splits["test"].names == ["a/0000.png", f"a/photo.{ending}", "b/0000.png"]
-    assert source.splits["test"].read(1).shape == picture(1).shape
+    assert source.splits["test"].read(1).shape == image(1).shape
     assert source.warnings == ()
 
 
 def test_grey_maps_and_bitmaps(make_folder: MakeFolder) -> None:
     root = make_folder({"a": 1, "b": 1})
-    Image.fromarray(picture(1)[..., 0]).save(root / "a" / "1.pgm")
-    Image.fromarray(picture(1)[..., 0] > 99).save(root / "a" / "2.pbm")
+    Image.fromarray(image(1)[..., 0]).save(root / "a" / "1.pgm")
+    Image.fromarray(image(1)[..., 0] > 99).save(root / "a" / "2.pbm")
     (root / "a" / "3.pgm").write_bytes(b"P5 2 1 65535\n" + np.array([257, 65535], ">u2").tobytes())
     split = evaluation_folder(root).splits["test"]
     assert split.names == ["a/0000.png", "a/1.pgm", "a/2.pbm", "a/3.pgm", "b/0000.png"]
-    assert np.array_equal(split.read(1)[..., 2], picture(1)[..., 0])
-    assert np.array_equal(split.read(2)[..., 2] == 255, picture(1)[..., 0] > 99)
+    assert np.array_equal(split.read(1)[..., 2], image(1)[..., 0])
+    assert np.array_equal(split.read(2)[..., 2] == 255, image(1)[..., 0] > 99)
     assert split.read(3)[0, :, 0].tolist() == [1, 255]
 
 
@@ -88,9 +88,9 @@ def test_the_endings_are_those_of_images_alone() -> None:
 def test_the_content_of_a_file_starts_no_other_program(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ghostscript runs what stands in an EPS file, whatever the file is called."""
     stream = io.BytesIO()
-    Image.fromarray(picture(0)).save(stream, "EPS")
+    Image.fromarray(image(0)).save(stream, "EPS")
     monkeypatch.setattr("subprocess.check_call", lambda *arguments, **options: pytest.fail("a program was started"))
-    with pytest.raises(BadImage, match="not a picture, or of an unknown format"):
+    with pytest.raises(BadImageError, match="not an image, or of an unknown format"):
         decode_image(stream.getvalue(), "photo.jpg")
 
 
@@ -119,12 +119,12 @@ def test_a_class_of_images_that_cannot_be_read_is_refused_and_named(make_folder:
         UserError, match=r"but 1 file of formats that cannot be read \(dog/a.heic\); convert them to JPEG"
     ):
         image_folder(root)
-    with pytest.raises(UserError, match=r"there is no picture in this folder .*, but 1 file of formats .*a.heic"):
-        pictures_of_files(root / "dog", SEEN, 9)
+    with pytest.raises(UserError, match=r"there is no image in this folder .*, but 1 file of formats .*a.heic"):
+        read_images(root / "dog", SEEN, 9)
 
 
 def test_explained_images_that_are_passed_over_are_said(make_folder: MakeFolder, capsys) -> None:
     root = make_folder({"cat": 2})
     (root / "cat" / "a.heic").write_bytes(b"")
-    assert len(pictures_of_files(root, SEEN, 9).names) == 2
+    assert len(read_images(root, SEEN, 9).names) == 2
     assert "passed over 1 file of formats that cannot be read" in "".join(capsys.readouterr())

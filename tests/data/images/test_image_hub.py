@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, Value, config
-from drawn_pictures import MakeFolder, picture
+from drawn_images import MakeFolder, image
 from PIL import Image as Pillow
 
 from convscope.data import hub_sets
 from convscope.data.hub_files import files_of_splits
 from convscope.data.images.image_hub import image_hub
-from convscope.data.images.image_source import BadImage
+from convscope.data.images.image_source import BadImageError
 from convscope.errors import UserError
 
 
@@ -25,12 +25,12 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def png(number: int) -> bytes:
     stream = io.BytesIO()
-    Pillow.fromarray(picture(number)).save(stream, "PNG")
+    Pillow.fromarray(image(number)).save(stream, "PNG")
     return stream.getvalue()
 
 
 def made(count: int, first: int = 0, **columns: list[object]) -> Dataset:
-    """Pictures ``first``, ``first + 1``, ... of the classes "no" and "yes" in turn."""
+    """Images ``first``, ``first + 1``, ... of the classes "no" and "yes" in turn."""
     features = Features({"image": Image(), "label": ClassLabel(names=["no", "yes"])})
     features.update({name: Value("string") for name in columns})
     data = {
@@ -66,7 +66,7 @@ def test_files_of_splits_that_datasets_does_not_tell_apart(tmp_path: Path, train
         dataset.to_parquet(tmp_path / "set" / name)
     source = image_hub(str(tmp_path / "set"))
     assert source.sizes == {"train": 34, "validation": 6, "test": 6}
-    assert np.array_equal(source.splits["test"].read(1), picture(101))
+    assert np.array_equal(source.splits["test"].read(1), image(101))
     assert [source.classes[label] for label in source.splits["test"].labels] == ["no", "yes"] * 3
 
 
@@ -116,7 +116,7 @@ def test_a_folder_in_the_hubs_formats(tmp_path: Path, form: str) -> None:
     for name, split in source.splits.items():
         rows = [int(one.split("/")[1]) for one in split.names]
         for index, row in enumerate(rows):
-            assert np.array_equal(split.read(index), picture(row + (100 if name == "validation" else 0)))
+            assert np.array_equal(split.read(index), image(row + (100 if name == "validation" else 0)))
             assert split.labels[index] == row % 2
     train, test = ({*source.splits[name].names} for name in ("train", "test"))
     assert not train & test
@@ -170,13 +170,13 @@ def test_columns_that_cannot_be_told_are_asked_for(tmp_path: Path) -> None:
         return str(caught.value).replace(root, "ROOT")
 
     both = made(8).add_column("second", [None] * 8).cast_column("second", Image())
-    assert message("pictures", both) == (
-        "ROOT has the columns image, second of pictures (its columns: image, label, second): set data.image_column"
+    assert message("images", both) == (
+        "ROOT has the columns image, second of images (its columns: image, label, second): set data.image_column"
     )
     bare = made(8).remove_columns("label")
     assert message("bare", bare) == "ROOT has no column of class labels (its columns: image): set data.label_column"
     assert message("absent", made(8), label_column="kind") == "ROOT has no column 'kind': it has image, label"
-    assert message("few", made(2)).startswith("class 'no' of ROOT has 1 picture(s), too few")
+    assert message("few", made(2)).startswith("class 'no' of ROOT has 1 image(s), too few")
     assert "no train split: it has validation, test" in message_of_splits(tmp_path / "splits")
 
 
@@ -186,7 +186,7 @@ def message_of_splits(root: Path) -> str:
     return str(caught.value)
 
 
-def test_a_damaged_picture_is_a_bad_image(tmp_path: Path) -> None:
+def test_a_damaged_image_is_a_bad_image(tmp_path: Path) -> None:
     broken = [{"bytes": png(number)[: 60 if number == 3 else None], "path": None} for number in range(20)]
     dataset = Dataset.from_dict(
         {"image": broken, "label": [0, 1] * 10}, features=Features(image=Image(), label=ClassLabel(names=["a", "b"]))
@@ -197,7 +197,7 @@ def test_a_damaged_picture_is_a_bad_image(tmp_path: Path) -> None:
         for index in range(len(split)):
             try:
                 split.read(index)
-            except BadImage as bad:
+            except BadImageError as bad:
                 found.append(bad.name)
     assert found == ["train/3"]
 
@@ -249,5 +249,5 @@ def test_the_copy_in_the_local_cache_serves_without_the_hub(tmp_path: Path, monk
     assert source.source == "hub"
     assert source.sizes == {"train": 14, "validation": 3, "test": 3}
     row = int(source.splits["test"].names[0].split("/")[1])
-    assert np.array_equal(source.splits["test"].read(0), picture(row))
+    assert np.array_equal(source.splits["test"].read(0), image(row))
     assert config.HF_HUB_OFFLINE is False

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from drawn_pictures import MakeFolder, picture
+from drawn_images import MakeFolder, image
 from PIL import Image
 
 from convscope import cache
 from convscope.data.images import image_folder as folders
-from convscope.data.images import image_reading as picture_reading
+from convscope.data.images import image_reading as image_reading
 from convscope.data.images import image_store_entry
 from convscope.data.images.image_folder import evaluation_folder
 from convscope.data.images.image_source import ArraySplit, ImageSplit
@@ -28,7 +28,7 @@ CROPPED = Resizing(10, 3, "bicubic", 8)
 
 
 class Drawn(ImageSplit):
-    """Pictures of the process that drew them."""
+    """Images of the process that drew them."""
 
     drawn_by_python = True
 
@@ -37,7 +37,7 @@ class Drawn(ImageSplit):
         self.names = [str(number) for number in range(count)]
         self.key = "drawn"
 
-    def read(self, index: int, at_least: int | None = None) -> np.ndarray:
+    def read(self, index: int, min_size: int | None = None) -> np.ndarray:
         return np.frombuffer(np.array([index, os.getpid(), 0], np.uint32).tobytes(), np.uint8).reshape(2, 2, 3)
 
 
@@ -52,9 +52,9 @@ def decodes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     decode = folders.decode_image
 
-    def counting(file: Path, name: str, at_least: int | None = None) -> np.ndarray:
+    def counting(file: Path, name: str, min_size: int | None = None) -> np.ndarray:
         names.append(name)
-        return decode(file, name, at_least)
+        return decode(file, name, min_size)
 
     monkeypatch.setattr(folders, "decode_image", counting)
     return names
@@ -69,7 +69,7 @@ def assert_holds(store: ImageStore, split: ImageSplit, resizing: Resizing) -> No
 
 
 @pytest.mark.parametrize("resizing", [WHOLE, CROPPED, Resizing(10, 1), Resizing(30, 3, "nearest")])
-def test_it_holds_every_picture_resized(split: ImageSplit, tmp_path: Path, resizing: Resizing) -> None:
+def test_it_holds_every_image_resized(split: ImageSplit, tmp_path: Path, resizing: Resizing) -> None:
     store = open_image_store(split, resizing, tmp_path / "cache")
     assert store.warnings == ()
     assert_holds(store, split, resizing)
@@ -91,11 +91,11 @@ def test_each_recipe_has_its_entry(split: ImageSplit, tmp_path: Path) -> None:
     assert len([path for path in (tmp_path / "cache" / "images").iterdir() if path.is_dir()]) == len(recipes)
 
 
-def test_pictures_of_many_sizes(tmp_path: Path, make_folder: MakeFolder) -> None:
+def test_images_of_many_sizes(tmp_path: Path, make_folder: MakeFolder) -> None:
     root = make_folder({"a": 1, "b": 1})
     shapes = [(10, 14), (40, 10), (23, 22), (9, 300), (10, 10)]
     for number, shape in enumerate(shapes):
-        Image.fromarray(picture(number, *shape)).save(root / "a" / f"x{number}.png")
+        Image.fromarray(image(number, *shape)).save(root / "a" / f"x{number}.png")
     split = evaluation_folder(root).splits["test"]
     store = open_image_store(split, WHOLE, tmp_path / "cache")
     assert_holds(store, split, WHOLE)
@@ -111,7 +111,7 @@ CROPPED_WHOLE = Resizing(10, 3, "bilinear", 8)
 
 
 @pytest.mark.parametrize("size", [10, 8, 5])
-def test_centres_of_pictures_of_one_size(split: ImageSplit, tmp_path: Path, size: int) -> None:
+def test_centres_of_images_of_one_size(split: ImageSplit, tmp_path: Path, size: int) -> None:
     store = open_image_store(split, WHOLE, tmp_path / "cache")
     assert store.stacked is not None
     assert store.stacked.shape == (35, 10, 13, 3)
@@ -122,7 +122,7 @@ def test_centres_of_pictures_of_one_size(split: ImageSplit, tmp_path: Path, size
     assert np.array_equal(crops.permute(0, 2, 3, 1), np.stack(expected))
 
 
-def test_writing_to_a_picture_does_not_change_the_cache(split: ImageSplit, tmp_path: Path) -> None:
+def test_writing_to_a_image_does_not_change_the_cache(split: ImageSplit, tmp_path: Path) -> None:
     store = open_image_store(split, WHOLE, tmp_path / "cache")
     with pytest.raises(ValueError, match="read-only"):
         store.image(0)[:] = 0
@@ -155,7 +155,7 @@ def damage_about_empty(entry: Path) -> None:
 
 
 def damage_about_other(entry: Path) -> None:
-    (entry / "entry.json").write_text(json.dumps({"pictures": 35}))
+    (entry / "entry.json").write_text(json.dumps({"images": 35}))
 
 
 @pytest.mark.parametrize(
@@ -214,10 +214,10 @@ from convscope.data.images.image_store import open_image_store
 from convscope.data.images.resizing import Resizing
 root, cache, log, start = sys.argv[1:]
 decode = image_folder.decode_image
-def counting(file, name, at_least=None):
+def counting(file, name, min_size=None):
     time.sleep(0.01)
     with open(log, "a") as told: told.write(name + "\\n")
-    return decode(file, name, at_least)
+    return decode(file, name, min_size)
 image_folder.decode_image = counting
 while not Path(start).exists(): time.sleep(0.001)
 store = open_image_store(image_folder.evaluation_folder(root).splits["test"], Resizing(10, 3), Path(cache))
@@ -253,14 +253,14 @@ def test_waiting_for_another_process_is_said(
 
         monkeypatch.setattr(cache.log, "info", release)
         open_image_store(split, WHOLE, tmp_path / "cache", what="validation")
-    assert said == ["another process is storing the validation pictures: waiting for it"]
+    assert said == ["another process is storing the validation images: waiting for it"]
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(split: ImageSplit, tmp_path: Path, decodes: list[str]) -> None:
     (tmp_path / "file").write_text("")
     store = open_image_store(split, WHOLE, tmp_path / "file" / "cache")
     assert store.warnings == (
-        f"the cache {tmp_path}/file/cache cannot be written (Not a directory): 0 MiB of pictures are kept in memory "
+        f"the cache {tmp_path}/file/cache cannot be written (Not a directory): 0 MiB of images are kept in memory "
         "for this run",
     )
     assert len(decodes) == len(split)
@@ -276,7 +276,7 @@ def test_a_disk_that_fills_up_is_done_without(
     def filling(self: image_store_entry._File, block: np.ndarray) -> None:
         room[0] -= 1
         if room[0] < 0:
-            self._file.write(block[: block.size // 2].data)  # half a picture is on the disk when it is full
+            self._file.write(block[: block.size // 2].data)  # half an image is on the disk when it is full
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         append(self, block)
 
@@ -308,8 +308,8 @@ def test_bad_images_are_an_error_that_names_them(damaged_split: ImageSplit, tmp_
         with pytest.raises(UserError) as caught:
             open_image_store(damaged_split, WHOLE, tmp_path / "cache", what="validation")
         assert str(caught.value) == (
-            "4 of 35 validation pictures cannot be read: a/0000.png: not a picture, or of an unknown format; "
-            "a/0004.png: not a picture, or of an unknown format; a/0005.png: not a picture, or of an unknown format; "
+            "4 of 35 validation images cannot be read: a/0000.png: not an image, or of an unknown format; "
+            "a/0004.png: not an image, or of an unknown format; a/0005.png: not an image, or of an unknown format; "
             "and 1 more. Mend or remove them, or set data.on_bad_image=skip"
         )
 
@@ -323,7 +323,7 @@ def test_bad_images_can_be_skipped(damaged_split: ImageSplit, tmp_path: Path) ->
         for index, row in enumerate(store.rows.tolist()):
             assert np.array_equal(store.image(index), WHOLE(damaged_split.read(row)))
         (warning,) = store.warnings
-        assert warning.startswith("4 of 35 train pictures cannot be read: a/0000.png: ")
+        assert warning.startswith("4 of 35 train images cannot be read: a/0000.png: ")
         assert warning.endswith("; and 1 more. They are skipped")
 
 
@@ -332,7 +332,7 @@ def test_where_no_image_is_left_it_is_an_error(make_folder: MakeFolder, tmp_path
     for file in root.rglob("*.png"):
         file.write_bytes(b"")
     split = evaluation_folder(root).splits["test"]
-    with pytest.raises(UserError, match=r"^3 of 3 train pictures cannot be read: .* None is left$"):
+    with pytest.raises(UserError, match=r"^3 of 3 train images cannot be read: .* None is left$"):
         open_image_store(split, WHOLE, tmp_path / "cache", on_bad_image="skip")
 
 
@@ -361,19 +361,19 @@ def test_what_python_draws_is_drawn_by_processes(tmp_path: Path, monkeypatch: py
 def test_processes_that_die_are_done_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     parent, read = os.getpid(), Drawn.read
 
-    def deadly(self: Drawn, index: int, at_least: int | None = None) -> np.ndarray:
+    def deadly(self: Drawn, index: int, min_size: int | None = None) -> np.ndarray:
         if os.getpid() != parent and index > 100:
             os._exit(1)
         return read(self, index)
 
     monkeypatch.setattr(Drawn, "read", deadly)
-    monkeypatch.setattr(picture_reading, "available_cores", lambda: 2)
+    monkeypatch.setattr(image_reading, "available_cores", lambda: 2)
     store = open_image_store(Drawn(300), Resizing(2, 3), tmp_path / "cache")
     assert [int(store.image(index).reshape(-1).view(np.uint32)[0]) for index in range(300)] == list(range(300))
 
 
 def test_a_store_can_be_sent_to_another_process(split: ImageSplit, tmp_path: Path) -> None:
-    large = evaluation_folder(tmp_path / "pictures").splits["test"]
+    large = evaluation_folder(tmp_path / "images").splits["test"]
     store = open_image_store(large, Resizing(60, 3), tmp_path / "cache")
     assert store.stacked is not None
     sent = pickle.dumps(store)
@@ -387,13 +387,13 @@ def test_a_store_can_be_sent_to_another_process(split: ImageSplit, tmp_path: Pat
 def test_the_progress_bar_comes_late_and_on_terminals_only(
     split: ImageSplit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(picture_reading, "SHOW_AFTER", 0.0)
+    monkeypatch.setattr(image_reading, "SHOW_AFTER", 0.0)
     open_image_store(split, WHOLE, tmp_path / "one")
     assert capfd.readouterr().err == ""
-    monkeypatch.setattr(picture_reading.sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr(image_reading.sys.stderr, "isatty", lambda: True)
     open_image_store(split, WHOLE, tmp_path / "two", what="test")
-    assert "reading the test pictures, once" in capfd.readouterr().err
-    monkeypatch.setattr(picture_reading, "SHOW_AFTER", 60.0)
+    assert "reading the test images, once" in capfd.readouterr().err
+    monkeypatch.setattr(image_reading, "SHOW_AFTER", 60.0)
     open_image_store(split, WHOLE, tmp_path / "three")
     assert capfd.readouterr().err == ""
 
@@ -402,7 +402,7 @@ def test_real_photos_reduced_in_decoding_look_the_same(photos: Path) -> None:
     split = evaluation_folder(photos).splits["test"]
     small = Resizing(40, 3, crop=40)
     differences = [
-        np.abs(small(split.read(index)).astype(int) - small(split.read(index, at_least=80))).mean()
+        np.abs(small(split.read(index)).astype(int) - small(split.read(index, min_size=80))).mean()
         for index in range(0, 400, 10)
     ]
     assert np.mean(differences) < 1.5  # of 255, by half a pixel more or less of width; 9 without antialiasing

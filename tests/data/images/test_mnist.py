@@ -80,7 +80,7 @@ def test_a_malformed_file_is_named_with_its_fault(tmp_path: Path, data: bytes, f
         read_idx(file, 3)
 
 
-def test_labels_that_do_not_belong_to_the_pictures(tmp_path: Path) -> None:
+def test_labels_that_do_not_belong_to_the_images(tmp_path: Path) -> None:
     root = write_set(tmp_path / "short", zipped=False, part=slice(50))
     with pytest.raises(UserError, match=r"train-labels-idx1-ubyte has 50 labels, and train-images-idx3-ubyte 60"):
         mnist.mnist(root, validation=10)

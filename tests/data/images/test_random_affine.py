@@ -9,7 +9,7 @@ CHANGE = RandomAffine(degrees=10, shift=0.1, scale=0.1)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_a_batch_equals_torchvision_picture_by_picture(channels: int) -> None:
+def test_a_batch_equals_torchvision_image_by_image(channels: int) -> None:
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (20, channels, 32, 32), dtype=torch.uint8, generator=generator)
     images = torch.nn.functional.avg_pool2d(images.float(), 5, 1, 2).to(torch.uint8)  # noise magnifies roundings
@@ -33,7 +33,7 @@ def test_numbers_in_the_middle_change_nothing() -> None:
     assert torch.equal(CHANGE(images, torch.full((3, 4), 0.5)), images)
 
 
-def test_a_picture_does_not_depend_on_its_batch() -> None:
+def test_a_image_does_not_depend_on_its_batch() -> None:
     images = torch.randint(0, 256, (8, 3, 16, 16), dtype=torch.uint8)
     uniforms = torch.rand(8, 4)
     together = CHANGE(images, uniforms)

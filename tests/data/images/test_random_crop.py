@@ -8,7 +8,7 @@ CHANGE = RandomCrop(0.125)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_a_batch_equals_torchvision_picture_by_picture(channels: int) -> None:
+def test_a_batch_equals_torchvision_image_by_image(channels: int) -> None:
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (40, channels, 32, 32), dtype=torch.uint8, generator=generator)
     uniforms = torch.rand(40, 3, generator=generator)
@@ -33,7 +33,7 @@ def test_every_place_is_as_likely_and_half_are_mirrored() -> None:
     )
 
 
-def test_a_picture_does_not_depend_on_its_batch() -> None:
+def test_a_image_does_not_depend_on_its_batch() -> None:
     images = torch.randint(0, 256, (8, 3, 16, 16), dtype=torch.uint8)
     uniforms = torch.rand(8, 3)
     together = CHANGE(images, uniforms)

@@ -146,7 +146,7 @@ def channel_histograms(image: np.ndarray) -> np.ndarray:
 
 
 def layout(image: np.ndarray) -> np.ndarray:
-    """The picture at 4 x 4 pixels: what lies where, without shape."""
+    """The image at 4 x 4 pixels: what lies where, without shape."""
     return np.asarray(Image.fromarray(image).resize((4, 4), Image.Resampling.BOX), float).ravel()
 
 

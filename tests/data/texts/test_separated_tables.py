@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from convscope.data.texts.text_cutting import Cutting
 from convscope.data.texts.text_files import evaluation_texts, text_files
-from convscope.data.texts.text_leaks import without_leaks
+from convscope.data.texts.text_leaks import remove_leaks
+from convscope.data.texts.text_splits import SplitSettings
 from convscope.errors import UserError
 
 FEWER = "fill in what is missing, or remove the row"
@@ -168,7 +168,7 @@ def test_a_byte_that_is_no_utf_16_has_a_line(tmp_path: Path) -> None:
 def test_files_of_the_splits_may_order_their_columns_differently(tmp_path: Path) -> None:
     (tmp_path / "train.csv").write_text("text,label\n" + "good,p\nbad,n\n" * 20)
     (tmp_path / "test.tsv").write_text('label\tid\ttext\np\t1\t"well\n')
-    source = text_files(tmp_path, Cutting())
+    source = text_files(tmp_path, SplitSettings())
     assert (list(source.splits["test"].texts), source.splits["test"].labels.tolist()) == (['"well'], [1])
 
 
@@ -185,4 +185,4 @@ def test_the_cases_that_once_failed(cases: Path) -> None:
     rows, _ = rows_of(texts / "space2.csv")
     assert rows == [(f"a, b {number}", "np"[number % 2]) for number in range(10)]
     with pytest.raises(UserError, match=r"^every validation text of text_files also stands in test "):
-        without_leaks(text_files(texts / "all_validation_texts_in_test.csv", Cutting()), "error")
+        remove_leaks(text_files(texts / "all_validation_texts_in_test.csv", SplitSettings()), "error")

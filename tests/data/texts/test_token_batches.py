@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from convscope.data.batches import BatchLoader, ImageBatch
-from convscope.data.texts.text_buffer import Texts
+from convscope.data.texts.text_buffer import TextBuffer
 from convscope.data.texts.text_source import numbered
-from convscope.data.texts.token_batches import LengthOrder, TokenReader
+from convscope.data.texts.token_batches import LengthOrder, TokenBatchReader
 from convscope.data.texts.token_store import TokenStore, open_token_store
-from convscope.data.texts.tokenizer import train_tokens
+from convscope.data.texts.tokenizer import train_tokenizer
 
 COUNT = 643
 RANDOM = np.random.default_rng(0)
@@ -18,8 +18,8 @@ TEXTS = [" ".join(["word"] * int(length)) for length in RANDOM.integers(1, 60, C
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory) -> TokenStore:
-    split = numbered(Texts(TEXTS), np.arange(COUNT) % 3, "train")
-    return open_token_store(split, train_tokens(TEXTS, "word", most=50), tmp_path_factory.mktemp("cache"))
+    split = numbered(TextBuffer(TEXTS), np.arange(COUNT) % 3, "train")
+    return open_token_store(split, train_tokenizer(TEXTS, "word", max_length=50), tmp_path_factory.mktemp("cache"))
 
 
 def order(store: TokenStore, **options: object) -> LengthOrder:
@@ -28,7 +28,7 @@ def order(store: TokenStore, **options: object) -> LengthOrder:
 
 
 def loader(store: TokenStore, seed: int = 3) -> BatchLoader:
-    return BatchLoader(TokenReader(store), order(store, seed=seed))
+    return BatchLoader(TokenBatchReader(store), order(store, seed=seed))
 
 
 def epoch(made: BatchLoader, number: int) -> list[ImageBatch]:
@@ -108,7 +108,7 @@ def test_a_batch_is_what_its_indices_say_padded_at_the_end(store) -> None:
 
 def test_the_least_length_is_kept(store) -> None:
     short = torch.tensor([int(np.argmin(store.lengths))])
-    assert TokenReader(store, least=64).read(0, short).inputs.shape == (1, 64)
+    assert TokenBatchReader(store, min_length=64).read(0, short).inputs.shape == (1, 64)
 
 
 @pytest.mark.parametrize("done", [0, 1, 40, 81])

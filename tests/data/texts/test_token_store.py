@@ -6,29 +6,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convscope.data.texts.text_buffer import Texts
+from convscope.data.texts.text_buffer import TextBuffer
 from convscope.data.texts.text_source import TextSplit, numbered
 from convscope.data.texts.token_store import open_token_store
-from convscope.data.texts.tokenizer import Tokens, train_tokens
+from convscope.data.texts.tokenizer import TextTokenizer, train_tokenizer
 
 TEXTS = ["good film", "", "not good at all", "a b c d e f", "good"]
 
 
 @pytest.fixture
 def split() -> TextSplit:
-    return numbered(Texts(TEXTS), [0, 1, 0, 1, 1], "train")
+    return numbered(TextBuffer(TEXTS), [0, 1, 0, 1, 1], "train")
 
 
 @pytest.fixture
-def tokens() -> Tokens:
-    return train_tokens(TEXTS, "word", most=5)
+def tokens() -> TextTokenizer:
+    return train_tokenizer(TEXTS, "word", max_length=5)
 
 
 def held(store) -> list[list[int]]:
     return [store.tokens(index).tolist() for index in range(len(store))]
 
 
-def test_it_holds_what_the_tokens_say_memory_mapped(split: TextSplit, tokens: Tokens, tmp_path: Path) -> None:
+def test_it_holds_what_the_tokens_say_memory_mapped(split: TextSplit, tokens: TextTokenizer, tmp_path: Path) -> None:
     store = open_token_store(split, tokens, tmp_path)
     assert held(store) == list(tokens.encode_all(TEXTS))
     assert store.lengths.tolist() == [2, 1, 4, 5, 1]
@@ -39,15 +39,15 @@ def test_it_holds_what_the_tokens_say_memory_mapped(split: TextSplit, tokens: To
 
 def test_a_second_time_nothing_is_encoded(split, tokens, tmp_path, monkeypatch) -> None:
     first = open_token_store(split, tokens, tmp_path)
-    monkeypatch.setattr(Tokens, "encode_all", lambda *_: pytest.fail("encoded again"))
+    monkeypatch.setattr(TextTokenizer, "encode_all", lambda *_: pytest.fail("encoded again"))
     assert held(open_token_store(split, tokens, tmp_path)) == held(first)
 
 
 def test_other_texts_or_other_tokens_are_another_entry(split, tokens, tmp_path) -> None:
     open_token_store(split, tokens, tmp_path)
     open_token_store(split.rows(np.array([1, 0])), tokens, tmp_path)
-    open_token_store(split, train_tokens(TEXTS, "word", most=4), tmp_path)
-    open_token_store(split, train_tokens(TEXTS, "character", most=5), tmp_path)
+    open_token_store(split, train_tokenizer(TEXTS, "word", max_length=4), tmp_path)
+    open_token_store(split, train_tokenizer(TEXTS, "character", max_length=5), tmp_path)
     assert len([path for path in (tmp_path / "tokens").iterdir() if path.is_dir()]) == 4
 
 
@@ -72,8 +72,8 @@ def test_a_cache_that_cannot_be_written_is_said(split, tokens, tmp_path) -> None
 
 def test_a_large_vocabulary_takes_wider_numbers(tmp_path) -> None:
     texts = [" ".join(f"w{number}" for number in range(start, start + 1000)) for start in range(0, 70_000, 1000)]
-    tokens = train_tokens(texts, "word", most=1000, vocabulary=100_000)
-    store = open_token_store(numbered(Texts(texts), [0] * 70, "train"), tokens, tmp_path)
+    tokens = train_tokenizer(texts, "word", max_length=1000, vocabulary=100_000)
+    store = open_token_store(numbered(TextBuffer(texts), [0] * 70, "train"), tokens, tmp_path)
     assert store.ids.dtype == np.int32
     assert held(store) == list(tokens.encode_all(texts))
 
@@ -82,16 +82,16 @@ A_MILLION = """
 import re, sys
 from pathlib import Path
 from convscope.data.texts.generated_sentences import generated_sentences
-from convscope.data.texts.text_leaks import without_leaks
-from convscope.data.texts.token_batches import LengthOrder, TokenReader
+from convscope.data.texts.text_leaks import remove_leaks
+from convscope.data.texts.token_batches import LengthOrder, TokenBatchReader
 from convscope.data.texts.token_store import open_token_store
-from convscope.data.texts.tokenizer import train_tokens
-source = without_leaks(generated_sentences((1_000_000, 1000, 1000), 0), "error")
+from convscope.data.texts.tokenizer import train_tokenizer
+source = remove_leaks(generated_sentences((1_000_000, 1000, 1000), 0), "error")
 train = source.splits["train"]
-tokens = train_tokens(train.texts, "word", most=256)
+tokens = train_tokenizer(train.texts, "word", max_length=256)
 store = open_token_store(train, tokens, Path(sys.argv[1]))
 order = LengthOrder(store.lengths, 50, seed=0, training=True, shuffle=True, rank=0, world_size=1)
-reader = TokenReader(store)
+reader = TokenBatchReader(store)
 count = sum(len(reader.read(0, indices).labels) for indices in order.batches())
 # Not ru_maxrss, which begins at the peak of the process that started this one.
 peak = re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())

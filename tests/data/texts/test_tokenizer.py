@@ -3,7 +3,14 @@ from pathlib import Path
 
 import pytest
 
-from convscope.data.texts.tokenizer import PADDING, UNKNOWN, Tokens, tokens_from_file, tokens_from_json, train_tokens
+from convscope.data.texts.tokenizer import (
+    PADDING,
+    UNKNOWN,
+    TextTokenizer,
+    tokenizer_from_file,
+    tokenizer_from_json,
+    train_tokenizer,
+)
 from convscope.errors import UserError
 
 TEXTS = [
@@ -16,8 +23,8 @@ TEXTS = [
 LEVELS = ["word", "wordpiece", "byte_pair", "character"]
 
 
-def trained(level: str, **options: object) -> Tokens:
-    return train_tokens(TEXTS, level, **{"most": 64, "vocabulary": 700} | options)
+def trained(level: str, **options: object) -> TextTokenizer:
+    return train_tokenizer(TEXTS, level, **{"max_length": 64, "vocabulary": 700} | options)
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -52,7 +59,7 @@ def test_spans_are_of_the_text_as_it_was_typed(level: str) -> None:
 def test_it_comes_back_from_its_file(level: str, tmp_path: Path) -> None:
     tokens = trained(level)
     (tmp_path / "tokenizer.json").write_text(tokens.to_json(), encoding="utf-8")
-    again = tokens_from_file(tmp_path / "tokenizer.json", 64)
+    again = tokenizer_from_file(tmp_path / "tokenizer.json", 64)
     assert list(again.encode_all(TEXTS)) == list(tokens.encode_all(TEXTS))
     assert again.vocabulary == tokens.vocabulary
 
@@ -65,25 +72,25 @@ def test_words_are_those_of_the_treebank() -> None:
 
 
 def test_only_what_is_trained_on_is_known() -> None:
-    tokens = train_tokens(["one two two"], "word", most=9)
+    tokens = train_tokenizer(["one two two"], "word", max_length=9)
     assert tokens.encode("two three one TWO").ids == [2, 1, 3, 2]
-    assert train_tokens(["one two two"], "word", most=9, min_count=2).encode("one two").ids == [1, 2]
-    assert train_tokens(["b b a a c"], "word", most=9, vocabulary=4).vocabulary[2:] == ["a", "b"]
-    assert train_tokens(["Two"], "word", most=9, lowercase=False).encode("Two two").ids == [2, 1]
+    assert train_tokenizer(["one two two"], "word", max_length=9, min_count=2).encode("one two").ids == [1, 2]
+    assert train_tokenizer(["b b a a c"], "word", max_length=9, vocabulary=4).vocabulary[2:] == ["a", "b"]
+    assert train_tokenizer(["Two"], "word", max_length=9, lowercase=False).encode("Two two").ids == [2, 1]
 
 
 def test_no_byte_is_unknown_to_byte_pairs() -> None:
-    assert 1 not in train_tokens(["a"], "byte_pair", most=99, vocabulary=300).encode("שלום 😀 \0").ids
+    assert 1 not in train_tokenizer(["a"], "byte_pair", max_length=99, vocabulary=300).encode("שלום 😀 \0").ids
 
 
 def test_an_alphabet_is_taken_as_it_is() -> None:
-    tokens = train_tokens(["zzz"], "character", most=20, alphabet="abc-de-")
+    tokens = train_tokenizer(["zzz"], "character", max_length=20, alphabet="abc-de-")
     assert tokens.vocabulary == [PADDING, UNKNOWN, *"abc-de"]
     assert tokens.encode("Ab-z\n").ids == [2, 3, 5, 1, 1]
 
 
 def test_a_text_is_cut_off_and_a_megabyte_costs_nothing() -> None:
-    tokens = train_tokens(["good bad"], "word", most=3)
+    tokens = train_tokenizer(["good bad"], "word", max_length=3)
     assert tokens.encode("good bad good bad").ids == [3, 2, 3]  # of equals the first in the alphabet
     assert tokens.is_cut("good bad good bad")
     assert not tokens.is_cut("good bad good")
@@ -93,16 +100,16 @@ def test_a_text_is_cut_off_and_a_megabyte_costs_nothing() -> None:
     assert len(tokens.encode(long).ids) == len(next(iter(tokens.encode_all([long])))) == 3
     assert tokens.encode("x" * 10**6).ids == [1]
     assert time.process_time() - started < 1
-    assert max(map(len, train_tokens(["x" * 10**6], "word", most=3).vocabulary)) < 1000
+    assert max(map(len, train_tokenizer(["x" * 10**6], "word", max_length=3).vocabulary)) < 1000
 
 
 def test_a_foreign_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such file"):
-        tokens_from_file(tmp_path / "nothing.json", 9)
+        tokenizer_from_file(tmp_path / "nothing.json", 9)
     with pytest.raises(UserError, match=r"^here: is no file of the tokenizers library"):
-        tokens_from_json("{}", 9, "here")
+        tokenizer_from_json("{}", 9, "here")
     from tokenizers import Tokenizer, models
 
     foreign = Tokenizer(models.WordLevel({"[UNK]": 0, "[PAD]": 1}, "[UNK]")).to_str()
     with pytest.raises(UserError, match=r"numbers \[PAD\] and \[UNK\] as 1 and 0, and 0 and 1 were expected"):
-        tokens_from_json(foreign, 9, "here")
+        tokenizer_from_json(foreign, 9, "here")

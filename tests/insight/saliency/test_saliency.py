@@ -131,7 +131,7 @@ def test_it_works_in_inference_mode_on_tensors_made_there(method):
 
 
 @pytest.mark.parametrize("method", saliency.METHODS)
-def test_each_picture_has_its_own_map_whatever_is_beside_it(method):
+def test_each_image_has_its_own_map_whatever_is_beside_it(method):
     model, inputs = small()
     together = call(method, model, inputs, [0, 1, 2, 3])
     alone = torch.cat([call(method, model, inputs[n : n + 1], n) for n in range(4)][:1])
@@ -154,11 +154,11 @@ def test_a_class_that_does_not_exist_is_refused(method, targets, message):
         call(method, model, inputs, targets)
 
 
-def test_inputs_that_are_no_normalised_pictures_are_refused():
+def test_inputs_that_are_no_normalised_images_are_refused():
     model, inputs = small()
     with pytest.raises(UserError, match=r"are torch.uint8 \(4, 3, 16, 16\)"):
         saliency.gradient(model, inputs.to(torch.uint8))
-    with pytest.raises(UserError, match="no picture among them"):
+    with pytest.raises(UserError, match="no image among them"):
         saliency.gradient(model, inputs[:0])
     with pytest.raises(UserError, match=r"^channels=median: must be one of max, mean, none$"):
         saliency.gradient(model, inputs, channels="median")
@@ -253,16 +253,16 @@ def test_chunks_do_not_change_the_maps(chunk):
         call("smoothgrad", model, inputs, chunk=0)
 
 
-def test_smoothgrad_is_the_mean_gradient_at_noisy_pictures():
+def test_smoothgrad_is_the_mean_gradient_at_noisy_images():
     model, inputs = small()
     model.eval()
     maps = saliency.smoothgrad(model, inputs, 1, samples=5, noise=0.3, seed=7, channels="none", signed=True, fold=False)
     expected = torch.zeros_like(inputs)
-    for number, picture in enumerate(inputs):
+    for number, image in enumerate(inputs):
         generator = torch.Generator().manual_seed(7 + number)
-        deviation = 0.3 * (picture.max() - picture.min())
+        deviation = 0.3 * (image.max() - image.min())
         for _ in range(5):
-            leaf = (picture + deviation * torch.randn(picture.shape, generator=generator)).requires_grad_()
+            leaf = (image + deviation * torch.randn(image.shape, generator=generator)).requires_grad_()
             (own,) = torch.autograd.grad(model(leaf[None])[0, 1], leaf)
             expected[number] += own / 5
     torch.testing.assert_close(maps, expected, rtol=1e-4, atol=1e-6)

@@ -104,11 +104,11 @@ def test_score_cam_by_its_definition():
     with torch.no_grad():
         model(inputs)
         handle.remove()
-        for number, picture in enumerate(inputs):
+        for number, image in enumerate(inputs):
             scores = []
             for own in features[0][number]:
                 mask = F.interpolate(own[None, None], size=(16, 16), mode="bilinear")[0, 0]
                 mask = (mask - mask.min()) / (mask.max() - mask.min())
-                scores.append(model((picture * mask)[None])[0, number])
+                scores.append(model((image * mask)[None])[0, number])
             expected = torch.tensordot(torch.stack(scores).softmax(dim=0), features[0][number], dims=1)
             torch.testing.assert_close(maps[number], expected, rtol=1e-4, atol=1e-6)

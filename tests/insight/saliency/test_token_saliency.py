@@ -23,7 +23,7 @@ def build(name, variant):
     vectors = torch.randn(WORDS, 16) if architecture.uses_vectors else None
     if vectors is not None:
         vectors[0] = 0.0
-    least = architecture.preprocessing().least
+    least = architecture.preprocessing().min_length
     tokens = torch.zeros(3, max(12, least), dtype=torch.int64)
     for row, length in enumerate((12, 5, 9)):
         tokens[row, :length] = torch.randint(1, WORDS, (length,))

@@ -1,4 +1,4 @@
-"""The first networks of the zoo: their sizes, their heads, and what they expect of a picture."""
+"""The first networks of the zoo: their sizes, their heads, and what they expect of an image."""
 
 import pytest
 import torch
@@ -65,10 +65,10 @@ def test_evaluation_does_not_depend_on_the_batch(name, variant):
     network = build_network(find_architecture(name, **variant), RANDOM, 3, 3, scratch_size=64)
     size = network.preprocessing.size
     module = network.module.eval()
-    pictures = torch.randn(3, network.preprocessing.channels, size, size)
+    images = torch.randn(3, network.preprocessing.channels, size, size)
     with torch.no_grad():
-        together = module(pictures)
-        alone = torch.cat([module(picture[None]) for picture in pictures])
+        together = module(images)
+        alone = torch.cat([module(image[None]) for image in images])
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
 
 

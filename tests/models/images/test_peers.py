@@ -28,9 +28,9 @@ def copy_weights(ours: nn.Module, theirs: nn.Module) -> None:
     ours.load_state_dict(dict(zip(names, tensors, strict=True)))
 
 
-def assert_same(ours: nn.Module, theirs: nn.Module, pictures: torch.Tensor) -> None:
+def assert_same(ours: nn.Module, theirs: nn.Module, images: torch.Tensor) -> None:
     with torch.no_grad():
-        one, other = ours.eval()(pictures), theirs.eval()(pictures)
+        one, other = ours.eval()(images), theirs.eval()(images)
     assert one.abs().max() > 0
     scale = float(other.abs().max())
     torch.testing.assert_close(one / scale, other / scale, rtol=1e-4, atol=1e-5)

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from gradient_support import randomised, support
 from zoo_cases import CASES, Case
 
-from convscope.config.model import Model
+from convscope.config.model import ModelConfig
 from convscope.errors import UserError
 from convscope.insight.parameters import multiply_adds
 from convscope.insight.receptive_field import network_field, receptive_fields
@@ -40,7 +40,7 @@ computed_cases = over([case for case in CASES if not case.deeper or case.name no
 
 
 def on_meta(case: Case, size: int | None = None):
-    """The network without memory for its weights, and the shape of a picture of ``size`` or the paper's pixels."""
+    """The network without memory for its weights, and the shape of an image of ``size`` or the paper's pixels."""
     seen = case.architecture().preprocessing(case.channels)
     size = size or seen.size
     # The same network takes all sizes, but for the one that sees whole columns.
@@ -55,7 +55,7 @@ def _built(case: Case, size: int):
 
 
 def real(case: Case, classes: int = 3):
-    """The network with random weights and pictures (4, C, H, W) of the size that the tests train it at."""
+    """The network with random weights and images (4, C, H, W) of the size that the tests train it at."""
     torch.manual_seed(0)
     network = build_network(case.architecture(), RANDOM, classes, case.channels, scratch_size=case.train_size)
     size = network.preprocessing.size
@@ -101,13 +101,13 @@ def test_a_smaller_input_than_the_smallest_is_refused(case):
 
 @pytest.mark.parametrize("size", [28, 32, 64])
 @over([case for case in CASES if case.variant.get("stem") == "small"], lambda case: case.light)
-def test_a_small_stem_keeps_the_resolution_of_small_pictures(case, size):
+def test_a_small_stem_keeps_the_resolution_of_small_images(case, size):
     small, shape = on_meta(case, size)
-    picture = torch.zeros(2, *shape, device="meta")
-    assert small(picture).shape == (2, case.classes)
-    assert _first_map(small, picture) == size
+    image = torch.zeros(2, *shape, device="meta")
+    assert small(image).shape == (2, case.classes)
+    assert _first_map(small, image) == size
     usual, _ = on_meta(_with_the_papers_stem(case), size)
-    assert _first_map(usual, picture) <= size // 2
+    assert _first_map(usual, image) <= size // 2
 
 
 @functools.cache
@@ -115,12 +115,12 @@ def _with_the_papers_stem(case: Case) -> Case:
     return Case(case.name, {**case.variant, "stem": "imagenet"})
 
 
-def _first_map(network, picture) -> int:
+def _first_map(network, image) -> int:
     sizes = []
     first = next(module for module in network.modules() if isinstance(module, torch.nn.Conv2d))
     hook = first.register_forward_hook(lambda module, inputs, out: sizes.append(out.shape[-1]))
     try:
-        network(picture)
+        network(image)
     except RuntimeError:
         pass  # the usual network may be too deep for so few pixels
     finally:
@@ -142,11 +142,11 @@ def test_every_parameter_receives_a_gradient(case):
 
 @computed_cases
 def test_evaluation_does_not_depend_on_the_batch(case):
-    network, pictures = real(case)
+    network, images = real(case)
     module = network.module.eval()
     with torch.no_grad():
-        together = module(pictures)
-        alone = torch.cat([module(picture[None]) for picture in pictures])
+        together = module(images)
+        alone = torch.cat([module(image[None]) for image in images])
     assert together.shape == (4, 3)
     assert together.isfinite().all()
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
@@ -154,33 +154,33 @@ def test_evaluation_does_not_depend_on_the_batch(case):
 
 @computed_cases
 def test_saved_weights_give_the_same_logits(case, tmp_path):
-    network, pictures = real(case)
+    network, images = real(case)
     module = network.module.eval()
     torch.save(module.state_dict(), tmp_path / "weights.pth")
     torch.manual_seed(1)
-    other = case.architecture().build(3, pictures.shape[1], pictures.shape[-1]).eval()
+    other = case.architecture().build(3, images.shape[1], images.shape[-1]).eval()
     with torch.no_grad():
-        logits = module(pictures)
-        assert not torch.equal(other(pictures), logits)
+        logits = module(images)
+        assert not torch.equal(other(images), logits)
         other.load_state_dict(torch.load(tmp_path / "weights.pth", weights_only=True))
-        assert torch.equal(other(pictures), logits)
+        assert torch.equal(other(images), logits)
 
 
 @computed_cases
 def test_another_process_can_be_given_the_network(case):
-    network, pictures = real(case)
+    network, images = real(case)
     given = pickle.loads(pickle.dumps(network.module.eval()))
     with torch.no_grad():
-        assert torch.equal(given(pictures), network.module(pictures))
+        assert torch.equal(given(images), network.module(images))
 
 
 @computed_cases
 def test_cut_at_each_block_prefix_then_rest_is_the_whole(case):
-    network, pictures = real(case)
-    pictures = pictures[:2]
+    network, images = real(case)
+    images = images[:2]
     module = network.module
     with torch.no_grad():
-        whole = module.eval()(pictures.flip(0))
+        whole = module.eval()(images.flip(0))
     ordered = blocks(module, network.head)
     assert ordered[-1].name == network.head
     owner = {name: place for place, block in enumerate(ordered) for name in _parameters(module, block.modules)}
@@ -190,7 +190,7 @@ def test_cut_at_each_block_prefix_then_rest_is_the_whole(case):
     for place in places[1:]:
         train_only(module, [name for name, at in owner.items() if at >= place])
         try:
-            parts = cut(module, pictures)
+            parts = cut(module, images)
         except CannotCutError:
             if case.variant.get("auxiliary"):  # behind its heads, which answer in training alone
                 continue
@@ -198,7 +198,7 @@ def test_cut_at_each_block_prefix_then_rest_is_the_whole(case):
         assert not any(parameter.requires_grad for parameter in parts.prefix.parameters())
         module.eval()
         with torch.no_grad():
-            split = parts.rest(*parts.prefix(pictures.flip(0)))
+            split = parts.rest(*parts.prefix(images.flip(0)))
         torch.testing.assert_close(split, whole, rtol=1e-5, atol=1e-6)
 
 
@@ -297,13 +297,13 @@ def test_the_zoo_is_complete():
     from convscope.composition.compose import CONFIG_DIR
 
     options = {file.stem for file in (CONFIG_DIR / "model").glob("*.yaml") if not file.stem.startswith("_")}
-    classes = {kind.model_fields["name"].annotation.__args__[0] for kind in Model.__args__[0].__args__}
+    classes = {kind.model_fields["name"].annotation.__args__[0] for kind in ModelConfig.__args__[0].__args__}
     assert options == classes
     told = {paper.model for paper in PAPERS}
     assert told <= options
-    pictures = {paper.model for paper in PAPERS if not paper.texts}
-    assert {case.name for case in CASES} == pictures
-    assert set(NAMES) - {"timm", "torchvision"} == pictures
+    images = {paper.model for paper in PAPERS if not paper.texts}
+    assert {case.name for case in CASES} == images
+    assert set(NAMES) - {"timm", "torchvision"} == images
     assert told == options - {"timm", "torchvision", "text_tdnn"}  # text_tdnn is tdnn with words for frames
     years = [paper.year for paper in PAPERS if paper.year is not None]
     assert years == sorted(years)
@@ -374,17 +374,17 @@ def test_auxiliary_heads_count_in_training_and_are_silent_after_it():
     for layer in network.modules():
         if isinstance(layer, torch.nn.Dropout):
             layer.p = 0.0
-    pictures, labels = torch.rand(4, 3, 32, 32), torch.tensor([0, 1, 2, 0])
+    images, labels = torch.rand(4, 3, 32, 32), torch.tensor([0, 1, 2, 0])
     network.train()
     before = copy.deepcopy(network.state_dict())
-    loss, logits = network.training_loss(pictures, labels, F.cross_entropy)
+    loss, logits = network.training_loss(images, labels, F.cross_entropy)
     network.load_state_dict(before)
-    seen = network._transform_input(pictures)
+    seen = network._transform_input(images)
     main, second, first = network._forward(seen)
     expected = sum(w * F.cross_entropy(x, labels) for w, x in ((1.0, main), (0.3, first), (0.3, second)))
     torch.testing.assert_close(loss, expected)
     torch.testing.assert_close(logits, main)
     network.eval()
     torch.testing.assert_close(
-        network.training_loss(pictures, labels, F.cross_entropy)[0], F.cross_entropy(network(pictures), labels)
+        network.training_loss(images, labels, F.cross_entropy)[0], F.cross_entropy(network(images), labels)
     )

@@ -37,7 +37,7 @@ def build(name, variant, classes=3):
 
 
 def tokens(network, vocabulary, lengths):
-    least = network.preprocessing.least
+    least = network.preprocessing.min_length
     made = torch.zeros(len(lengths), max(least, *lengths), dtype=torch.int64)
     generator = torch.Generator().manual_seed(1)
     for row, length in enumerate(lengths):
@@ -137,7 +137,7 @@ def test_padding_and_company_change_no_logit(name, variant):
     with torch.no_grad():
         together = module(batch)
         alone = torch.cat(
-            [module(row[None, : max(network.preprocessing.least, int(row.ne(0).sum()))]) for row in batch]
+            [module(row[None, : max(network.preprocessing.min_length, int(row.ne(0).sum()))]) for row in batch]
         )
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
 

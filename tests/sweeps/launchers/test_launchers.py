@@ -15,8 +15,8 @@ from places import ROOT
 from convscope.callbacks import preemption
 from convscope.callbacks.preemption import Preemption
 from convscope.cli.run_command import run_command
-from convscope.composition.compose import CONFIG_DIR, check
-from convscope.config.train import Train
+from convscope.composition.compose import CONFIG_DIR, validate
+from convscope.config.train import TrainConfig
 from convscope.errors import Interrupted, UserError
 from convscope.runs import requeued
 from convscope.runs.run_folder import RunFolder
@@ -30,11 +30,11 @@ from convscope.sweeps.launchers.submitit_job import SubmittedJob
 from convscope.sweeps.stopping import forwarding
 
 
-def composed(*words: str) -> Train:
+def composed(*words: str) -> TrainConfig:
     from hydra import compose, initialize_config_dir
 
     with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
-        return check(compose("train", ["model=lenet5", "data=digits", *words]), Train)
+        return validate(compose("train", ["model=lenet5", "data=digits", *words]), TrainConfig)
 
 
 @pytest.fixture
@@ -207,7 +207,7 @@ def test_each_job_is_judged_by_itself(monkeypatch, tmp_path):
         return None if job.job_id == "again" else "SLURM: CANCELLED"
 
     outcomes = submission._wait(tmp_path, jobs, how_ended)
-    assert [outcome.how for outcome in outcomes] == ["complete", "failure", "complete", "failure", "complete"]
+    assert [outcome.status for outcome in outcomes] == ["complete", "failure", "complete", "failure", "complete"]
     assert outcomes[1].message == f"MemoryError: no room; its output is in {tmp_path}/log/raised"
     assert outcomes[3].message.startswith("SLURM: CANCELLED, its state saved; the same sweep again goes on with it")
     assert {"good", "raised"}.isdisjoint(asked)
@@ -251,16 +251,16 @@ def test_what_has_ended_is_told_from_what_goes_on():
 
 def test_signals_that_come_together_are_one_wish(monkeypatch):
     """A scheduler tells all processes of a job, and a sweep tells its own on: no step is cut short by that."""
-    with Preemption().heeded() as heeding:
-        heeding.hold_off()
+    with Preemption().installed() as heeding:
+        heeding.defer()
         signal.raise_signal(signal.SIGUSR1)
         signal.raise_signal(signal.SIGTERM)
         assert heeding.received == signal.SIGUSR1
         with pytest.raises(Interrupted):
-            heeding.heed()
+            heeding.stop_deferring()
     monkeypatch.setattr(preemption, "TOGETHER", 0.0)
-    with Preemption().heeded() as heeding:
-        heeding.hold_off()
+    with Preemption().installed() as heeding:
+        heeding.defer()
         signal.raise_signal(signal.SIGTERM)
         with pytest.raises(Interrupted):  # asked twice
             signal.raise_signal(signal.SIGTERM)
@@ -290,7 +290,7 @@ def work(config):
     time.sleep(60)
     print("was not interrupted")
 
-stopping.begin_worker(sys.argv[1], 1)
+stopping.init_worker(sys.argv[1], 1)
 for _ in range(2):
     print(stopping.Stoppable(work)({}).job, flush=True)
 """
@@ -311,8 +311,8 @@ def test_workers_of_a_pool_stop(tmp_path):
         pool.stop()
         out, err = process.communicate(timeout=300)
         assert (out, process.returncode) == ("seed=1\n" * 2, 0), err  # the second has not begun
-        late = "from convscope.sweeps.stopping import *; import sys; begin_worker(sys.argv[1], 1); "
-        late += "print(told_to_stop())"
+        late = "from convscope.sweeps.stopping import *; import sys; init_worker(sys.argv[1], 1); "
+        late += "print(stop_requested())"
         words = [sys.executable, "-c", late, str(pool.folder)]
         assert subprocess.run(words, capture_output=True, text=True, check=True).stdout == "True\n"
         folder = pool.folder
@@ -358,16 +358,16 @@ def test_what_a_signal_leads_to_in_a_job_of_submitit(monkeypatch):
         outcome = job(signal.SIGUSR2)()
     finally:
         signal.signal(signal.SIGUSR2, default)
-    assert outcome.how == "mistake"
-    assert outcome.message.startswith("met its time limit for the last time (launcher.minutes, launcher.requeues)")
+    assert outcome.status == "mistake"
+    assert outcome.message.startswith("met its time limit for the last time (launcher.timeout_min, launcher.requeues)")
     again = job(signal.SIGTERM)
     assert again.checkpoint().function is again
 
 
 SEES = """
 import os, sys
-from convscope.sweeps.stopping import begin_worker
-begin_worker(sys.argv[1], 3, ("4", "7"))
+from convscope.sweeps.stopping import init_worker
+init_worker(sys.argv[1], 3, ("4", "7"))
 print(os.environ["CUDA_VISIBLE_DEVICES"], flush=True)
 sys.stdin.read()
 """
@@ -417,15 +417,15 @@ def test_a_job_that_is_queued_again_finds_its_folder(monkeypatch, tmp_path):
     assert not (tmp_path / "outputs/.slurm").exists()  # no job
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     requeued.note_folder(outputs, words, run)
-    assert requeued.folder_before(outputs, words) is None  # the job's first run
+    assert requeued.folder_before_requeue(outputs, words) is None  # the job's first run
     monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
-    assert requeued.folder_before(outputs, words) == run
-    assert requeued.folder_before(outputs, [*words, "seed=2"]) is None  # another training of the same script
+    assert requeued.folder_before_requeue(outputs, words) == run
+    assert requeued.folder_before_requeue(outputs, [*words, "seed=2"]) is None  # another training of the same script
     monkeypatch.setenv("SLURM_JOB_ID", "8")
-    assert requeued.folder_before(outputs, words) is None
+    assert requeued.folder_before_requeue(outputs, words) is None
     monkeypatch.setenv("SLURM_PROCID", "1")
     requeued.note_folder(outputs, words, run)  # the first process has told already
-    assert requeued.folder_before(outputs, words) is None
+    assert requeued.folder_before_requeue(outputs, words) is None
 
 
 def test_a_training_in_a_job_that_is_queued_again_is_resumed(monkeypatch, tmp_path):
@@ -463,7 +463,7 @@ def test_the_batch_script_queues_what_its_time_limit_ended(programs, tmp_path, s
 
 def test_the_comparison_names_a_job_that_failed_before_it_began(monkeypatch, tmp_path):
     class Fails:
-        SCHEMA = Train
+        SCHEMA = TrainConfig
         SWEEPS_GO_ON = True
 
         @staticmethod

@@ -1,4 +1,4 @@
-"""Random changes that a picture may undergo without becoming another class, drawn anew at every epoch."""
+"""Random changes that an image may undergo without becoming another class, drawn anew at every epoch."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, Protocol, get_args, runtime_checkable
@@ -10,32 +10,30 @@ from convscope.errors import UserError
 if TYPE_CHECKING:
     import torch
 
-    PictureAugmentation = Callable[[torch.Tensor], torch.Tensor]
+    ImageAugmentation = Callable[[torch.Tensor], torch.Tensor]
 
 Preset = Literal["none", "light", "colour", "strong", "shift", "crop"]
-GREY = 128  # what a picture is erased with
+GREY = 128  # what an image is erased with
 
 
 @runtime_checkable
 class BatchAugmentation(Protocol):
-    """A function of a batch and of uniform numbers of [0, 1), ``draws`` for each picture; it draws nothing itself."""
+    """A function of a batch and of uniform numbers of [0, 1), ``draws`` for each image; it draws nothing itself."""
 
     draws: int
 
     def __call__(self, images: "torch.Tensor", uniforms: "torch.Tensor") -> "torch.Tensor":
-        """Pictures (N, C, H, W) uint8, with ``uniforms`` (N, ``draws``), to pictures of the same shape."""
+        """Images (N, C, H, W) uint8, with ``uniforms`` (N, ``draws``), to images of the same shape."""
 
 
-def augmentation(
-    preset: Preset, size: int, interpolation: str = "bilinear"
-) -> "PictureAugmentation | BatchAugmentation":
-    """A function of one picture, (C, H, W) uint8 of any size with C 1 or 3, to (C, ``size``, ``size``) uint8.
+def augmentation(preset: Preset, size: int, interpolation: str = "bilinear") -> "ImageAugmentation | BatchAugmentation":
+    """A function of one image, (C, H, W) uint8 of any size with C 1 or 3, to (C, ``size``, ``size``) uint8.
 
     - ``none``: the centre.
     - ``light``: a part of half the area or more, and mirrored half of the time: photos.
     - ``colour``: as light, with brightness, contrast and saturation changed by up to 30 %, and the hue a little.
     - ``strong``: a part of a quarter or more, mirrored, one of TrivialAugment's operations (Müller and
-      Hutter 2021, wide space) at a random strength, and a rectangle erased in a quarter of the pictures.
+      Hutter 2021, wide space) at a random strength, and a rectangle erased in a quarter of the images.
     - ``shift``: the centre turned by up to 10°, shifted by up to a tenth, scaled by up to a tenth, not
       mirrored, with black around it: digits and the like.
     - ``crop``: the centre shifted by up to an eighth, with black around it, and mirrored half of the time: CIFAR

@@ -1,4 +1,4 @@
-"""CIFAR-10 (Krizhevsky 2009): 32×32 colour pictures of ten classes, 50,000 to train on and 10,000 to test."""
+"""CIFAR-10 (Krizhevsky 2009): 32×32 colour images of ten classes, 50,000 to train on and 10,000 to test."""
 
 import functools
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 
 from convscope.data.images.image_hub import image_hub
 from convscope.data.images.image_source import ArraySplit, ImageSource, content_key
-from convscope.data.stratification import cut_missing_splits
+from convscope.data.stratification import make_missing_splits
 from convscope.errors import UserError
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -22,7 +22,7 @@ VALIDATION = 5000
 def cifar10(root: str | Path | None = None, seed: int = 0, validation: int = VALIDATION) -> ImageSource:
     """CIFAR-10 from its binary version in ``root`` or ``root/cifar-10-batches-bin``, else from the hub.
 
-    ``validation`` pictures are cut from the training ones, stratified, a function of ``seed``.
+    ``validation`` images are cut from the training ones, stratified, a function of ``seed``.
 
     Raises ``UserError`` where neither has it, for a malformed file, and for the Python version of the set:
     that is pickled, and a pickle runs whatever code its maker put in.
@@ -35,7 +35,7 @@ def cifar10(root: str | Path | None = None, seed: int = 0, validation: int = VAL
     folder = _folder(Path(root).expanduser())
     train, test = (tuple(folder / name for name in names) for names in (TRAIN_FILES, TEST_FILES))
     train_labels, test_labels = _labels(train), _labels(test)
-    cut = cut_missing_splits(
+    cut = make_missing_splits(
         train_labels, {"test"}, {"validation": validation}, seed, classes=CLASSES, where=str(folder)
     )
     splits = _splits(train, cut, train_labels, "train")
@@ -87,10 +87,10 @@ def _splits(
 ) -> dict[str, ArraySplit]:
     stamps = np.array([(file.stat().st_size, file.stat().st_mtime_ns) for file in files])
     key = content_key("cifar10", name, stamps)
-    load = functools.cache(lambda: _pictures(files))  # train and validation are rows of the same files
+    load = functools.cache(lambda: _images(files))  # train and validation are rows of the same files
     return {split: ArraySplit(load, SHAPE, rows, labels[rows], name, key) for split, rows in cut.items()}
 
 
-def _pictures(files: tuple[Path, ...]) -> np.ndarray:
+def _images(files: tuple[Path, ...]) -> np.ndarray:
     planes = np.concatenate([_read(file)[:, 1:] for file in files]).reshape(-1, 3, 32, 32)
     return np.ascontiguousarray(planes.transpose(0, 2, 3, 1))

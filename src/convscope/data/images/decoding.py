@@ -1,4 +1,4 @@
-"""From the bytes of a picture file to RGB pixels, whatever the file's mode, orientation or size."""
+"""From the bytes of an image file to RGB pixels, whatever the file's mode, orientation or size."""
 
 import io
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from convscope.data.images.image_formats import readable_formats
-from convscope.data.images.image_source import BadImage
+from convscope.data.images.image_source import BadImageError
 
 DECODER_VERSION = 2  # a part of every cache key: raise it when the pixels that a file gives change
 SIXTEEN_BITS = frozenset({"I", "I;16", "I;16B", "I;16L", "I;16N"})
@@ -24,37 +24,37 @@ UPRIGHT = {
 }
 
 
-def decode_image(file: Path | bytes, name: str, at_least: int | None = None) -> np.ndarray:
-    """Decode a picture file (its path, or its bytes) to (H, W, 3) uint8.
+def decode_image(file: Path | bytes, name: str, min_size: int | None = None) -> np.ndarray:
+    """Decode an image file (its path, or its bytes) to (H, W, 3) uint8.
 
     The orientation of the EXIF tag is applied; transparency is laid over white; 16-bit grey is scaled to 8
     bits; of an animation the first frame is taken. A JPEG is decoded at a half, a quarter or an eighth of
-    its size where both sides stay at or above ``at_least`` pixels.
+    its size where both sides stay at or above ``min_size`` pixels.
 
-    Raises ``BadImage(name, ...)`` for whatever cannot be decoded: truncated, not a picture, or with more
+    Raises ``BadImageError(name, ...)`` for whatever cannot be decoded: truncated, not an image, or with more
     pixels than Pillow's ``Image.MAX_IMAGE_PIXELS``, which is how decompression bombs look.
     """
     try:
         with Image.open(io.BytesIO(file) if isinstance(file, bytes) else file, formats=readable_formats()) as image:
             limit = Image.MAX_IMAGE_PIXELS
             if limit is not None and image.width * image.height > limit:
-                raise BadImage(name, f"{image.width} × {image.height} pixels, more than the limit of {limit}")
-            if at_least is not None:
-                _draft(image, at_least)
+                raise BadImageError(name, f"{image.width} × {image.height} pixels, more than the limit of {limit}")
+            if min_size is not None:
+                _draft(image, min_size)
             image.load()
             return np.asarray(_to_rgb(_upright(image)))
-    except (BadImage, MemoryError):
+    except (BadImageError, MemoryError):
         raise
     except UnidentifiedImageError as error:
-        raise BadImage(name, "not a picture, or of an unknown format") from error
+        raise BadImageError(name, "not an image, or of an unknown format") from error
     except OSError as error:
-        raise BadImage(name, error.strerror or str(error)) from error
+        raise BadImageError(name, error.strerror or str(error)) from error
     except Exception as error:  # Pillow's plug-ins raise nearly anything on a damaged file
-        raise BadImage(name, str(error) or type(error).__name__) from error
+        raise BadImageError(name, str(error) or type(error).__name__) from error
 
 
-def _draft(image: Image.Image, at_least: int) -> None:
-    scale = at_least / min(image.size)
+def _draft(image: Image.Image, min_size: int) -> None:
+    scale = min_size / min(image.size)
     if scale < 1:
         image.draft(None, (round(image.width * scale), round(image.height * scale)))
 
@@ -62,7 +62,7 @@ def _draft(image: Image.Image, at_least: int) -> None:
 def _upright(image: Image.Image) -> Image.Image:
     try:
         method = UPRIGHT.get(image.getexif().get(ORIENTATION, 1))
-    except Exception:  # a damaged EXIF block is no reason to lose the picture
+    except Exception:  # a damaged EXIF block is no reason to lose the image
         method = None
     return image if method is None else image.transpose(method)
 
@@ -71,7 +71,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode in SIXTEEN_BITS:
         return Image.fromarray(_sixteen_to_eight_bits(image)).convert("RGB")
     if image.mode == "F":
-        raise ValueError("pixels of 32-bit floats are not supported: save the picture with 8 or 16 bits")
+        raise ValueError("pixels of 32-bit floats are not supported: save the image with 8 or 16 bits")
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, "white")
@@ -86,7 +86,7 @@ def _sixteen_to_eight_bits(image: Image.Image) -> np.ndarray:
     """
     tags = getattr(image, "tag_v2", {})
     if image.mode == "I" and 32 in tags.get(BITS_PER_SAMPLE, ()):
-        raise ValueError("pixels of 32-bit integers are not supported: save the picture with 8 or 16 bits")
+        raise ValueError("pixels of 32-bit integers are not supported: save the image with 8 or 16 bits")
     pixels = np.asarray(image).astype(np.int64)
     grey = ((np.clip(pixels, 0, 65535) + 128) // 257).astype(np.uint8)
     transparent = image.info.get("transparency")

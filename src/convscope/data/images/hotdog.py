@@ -50,12 +50,12 @@ class SceneSplit(ImageSplit):
         """Scene ``index`` with its mask and what it shows."""
         return hotdog_scenes.scene(self.seed, self.start + index, self.size)
 
-    def read(self, index: int, at_least: int | None = None) -> np.ndarray:
-        """Picture ``index``, (size, size, 3) uint8."""
+    def read(self, index: int, min_size: int | None = None) -> np.ndarray:
+        """Image ``index``, (size, size, 3) uint8."""
         return self.scene(index).image
 
     def mask(self, index: int) -> np.ndarray:
-        """Where the subject of picture ``index`` is to be seen, (size, size) bool."""
+        """Where the subject of image ``index`` is to be seen, (size, size) bool."""
         return self.scene(index).mask
 
 
@@ -68,7 +68,7 @@ def hotdog(
     validation: float = 0.15,
     test: float = 0.15,
 ) -> ImageSource:
-    """Pictures of the classes hot_dog and not_hot_dog.
+    """Images of the classes hot_dog and not_hot_dog.
 
     ``source`` "auto" takes the first of: the folder ``root``, where it is given; the set `HUB_SET`, where
     the hub can be reached; generated scenes, ``counts`` of them for train, validation and test, ``size``

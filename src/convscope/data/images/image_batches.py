@@ -11,8 +11,8 @@ from convscope.data.images.augmentation import BatchAugmentation
 from convscope.data.images.image_store import ImageStore
 
 
-class BatchReader(Dataset[ImageBatch]):
-    """Reads a batch of an `ImageStore`: in one go or, where ``augment`` is of one picture, picture by picture."""
+class ImageBatchReader(Dataset[ImageBatch]):
+    """Reads a batch of an `ImageStore`: in one go or, where ``augment`` is of one image, image by image."""
 
     def __init__(
         self,
@@ -23,14 +23,14 @@ class BatchReader(Dataset[ImageBatch]):
     ) -> None:
         self._store, self._size, self._seed = store, size, seed
         self._change_batch = augment if isinstance(augment, BatchAugmentation) else None
-        self._change_picture = None if isinstance(augment, BatchAugmentation) else augment
-        self._uniforms: tuple[int, torch.Tensor] | None = None  # of an epoch, a row for each picture
+        self._change_image = None if isinstance(augment, BatchAugmentation) else augment
+        self._uniforms: tuple[int, torch.Tensor] | None = None  # of an epoch, a row for each image
         self._labels = torch.from_numpy(store.labels)
 
     def read(self, epoch: int, indices: torch.Tensor) -> ImageBatch:
-        """The pictures ``indices`` (N,) as they are in ``epoch``."""
-        if self._change_picture is not None:
-            images = self._augmented(self._change_picture, epoch, indices)
+        """The images ``indices`` (N,) as they are in ``epoch``."""
+        if self._change_image is not None:
+            images = self._augmented(self._change_image, epoch, indices)
         else:
             images = self._store.centre_crops(indices, self._size)
             if self._change_batch is not None:
@@ -51,16 +51,16 @@ class BatchReader(Dataset[ImageBatch]):
         images: torch.Tensor | None = None
         generator = torch.default_generator  # torchvision's transforms draw from nothing else
         state, threads = generator.get_state(), torch.get_num_threads()
-        torch.set_num_threads(1)  # a picture is too little for several: they wait longer than they work
+        torch.set_num_threads(1)  # an image is too little for several: they wait longer than they work
         try:
             for number, index in enumerate(indices.tolist()):
                 mixed = np.random.SeedSequence([self._seed, AUGMENTATION, epoch, index])
                 generator.manual_seed(int(mixed.generate_state(1, np.uint64)[0]))
                 copied = torch.from_numpy(np.array(self._store.image(index)))  # it may write to what it is given
-                picture = augment(copied.permute(2, 0, 1))
+                image = augment(copied.permute(2, 0, 1))
                 if images is None:
-                    images = torch.empty((len(indices), *picture.shape), dtype=torch.uint8)
-                images[number] = picture
+                    images = torch.empty((len(indices), *image.shape), dtype=torch.uint8)
+                images[number] = image
         finally:
             generator.set_state(state)
             torch.set_num_threads(threads)

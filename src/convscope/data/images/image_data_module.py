@@ -6,11 +6,11 @@ from typing import Any, Literal
 
 import torch
 
-from convscope.data.batches import EpochOrder, ImageBatch, stretch
+from convscope.data.batches import EpochOrder, ImageBatch, shard
 from convscope.data.cores import available_cores
 from convscope.data.images.augmentation import Preset
 from convscope.data.images.augmentation import augmentation as augmentation_preset
-from convscope.data.images.image_batches import BatchReader
+from convscope.data.images.image_batches import ImageBatchReader
 from convscope.data.images.image_source import ImageSource
 from convscope.data.images.image_store import ImageStore, open_image_store
 from convscope.data.images.normalisation import Normalisation
@@ -24,12 +24,12 @@ MOST_WORKERS = 8
 
 
 class ImageDataModule(StagedDataModule):
-    """Batches of ``source``'s pictures, as a network with ``preprocessing`` expects them.
+    """Batches of ``source``'s images, as a network with ``preprocessing`` expects them.
 
     ``batch_size`` is that of all processes together. ``augmentation`` is a preset of
     `convscope.data.images.augmentation`, for training only. ``seed`` gives the order and the augmentation of every
     epoch. ``workers`` are processes that augment; "auto" takes none without augmentation (a batch is gathered in
-    microseconds) or with few cores. ``cache_dir`` keeps the decoded pictures. ``on_bad_image`` "skip" leaves out
+    microseconds) or with few cores. ``cache_dir`` keeps the decoded images. ``on_bad_image`` "skip" leaves out
     what cannot be read. ``train_size`` is the side of training's squares in pixels, where they are smaller than the
     network's input in evaluation (Touvron et al. 2019): what random crops enlarge, then looks as large as it will.
 
@@ -66,11 +66,11 @@ class ImageDataModule(StagedDataModule):
 
     @property
     def sizes(self) -> dict[str, int]:
-        """Number of pictures of each split, without those skipped where that is known already."""
+        """Number of images of each split, without those skipped where that is known already."""
         return self.source.sizes | {split: len(store) for (split, _), store in self._stores.items()}
 
     def names(self, split: str) -> list[str]:
-        """What the pictures of ``split`` are called, in the order of `ImageBatch.indices`."""
+        """What the images of ``split`` are called, in the order of `ImageBatch.indices`."""
         return self.store(split).names
 
     @property
@@ -85,13 +85,13 @@ class ImageDataModule(StagedDataModule):
         self.augmentation = augmentation
 
     def content(self, split: str) -> str:
-        """A name for the inputs of ``split``: of its pictures, and of all that is done with them in this stage."""
+        """A name for the inputs of ``split``: of its images, and of all that is done with them in this stage."""
         store = self.store(split)
         told = (split, self.augmentation, self.seed) if self._augments(split) else ()
         return repr((store.key, self.preprocessing, self._size(split), store.rows.tobytes(), told))
 
     def views(self, split: str, views: int) -> int:
-        """How many versions of a picture of ``split`` are worth keeping, of ``views``: one, where none differs."""
+        """How many versions of an image of ``split`` are worth keeping, of ``views``: one, where none differs."""
         return views if self._augments(split) else 1
 
     def inputs(
@@ -99,26 +99,26 @@ class ImageDataModule(StagedDataModule):
     ) -> Iterator[torch.Tensor]:
         """All inputs of ``split`` in its order, normalised, (n, C, H, W), view after view.
 
-        View v of a training picture is the picture as it would be augmented in epoch v. Of several processes
+        View v of a training image is the image as it would be augmented in epoch v. Of several processes
         (``rank`` of ``world_size``) each gets its stretch of the batches.
         """
         reader = self._reader(split)
         batches = torch.arange(len(self.store(split))).split(batch_size)
-        for view, indices in stretch([(view, batch) for view in range(views) for batch in batches], rank, world_size):
+        for view, indices in shard([(view, batch) for view in range(views) for batch in batches], rank, world_size):
             images = reader.read(view, indices).inputs
             assert isinstance(images, torch.Tensor)
             yield self.normalise(images, channels_last=self.channels_last, dtype=self.dtype)
 
     def store(self, split: str) -> ImageStore:
-        """The stored pictures of ``split``, opened or filled at the first call.
+        """The stored images of ``split``, opened or filled at the first call.
 
-        Raises ``UserError`` where the source has no such split, or its pictures cannot be read.
+        Raises ``UserError`` where the source has no such split, or its images cannot be read.
         """
-        # Random parts are taken of the whole picture.
+        # Random parts are taken of the whole image.
         crop = None if self._augments(split) else self._size(split)
         if (split, crop) not in self._stores:
             if split not in self.source.splits:
-                raise UserError(f"the data set {self.source.name} has no {split} pictures")
+                raise UserError(f"the data set {self.source.name} has no {split} images")
             expected = self.preprocessing
             resizing = Resizing(expected.resize, expected.channels, expected.interpolation, crop, expected.pad_from)
             self._stores[split, crop] = open_image_store(
@@ -144,12 +144,12 @@ class ImageDataModule(StagedDataModule):
         for store in self._stores.values():
             store.release()
 
-    def _reader(self, split: str) -> BatchReader:
+    def _reader(self, split: str) -> ImageBatchReader:
         expected = self.preprocessing
         augment = None
         if self._augments(split):
             augment = augmentation_preset(self.augmentation, self._size(split), expected.interpolation)
-        return BatchReader(self.store(split), self._size(split), self.seed, augment)
+        return ImageBatchReader(self.store(split), self._size(split), self.seed, augment)
 
     def _order(self, split: str, **told: Any) -> EpochOrder:
         return EpochOrder(len(self.store(split)), self.batch_size, **told)

@@ -1,4 +1,4 @@
-"""A folder of pictures, one folder a class, with or without train, validation and test folders above them."""
+"""A folder of images, one folder a class, with or without train, validation and test folders above them."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -12,12 +12,12 @@ from convscope.data.images.image_formats import USUAL, LeftOut, is_image_name
 from convscope.data.images.image_source import SPLITS, ImageSource, ImageSplit, content_key
 from convscope.data.split_names import classes_like_splits
 from convscope.data.split_names import split_folders as find_split_folders
-from convscope.data.stratification import cut_missing_splits
+from convscope.data.stratification import make_missing_splits
 from convscope.errors import UserError
 
 
 @dataclass(frozen=True)
-class PictureFile:
+class ImageFile:
     """A file found: its path relative to the data folder, and what tells whether it was changed since."""
 
     name: str
@@ -27,18 +27,18 @@ class PictureFile:
 
 
 class FolderSplit(ImageSplit):
-    """Picture files below a folder."""
+    """Image files below a folder."""
 
-    def __init__(self, root: Path, files: Sequence[PictureFile]) -> None:
+    def __init__(self, root: Path, files: Sequence[ImageFile]) -> None:
         self.labels = np.array([file.label for file in files], dtype=np.int64)
         self.names = [_printable(file.name) for file in files]
         stamps = np.array([(file.size, file.mtime_ns) for file in files], dtype=np.int64)
         self.key = content_key("folder", DECODER_VERSION, "\0".join(file.name for file in files), stamps)
         self._paths = [root / file.name for file in files]
 
-    def read(self, index: int, at_least: int | None = None) -> np.ndarray:
-        """Picture ``index``, (H, W, 3) uint8; ``BadImage`` where it cannot be decoded."""
-        return decode_image(self._paths[index], self.names[index], at_least)
+    def read(self, index: int, min_size: int | None = None) -> np.ndarray:
+        """Image ``index``, (H, W, 3) uint8; ``BadImageError`` where it cannot be decoded."""
+        return decode_image(self._paths[index], self.names[index], min_size)
 
 
 def image_folder(
@@ -48,7 +48,7 @@ def image_folder(
     test: float = 0.15,
     name: str = "image_folder",
 ) -> ImageSource:
-    """The pictures below ``root`` as train, validation and test splits.
+    """The images below ``root`` as train, validation and test splits.
 
     Either ``root/<split>/<class>/...`` (train | training, val | valid | validation | dev, test | testing and others, in
     any case: see `split_names`; a split that has no folder is cut from train) or ``root/<class>/...`` (both are cut).
@@ -57,7 +57,7 @@ def image_folder(
     files whose ending is not that of an image, which are counted where it is not that of notes, tables or archives.
 
     Raises ``UserError`` for a folder that does not exist, is empty, or does not have at least two classes
-    with pictures for every split.
+    with images for every split.
     """
     folder = _existing_folder(root)
     split_folders = _split_folders(folder)
@@ -70,7 +70,7 @@ def image_folder(
         classes = _class_names(split_folders["train"])
         files = {split: _scan(folder, path, classes, left_out) for split, path in split_folders.items()}
         warnings += _passed_over(folder, split_folders)
-        warnings += _classes_without_pictures(folder, files, classes)
+        warnings += _classes_without_images(folder, files, classes)
         missing = [split for split in SPLITS if split not in split_folders]
         if missing:
             shares = {"validation": validation, "test": test}
@@ -81,7 +81,7 @@ def image_folder(
         files = {"train": _scan(folder, folder, classes, left_out)}
         warnings += classes_like_splits(folder, classes)
     warnings += left_out.sentences(folder)
-    rows = cut_missing_splits(
+    rows = make_missing_splits(
         np.array([file.label for file in files["train"]]),
         files,
         {"validation": validation, "test": test},
@@ -97,9 +97,9 @@ def image_folder(
 def evaluation_folder(
     root: str | Path, classes: Sequence[str] | None = None, name: str = "image_folder"
 ) -> ImageSource:
-    """The pictures below ``root`` as a set to evaluate on: one split, "test".
+    """The images below ``root`` as a set to evaluate on: one split, "test".
 
-    With split folders it is the test folder, without them all the pictures. With ``classes``, those that a
+    With split folders it is the test folder, without them all the images. With ``classes``, those that a
     network was trained on, labels index these, and the folder may have some of them only.
 
     Raises ``UserError`` as `image_folder`, and for a class folder that is not among ``classes``.
@@ -149,7 +149,7 @@ def _split_folders(folder: Path) -> dict[str, Path]:
 def _class_names(folder: Path) -> tuple[str, ...]:
     names = _subfolders(folder)
     if not names:
-        raise UserError(f"{folder} has no class folders: put the pictures of each class into a folder of its own")
+        raise UserError(f"{folder} has no class folders: put the images of each class into a folder of its own")
     if len(names) == 1:
         inside = folder / names[0]
         hint = f", or set data.root={inside}" if len(_subfolders(inside)) > 1 else ""
@@ -159,7 +159,7 @@ def _class_names(folder: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _scan(root: Path, folder: Path, classes: Sequence[str], left_out: LeftOut) -> list[PictureFile]:
+def _scan(root: Path, folder: Path, classes: Sequence[str], left_out: LeftOut) -> list[ImageFile]:
     """The images of the class folders of ``folder``, class by class, in the order of their names.
 
     ``left_out`` counts what lies there beside them, and images that lie in no class folder.
@@ -175,30 +175,30 @@ def _scan(root: Path, folder: Path, classes: Sequence[str], left_out: LeftOut) -
         raise UserError(f"{folder} has no class folders: expected {_quoted(classes)}")
     loose = sorted(entry.name for entry in _visible(folder) if is_image_name(entry.name) and entry.is_file())
     left_out.loose += [_printable(_relative(str(folder / name), root)) for name in loose]
-    files: list[PictureFile] = []
+    files: list[ImageFile] = []
     for label, name in enumerate(classes):
         if name in present:
             here = LeftOut()
-            found = sorted(_pictures(root, folder / name, label, here), key=lambda file: file.name)
+            found = sorted(_images(root, folder / name, label, here), key=lambda file: file.name)
             if not found:
                 beside = f", but{unreadable}" if (unreadable := here.unreadable()) else ""
                 raise UserError(
-                    f"class folder {folder / name} holds no pictures ({USUAL}){beside}: add some or remove the folder"
+                    f"class folder {folder / name} holds no images ({USUAL}){beside}: add some or remove the folder"
                 )
             left_out.include(here)
             files += found
     return files
 
 
-def _pictures(root: Path, folder: str | Path, label: int, left_out: LeftOut) -> Iterator[PictureFile]:
+def _images(root: Path, folder: str | Path, label: int, left_out: LeftOut) -> Iterator[ImageFile]:
     for entry in _visible(folder):
         if entry.is_dir(follow_symlinks=False):  # a link may lead back up
-            yield from _pictures(root, entry.path, label, left_out)
+            yield from _images(root, entry.path, label, left_out)
         elif entry.is_file():
             name = _relative(entry.path, root)
             if is_image_name(entry.name):
                 status = entry.stat()
-                yield PictureFile(name, status.st_size, status.st_mtime_ns, label)
+                yield ImageFile(name, status.st_size, status.st_mtime_ns, label)
             else:
                 left_out.add(_printable(name))
 
@@ -213,12 +213,12 @@ def _passed_over(folder: Path, split_folders: dict[str, Path]) -> list[str]:
     return [f"{folder}: passed over {_quoted(others)}, beside the folders of the splits"] if others else []
 
 
-def _classes_without_pictures(folder: Path, files: dict[str, list[PictureFile]], classes: Sequence[str]) -> list[str]:
+def _classes_without_images(folder: Path, files: dict[str, list[ImageFile]], classes: Sequence[str]) -> list[str]:
     absent = {
         split: sorted(set(range(len(classes))) - {file.label for file in found}) for split, found in files.items()
     }
     return [
-        f"{folder}: {split} has no pictures of {_quoted([classes[label] for label in labels])}"
+        f"{folder}: {split} has no images of {_quoted([classes[label] for label in labels])}"
         for split, labels in absent.items()
         if labels
     ]

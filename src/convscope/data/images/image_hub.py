@@ -7,8 +7,8 @@ import numpy as np
 
 from convscope.data.hub_sets import labels_of, load_hub_set, named_splits
 from convscope.data.images.decoding import DECODER_VERSION, decode_image
-from convscope.data.images.image_source import SPLITS, BadImage, ImageSource, ImageSplit, content_key
-from convscope.data.stratification import cut_missing_splits
+from convscope.data.images.image_source import SPLITS, BadImageError, ImageSource, ImageSplit, content_key
+from convscope.data.stratification import make_missing_splits
 from convscope.errors import UserError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class HubSplit(ImageSplit):
-    """Some rows of a `datasets.Dataset`; pictures are decoded one by one, as they are asked for."""
+    """Some rows of a `datasets.Dataset`; images are decoded one by one, as they are asked for."""
 
     def __init__(self, dataset: "Dataset", column: str, rows: np.ndarray, labels: np.ndarray, name: str) -> None:
         from datasets import Image
@@ -28,14 +28,14 @@ class HubSplit(ImageSplit):
         self._encoded = dataset.select_columns([column]).cast_column(column, Image(decode=False))
         self._column = column
 
-    def read(self, index: int, at_least: int | None = None) -> np.ndarray:
-        """Picture ``index``, (H, W, 3) uint8; ``BadImage`` where it cannot be decoded."""
+    def read(self, index: int, min_size: int | None = None) -> np.ndarray:
+        """Image ``index``, (H, W, 3) uint8; ``BadImageError`` where it cannot be decoded."""
         encoded = self._encoded[int(self._rows[index])][self._column]
         name = self.names[index]
         if encoded is None or (encoded["bytes"] is None and encoded["path"] is None):
-            raise BadImage(name, "the data set holds no picture there")
+            raise BadImageError(name, "the data set holds no image there")
         data = encoded["bytes"]
-        return decode_image(Path(encoded["path"]) if data is None else data, name, at_least)
+        return decode_image(Path(encoded["path"]) if data is None else data, name, min_size)
 
 
 def image_hub(
@@ -52,12 +52,12 @@ def image_hub(
     """The set ``path``: a name on the Hugging Face hub, a folder of parquet files, or one of ``save_to_disk``.
 
     Columns that are not named are found by the type of their feature, splits by their names; a validation
-    or test split that is missing is cut from train (a share, or a number of pictures), stratified, a
+    or test split that is missing is cut from train (a share, or a number of images), stratified, a
     function of ``seed``. Without the hub, the copy in the local cache of `datasets` is used. ``instead`` is
     what to do without either.
 
     Raises ``UserError`` where the set cannot be had (within seconds where the hub is away), or is not one of
-    labelled pictures.
+    labelled images.
     """
     loaded, source = load_hub_set(path, config, instead)
     found, warnings = named_splits(loaded, path)
@@ -68,7 +68,7 @@ def image_hub(
     if missing:
         warnings.append(f"{path} has no {' and no '.join(missing)} split: cut from train")
     labelled = {split: np.flatnonzero(of_split >= 0) for split, of_split in labels.items()}
-    cut = cut_missing_splits(labels["train"][labelled["train"]], labels, missing, seed, classes=classes, where=path)
+    cut = make_missing_splits(labels["train"][labelled["train"]], labels, missing, seed, classes=classes, where=path)
     splits = {}
     for split in SPLITS:
         origin = "train" if split in cut else split
@@ -84,5 +84,5 @@ def _image_column(dataset: "Dataset", path: str) -> str:
     if len(columns) != 1:
         have = "no column" if not columns else f"the columns {', '.join(columns)}"
         named = ", ".join(dataset.column_names)
-        raise UserError(f"{path} has {have} of pictures (its columns: {named}): set data.image_column")
+        raise UserError(f"{path} has {have} of images (its columns: {named}): set data.image_column")
     return columns[0]

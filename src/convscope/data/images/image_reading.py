@@ -1,4 +1,4 @@
-"""Reading and resizing all pictures of a split, on all cores, with a progress bar where it takes long."""
+"""Reading and resizing all images of a split, on all cores, with a progress bar where it takes long."""
 
 import multiprocessing
 import sys
@@ -10,22 +10,22 @@ from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExec
 import numpy as np
 
 from convscope.data.cores import available_cores
-from convscope.data.images.image_source import BadImage, ImageSplit
+from convscope.data.images.image_source import BadImageError, ImageSplit
 from convscope.data.images.resizing import Resizing
 
-CHUNK = 16  # pictures a task
+CHUNK = 16  # images a task
 MOST_WORKERS = 16
-PROCESSES_FROM = 200  # pictures; drawing fewer takes less time than starting processes
+PROCESSES_FROM = 200  # images; drawing fewer takes less time than starting processes
 SHOW_AFTER = 2.0  # seconds
 
-Chunk = list[np.ndarray | BadImage]
+Chunk = list[np.ndarray | BadImageError]
 
 
-def read_resized(split: ImageSplit, resizing: Resizing, what: str) -> Iterator[np.ndarray | BadImage]:
-    """The pictures of ``split`` in their order, (H, W, C) uint8 after ``resizing``, or ``BadImage``.
+def read_resized(split: ImageSplit, resizing: Resizing, what: str) -> Iterator[np.ndarray | BadImageError]:
+    """The images of ``split`` in their order, (H, W, C) uint8 after ``resizing``, or ``BadImageError``.
 
     A few chunks are read ahead, by threads (Pillow decodes and resizes without the interpreter lock), or by
-    processes where Python itself draws the pictures. ``what`` names the split on the progress bar.
+    processes where Python itself draws the images. ``what`` names the split on the progress bar.
     """
     starts = range(0, len(split), CHUNK)
     workers = min(available_cores(), len(starts), MOST_WORKERS)
@@ -36,14 +36,14 @@ def read_resized(split: ImageSplit, resizing: Resizing, what: str) -> Iterator[n
 
 
 def _read_chunk(split: ImageSplit, resizing: Resizing, start: int) -> Chunk:
-    pictures: Chunk = []
+    images: Chunk = []
     for index in range(start, min(start + CHUNK, len(split))):
         try:
             # twice the final size: a JPEG that was reduced in decoding still looks as if it had not been
-            pictures.append(resizing(split.read(index, at_least=2 * resizing.resize)))
-        except BadImage as bad:
-            pictures.append(bad)
-    return pictures
+            images.append(resizing(split.read(index, min_size=2 * resizing.resize)))
+        except BadImageError as bad:
+            images.append(bad)
+    return images
 
 
 def _executor(split: ImageSplit, workers: int) -> Executor:
@@ -93,8 +93,8 @@ class _Progress:
     def __enter__(self) -> "_Progress":
         return self
 
-    def advance(self, pictures: int) -> None:
-        self._done += pictures
+    def advance(self, images: int) -> None:
+        self._done += images
         if self._may_show and time.monotonic() - self._started > SHOW_AFTER:
             self._may_show = False
             self._start()
@@ -105,7 +105,7 @@ class _Progress:
         from rich.progress import Progress
 
         bar = Progress(console=Console(stderr=True), transient=True)
-        task = bar.add_task(f"reading the {self._what} pictures, once", total=self._total)
+        task = bar.add_task(f"reading the {self._what} images, once", total=self._total)
         self._show = lambda done: bar.update(task, completed=done)
         self._hide = bar.stop
         bar.start()

@@ -1,4 +1,4 @@
-"""Decoded and resized pictures, kept memory-mapped in the cache: no epoch decodes a JPEG again, nor a later run."""
+"""Decoded and resized images, kept memory-mapped in the cache: no epoch decodes a JPEG again, nor a later run."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from convscope.cache import beside, entry_path, locked, put_in_place
+from convscope.cache import commit, entry_path, locked, staging_dir
 from convscope.checksums import damage_warnings, open_entry
 from convscope.data.images.image_reading import read_resized
 from convscope.data.images.image_source import ImageSplit, content_key
@@ -22,16 +22,16 @@ from convscope.mapped import Rows, read_only
 if TYPE_CHECKING:
     import torch
 
-STORE_VERSION = 2  # raise it when the same pictures would be stored differently
+STORE_VERSION = 2  # raise it when the same images would be stored differently
 NAMED_BAD_IMAGES = 3
 
 
 class ImageStore:
-    """The readable pictures of a split, resized, (H, W, C) uint8 each.
+    """The readable images of a split, resized, (H, W, C) uint8 each.
 
     ``rows`` (N,) are their indices in the split, ``labels`` (N,) int64 and ``names`` theirs; ``warnings``
-    are sentences about pictures that were skipped, and about a cache that was damaged or could not be written. ``key``
-    says what the pictures are.
+    are sentences about images that were skipped, and about a cache that was damaged or could not be written. ``key``
+    says what the images are.
     """
 
     def __init__(self, split: ImageSplit, contents: Contents, key: str, warnings: Sequence[str] = ()) -> None:
@@ -46,7 +46,7 @@ class ImageStore:
         return len(self.rows)
 
     def image(self, index: int) -> np.ndarray:
-        """Picture ``index``, (H, W, C) uint8, a view that NumPy refuses to write to.
+        """Image ``index``, (H, W, C) uint8, a view that NumPy refuses to write to.
 
         Copy it before it becomes a tensor: PyTorch writes to read-only memory, which ends the process.
         """
@@ -57,7 +57,7 @@ class ImageStore:
 
     @cached_property
     def stacked(self) -> np.ndarray | None:
-        """All pictures as one array (N, H, W, C), a read-only view, where they are of one size; otherwise None."""
+        """All images as one array (N, H, W, C), a read-only view, where they are of one size; otherwise None."""
         sizes = self._contents.places[:, 2:]
         if not len(self) or (sizes != sizes[0]).any():
             return None
@@ -65,9 +65,9 @@ class ImageStore:
         return read_only(self._contents.pixels.reshape(len(self), height, width, self._contents.channels))
 
     def centre_crops(self, indices: "torch.Tensor", size: int) -> "torch.Tensor":
-        """The centres of the pictures ``indices`` (N,) int64, as (N, C, ``size``, ``size``) uint8.
+        """The centres of the images ``indices`` (N,) int64, as (N, C, ``size``, ``size``) uint8.
 
-        The result lies channels last. Pictures of one size are gathered in one go, others one by one.
+        The result lies channels last. Images of one size are gathered in one go, others one by one.
         """
         import torch
 
@@ -76,9 +76,9 @@ class ImageStore:
             crops = torch.empty((len(indices), size, size, self._contents.channels), dtype=torch.uint8)
             into = crops.numpy()
             for number, index in enumerate(indices.tolist()):
-                picture = self.image(index)
-                top, left = centre_offset(picture.shape[0], size), centre_offset(picture.shape[1], size)
-                into[number] = picture[top : top + size, left : left + size]
+                pixels = self.image(index)
+                top, left = centre_offset(pixels.shape[0], size), centre_offset(pixels.shape[1], size)
+                into[number] = pixels[top : top + size, left : left + size]
         else:
             top, left = (centre_offset(side, size) for side in rows.shape[1:3])
             crops = rows.copy(indices, slice(top, top + size), slice(left, left + size))
@@ -90,7 +90,7 @@ class ImageStore:
         return None if self.stacked is None else Rows(self.stacked)
 
     def release(self) -> None:
-        """Say that the pictures are not read any more: the cache may remove them."""
+        """Say that the images are not read any more: the cache may remove them."""
         if self._contents.use is not None:
             self._contents.use.release()
 
@@ -118,13 +118,13 @@ def open_image_store(
     on_bad_image: Literal["error", "skip"] = "error",
     what: str = "train",
 ) -> ImageStore:
-    """The pictures of ``split`` after ``resizing``: from ``cache_dir/images``, or read now and stored there.
+    """The images of ``split`` after ``resizing``: from ``cache_dir/images``, or read now and stored there.
 
     Several processes may ask for the same at once: one reads, the others wait for it. A damaged entry is
-    made again, with a warning. Where ``cache_dir`` cannot be written, the pictures are kept in memory, with a warning.
+    made again, with a warning. Where ``cache_dir`` cannot be written, the images are kept in memory, with a warning.
     ``what`` names the split.
 
-    Raises ``UserError`` for unreadable pictures with ``on_bad_image`` "error", and where none is readable.
+    Raises ``UserError`` for unreadable images with ``on_bad_image`` "error", and where none is readable.
     """
     warnings: list[str] = []
     if split.shape is not None and resizing.keeps(split.shape):
@@ -134,7 +134,7 @@ def open_image_store(
     if contents.bad:
         named = "; ".join(str(bad) for bad in contents.bad[:NAMED_BAD_IMAGES])
         more = len(contents.bad) - NAMED_BAD_IMAGES
-        said = f"{len(contents.bad)} of {len(split)} {what} pictures cannot be read: {named}"
+        said = f"{len(contents.bad)} of {len(split)} {what} images cannot be read: {named}"
         said += f"; and {more} more" if more > 0 else ""
         if on_bad_image == "error":
             raise UserError(f"{said}. Mend or remove them, or set data.on_bad_image=skip")
@@ -165,7 +165,7 @@ def _from_cache(split: ImageSplit, resizing: Resizing, cache_dir: Path, what: st
         return contents, []
     with ExitStack() as stack:
         try:
-            stack.enter_context(locked(entry, f"the {what} pictures"))
+            stack.enter_context(locked(entry, f"the {what} images"))
         except (OSError, NotImplementedError) as error:
             contents, _ = collect(read_resized(split, resizing, what), resizing.channels, None)
             return contents, [*damage_warnings(entry, damage), _kept_in_memory(cache_dir, error, contents)]
@@ -178,19 +178,19 @@ def _from_cache(split: ImageSplit, resizing: Resizing, cache_dir: Path, what: st
 
 
 def _fill(split: ImageSplit, resizing: Resizing, cache_dir: Path, entry: Path, what: str) -> tuple[Contents, list[str]]:
-    """Read the pictures, and leave them at ``entry`` if that can be. The lock is held."""
+    """Read the images, and leave them at ``entry`` if that can be. The lock is held."""
     folder: Path | None = None
     failure: OSError | None = None
     with ExitStack() as stack:
         try:
-            folder = stack.enter_context(beside(entry))
+            folder = stack.enter_context(staging_dir(entry))
         except OSError as error:
             failure = error
         contents, later = collect(read_resized(split, resizing, what), resizing.channels, folder)
         failure = failure or later
         if failure is None:
             try:
-                put_in_place(folder, entry)  # type: ignore[arg-type]
+                commit(folder, entry)  # type: ignore[arg-type]
                 return replace(contents, directory=entry, use=use_entry(entry)), []
             except OSError as error:  # the damaged entry there belongs to another user
                 contents = replace(contents, pixels=np.array(contents.pixels), directory=None, mapped=None)
@@ -201,6 +201,6 @@ def _fill(split: ImageSplit, resizing: Resizing, cache_dir: Path, entry: Path, w
 def _kept_in_memory(cache_dir: Path, error: Exception, contents: Contents) -> str:
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return (
-        f"the cache {cache_dir} cannot be written ({reason}): {contents.pixels.nbytes / 2**20:.0f} MiB of pictures "
+        f"the cache {cache_dir} cannot be written ({reason}): {contents.pixels.nbytes / 2**20:.0f} MiB of images "
         "are kept in memory for this run"
     )

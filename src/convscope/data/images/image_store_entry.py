@@ -1,8 +1,8 @@
-"""The image store on disk: the pixels of all pictures in one file, and where each picture lies in it.
+"""The image store on disk: the pixels of all images in one file, and where each image lies in it.
 
-``<cache>/images/<key>/`` holds ``pixels.bin`` (uint8, picture after picture, each (H, W, C)),
-``places.npy`` (int64, a row a picture: its index in the split, offset, height, width) and ``entry.json``
-(what the other two must be, their checksums, and the pictures that could not be read). It is filled in a folder of
+``<cache>/images/<key>/`` holds ``pixels.bin`` (uint8, image after image, each (H, W, C)),
+``places.npy`` (int64, a row an image: its index in the split, offset, height, width) and ``entry.json``
+(what the other two must be, their checksums, and the images that could not be read). It is filled in a folder of
 another name and renamed: it is there whole, or not at all.
 """
 
@@ -24,7 +24,7 @@ from convscope.checksums import (
     write_description,
     write_file,
 )
-from convscope.data.images.image_source import BadImage
+from convscope.data.images.image_source import BadImageError
 from convscope.entry_use import EntryUse, use_entry
 from convscope.mapped import MappedArray
 
@@ -33,7 +33,7 @@ PIXELS, PLACES = "pixels.bin", "places.npy"
 
 @dataclass(frozen=True)
 class Contents:
-    """Pictures one after the other, and those that could not be read.
+    """Images one after the other, and those that could not be read.
 
     ``pixels`` (bytes,) uint8; ``places`` (M, 4) int64 of index in the split, offset, height and width;
     ``directory`` is the entry, which is kept by ``use``; None where they are in memory.
@@ -42,7 +42,7 @@ class Contents:
     pixels: np.ndarray
     places: np.ndarray
     channels: int
-    bad: tuple[BadImage, ...] = ()
+    bad: tuple[BadImageError, ...] = ()
     directory: Path | None = None
     mapped: MappedArray | None = None
     use: EntryUse | None = None
@@ -55,18 +55,20 @@ class Contents:
             self.use.touch()
 
 
-def _from_disk(directory: Path, size: int, places: np.ndarray, channels: int, bad: tuple[BadImage, ...]) -> Contents:
+def _from_disk(
+    directory: Path, size: int, places: np.ndarray, channels: int, bad: tuple[BadImageError, ...]
+) -> Contents:
     mapped = MappedArray(directory / PIXELS, np.uint8, (size,))
     return Contents(mapped.array, places, channels, bad, directory, mapped)
 
 
 def collect(
-    pictures: Iterable[np.ndarray | BadImage], channels: int, directory: Path | None
+    images: Iterable[np.ndarray | BadImageError], channels: int, directory: Path | None
 ) -> tuple[Contents, OSError | None]:
-    """Take in ``pictures``, (H, W, ``channels``) uint8 each: into an entry at ``directory``, or into memory.
+    """Take in ``images``, (H, W, ``channels``) uint8 each: into an entry at ``directory``, or into memory.
 
     Where the directory cannot be written (any more), all goes to memory, and the error is returned too.
-    What was written by then is read back, so that no picture is decoded twice.
+    What was written by then is read back, so that no image is decoded twice.
     """
     sink: _File | _Memory
     failure = None
@@ -74,20 +76,20 @@ def collect(
         sink = _Memory([]) if directory is None else _File(directory)
     except OSError as error:
         sink, failure = _Memory([]), error
-    bad: list[BadImage] = []
+    bad: list[BadImageError] = []
     places: list[tuple[int, ...]] = []
     size = 0
-    for index, picture in enumerate(pictures):
-        if isinstance(picture, BadImage):
-            bad.append(picture)
+    for index, image in enumerate(images):
+        if isinstance(image, BadImageError):
+            bad.append(image)
             continue
-        block = np.ascontiguousarray(picture).reshape(-1)
+        block = np.ascontiguousarray(image).reshape(-1)
         try:
             sink.append(block)
         except OSError as error:
             sink, failure = _Memory(sink.read_back()), error
             sink.append(block)
-        places.append((index, size, *picture.shape[:2]))
+        places.append((index, size, *image.shape[:2]))
         size += block.size
     table = np.array(places, dtype=np.int64).reshape(-1, 4)
     try:
@@ -106,7 +108,7 @@ class _Memory:
     def read_back(self) -> list[np.ndarray]:
         return self._blocks
 
-    def finish(self, places: np.ndarray, channels: int, bad: tuple[BadImage, ...]) -> Contents:
+    def finish(self, places: np.ndarray, channels: int, bad: tuple[BadImageError, ...]) -> Contents:
         pixels = np.concatenate(self._blocks) if self._blocks else np.zeros(0, np.uint8)
         return Contents(pixels, places, channels, bad)
 
@@ -125,14 +127,14 @@ class _File:
         self._file.close()
         return [np.fromfile(self._directory / PIXELS, np.uint8, self._size)]
 
-    def finish(self, places: np.ndarray, channels: int, bad: tuple[BadImage, ...]) -> Contents:
+    def finish(self, places: np.ndarray, channels: int, bad: tuple[BadImageError, ...]) -> Contents:
         table = io.BytesIO()
         np.save(table, places)
         fields = {
             "channels": channels,
             "bytes": self._size,
-            "pictures": len(places),
-            "bad": [[picture.name, picture.reason] for picture in bad],
+            "images": len(places),
+            "bad": [[image.name, image.reason] for image in bad],
             "checksums": {
                 PIXELS: self._file.finish(),
                 PLACES: write_file(self._directory / PLACES, table.getbuffer()),
@@ -142,8 +144,8 @@ class _File:
         return _from_disk(self._directory, self._size, places, channels, bad)
 
 
-def read_entry(directory: Path, pictures: int, check: bool = True) -> Contents | None:
-    """Open the entry at ``directory`` for a split of so many ``pictures``; None where there is none.
+def read_entry(directory: Path, images: int, check: bool = True) -> Contents | None:
+    """Open the entry at ``directory`` for a split of so many ``images``; None where there is none.
 
     Raises:
         DamagedError: It is not what was written; without ``check`` the pixels are not read over.
@@ -153,16 +155,16 @@ def read_entry(directory: Path, pictures: int, check: bool = True) -> Contents |
     use = use_entry(directory)
     fields = read_description(directory)
     try:
-        bad = tuple(BadImage(name, reason) for name, reason in fields["bad"])
+        bad = tuple(BadImageError(name, reason) for name, reason in fields["bad"])
         checksums, size, channels = fields["checksums"], fields["bytes"], fields["channels"]
         places = np.load(io.BytesIO(read_file(directory / PLACES, checksums[PLACES])), allow_pickle=False)
         fits = (
-            places.shape == (fields["pictures"], 4)
-            and len(places) + len(bad) == pictures
+            places.shape == (fields["images"], 4)
+            and len(places) + len(bad) == images
             and size == int((places[:, 2] * places[:, 3]).sum()) * channels
         )
         if not fits:
-            raise DamagedError(f"{DESCRIPTION}: is of other pictures")
+            raise DamagedError(f"{DESCRIPTION}: is of other images")
         if check:
             verify_file(directory / PIXELS, size, checksums[PIXELS])
         return replace(_from_disk(directory, size, places, channels, bad), use=use)

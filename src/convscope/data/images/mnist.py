@@ -1,4 +1,4 @@
-"""MNIST (LeCun et al. 1998) and Fashion-MNIST (Xiao et al. 2017): 28×28 grey pictures of ten classes."""
+"""MNIST (LeCun et al. 1998) and Fashion-MNIST (Xiao et al. 2017): 28×28 grey images of ten classes."""
 
 import functools
 from pathlib import Path
@@ -8,7 +8,7 @@ import numpy as np
 from convscope.data.images.idx import read_idx
 from convscope.data.images.image_hub import image_hub
 from convscope.data.images.image_source import ArraySplit, ImageSource, content_key
-from convscope.data.stratification import cut_missing_splits
+from convscope.data.stratification import make_missing_splits
 from convscope.errors import UserError
 
 DIGITS = tuple("0123456789")
@@ -70,7 +70,9 @@ def _from_files(
     files = {part: _find(root, below, part) for part in ("train-images", "train-labels", "t10k-images", "t10k-labels")}
     train_labels = _labels(files["train-labels"], files["train-images"], classes)
     test_labels = _labels(files["t10k-labels"], files["t10k-images"], classes)
-    cut = cut_missing_splits(train_labels, {"test"}, {"validation": validation}, seed, classes=classes, where=str(root))
+    cut = make_missing_splits(
+        train_labels, {"test"}, {"validation": validation}, seed, classes=classes, where=str(root)
+    )
     splits = _splits(files["train-images"], cut, train_labels, "train")
     splits |= _splits(files["t10k-images"], {"test": np.arange(len(test_labels))}, test_labels, "test")
     return ImageSource(name, source, classes, 1, splits)
@@ -91,10 +93,10 @@ def _find(root: Path, below: str, part: str) -> Path:
 
 def _labels(file: Path, images: Path, classes: tuple[str, ...]) -> np.ndarray:
     labels = read_idx(file, 1).astype(np.int64)
-    pictures = len(read_idx(images, 3, header_only=True))
-    if len(labels) != pictures:
+    count = len(read_idx(images, 3, header_only=True))
+    if len(labels) != count:
         raise UserError(
-            f"{file} has {len(labels)} labels, and {images.name} {pictures} pictures: they do not belong together"
+            f"{file} has {len(labels)} labels, and {images.name} {count} images: they do not belong together"
         )
     if len(labels) and labels.max() >= len(classes):
         raise UserError(

@@ -1,4 +1,4 @@
-"""Random turns, shifts and scales of a whole batch in one operation: a small picture at a time costs too much."""
+"""Random turns, shifts and scales of a whole batch in one operation: a small image at a time costs too much."""
 
 import math
 
@@ -9,9 +9,9 @@ import torch.nn.functional as F
 class RandomAffine:
     """Turns by up to ``degrees``, shifts by up to ``shift`` of the side, scales by up to ``scale``; black around.
 
-    Called with pictures (N, C, H, W) uint8, square, and with ``draws`` uniform numbers of [0, 1) for each, (N, 4)
-    float32: angle, shift to the right, shift down, scale. Returns pictures of the same shape, interpolated
-    bilinearly. The same picture with the same numbers gives the same result in any batch.
+    Called with images (N, C, H, W) uint8, square, and with ``draws`` uniform numbers of [0, 1) for each, (N, 4)
+    float32: angle, shift to the right, shift down, scale. Returns images of the same shape, interpolated
+    bilinearly. The same image with the same numbers gives the same result in any batch.
     """
 
     draws = 4
@@ -20,7 +20,7 @@ class RandomAffine:
         self.degrees, self.shift, self.scale = degrees, shift, scale
 
     def __call__(self, images: torch.Tensor, uniforms: torch.Tensor) -> torch.Tensor:
-        """Change each picture as its numbers say."""
+        """Change each image as its numbers say."""
         angle, right, down, scale = (2 * uniforms.double() - 1).unbind(dim=1)
         angle = angle * math.radians(self.degrees)
         scale = 1 + scale * self.scale

@@ -17,11 +17,11 @@ LONGEST = 3  # times the shorter side; what lies beyond, left and right of the c
 
 @dataclass(frozen=True)
 class Resizing:
-    """Bring a picture to ``channels`` channels and its shorter side to ``resize`` pixels, antialiased.
+    """Bring an image to ``channels`` channels and its shorter side to ``resize`` pixels, antialiased.
 
-    The aspect is kept, but for pictures of more than 3:1, whose ends are cut off. With ``crop`` the centre
+    The aspect is kept, but for images of more than 3:1, whose ends are cut off. With ``crop`` the centre
     is cut out as a square of so many pixels. Sizes and offsets are rounded as torchvision rounds them.
-    A picture whose sides are between ``pad_from`` and ``resize`` keeps its pixels, in the middle of a black square.
+    An image whose sides are between ``pad_from`` and ``resize`` keeps its pixels, in the middle of a black square.
     """
 
     resize: int
@@ -35,7 +35,7 @@ class Resizing:
             raise UserError(f"unknown interpolation '{self.interpolation}': choose of {', '.join(INTERPOLATIONS)}")
 
     def keeps(self, shape: tuple[int, int, int]) -> bool:
-        """Whether pictures of this (H, W, C) stay as they are."""
+        """Whether images of this (H, W, C) stay as they are."""
         height, width, channels = shape
         square = self.crop is None or height == width == self.crop
         return channels == self.channels and min(height, width) == self.resize and square

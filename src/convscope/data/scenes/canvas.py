@@ -1,6 +1,6 @@
 """The canvas of the hot dog scenes: lit relief, cast shadows, and who is still visible.
 
-A canvas holds a picture in the unit square, x to the right and y down. Objects are painted one over the other;
+A canvas holds an image in the unit square, x to the right and y down. Objects are painted one over the other;
 each part is a signed distance field (`hotdog_shapes`) that is rounded into relief, lit by the scene's one lamp,
 and throws its shadow on what is already there. Beside the colours the canvas keeps the visible share of the
 scene's subject: painting the subject adds to it, painting anything else covers it.
@@ -39,7 +39,7 @@ class Place:
 
 
 class Canvas:
-    """A square picture of ``size`` pixels, under one light.
+    """A square image of ``size`` pixels, under one light.
 
     Attributes: ``rgb`` (3, size, size) float32 in 0..1; ``visible`` (size, size) float32, the subject's share
     of each pixel; ``subject``, whether what is painted now belongs to the subject.

@@ -1,7 +1,7 @@
 """Hot dog or not hot dog: drawn scenes, the data of a first run that has nothing else.
 
     from convscope.data.scenes.hotdog_scenes import scene
-    picture = scene(seed=0, index=7, size=128)
+    image = scene(seed=0, index=7, size=128)
 
 A scene is a pure function of (seed, index): the same composition at every size, never stored. Hot dogs and
 decoys share their colours, tables, clutter, light and occlusion; what tells them apart is that a sausage lies
@@ -22,7 +22,7 @@ from convscope.data.scenes.palette import Palette, draw_palette
 from convscope.data.scenes.tables import draw_table, draw_under
 
 CLASSES = ("hot_dog", "not_hot_dog")
-VERSION = 1  # raise it whenever the pictures change: it is part of the keys of caches
+VERSION = 1  # raise it whenever the images change: it is part of the keys of caches
 BLOCK = 64  # consecutive scenes of which exactly half are hot dogs
 
 # streams of random numbers that do not disturb each other
@@ -68,7 +68,7 @@ KINDS = tuple(kind.name for kind in (HOT_DOG, *DECOYS))
 
 @dataclass(frozen=True)
 class Scene:
-    """One picture.
+    """One image.
 
     Attributes: ``image`` (size, size, 3) uint8 RGB; ``mask`` (size, size) bool, the visible pixels of the
     subject, be it hot dog or decoy; ``label``, an index into `CLASSES`; ``kind``, one of `KINDS`.
@@ -140,7 +140,7 @@ def _draw_light(rng: np.random.Generator) -> Light:
 
 def _draw_place(kind: Kind, rng: np.random.Generator) -> Place:
     length = rng.uniform(*kind.length)
-    room = 0.5 * max(1.0 - length, 0.0) + 0.04  # a twentieth of the picture of it may be cut off
+    room = 0.5 * max(1.0 - length, 0.0) + 0.04  # a twentieth of the image of it may be cut off
     turn = rng.normal(0.0, 0.22) if kind.upright else rng.uniform(0, 2 * np.pi)
     x, y = 0.5 + rng.uniform(-room, room, 2)
     return Place(float(x), float(y), float(turn), length, mirrored=bool(rng.random() < 0.5) and not kind.upright)
@@ -168,10 +168,10 @@ def _draw_cover(canvas: Canvas, subject: Place, palette: Palette, rng: np.random
 
 @dataclass(frozen=True)
 class _Exposure:
-    """What the lamp and the camera do to all of the picture."""
+    """What the lamp and the camera do to all of the image."""
 
     gains: np.ndarray  # (3, 1, 1): brightness and the lamp's colour
-    slope: tuple[float, float]  # change of brightness across the picture, along x and y
+    slope: tuple[float, float]  # change of brightness across the image, along x and y
     vignette: float
     contrast: float
     blur: float  # standard deviation of the lens's blur, in image units

@@ -12,7 +12,7 @@ import numpy as np
 
 Field = np.ndarray  # (h, w) float32
 
-_TILE = 1024  # side of the periodic noise tiles, in samples: enough for pictures of some 500 pixels
+_TILE = 1024  # side of the periodic noise tiles, in samples: enough for images of some 500 pixels
 
 
 def capsule(u: Field, v: Field, half: float, radius: float | Field) -> Field:

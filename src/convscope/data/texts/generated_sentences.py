@@ -21,7 +21,7 @@ from typing import NamedTuple, overload
 import numpy as np
 
 from convscope.data.images.image_source import SPLITS
-from convscope.data.texts.text_buffer import Texts
+from convscope.data.texts.text_buffer import TextBuffer
 from convscope.data.texts.text_source import Span, TextSource, TextSplit, numbered
 
 CLASSES = ("negative", "positive")
@@ -167,5 +167,5 @@ def _split(split: str, count: int, seed: int) -> TextSplit:
             labels[index] = made.label
             yield made.text
 
-    packed = Texts(texts())
+    packed = TextBuffer(texts())
     return TextSplit(packed, labels, numbered(packed, labels, split).names, _Marks(seed, split, attempts))

@@ -6,9 +6,9 @@ from typing import Literal
 from convscope.data.hub_sets import in_local_cache
 from convscope.data.texts.generated_sentences import generated_sentences
 from convscope.data.texts.sentence_sets import POLARITY, movie_reviews_folder
-from convscope.data.texts.text_cutting import Cutting
 from convscope.data.texts.text_hub import text_hub
 from convscope.data.texts.text_source import TextSource
+from convscope.data.texts.text_splits import SplitSettings
 from convscope.errors import UserError
 from convscope.hub_downloads import hugging_face_fault, hugging_face_reachable
 
@@ -20,7 +20,7 @@ SENTENCES = (6000, 1000, 1000)
 def movie_reviews(
     root: str | Path | None = None,
     source: Literal["auto", "folder", "hub", "generated"] = "auto",
-    cutting: Cutting | None = None,
+    cutting: SplitSettings | None = None,
     counts: tuple[int, int, int] = SENTENCES,
     seed: int = 0,
     encoding: str = "utf-8",
@@ -33,7 +33,7 @@ def movie_reviews(
     Raises:
         UserError: As ``movie_reviews_folder`` and ``text_hub``; or there are folds of generated sentences.
     """
-    cutting = cutting or Cutting()
+    cutting = cutting or SplitSettings()
     if source == "folder" and root is None:
         raise UserError("data.source=folder needs data.root: the folder with rt-polarity.pos and rt-polarity.neg")
     if source == "generated":
@@ -52,7 +52,7 @@ def movie_reviews(
     return _generated(counts, seed, cutting, f"{why} and data.root is not set: training on generated sentences")
 
 
-def _from_hub(cutting: Cutting) -> TextSource:
+def _from_hub(cutting: SplitSettings) -> TextSource:
     instead = "set data.root to a folder with rt-polarity.pos and rt-polarity.neg, or data.source=generated"
     found = text_hub(HUB_SET, cutting, name="movie_reviews", instead=instead, pool=cutting.folds is not None)
     if set(found.classes) == {*POLARITY_OF_HUB}:
@@ -60,7 +60,7 @@ def _from_hub(cutting: Cutting) -> TextSource:
     return found
 
 
-def _generated(counts: tuple[int, int, int], seed: int, cutting: Cutting, *warnings: str) -> TextSource:
+def _generated(counts: tuple[int, int, int], seed: int, cutting: SplitSettings, *warnings: str) -> TextSource:
     if cutting.folds is not None:
         why = f"{warnings[0]}, and " if warnings else ""
         raise UserError(

@@ -12,10 +12,10 @@ from typing import Literal
 
 import numpy as np
 
-from convscope.data.texts.text_buffer import Texts
-from convscope.data.texts.text_cutting import Cutting, cut_source
+from convscope.data.texts.text_buffer import TextBuffer
 from convscope.data.texts.text_reading import read_lines
 from convscope.data.texts.text_source import TextSource, TextSplit, numbered
+from convscope.data.texts.text_splits import SplitSettings, split_source
 from convscope.errors import UserError
 
 POLARITY = ("negative", "positive")
@@ -28,7 +28,7 @@ SST_LEAKS = 2  # two stock phrases: "what 's next ?", "no . ."
 TREC_LEAKS = 11
 
 
-def movie_reviews_folder(root: str | Path, cutting: Cutting, encoding: str = "utf-8") -> TextSource:
+def movie_reviews_folder(root: str | Path, cutting: SplitSettings, encoding: str = "utf-8") -> TextSource:
     """MR below ``root``.
 
     Raises:
@@ -37,7 +37,7 @@ def movie_reviews_folder(root: str | Path, cutting: Cutting, encoding: str = "ut
     return _file_a_class("movie_reviews", Path(root).expanduser(), POLARITY, MR_FILES, cutting, encoding)
 
 
-def subj_folder(root: str | Path, cutting: Cutting, encoding: str = "utf-8") -> TextSource:
+def subj_folder(root: str | Path, cutting: SplitSettings, encoding: str = "utf-8") -> TextSource:
     """SUBJ below ``root``.
 
     Raises:
@@ -46,7 +46,7 @@ def subj_folder(root: str | Path, cutting: Cutting, encoding: str = "utf-8") -> 
     return _file_a_class("subj", Path(root).expanduser(), SUBJECTIVITY, SUBJ_FILES, cutting, encoding)
 
 
-def sst2_folder(root: str | Path, cutting: Cutting, encoding: str = "utf-8") -> TextSource:
+def sst2_folder(root: str | Path, cutting: SplitSettings, encoding: str = "utf-8") -> TextSource:
     """SST-2 below ``root``, in its own split.
 
     Raises:
@@ -65,12 +65,12 @@ def sst2_folder(root: str | Path, cutting: Cutting, encoding: str = "utf-8") -> 
                 )
             labels.append(int(label))
             texts.append(text)
-        splits[split] = numbered(Texts(texts), labels, split)
-    return cut_source("sst2", "folder", POLARITY, splits, cutting, str(folder), known_leaks=SST_LEAKS)
+        splits[split] = numbered(TextBuffer(texts), labels, split)
+    return split_source("sst2", "folder", POLARITY, splits, cutting, str(folder), known_leaks=SST_LEAKS)
 
 
 def trec_folder(
-    root: str | Path, cutting: Cutting, encoding: str = "utf-8", labels: Literal["coarse", "fine"] = "coarse"
+    root: str | Path, cutting: SplitSettings, encoding: str = "utf-8", labels: Literal["coarse", "fine"] = "coarse"
 ) -> TextSource:
     """TREC below ``root``, in its own split: 6 ``coarse`` or 50 ``fine`` classes; validation is cut from train.
 
@@ -99,7 +99,7 @@ def labelled_source(
     name: str,
     source: str,
     named: dict[str, tuple[list[str], list[str]]],
-    cutting: Cutting,
+    cutting: SplitSettings,
     where: str,
     warnings: Sequence[str] = (),
     known_leaks: int = 0,
@@ -121,8 +121,8 @@ def labelled_source(
         if strangers:
             raise UserError(f"the {split} split of {where} has classes that train lacks: {', '.join(strangers)}")
         coded = np.fromiter((number[label] for label in labels), dtype=np.int64, count=len(labels))
-        splits[split] = numbered(Texts(texts), coded, split)
-    return cut_source(name, source, classes, splits, cutting, where, warnings, known_leaks)
+        splits[split] = numbered(TextBuffer(texts), coded, split)
+    return split_source(name, source, classes, splits, cutting, where, warnings, known_leaks)
 
 
 def _file_a_class(
@@ -130,7 +130,7 @@ def _file_a_class(
     folder: Path,
     classes: tuple[str, ...],
     files: Sequence[tuple[str, ...]],
-    cutting: Cutting,
+    cutting: SplitSettings,
     encoding: str,
 ) -> TextSource:
     texts: list[str] = []
@@ -139,7 +139,9 @@ def _file_a_class(
         lines = [line for line in read_lines(_one_of(folder, names), encoding) if line.strip()]
         texts += lines
         labels += [label] * len(lines)
-    return cut_source(name, "folder", classes, {"train": numbered(Texts(texts), labels, name)}, cutting, str(folder))
+    return split_source(
+        name, "folder", classes, {"train": numbered(TextBuffer(texts), labels, name)}, cutting, str(folder)
+    )
 
 
 def _one_of(folder: Path, names: Sequence[str]) -> Path:

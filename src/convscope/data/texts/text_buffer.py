@@ -10,7 +10,7 @@ from convscope.data.images.image_source import content_key
 BLOCK = 1 << 18  # bytes that are joined at once
 
 
-class Texts(Sequence[str]):
+class TextBuffer(Sequence[str]):
     """Texts in a fixed order: 60 bytes or so each for sentences, where a list of strings takes twice as much.
 
     What cannot be written as UTF-8 (half a surrogate pair, as JSON may hold) is replaced by a question mark.
@@ -37,9 +37,9 @@ class Texts(Sequence[str]):
         self._offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.concatenate(ends))])
         self._rows: np.ndarray | None = None
 
-    def rows(self, rows: np.ndarray) -> "Texts":
+    def rows(self, rows: np.ndarray) -> "TextBuffer":
         """The texts ``rows`` (N,) of these, in that order; the buffer is shared."""
-        part = Texts.__new__(Texts)
+        part = TextBuffer.__new__(TextBuffer)
         part._bytes, part._offsets = self._bytes, self._offsets
         part._rows = np.asarray(rows, dtype=np.int64) if self._rows is None else self._rows[rows]
         return part

@@ -6,12 +6,12 @@ from typing import Any
 
 import torch
 
-from convscope.data.batches import stretch
+from convscope.data.batches import shard
 from convscope.data.staged_data_module import StagedDataModule
 from convscope.data.texts.text_source import TextSource
-from convscope.data.texts.token_batches import LengthOrder, TokenReader
+from convscope.data.texts.token_batches import LengthOrder, TokenBatchReader
 from convscope.data.texts.token_store import TokenStore, open_token_store
-from convscope.data.texts.tokenizer import Tokens
+from convscope.data.texts.tokenizer import TextTokenizer
 from convscope.errors import UserError
 from convscope.preprocessing import TextPreprocessing
 
@@ -30,7 +30,7 @@ class TextDataModule(StagedDataModule):
     def __init__(
         self,
         source: TextSource,
-        tokens: Tokens,
+        tokens: TextTokenizer,
         preprocessing: TextPreprocessing,
         *,
         batch_size: int,
@@ -75,7 +75,7 @@ class TextDataModule(StagedDataModule):
         Of several processes (``rank`` of ``world_size``) each gets its stretch of the batches.
         """
         reader = self._reader(split)
-        for indices in stretch(torch.arange(len(self.store(split))).split(batch_size), rank, world_size):
+        for indices in shard(torch.arange(len(self.store(split))).split(batch_size), rank, world_size):
             tokens = reader.read(0, indices).inputs
             assert isinstance(tokens, torch.Tensor)
             yield tokens
@@ -96,8 +96,8 @@ class TextDataModule(StagedDataModule):
         for store in self._stores.values():
             store.release()
 
-    def _reader(self, split: str) -> TokenReader:
-        return TokenReader(self.store(split), self.preprocessing.least)
+    def _reader(self, split: str) -> TokenBatchReader:
+        return TokenBatchReader(self.store(split), self.preprocessing.min_length)
 
     def _order(self, split: str, **told: Any) -> LengthOrder:
         return LengthOrder(self.store(split).lengths, self.batch_size, **told)

@@ -8,10 +8,10 @@ from convscope.data.label_values import class_names, missing_labels
 from convscope.data.split_names import classes_like_splits, split_folders, split_of_name
 from convscope.data.texts.sentence_sets import labelled_source
 from convscope.data.texts.separated_tables import read_csv, read_tsv
-from convscope.data.texts.text_buffer import Texts
-from convscope.data.texts.text_cutting import Cutting
+from convscope.data.texts.text_buffer import TextBuffer
 from convscope.data.texts.text_reading import read_lines, read_text
 from convscope.data.texts.text_source import TextSource, numbered
+from convscope.data.texts.text_splits import SplitSettings
 from convscope.errors import UserError
 
 Rows = Iterator[tuple[str, object]]  # texts and labels
@@ -21,7 +21,7 @@ Reader = Callable[[Path, str, str, str, list[str]], Rows]
 
 def text_files(
     root: str | Path,
-    cutting: Cutting,
+    cutting: SplitSettings,
     text_column: str = "text",
     label_column: str = "label",
     encoding: str = "utf-8",
@@ -59,7 +59,7 @@ def evaluation_texts(root: str | Path, text_column: str, label_column: str, enco
         raise UserError(f"{path} holds no labelled texts")
     classes = tuple(sorted(set(labels)))
     number = {name: label for label, name in enumerate(classes)}
-    split = numbered(Texts(texts), [number[label] for label in labels], "test")
+    split = numbered(TextBuffer(texts), [number[label] for label in labels], "test")
     return TextSource("text_files", "folder", classes, {"test": split}, warnings)
 
 

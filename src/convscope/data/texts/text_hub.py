@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from convscope.data.hub_sets import labels_of, load_hub_set, named_splits
-from convscope.data.texts.text_buffer import Texts
-from convscope.data.texts.text_cutting import Cutting, cut_source
+from convscope.data.texts.text_buffer import TextBuffer
 from convscope.data.texts.text_source import TextSource, TextSplit, numbered
+from convscope.data.texts.text_splits import SplitSettings, split_source
 from convscope.errors import UserError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ READ_AT_ONCE = 10_000  # texts
 
 def text_hub(
     path: str,
-    cutting: Cutting,
+    cutting: SplitSettings,
     config: str | None = None,
     text_column: str | None = None,
     label_column: str | None = None,
@@ -52,7 +52,7 @@ def text_hub(
     classes, labels, unlabelled = labels_of(found, text, label_column, path)
     warnings += unlabelled
     if pool:
-        texts = Texts(each for split in labels for each in _texts(found[split], text))
+        texts = TextBuffer(each for split in labels for each in _texts(found[split], text))
         pooled = numbered(texts, np.concatenate([labels[split] for split in labels]), name)
         splits = {"train": _labelled(pooled)}
     else:
@@ -60,11 +60,13 @@ def text_hub(
         missing = [split for split in ("validation", "test") if split not in labels]
         if missing:
             warnings.append(f"{path} has no {' and no '.join(missing)} split: cut from train")
-    return cut_source(name, source, classes, splits, cutting, path, warnings)
+    return split_source(name, source, classes, splits, cutting, path, warnings)
 
 
 def _splits(found: Mapping[str, "Dataset"], labels: Mapping[str, np.ndarray], column: str) -> dict[str, TextSplit]:
-    return {split: _labelled(numbered(Texts(_texts(found[split], column)), labels[split], split)) for split in labels}
+    return {
+        split: _labelled(numbered(TextBuffer(_texts(found[split], column)), labels[split], split)) for split in labels
+    }
 
 
 def _labelled(split: TextSplit) -> TextSplit:

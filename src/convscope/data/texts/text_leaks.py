@@ -13,7 +13,7 @@ OnLeak = Literal["error", "warn", "drop"]
 MOST_SHOWN = 60  # characters of an example
 
 
-def without_leaks(source: TextSource, on_leak: OnLeak) -> TextSource:
+def remove_leaks(source: TextSource, on_leak: OnLeak) -> TextSource:
     """``source``, after a look at the sentences of its test split that it trains or chooses its weights on.
 
     Where the test split was cut here, they are left out of train and validation: a set that holds a sentence

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from convscope.data.texts.text_buffer import NumberedNames, Texts
+from convscope.data.texts.text_buffer import NumberedNames, TextBuffer
 
 Span = tuple[int, int]
 
@@ -21,7 +21,7 @@ class TextSplit:
         marks: The characters of each text that decide its class, as ascending spans; None where nobody knows.
     """
 
-    texts: Texts
+    texts: TextBuffer
     labels: np.ndarray
     names: Sequence[str]
     marks: Sequence[Sequence[Span]] | None = None
@@ -37,7 +37,7 @@ class TextSplit:
         return TextSplit(self.texts.rows(rows), self.labels[rows], picked, marks)
 
 
-def numbered(texts: Texts, labels: np.ndarray | Sequence[int], name: str) -> TextSplit:
+def numbered(texts: TextBuffer, labels: np.ndarray | Sequence[int], name: str) -> TextSplit:
     """A split whose texts are called ``<name>/<row>``."""
     return TextSplit(texts, np.asarray(labels, dtype=np.int64), NumberedNames(name, np.arange(len(texts))))
 

@@ -61,11 +61,11 @@ class LengthOrder(EpochOrder):
         return tuple(batches[place] for place in places.tolist())
 
 
-class TokenReader:
+class TokenBatchReader:
     """Reads a batch of a `TokenStore`, each text padded to the longest of the batch, and to ``least`` tokens."""
 
-    def __init__(self, store: TokenStore, least: int = 1) -> None:
-        self._store, self._least = store, least
+    def __init__(self, store: TokenStore, min_length: int = 1) -> None:
+        self._store, self._least = store, min_length
         self._labels = torch.from_numpy(store.labels)
 
     def read(self, epoch: int, indices: torch.Tensor) -> ImageBatch:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from convscope.cache import beside, entry_path, locked, put_in_place
+from convscope.cache import commit, entry_path, locked, staging_dir
 from convscope.checksums import (
     DESCRIPTION,
     ChecksummedFile,
@@ -27,7 +27,7 @@ from convscope.checksums import (
 )
 from convscope.data.images.image_source import content_key
 from convscope.data.texts.text_source import TextSplit
-from convscope.data.texts.tokenizer import Tokens
+from convscope.data.texts.tokenizer import TextTokenizer
 from convscope.entry_use import EntryUse, use_entry
 from convscope.mapped import MappedArray, read_only
 
@@ -81,7 +81,7 @@ class TokenStore:
         return self.ids[self.offsets[index] : self.offsets[index + 1]]
 
 
-def open_token_store(split: TextSplit, tokens: Tokens, cache_dir: Path, what: str = "train") -> TokenStore:
+def open_token_store(split: TextSplit, tokens: TextTokenizer, cache_dir: Path, what: str = "train") -> TokenStore:
     """The texts of ``split`` as ``tokens`` takes them apart: from ``cache_dir/tokens``, or encoded now and kept there.
 
     Several processes may ask for the same at once: one encodes, the others wait for it. A damaged entry is made again,
@@ -111,8 +111,8 @@ def open_token_store(split: TextSplit, tokens: Tokens, cache_dir: Path, what: st
         return TokenStore(split, ids, offsets, None, None, [*damage_warnings(entry, damage), warning])
 
 
-def _fill(split: TextSplit, tokens: Tokens, entry: Path, kind: np.dtype) -> IdsAndOffsets:
-    with beside(entry) as folder:
+def _fill(split: TextSplit, tokens: TextTokenizer, entry: Path, kind: np.dtype) -> IdsAndOffsets:
+    with staging_dir(entry) as folder:
         file = ChecksummedFile(folder / IDS)
         try:
             offsets = _write(tokens.encode_all(split.texts), file, kind)
@@ -128,7 +128,7 @@ def _fill(split: TextSplit, tokens: Tokens, entry: Path, kind: np.dtype) -> IdsA
             "checksums": {IDS: checksums, OFFSETS: write_file(folder / OFFSETS, table.getbuffer())},
         }
         write_description(folder, fields)
-        put_in_place(folder, entry)
+        commit(folder, entry)
     return MappedArray(entry / IDS, kind, (int(offsets[-1]),)).array, offsets, use_entry(entry)
 
 
@@ -143,7 +143,7 @@ def _write(encoded: Iterable[list[int]], file: ChecksummedFile, kind: np.dtype) 
     return np.concatenate(ends)
 
 
-def _encoded(split: TextSplit, tokens: Tokens, kind: np.dtype) -> IdsAndOffsets:
+def _encoded(split: TextSplit, tokens: TextTokenizer, kind: np.dtype) -> IdsAndOffsets:
     blocks = [np.array(ids, dtype=kind) for ids in tokens.encode_all(split.texts)]
     lengths = np.fromiter(map(len, blocks), dtype=np.int64, count=len(blocks))
     offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])

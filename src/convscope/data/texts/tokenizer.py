@@ -32,7 +32,7 @@ class EncodedText:
     spans: list[tuple[int, int]]
 
 
-class Tokens:
+class TextTokenizer:
     """The vocabulary of a run, and how texts are taken apart.
 
     Args:
@@ -40,12 +40,12 @@ class Tokens:
         most: Tokens of a text at most; the rest is cut off.
     """
 
-    def __init__(self, tokenizer: "Tokenizer", most: int) -> None:
+    def __init__(self, tokenizer: "Tokenizer", max_length: int) -> None:
         self._tokenizer = tokenizer
-        self.most = most
+        self.most = max_length
         tokenizer.encode_special_tokens = True  # "[PAD]" in a text is three tokens like others
         tokenizer.no_padding()
-        tokenizer.enable_truncation(most)
+        tokenizer.enable_truncation(max_length)
 
     def __len__(self) -> int:
         return int(self._tokenizer.get_vocab_size())
@@ -84,23 +84,23 @@ class Tokens:
         return content_key("tokens", self.to_json(), self.most)
 
     def to_json(self) -> str:
-        """What ``tokens_from_file`` reads again."""
+        """What ``tokenizer_from_file`` reads again."""
         return str(self._tokenizer.to_str(pretty=False))
 
     def _head(self, text: str) -> str:
         return text[: self.most * CHARACTERS_A_TOKEN]
 
 
-def train_tokens(
+def train_tokenizer(
     texts: Iterable[str],
     level: str,
     *,
-    most: int,
+    max_length: int,
     vocabulary: int = 50_000,
     min_count: int = 1,
     lowercase: bool = True,
     alphabet: str | None = None,
-) -> Tokens:
+) -> TextTokenizer:
     """Learn a vocabulary from ``texts``, which are those of the training split and no others.
 
     Args:
@@ -146,15 +146,15 @@ def train_tokens(
             raise ValueError(f"{level}: no such level of tokens; there are {', '.join(LEVELS)}")
     made.normalizer = normalizers.Sequence(steps)
     if alphabet is None:
-        heads = (text[: most * CHARACTERS_A_TOKEN] for text in texts)
+        heads = (text[: max_length * CHARACTERS_A_TOKEN] for text in texts)
         made.train_from_iterator(_blocks(heads), trainer)
     else:
         known = special + list(dict.fromkeys(alphabet))
         made.model = models.WordLevel({token: number for number, token in enumerate(known)}, UNKNOWN)
-    return Tokens(made, most)
+    return TextTokenizer(made, max_length)
 
 
-def tokens_from_file(file: Path, most: int) -> Tokens:
+def tokenizer_from_file(file: Path, max_length: int) -> TextTokenizer:
     """The vocabulary that a run left behind, or another ``tokenizer.json`` with padding and unknown in front.
 
     Raises:
@@ -162,11 +162,11 @@ def tokens_from_file(file: Path, most: int) -> Tokens:
     """
     if not file.is_file():
         raise UserError(f"{file}: no such file; a run leaves its tokenizer.json in its folder")
-    return tokens_from_json(file.read_text(encoding="utf-8"), most, str(file))
+    return tokenizer_from_json(file.read_text(encoding="utf-8"), max_length, str(file))
 
 
-def tokens_from_json(text: str, most: int, where: str) -> Tokens:
-    """As ``tokens_from_file``, from its content.
+def tokenizer_from_json(text: str, max_length: int, where: str) -> TextTokenizer:
+    """As ``tokenizer_from_file``, from its content.
 
     Raises:
         UserError: It is no tokenizer, or numbers padding and unknown otherwise.
@@ -182,7 +182,7 @@ def tokens_from_json(text: str, most: int, where: str) -> Tokens:
         raise UserError(
             f"{where}: numbers {PADDING} and {UNKNOWN} as {numbers[0]} and {numbers[1]}, and 0 and 1 were expected"
         )
-    return Tokens(made, most)
+    return TextTokenizer(made, max_length)
 
 
 def _blocks(texts: Iterable[str]) -> Iterator[list[str]]:

@@ -3,7 +3,7 @@
     from convscope.insight import saliency
     maps = saliency.gradient(model, inputs, targets, channels="max")
 
-``model`` is any classifier, ``inputs`` are normalised pictures (N, C, H, W), ``targets`` a class, a class for each, or
+``model`` is any classifier, ``inputs`` are normalised images (N, C, H, W), ``targets`` a class, a class for each, or
 None for the one that the network answers. The network is left as it was: no hook, no ``.grad``, no changed mode.
 """
 

@@ -34,8 +34,8 @@ def grad_cam(
     Args:
         model, inputs, targets, score, fold: As for `convscope.insight.saliency.gradient`.
         layer: Whose feature maps, as a path such as ``layer4.1``; None: the last that has more than one place.
-        upsample: Bring the map to the size of the pictures (bilinear); else it has the layer's.
-        channels: "none" repeats the map for each of the picture's channels, of which the method knows nothing.
+        upsample: Bring the map to the size of the images (bilinear); else it has the layer's.
+        channels: "none" repeats the map for each of the image's channels, of which the method knows nothing.
         signed: Keep what speaks against the class; else only what speaks for it, as in the paper.
 
     Returns:
@@ -98,9 +98,9 @@ def score_cam(
     signed: bool = False,
     fold: bool = True,
 ) -> torch.Tensor:
-    """Score-CAM (Wang et al. 2020, algorithm 1): a feature map weighs the score of the picture seen through it.
+    """Score-CAM (Wang et al. 2020, algorithm 1): a feature map weighs the score of the image seen through it.
 
-    Without derivatives, and for a pass of each of the layer's feature maps; ``chunk`` is the pictures a pass. Other
+    Without derivatives, and for a pass of each of the layer's feature maps; ``chunk`` is the images a pass. Other
     arguments, result and errors are those of `grad_cam`.
     """
     path, module = find_spatial_layer(model, inputs, layer)
@@ -109,13 +109,13 @@ def score_cam(
             classes = resolve_targets(targets, network.logits(network.copy(inputs)), len(inputs))
             features = output.tensor
         maps = []
-        for picture, own, target in zip(inputs, features, classes, strict=True):
+        for image, own, target in zip(inputs, features, classes, strict=True):
             scores = []
             for part in own.split(chunk):
                 masks = _upsampled(part[None], inputs.shape[2:])[0]
                 low, high = masks.amin(dim=(1, 2), keepdim=True), masks.amax(dim=(1, 2), keepdim=True)
                 masks = (masks - low) / (high - low + 1e-8)
-                scores.append(network.scores(picture * masks[:, None], target.expand(len(part)), score))
+                scores.append(network.scores(image * masks[:, None], target.expand(len(part)), score))
             weights = torch.cat(scores).softmax(dim=0)
             maps.append((weights[:, None, None] * own).sum(dim=0))
     return _finished(torch.stack(maps), inputs, upsample, channels, signed)

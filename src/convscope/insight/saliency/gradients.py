@@ -11,7 +11,7 @@ from convscope.errors import UserError
 from convscope.insight.frozen_network import FrozenNetwork, Score, Targets, frozen
 from convscope.insight.saliency.maps import Channels, reduce_channels
 
-CHUNK = 8  # pictures a pass of the methods that need many
+CHUNK = 8  # images a pass of the methods that need many
 
 
 def gradient(
@@ -29,8 +29,8 @@ def gradient(
     A forward pass, then a backward pass that begins with 1 for C and 0 for the others and ends at the pixels.
 
     Args:
-        model: Any classifier of normalised pictures (N, C, H, W), or other inputs (N, C, ...), to logits (N, classes).
-        inputs: The pictures.
+        model: Any classifier of normalised images (N, C, H, W), or other inputs (N, C, ...), to logits (N, classes).
+        inputs: The images.
         targets: Class of each; None: the one that the network answers.
         score: What S(C) is: the logit, the softmax probability, or each class's own sigmoid.
         channels: What becomes of the colour channels: max, mean, none.
@@ -41,7 +41,7 @@ def gradient(
         Maps (N, H, W); with ``channels="none"`` (N, C, H, W).
 
     Raises:
-        UserError: A class does not exist, or the inputs are no pictures.
+        UserError: A class does not exist, or the inputs are no images.
     """
     with frozen(model, inputs, fold=fold) as network:
         return reduce_channels(network.score_gradients(inputs, targets, score), channels, signed)
@@ -79,14 +79,14 @@ def smoothgrad(
     signed: bool = False,
     fold: bool = True,
 ) -> torch.Tensor:
-    """The mean of the gradients at ``samples`` noisy copies of each picture (Smilkov et al. 2017, eq. 2).
+    """The mean of the gradients at ``samples`` noisy copies of each image (Smilkov et al. 2017, eq. 2).
 
     Args:
         model, inputs, targets, score, channels, signed, fold: As for `gradient`.
-        samples: Copies of each picture.
-        noise: Standard deviation as a share of each picture's range, max - min.
+        samples: Copies of each image.
+        noise: Standard deviation as a share of each image's range, max - min.
         seed: Of the noise; PyTorch's own generator is left alone.
-        chunk: Pictures a pass: memory grows with it, and not with ``samples``.
+        chunk: Images a pass: memory grows with it, and not with ``samples``.
 
     Raises:
         UserError: As `gradient`, or ``samples`` or ``chunk`` is not positive.
@@ -94,15 +94,15 @@ def smoothgrad(
     _positive(samples=samples, chunk=chunk)
     with frozen(model, inputs, fold=fold) as network:
         classes = network.resolve(inputs, targets)
-        # One a picture: its noise is the same, whatever the pictures beside it and the passes.
+        # One an image: its noise is the same, whatever the images beside it and the passes.
         generators = [torch.Generator(inputs.device).manual_seed(seed + number) for number in range(len(inputs))]
         flat = inputs.reshape(len(inputs), -1)
         deviation = noise * (flat.amax(dim=1) - flat.amin(dim=1)).view(-1, *[1] * (inputs.ndim - 1))
 
         def noisy(part: slice) -> torch.Tensor:
             drawn = torch.empty_like(inputs[part], memory_format=torch.contiguous_format)
-            for picture, own in zip(drawn, generators[part], strict=True):
-                picture.normal_(generator=own)
+            for image, own in zip(drawn, generators[part], strict=True):
+                image.normal_(generator=own)
             return inputs[part] + deviation[part] * drawn
 
         weights = torch.full((samples,), 1 / samples, dtype=inputs.dtype, device=inputs.device)
@@ -145,8 +145,8 @@ def integrated_gradients(
     Args:
         model, inputs, targets, score, channels, signed, fold: As for `gradient`.
         steps: Points on the line.
-        baseline: Where the line begins: a number, or a tensor that broadcasts to ``inputs``. 0 is the mean picture.
-        chunk: Pictures a pass: memory grows with it, and not with ``steps``.
+        baseline: Where the line begins: a number, or a tensor that broadcasts to ``inputs``. 0 is the mean image.
+        chunk: Images a pass: memory grows with it, and not with ``steps``.
 
     Raises:
         UserError: As `gradient`, or ``steps`` or ``chunk`` is not positive.
@@ -219,19 +219,19 @@ def _start(baseline: float | torch.Tensor, inputs: torch.Tensor) -> torch.Tensor
 def _weighted(
     network: FrozenNetwork, batch: torch.Tensor, classes: torch.Tensor, score: Score, weights: torch.Tensor
 ) -> torch.Tensor:
-    """The sum over copies of each picture's gradients by ``weights``; ``batch`` has all pictures of a copy in a row."""
+    """The sum over copies of each image's gradients by ``weights``; ``batch`` has all images of a copy in a row."""
     copies, count = len(weights), len(classes)
     gradients = network.score_gradients(batch, classes.repeat(copies), score, weights.repeat_interleave(count))
     return gradients.unflatten(0, (copies, count)).sum(dim=0)
 
 
 def _parts(count: int, chunk: int) -> Iterator[slice]:
-    """Slices of at most ``chunk`` pictures."""
+    """Slices of at most ``chunk`` images."""
     return (slice(first, min(first + chunk, count)) for first in range(0, count, chunk))
 
 
 def _copies(part: slice, chunk: int) -> int:
-    """How many copies of the pictures of ``part`` fit into a pass."""
+    """How many copies of the images of ``part`` fit into a pass."""
     return max(1, chunk // (part.stop - part.start))
 
 

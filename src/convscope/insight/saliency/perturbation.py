@@ -1,4 +1,4 @@
-"""Maps by trying: what happens to the score when a part of the picture is covered."""
+"""Maps by trying: what happens to the score when a part of the image is covered."""
 
 import torch
 import torch.nn.functional as F
@@ -25,16 +25,16 @@ def occlusion(
     signed: bool = False,
     fold: bool = True,
 ) -> torch.Tensor:
-    """How far the score falls when a window of the picture is covered (Zeiler & Fergus 2014, section 4.2).
+    """How far the score falls when a window of the image is covered (Zeiler & Fergus 2014, section 4.2).
 
     A pixel gets the mean of all windows that cover it.
 
     Args:
         model, inputs, targets, score, fold: As for `convscope.insight.saliency.gradient`.
-        window: Rows and columns of the window; None: an eighth of the picture.
+        window: Rows and columns of the window; None: an eighth of the image.
         stride: Its steps, not larger than itself; None: half of it. Windows at the far borders may stand out.
-        baseline: What covers it; 0 is the mean picture.
-        chunk: Pictures a pass.
+        baseline: What covers it; 0 is the mean image.
+        chunk: Images a pass.
         channels: "none" repeats the map for each channel: all are covered together.
         signed: Keep the windows whose covering makes the score rise.
 
@@ -48,7 +48,7 @@ def occlusion(
     rows, columns = _two(window, (max(1, size[0] // 8), max(1, size[1] // 8)))
     down, right = _two(stride, (max(1, rows // 2), max(1, columns // 2)))
     if not (1 <= rows <= size[0] and 1 <= columns <= size[1]):
-        raise UserError(f"window={rows}×{columns}: must be 1×1 to the picture's {size[0]}×{size[1]}")
+        raise UserError(f"window={rows}×{columns}: must be 1×1 to the image's {size[0]}×{size[1]}")
     if not (1 <= down <= rows and 1 <= right <= columns):
         raise UserError(f"stride={down}×{right}: must be 1×1 to the window's {rows}×{columns}")
     tops = range(0, _places(size[0], rows, down) * down, down)
@@ -57,12 +57,12 @@ def occlusion(
     with frozen(model, inputs, fold=fold) as network:
         classes = network.resolve(inputs, targets)
         maps = []
-        for picture, target in zip(inputs, classes, strict=True):
-            whole = network.scores(picture[None], target[None], score)
+        for image, target in zip(inputs, classes, strict=True):
+            whole = network.scores(image[None], target[None], score)
             falls = []
             for first in range(0, len(corners), chunk):
                 part = corners[first : first + chunk]
-                covered = picture.repeat(len(part), 1, 1, 1)
+                covered = image.repeat(len(part), 1, 1, 1)
                 for copy, (top, left) in zip(covered, part, strict=True):
                     copy[:, top : top + rows, left : left + columns] = baseline
                 falls.append(whole - network.scores(covered, target.expand(len(part)), score))
@@ -79,7 +79,7 @@ def _places(length: int, window: int, stride: int) -> int:
     return -(-(length - window) // stride) + 1
 
 
-def _two(told: int | tuple[int, int] | None, default: tuple[int, int]) -> tuple[int, int]:
-    if told is None:
+def _two(value: int | tuple[int, int] | None, default: tuple[int, int]) -> tuple[int, int]:
+    if value is None:
         return default
-    return (told, told) if isinstance(told, int) else told
+    return (value, value) if isinstance(value, int) else value

@@ -10,14 +10,14 @@ from typing import Any
 
 import torch
 
-from convscope.insight.tracing.carried_reach import seen
+from convscope.insight.tracing.carried_reach import reach_of
 from convscope.insight.tracing.interval_maps import NOTHING, IntervalMap, listed
 from convscope.insight.tracing.reach import Reach, axes_in, combined, digits, plain
 
 
 def concatenate(out: torch.Tensor, tensors: Sequence[torch.Tensor], dimension: int = 0) -> Reach | None:
     """``aten::cat``: branches beside each other in the channels, or places after places."""
-    present = [(t, r) for t in tensors if (r := seen(t)) is not None]
+    present = [(t, r) for t in tensors if (r := reach_of(t)) is not None]
     if not present:
         return None
     dimension %= out.ndim
@@ -45,7 +45,7 @@ def _except(maps: tuple[IntervalMap | None, ...], axis: int) -> tuple[IntervalMa
 def _one_after_another(tensors: Sequence[torch.Tensor], dimension: int, axis: int) -> IntervalMap | None:
     intervals, stride = [], Fraction(1)
     for tensor in tensors:
-        reach, size = seen(tensor), tensor.shape[dimension]
+        reach, size = reach_of(tensor), tensor.shape[dimension]
         if reach is None:
             intervals += [NOTHING] * size
             continue
@@ -59,7 +59,7 @@ def _one_after_another(tensors: Sequence[torch.Tensor], dimension: int, axis: in
 
 def stack(out: torch.Tensor, tensors: Sequence[torch.Tensor], dimension: int = 0) -> Reach | None:
     """``aten::stack``."""
-    reaches = [r for t in tensors if (r := seen(t)) is not None]
+    reaches = [r for t in tensors if (r := reach_of(t)) is not None]
     if not reaches:
         return None
     dimension %= out.ndim

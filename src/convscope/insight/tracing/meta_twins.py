@@ -11,7 +11,7 @@ def twin_of(tensor: torch.Tensor) -> torch.Tensor:
     return torch.empty_like(tensor, device="meta", requires_grad=False)
 
 
-def put_in_place(network: nn.Module, twins: dict[int, torch.Tensor]) -> None:
+def install_twins(network: nn.Module, twins: dict[int, torch.Tensor]) -> None:
     """Twins in the place of parameters and of large buffers; to be called where the network's state is preserved.
 
     Args:

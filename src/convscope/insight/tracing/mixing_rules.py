@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from convscope.insight.tracing.carried_reach import seen
+from convscope.insight.tracing.carried_reach import reach_of
 from convscope.insight.tracing.reach import (
     Reach,
     axes_in,
@@ -27,7 +27,7 @@ from convscope.insight.tracing.window_rules import contracted
 
 def reduction(out: Any, x: torch.Tensor, *rest: Any, **named: Any) -> Any:
     """Mean, sum, maximum, variance, norm over some dimensions, or over all of them."""
-    reach = seen(x)
+    reach = reach_of(x)
     if reach is None:
         return None
     first = out[0] if isinstance(out, tuple) else out
@@ -53,7 +53,7 @@ def rescaling(dimensions: Callable[..., Sequence[int]]) -> Callable[..., Any]:
     """The rule of what divides every place by a statistic over ``dimensions``: softmax and normalisations."""
 
     def rule(out: Any, x: torch.Tensor, *rest: Any, **named: Any) -> Any:
-        reach = seen(x)
+        reach = reach_of(x)
         if reach is None:
             return None
         chosen = dimensions(x, *rest, **named)
@@ -67,7 +67,7 @@ def rescaling(dimensions: Callable[..., Sequence[int]]) -> Callable[..., Any]:
 
 def dense(out: torch.Tensor, x: torch.Tensor, weight: torch.Tensor, *_: Any) -> Reach | None:
     """``aten::linear``."""
-    reach = seen(x)
+    reach = reach_of(x)
     return None if reach is None else contracted(reach, -1, out.shape[-1])
 
 
@@ -77,7 +77,7 @@ def product(out: torch.Tensor, one: torch.Tensor, other: torch.Tensor) -> Reach 
     Of attention's scores, places × places, the rows keep their places: those that ask. The columns are summed over
     next, with the values, and are taken for channels until then.
     """
-    left, right = seen(one), seen(other)
+    left, right = reach_of(one), reach_of(other)
     if left is None and right is None:
         return None
     if left is None or right is None or one.ndim < 2 or other.ndim < 2:
@@ -120,7 +120,7 @@ def _weighted(
 
 def added_product(out: torch.Tensor, bias: torch.Tensor, one: torch.Tensor, other: torch.Tensor, **_: Any) -> Any:
     """``aten::addmm``, ``aten::baddbmm``."""
-    reach, own = product(out, one, other), seen(bias)
+    reach, own = product(out, one, other), reach_of(bias)
     return reach if own is None or reach is None else combined([reach, own], out.shape)
 
 
@@ -129,9 +129,9 @@ def attention(
 ) -> Reach | None:
     """``aten::scaled_dot_product_attention``: places that ask see all the places that answer them."""
     first = out[0] if isinstance(out, tuple) else out
-    asking = seen(query)
+    asking = reach_of(query)
     sides = [] if asking is None else [replace(asking, layout=(*asking.layout[:-1], plain(first.shape[-1])))]
-    for reach in (seen(key), seen(value)):
+    for reach in (reach_of(key), reach_of(value)):
         if reach is None:
             continue
         answers = united(reach, -2)
@@ -150,7 +150,7 @@ def _lost(before: Reach, after: Reach, dimension: int) -> set[int]:
 
 def lookup(out: torch.Tensor, table: torch.Tensor, indices: torch.Tensor, *_: Any, **__: Any) -> Reach | None:
     """``aten::embedding``: each place of the indices gets channels."""
-    reach = seen(indices)
+    reach = reach_of(indices)
     if reach is None:
         return None
     return replace(reach, layout=(*reach.layout, plain(out.shape[-1])))
@@ -158,9 +158,9 @@ def lookup(out: torch.Tensor, table: torch.Tensor, indices: torch.Tensor, *_: An
 
 def indexed(out: torch.Tensor, x: torch.Tensor, indices: Sequence[torch.Tensor | None]) -> Reach | None:
     """``aten::index``: constant indices in one channel dimension reorder channels; all others may take any place."""
-    reach = seen(x)
+    reach = reach_of(x)
     if reach is None:
-        return next((meshed(r, out.shape) for i in indices if (r := seen(i)) is not None), None)
+        return next((meshed(r, out.shape) for i in indices if (r := reach_of(i)) is not None), None)
     touched = [d for d, index in enumerate(indices) if index is not None]
     index = indices[touched[0]]
     if len(touched) > 1 or index is None or axes_in([reach.layout[touched[0]]]):
@@ -177,7 +177,7 @@ def picked(out: torch.Tensor, x: torch.Tensor, dimension: int, index: torch.Tens
 
 def running(out: torch.Tensor, x: torch.Tensor, dimension: int, *_: Any, **__: Any) -> Reach | None:
     """Running sums and sorts: along an axis, the last place sees all."""
-    reach = seen(x)
+    reach = reach_of(x)
     return None if reach is None else seeing_all(reach, axes_in([reach.layout[dimension]]))
 
 

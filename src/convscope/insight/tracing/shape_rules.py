@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from convscope.insight.tracing.carried_reach import seen
+from convscope.insight.tracing.carried_reach import reach_of
 from convscope.insight.tracing.interval_maps import listed, window
 from convscope.insight.tracing.reach import (
     Dimension,
@@ -28,19 +28,19 @@ from convscope.insight.tracing.reach import (
 
 def view(out: torch.Tensor, x: torch.Tensor, *_: Any, **__: Any) -> Reach | None:
     """Whatever keeps the elements in their order: reshape, flatten, squeeze, unsqueeze."""
-    reach = seen(x)
+    reach = reach_of(x)
     return None if reach is None else reach if out.shape == x.shape else viewed(reach, out.shape)
 
 
 def permute(out: torch.Tensor, x: torch.Tensor, order: Sequence[int]) -> Reach | None:
     """``aten::permute``."""
-    reach = seen(x)
+    reach = reach_of(x)
     return None if reach is None else permuted(reach, [d % x.ndim for d in order])
 
 
 def transpose(out: torch.Tensor, x: torch.Tensor, one: int = 0, other: int = 1) -> Reach | None:
     """``aten::transpose`` and, without dimensions, ``aten::t``."""
-    reach = seen(x)
+    reach = reach_of(x)
     if reach is None or x.ndim < 2:
         return reach
     order = list(range(x.ndim))
@@ -55,7 +55,7 @@ def last_two(out: torch.Tensor, x: torch.Tensor) -> Reach | None:
 
 def expand(out: torch.Tensor, x: torch.Tensor, *_: Any, **__: Any) -> Reach | None:
     """``aten::expand``, ``repeat``: a place that is repeated is the same everywhere."""
-    reach = seen(x)
+    reach = reach_of(x)
     if reach is None:
         return None
     front = out.ndim - x.ndim
@@ -95,7 +95,7 @@ def slice_(
     out: torch.Tensor, x: torch.Tensor, dimension: int = 0, start: int | None = None, end: Any = None, step: int = 1
 ) -> Reach | None:
     """``aten::slice``."""
-    reach = seen(x)
+    reach = reach_of(x)
     if reach is None:
         return None
     length = x.shape[dimension]
@@ -110,7 +110,7 @@ def narrow(out: torch.Tensor, x: torch.Tensor, dimension: int, start: int, lengt
 
 def select(out: torch.Tensor, x: torch.Tensor, dimension: int, index: int) -> Reach | None:
     """``aten::select``: of places along an axis, one stands for all."""
-    reach = seen(x)
+    reach = reach_of(x)
     if reach is None:
         return None
     return reduced(reach, [dimension], keep=False)
@@ -120,7 +120,7 @@ def parts(along: int = 0) -> Callable[..., list[Reach] | None]:
     """The rule of ``split``, ``chunk``, ``unbind``; ``along``: the default of their dimension."""
 
     def rule(out: Sequence[torch.Tensor], x: torch.Tensor, *rest: Any, **named: Any) -> list[Reach] | None:
-        reach = seen(x)
+        reach = reach_of(x)
         if reach is None:
             return None
         dimension = named.get("dim", rest[1] if len(rest) > 1 else along)
@@ -136,13 +136,13 @@ def parts(along: int = 0) -> Callable[..., list[Reach] | None]:
 
 def unbind(out: Sequence[torch.Tensor], x: torch.Tensor, dimension: int = 0) -> list[Reach] | None:
     """``aten::unbind``."""
-    reach = seen(x)
+    reach = reach_of(x)
     return None if reach is None else [reduced(reach, [dimension], keep=False)] * len(out)
 
 
 def pad(out: torch.Tensor, x: torch.Tensor, amounts: Sequence[int], *_: Any, **__: Any) -> Reach | None:
     """Padding of any mode; inside, where a border is far, all modes are one."""
-    reach = seen(x)
+    reach = reach_of(x)
     for place in range(len(amounts) // 2):
         before, dimension = amounts[2 * place], -1 - place
         if reach is not None and (amounts[2 * place] or amounts[2 * place + 1]):
@@ -154,7 +154,7 @@ def pad(out: torch.Tensor, x: torch.Tensor, amounts: Sequence[int], *_: Any, **_
 
 def roll(out: torch.Tensor, x: torch.Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] = ()) -> Any:
     """``aten::roll``: what comes in at the other end is left out, as masks of shifted windows do."""
-    reach = seen(x)
+    reach = reach_of(x)
     if reach is None:
         return None
     dims = (dims,) if isinstance(dims, int) else dims
@@ -171,7 +171,7 @@ def roll(out: torch.Tensor, x: torch.Tensor, shifts: int | Sequence[int], dims: 
 
 def flip(out: torch.Tensor, x: torch.Tensor, dims: Sequence[int]) -> Reach | None:
     """``aten::flip``."""
-    reach = seen(x)
+    reach = reach_of(x)
     if reach is None:
         return None
     maps = list(reach.maps)
@@ -188,7 +188,7 @@ def flip(out: torch.Tensor, x: torch.Tensor, dims: Sequence[int]) -> Reach | Non
 
 def windows(out: torch.Tensor, x: torch.Tensor, dimension: int, size: int, step: int) -> Reach | None:
     """``aten::unfold``: windows along a dimension; each place in a window is taken for the whole of it."""
-    reach = seen(x)
+    reach = reach_of(x)
     if reach is None:
         return None
     cut = _cut(reach, dimension, 0, step, out.shape[dimension])
@@ -201,7 +201,7 @@ def windows(out: torch.Tensor, x: torch.Tensor, dimension: int, size: int, step:
 
 def same_places(out: torch.Tensor, x: torch.Tensor, *_: Any, **__: Any) -> Reach | None:
     """Channels in another order."""
-    return seen(x)
+    return reach_of(x)
 
 
 def meshed(reach: Reach, shape: Sequence[int]) -> Reach:

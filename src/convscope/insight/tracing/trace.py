@@ -9,7 +9,7 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from convscope.insight.network_state import preserved
 from convscope.insight.tracing.carried_reach import REACH
 from convscope.insight.tracing.endings import ended
-from convscope.insight.tracing.meta_twins import put_in_place
+from convscope.insight.tracing.meta_twins import install_twins
 from convscope.insight.tracing.reach import reach_of_input, seeing_all
 from convscope.insight.tracing.tracing import Tracing
 from convscope.insight.undisturbed import as_written
@@ -29,7 +29,7 @@ def trace(network: nn.Module, x: torch.Tensor, axes: Sequence[int], *others: tor
     with preserved(network), torch.inference_mode(False), torch.no_grad():
         tracing = Tracing(network, meta=x.device.type == "meta")
         as_written(network)
-        put_in_place(network, tracing.twins)
+        install_twins(network, tracing.twins)
         hooks = [
             register_module_forward_pre_hook(tracing.enter),
             register_module_forward_hook(tracing.leave, always_call=True),

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from convscope.insight.tracing.carried_reach import REACH, seen
+from convscope.insight.tracing.carried_reach import REACH, reach_of
 from convscope.insight.tracing.meta_twins import twin_of
 from convscope.insight.tracing.operation_costs import COSTS
 from convscope.insight.tracing.operations import IDLE, JOINING, LAYERS, OWN, VIEWS_OF_PARTS, Operation, known
@@ -63,7 +63,7 @@ class Tracing(TorchDispatchMode):
         tensors = list(_tensors(args))
         if kwargs:
             tensors += _tensors(kwargs.values())
-        reaches = [reach for tensor in tensors if (reach := seen(tensor)) is not None]
+        reaches = [reach for tensor in tensors if (reach := reach_of(tensor)) is not None]
         sources = self._sources(tensors)
         if self._meta:
             tensors, args, kwargs = self._on_meta(tensors, args, kwargs)
@@ -138,7 +138,7 @@ class Tracing(TorchDispatchMode):
 
     def _written_into(self, base: torch.Tensor, reach: Reach) -> None:
         """A part of ``base`` was overwritten: it sees what the part sees."""
-        before = seen(base)
+        before = reach_of(base)
         sizes = [extent(dimension) for dimension in reach.layout]
         if len(sizes) != base.ndim:
             setattr(base, REACH, meshed(before or reach, base.shape))
@@ -188,7 +188,7 @@ class Tracing(TorchDispatchMode):
         layer.multiply_adds += cost
         if operation.geometry is not None and layer.geometry is None:
             layer.geometry = operation.geometry(*args, **kwargs)
-        if operation.name in ("linear", "addmm") and (reach := seen(args[operation.name == "addmm"])) is not None:
+        if operation.name in ("linear", "addmm") and (reach := reach_of(args[operation.name == "addmm"])) is not None:
             last = reach.layout[-1]
             layer.flattened = tuple(n for _, n, _ in last if n > 1) if axes_in([last]) else ()
 
@@ -208,7 +208,7 @@ class Tracing(TorchDispatchMode):
         return layer
 
     def _begin(self, path: str, kind: str, module: nn.Module | None, args: Any) -> TracedLayer:
-        first = next((t for t in _tensors(args) if seen(t) is not None), None)
+        first = next((t for t in _tensors(args) if reach_of(t) is not None), None)
         layer = TracedLayer(path, kind, module, () if first is None else tuple(first.shape))
         self.layers.append(layer)
         return layer
@@ -225,7 +225,7 @@ class Tracing(TorchDispatchMode):
 
     def _finish(self, layer: TracedLayer, out: torch.Tensor) -> None:
         layer.output = tuple(out.shape)
-        layer.reach = seen(out)
+        layer.reach = reach_of(out)
         layer.activation_bytes = out.numel() * out.element_size()
 
     def enter(self, module: nn.Module, args: Any) -> None:
@@ -247,7 +247,7 @@ class Tracing(TorchDispatchMode):
         if path is not None:
             self.outputs.pop(path, None)
             if isinstance(output, torch.Tensor):
-                self.outputs[path] = tuple(output.shape), seen(output)
+                self.outputs[path] = tuple(output.shape), reach_of(output)
         frame = self._frames.pop()
         if frame.layer is None or frame.module is not module:
             return

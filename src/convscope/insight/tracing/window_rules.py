@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from convscope.insight.tracing.carried_reach import seen
+from convscope.insight.tracing.carried_reach import reach_of
 from convscope.insight.tracing.endings import Ending, ended, passing
 from convscope.insight.tracing.interval_maps import (
     IntervalMap,
@@ -26,9 +26,9 @@ from convscope.insight.tracing.windows import (
     Many,
     average_pool_geometry,
     convolution_geometry,
-    each,
     general_geometry,
     max_pool_geometry,
+    per_dimension,
     transposed_geometry,
 )
 
@@ -97,7 +97,7 @@ def convolution(geometry: Callable[..., Geometry]) -> Callable[..., Reach | None
     """The rule of a convolution whose arguments ``geometry`` reads."""
 
     def rule(out: torch.Tensor, x: torch.Tensor, weight: torch.Tensor, *rest: Any, **named: Any) -> Reach | None:
-        reach = seen(x)
+        reach = reach_of(x)
         if reach is None:
             return None
         told = geometry(x, weight, *rest, **named)
@@ -111,7 +111,7 @@ def pooling(geometry: Callable[..., Geometry]) -> Callable[..., Any]:
     """The rule of a pooling whose arguments ``geometry`` reads; for the indices of its maxima, too."""
 
     def rule(out: Any, x: torch.Tensor, *rest: Any, **named: Any) -> Any:
-        reach = seen(x)
+        reach = reach_of(x)
         if reach is None:
             return None
         first = out[0] if isinstance(out, tuple) else out
@@ -123,7 +123,7 @@ def pooling(geometry: Callable[..., Geometry]) -> Callable[..., Any]:
 
 def along_last(out: Any, x: torch.Tensor, kind: Resampling, ratios: Sequence[Fraction], aligned: bool = False) -> Any:
     """Resampling of the last dimensions by ``ratios``, in units below to a unit of the result."""
-    reach = seen(x)
+    reach = reach_of(x)
     if reach is None:
         return None
     first = out[0] if isinstance(out, tuple) else out
@@ -182,7 +182,7 @@ def interpolation(kind: Resampling) -> Callable[..., Any]:
 
 def pixel_shuffle(out: torch.Tensor, x: torch.Tensor, factor: int) -> Reach | None:
     """``aten::pixel_shuffle``: channels become places, each of which sees what the place that held them saw."""
-    reach = seen(x)
+    reach = reach_of(x)
     if reach is None or axes_in(reach.layout[-3:-2]):
         return None if reach is None else seeing_all(reach, range(len(reach.maps)))
     result: Reach = along_last(out, x, "nearest", [Fraction(1, factor)] * 2)
@@ -191,7 +191,7 @@ def pixel_shuffle(out: torch.Tensor, x: torch.Tensor, factor: int) -> Reach | No
 
 def pixel_unshuffle(out: torch.Tensor, x: torch.Tensor, factor: int) -> Reach | None:
     """``aten::pixel_unshuffle``: places become channels."""
-    reach = seen(x)
+    reach = reach_of(x)
     if reach is None:
         return None
     sides = (factor, factor)
@@ -203,10 +203,15 @@ def unfold(
     out: torch.Tensor, x: torch.Tensor, kernel: Many, dilation: Many, padding: Many, stride: Many
 ) -> Reach | None:
     """``aten::im2col``: (N, C, H, W) to (N, C·k·k, places)."""
-    reach = seen(x)
+    reach = reach_of(x)
     if reach is None:
         return None
-    told = Geometry(each(kernel, 2, 1), each(stride, 2, 1), each(padding, 2, 0), each(dilation, 2, 1))
+    told = Geometry(
+        per_dimension(kernel, 2, 1),
+        per_dimension(stride, 2, 1),
+        per_dimension(padding, 2, 0),
+        per_dimension(dilation, 2, 1),
+    )
     sizes = [
         (x.shape[2 + i] + 2 * told.padding[i] - told.dilation[i] * (told.kernel[i] - 1) - 1) // told.stride[i] + 1
         for i in (0, 1)

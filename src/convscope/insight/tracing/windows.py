@@ -21,7 +21,7 @@ class Geometry:
     transposed: bool = False
 
 
-def each(value: Many | None, count: int, default: int) -> tuple[int, ...]:
+def per_dimension(value: Many | None, count: int, default: int) -> tuple[int, ...]:
     """A number for each of ``count`` dimensions."""
     if value is None:
         return (default,) * count
@@ -44,11 +44,11 @@ def convolution_geometry(
     """The window of ``aten::convNd``; of ``padding="same"``, the amount before the first place."""
     kernel = tuple(weight.shape[2:])
     count = len(kernel)
-    dilations = each(dilation, count, 1)
+    dilations = per_dimension(dilation, count, 1)
     if isinstance(padding, str):
         same = padding == "same"
         padding = tuple(d * (k - 1) // 2 if same else 0 for k, d in zip(kernel, dilations, strict=True))
-    return Geometry(kernel, each(stride, count, 1), each(padding, count, 0), dilations, groups)
+    return Geometry(kernel, per_dimension(stride, count, 1), per_dimension(padding, count, 0), dilations, groups)
 
 
 def transposed_geometry(
@@ -63,7 +63,7 @@ def transposed_geometry(
 ) -> Geometry:
     """The window of ``aten::conv_transposeNd``."""
     count = weight.ndim - 2
-    numbers = each(stride, count, 1), each(padding, count, 0), each(dilation, count, 1)
+    numbers = per_dimension(stride, count, 1), per_dimension(padding, count, 0), per_dimension(dilation, count, 1)
     return Geometry(tuple(weight.shape[2:]), *numbers, groups, transposed=True)
 
 
@@ -90,9 +90,9 @@ def max_pool_geometry(
 ) -> Geometry:
     """The window of ``aten::max_poolNd``; ``ceil_mode`` adds places, not taps."""
     count = x.ndim - 2 if isinstance(kernel, int) or len(kernel) == 1 else len(kernel)
-    sides = each(kernel, count, 1)
-    strides = sides if stride is None or stride == [] else each(stride, count, 1)
-    return Geometry(sides, strides, each(padding, count, 0), each(dilation, count, 1))
+    sides = per_dimension(kernel, count, 1)
+    strides = sides if stride is None or stride == [] else per_dimension(stride, count, 1)
+    return Geometry(sides, strides, per_dimension(padding, count, 0), per_dimension(dilation, count, 1))
 
 
 def average_pool_geometry(

@@ -1,4 +1,4 @@
-"""The callbacks that look into the network, with the pictures that they look at."""
+"""The callbacks that look into the network, with the images that they look at."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from pytorch_lightning.callbacks import Callback
 
-from convscope.callbacks.analysis import Looks, TestedPictures, TestInsight
-from convscope.callbacks.saliency_maps import LookedAt, SaliencyMaps
+from convscope.callbacks.analysis import AnalysisCallback, AnalysisSettings, TestImages
+from convscope.callbacks.saliency_maps import ImageSamples, SaliencyMaps
 from convscope.callbacks.time_spent import TimeSpent
-from convscope.config.train import Callbacks
-from convscope.console import watched
+from convscope.config.train import CallbacksConfig
+from convscope.console import track
 from convscope.data.images.hotdog import SceneSplit
 from convscope.data.images.image_data_module import ImageDataModule
 from convscope.data.images.resizing import Resizing, centre
@@ -22,55 +22,55 @@ METHODS = ("gradient", "grad_cam")  # where none are named
 
 
 def saliency_callbacks(
-    told: Callbacks,
+    config: CallbacksConfig,
     recorder: Recorder,
     network: Network,
     data: ImageDataModule,
-    spent: TimeSpent,
+    time_spent: TimeSpent,
     warn: Callable[[str], None],
 ) -> list[Callback]:
-    """Maps of fixed validation pictures during the training, where they are asked for."""
-    if told.saliency is None:
+    """Maps of fixed validation images during the training, where they are asked for."""
+    if config.saliency is None:
         return []
-    most = told.saliency.pictures
+    most = config.saliency.images
 
-    def pictures() -> LookedAt:
-        return look(data, "validation", of_each_class(data.store("validation").labels, most))
+    def images() -> ImageSamples:
+        return image_samples(data, "validation", balanced_indices(data.store("validation").labels, most))
 
-    own = told.saliency
+    own = config.saliency
     methods = own.methods or METHODS
-    return [SaliencyMaps(recorder, network.module, pictures, data.classes, methods, own.every_epochs, spent, warn)]
+    return [SaliencyMaps(recorder, network.module, images, data.classes, methods, own.every_epochs, time_spent, warn)]
 
 
-def test_insight(
-    told: Callbacks,
+def analysis_callbacks(
+    config: CallbacksConfig,
     recorder: Recorder,
     network: Network,
     data: ImageDataModule,
-    spent: TimeSpent,
+    time_spent: TimeSpent,
     warn: Callable[[str], None],
 ) -> list[Callback]:
     """What is looked at after the test, where it is asked for."""
-    if told.looks is None:
+    if config.analysis is None:
         return []
-    split = TestedPictures(
-        look=lambda indices: look(data, "test", indices),
-        mask=lambda index: mask(data, "test", index),
+    split = TestImages(
+        samples=lambda indices: image_samples(data, "test", indices),
+        mask=lambda index: scene_mask(data, "test", index),
         count=len(data.store("test")),
     )
-    looks = Looks(**told.looks.model_dump(exclude={"methods"}))
+    looks = AnalysisSettings(**config.analysis.model_dump(exclude={"methods"}))
     return [
-        TestInsight(
+        AnalysisCallback(
             recorder,
             network.module,
             split,
             data.classes,
-            told.looks.methods,
+            config.analysis.methods,
             looks,
             _field(network),
-            spent,
+            time_spent,
             warn,
-            watched,
+            track,
         )
     ]
 
@@ -88,17 +88,17 @@ def _field(network: Network) -> Callable[[str], Field | None]:
     return field
 
 
-def look(data: ImageDataModule, split: str, indices: Sequence[int]) -> LookedAt:
-    """The pictures ``indices`` of a split, as the network sees them."""
+def image_samples(data: ImageDataModule, split: str, indices: Sequence[int]) -> ImageSamples:
+    """The images ``indices`` of a split, as the network sees them."""
     store = data.store(split)
     chosen = torch.as_tensor(indices, dtype=torch.int64)
     crops = store.centre_crops(chosen, data.preprocessing.size)
     pixels = [np.ascontiguousarray(crop) for crop in crops.permute(0, 2, 3, 1).numpy()]
-    return LookedAt(pixels, data.normalise(crops), torch.from_numpy(store.labels)[chosen])
+    return ImageSamples(pixels, data.normalise(crops), torch.from_numpy(store.labels)[chosen])
 
 
-def mask(data: ImageDataModule, split: str, index: int) -> np.ndarray | None:
-    """Where the subject of a drawn scene is, (size, size) bool, cut as its picture is; None for other pictures."""
+def scene_mask(data: ImageDataModule, split: str, index: int) -> np.ndarray | None:
+    """Where the subject of a drawn scene is, (size, size) bool, cut as its image is; None for other images."""
     scenes = data.source.splits[split]
     if not isinstance(scenes, SceneSplit):
         return None
@@ -108,8 +108,8 @@ def mask(data: ImageDataModule, split: str, index: int) -> np.ndarray | None:
     return centre(pixels, seen.size)[..., 0] > 127
 
 
-def of_each_class(labels: np.ndarray, most: int) -> list[int]:
+def balanced_indices(labels: np.ndarray, count: int) -> list[int]:
     """``most`` indices, the classes taken in turn."""
     groups = [np.flatnonzero(labels == label).tolist() for label in np.unique(labels)]
     turns = [group[turn] for turn in range(max(map(len, groups))) for group in groups if turn < len(group)]
-    return sorted(turns[:most], key=lambda index: (labels[index], index))
+    return sorted(turns[:count], key=lambda index: (labels[index], index))

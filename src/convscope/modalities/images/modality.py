@@ -1,4 +1,4 @@
-"""A training on pictures."""
+"""A training on images."""
 
 import dataclasses
 from collections.abc import Callable
@@ -10,16 +10,16 @@ from pytorch_lightning.callbacks import Callback
 from convscope.cache import cache_folder
 from convscope.callbacks.image_figures import TestFigures
 from convscope.callbacks.time_spent import TimeSpent
-from convscope.config.text_data import Texts
-from convscope.config.train import Train
+from convscope.config.text_data import TextsConfig
+from convscope.config.train import TrainConfig
 from convscope.data.images.image_data_module import ImageDataModule
 from convscope.data.images.image_source import ImageSource
 from convscope.insight.parameters import describe_parameters
-from convscope.modalities.images.insight_callbacks import saliency_callbacks, test_insight
-from convscope.modalities.images.networks import architecture_of
+from convscope.modalities.images.insight_callbacks import analysis_callbacks, saliency_callbacks
+from convscope.modalities.images.networks import build_architecture
 from convscope.modalities.insights import Insights, build_insights
-from convscope.modalities.modality import Subject
-from convscope.modalities.samples import show_pictures
+from convscope.modalities.modality import Modality
+from convscope.modalities.samples import show_images
 from convscope.models.images.zoo.network import Network, build_network
 from convscope.models.texts.network import TextNetwork
 from convscope.models.weights import Weights, find_weights
@@ -29,26 +29,26 @@ from convscope.tasks.objective import Objective
 from convscope.tracking.recorder import Recorder
 
 
-class PictureSubject(Subject):
-    """Pictures."""
+class ImageModality(Modality):
+    """Images."""
 
-    things = "pictures"
+    noun = "images"
     task_name = "image_classification"
     source: ImageSource
 
-    def __init__(self, config: Train, source: ImageSource) -> None:
-        assert not isinstance(config.data, Texts)
+    def __init__(self, config: TrainConfig, source: ImageSource) -> None:
+        assert not isinstance(config.data, TextsConfig)
         self.told = config.data
         self.source = source
 
-    def weights(self, config: Train) -> Weights:
+    def weights(self, config: TrainConfig) -> Weights:
         """Of a package, a hub, a file, or random ones."""
-        return find_weights(architecture_of(config.model), config.model.weights)
+        return find_weights(build_architecture(config.model), config.model.weights)
 
-    def build(self, config: Train, weights: Weights) -> tuple[Network, int]:
-        """The network for the classes and channels of the pictures."""
+    def build(self, config: TrainConfig, weights: Weights) -> tuple[Network, int]:
+        """The network for the classes and channels of the images."""
         self.network = build_network(
-            architecture_of(config.model),
+            build_architecture(config.model),
             weights,
             len(self.source.classes),
             self.source.channels,
@@ -59,8 +59,8 @@ class PictureSubject(Subject):
         self.table = describe_parameters(self.network.module, (1, seen.channels, seen.size, seen.size))
         return self.network, self.table.multiply_adds
 
-    def data_module(self, config: Train) -> ImageDataModule:
-        """Stored, augmented and batched pictures."""
+    def data_module(self, config: TrainConfig) -> ImageDataModule:
+        """Stored, augmented and batched images."""
         first = config.transfer.stages[0]
         self.data = ImageDataModule(
             self.source,
@@ -81,46 +81,46 @@ class PictureSubject(Subject):
         known = {"model": model, "classes": list(self.source.classes), "preprocessing": seen}
         return ImageClassification(network.module, self.source.classes, objective, known)
 
-    def test_picture(self) -> Callable[[int], np.ndarray]:
+    def test_image(self) -> Callable[[int], np.ndarray]:
         """Of the store."""
         return self.data.store("test").image
 
-    def example(self) -> np.ndarray:
+    def example_input(self) -> np.ndarray:
         """(2, C, H, W) float32."""
         seen = self.network.preprocessing
         return np.zeros((2, seen.channels, seen.size, seen.size), dtype=np.float32)
 
-    def said(self) -> dict[str, str]:
+    def console_summary(self) -> dict[str, str]:
         """One line."""
         sizes, source = self.data.sizes, self.source
         return {
             "data": f"{source.name} ({source.source}): {sizes['train']:,} train, {sizes['validation']:,} validation, "
-            f"{sizes['test']:,} test pictures of {len(source.classes)} classes at {self.network.preprocessing.size} px"
+            f"{sizes['test']:,} test images of {len(source.classes)} classes at {self.network.preprocessing.size} px"
         }
 
     def show_samples(self, recorder: Recorder) -> None:
         """As a figure."""
-        show_pictures(recorder, self.data)
+        show_images(recorder, self.data)
 
-    def figures(self, recorder: Recorder) -> Callback:
-        """Confusion matrix and grids of pictures."""
+    def test_figures(self, recorder: Recorder) -> Callback:
+        """Confusion matrix and grids of images."""
         return TestFigures(recorder, self.data.store("test").image)
 
-    def insights(self, config: Train, recorder: Recorder, spent: TimeSpent) -> Insights | None:
+    def insights(self, config: TrainConfig, recorder: Recorder, time_spent: TimeSpent) -> Insights | None:
         """Parameters, theoretical and effective fields."""
-        return build_insights(config, self.network, self.table, self.data, recorder, spent)
+        return build_insights(config, self.network, self.table, self.data, recorder, time_spent)
 
-    def looks_while_training(
-        self, config: Train, recorder: Recorder, spent: TimeSpent, warn: Callable[[str], None]
+    def saliency_callbacks(
+        self, config: TrainConfig, recorder: Recorder, time_spent: TimeSpent, warn: Callable[[str], None]
     ) -> list[Callback]:
-        """Saliency maps of the same pictures."""
-        return saliency_callbacks(config.callbacks, recorder, self.network, self.data, spent, warn)
+        """Saliency maps of the same images."""
+        return saliency_callbacks(config.callbacks, recorder, self.network, self.data, time_spent, warn)
 
-    def looks_at_test(
-        self, config: Train, recorder: Recorder, spent: TimeSpent, warn: Callable[[str], None]
+    def analysis_callbacks(
+        self, config: TrainConfig, recorder: Recorder, time_spent: TimeSpent, warn: Callable[[str], None]
     ) -> list[Callback]:
         """Saliency of mistakes, filters, faithfulness."""
-        return test_insight(config.callbacks, recorder, self.network, self.data, spent, warn)
+        return analysis_callbacks(config.callbacks, recorder, self.network, self.data, time_spent, warn)
 
     def summary(self) -> dict[str, dict[str, Any]]:
         """The size of the input."""

@@ -1,18 +1,18 @@
 """From ``model=...`` to the network for images that it names."""
 
-from convscope.config.model import Model
+from convscope.config.model import ModelConfig
 from convscope.config.text_model import TEXT_MODELS
 from convscope.errors import UserError
 from convscope.models.images.zoo.architecture import Architecture
 from convscope.models.images.zoo.registry import find_architecture
 
 
-def architecture_of(told: Model) -> Architecture:
+def build_architecture(config: ModelConfig) -> Architecture:
     """The architecture that ``model=...`` chose.
 
     Raises:
         UserError: A library knows no model of that name, or it is a network for texts.
     """
-    if isinstance(told, TEXT_MODELS):
-        raise UserError(f"model={told.name}: reads texts, and a network for pictures is needed here")
-    return find_architecture(**told.model_dump(exclude={"weights"}))
+    if isinstance(config, TEXT_MODELS):
+        raise UserError(f"model={config.name}: reads texts, and a network for images is needed here")
+    return find_architecture(**config.model_dump(exclude={"weights"}))

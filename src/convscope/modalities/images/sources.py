@@ -3,55 +3,63 @@
 from typing import TYPE_CHECKING
 
 from convscope.config.base import required
-from convscope.config.data import CIFAR10, MNIST, Digits, Hotdog, ImageData, ImageFolder, ImageHub
+from convscope.config.data import (
+    CIFAR10Config,
+    DigitsConfig,
+    HotdogConfig,
+    ImageDataConfig,
+    ImageFolderConfig,
+    ImageHubConfig,
+    MNISTConfig,
+)
 
 if TYPE_CHECKING:
     from convscope.data.images.image_source import ImageSource
 
 
-def open_source(told: ImageData) -> "ImageSource":
-    """The pictures that ``data=...`` chose.
+def open_images(config: ImageDataConfig) -> "ImageSource":
+    """The images that ``data=...`` chose.
 
     Raises:
         UserError: They are not there, or not what a classifier can be trained on.
     """
-    match told:
-        case ImageFolder():
+    match config:
+        case ImageFolderConfig():
             from convscope.data.images.image_folder import image_folder
 
-            return image_folder(required(told.root, "data.root"), told.split_seed, told.validation, told.test)
-        case ImageHub():
+            return image_folder(required(config.root, "data.root"), config.split_seed, config.validation, config.test)
+        case ImageHubConfig():
             from convscope.data.images.image_hub import image_hub
 
             return image_hub(
-                required(told.path, "data.path"),
-                told.subset,
-                told.image_column,
-                told.label_column,
-                told.split_seed,
-                told.validation,
-                told.test,
+                required(config.path, "data.path"),
+                config.subset,
+                config.image_column,
+                config.label_column,
+                config.split_seed,
+                config.validation,
+                config.test,
             )
-        case Hotdog():
+        case HotdogConfig():
             from convscope.data.images.hotdog import hotdog
 
-            scenes = told.generated
+            scenes = config.generated
             counts = (scenes.train, scenes.validation, scenes.test)
-            seed = scenes.seed if told.source == "generated" or told.root is None else told.split_seed
-            return hotdog(told.root, told.source, scenes.size, counts, seed)
-        case Digits():
+            seed = scenes.seed if config.source == "generated" or config.root is None else config.split_seed
+            return hotdog(config.root, config.source, scenes.size, counts, seed)
+        case DigitsConfig():
             from convscope.data.images.digits import digits
 
-            return digits(told.split_seed)
-        case MNIST(name="mnist"):
+            return digits(config.split_seed)
+        case MNISTConfig(name="mnist"):
             from convscope.data.images.mnist import mnist
 
-            return mnist(told.root, told.split_seed, told.validation)
-        case MNIST():
+            return mnist(config.root, config.split_seed, config.validation)
+        case MNISTConfig():
             from convscope.data.images.mnist import fashion_mnist
 
-            return fashion_mnist(told.root, told.split_seed, told.validation)
-        case CIFAR10():
+            return fashion_mnist(config.root, config.split_seed, config.validation)
+        case CIFAR10Config():
             from convscope.data.images.cifar10 import cifar10
 
-            return cifar10(told.root, told.split_seed, told.validation)
+            return cifar10(config.root, config.split_seed, config.validation)

@@ -1,4 +1,4 @@
-"""A run that was trained, loaded again: its network, its classes, what it expects of a picture."""
+"""A run that was trained, loaded again: its network, its classes, what it expects of an image."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,9 +8,9 @@ import yaml
 from pydantic import TypeAdapter
 from torch import nn
 
-from convscope.config.model import Model
+from convscope.config.model import ModelConfig
 from convscope.errors import UserError
-from convscope.modalities.images.networks import architecture_of
+from convscope.modalities.images.networks import build_architecture
 from convscope.preprocessing import Preprocessing
 from convscope.runs.checkpoint import read_checkpoint
 from convscope.runs.run_folder import RunFolder
@@ -19,7 +19,7 @@ from convscope.tasks.image_classification import ImageClassification
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """``network`` maps normalised pictures (N, C, H, W) to logits (N, classes), with the run's own weights."""
+    """``network`` maps normalised images (N, C, H, W) to logits (N, classes), with the run's own weights."""
 
     folder: RunFolder
     config: dict[str, Any]
@@ -41,7 +41,7 @@ class TrainedRun:
 
     @property
     def generated(self) -> bool:
-        """Whether it was trained, and tested, on generated pictures."""
+        """Whether it was trained, and tested, on generated images."""
         value: object = (self.folder.read_summary() or {}).get("data", {}).get("source")
         return value == "generated"
 
@@ -70,9 +70,9 @@ def load_trained_run(path: str | Path, checkpoint: str = "best") -> TrainedRun:
     config = yaml.safe_load(told)
     if not isinstance(config, dict) or not {"model", "data"} <= set(config):
         raise UserError(f"{folder.config_file}: is no configuration of a run")
-    kept = read_checkpoint(folder, path, checkpoint, TypeAdapter(Model), Preprocessing)
+    kept = read_checkpoint(folder, path, checkpoint, TypeAdapter(ModelConfig), Preprocessing)
     seen = kept.preprocessing
-    network = architecture_of(kept.model).build(len(kept.classes), seen.channels, seen.size)
+    network = build_architecture(kept.model).build(len(kept.classes), seen.channels, seen.size)
     task = ImageClassification(network, kept.classes)
     task.load_state_dict(kept.state)
     return TrainedRun(folder, config, network.eval(), kept.classes, seen)

@@ -7,12 +7,12 @@ import torch
 from pytorch_lightning.callbacks import Callback
 from torch import nn
 
-from convscope.callbacks.text_figures import ReadText, TextFigures
+from convscope.callbacks.text_figures import TextFigures, TokenizedText
 from convscope.callbacks.time_spent import TimeSpent
 from convscope.callbacks.token_saliency_maps import TokenFaithfulness, TokenSaliencyMaps
-from convscope.config.train import Callbacks
+from convscope.config.train import CallbacksConfig
 from convscope.data.texts.text_data_module import TextDataModule
-from convscope.modalities.images.insight_callbacks import of_each_class
+from convscope.modalities.images.insight_callbacks import balanced_indices
 from convscope.tracking.recorder import Recorder
 
 NGRAM_TEXTS = 2048  # training texts in which n-grams are looked for
@@ -21,44 +21,44 @@ METHODS = ("input_x_gradient", "gradient")  # where none are named
 
 
 def token_saliency_callbacks(
-    told: Callbacks, recorder: Recorder, network: nn.Module, data: TextDataModule, spent: TimeSpent
+    config: CallbacksConfig, recorder: Recorder, network: nn.Module, data: TextDataModule, time_spent: TimeSpent
 ) -> list[Callback]:
     """Maps of fixed validation texts during the training, where they are asked for.
 
     Raises:
         UserError: A method is none for texts.
     """
-    if told.saliency is None:
+    if config.saliency is None:
         return []
     store = data.store("validation")
-    rows = of_each_class(store.labels, told.saliency.pictures)
-    texts = [read(data, "validation", row) for row in rows]
+    rows = balanced_indices(store.labels, config.saliency.images)
+    texts = [tokenized_text(data, "validation", row) for row in rows]
     labels = torch.from_numpy(store.labels[np.asarray(rows)])
-    methods = told.saliency.methods or METHODS
-    least = data.preprocessing.least
+    methods = config.saliency.methods or METHODS
+    least = data.preprocessing.min_length
     return [
         TokenSaliencyMaps(
-            recorder, network, (texts, labels), least, data.classes, methods, told.saliency.every_epochs, spent
+            recorder, network, (texts, labels), least, data.classes, methods, config.saliency.every_epochs, time_spent
         )
     ]
 
 
-def token_test_callbacks(
-    told: Callbacks, recorder: Recorder, network: nn.Module, data: TextDataModule, spent: TimeSpent
+def token_analysis_callbacks(
+    config: CallbacksConfig, recorder: Recorder, network: nn.Module, data: TextDataModule, time_spent: TimeSpent
 ) -> list[Callback]:
     """Scores of the maps after the test, where they are asked for and the decisive words are known."""
     marks = data.source.splits["test"].marks
-    if told.looks is None or not told.looks.faithfulness or marks is None:
+    if config.analysis is None or not config.analysis.faithfulness or marks is None:
         return []
     return [
         TokenFaithfulness(
             recorder,
             network,
-            lambda index: read(data, "test", index),
+            lambda index: tokenized_text(data, "test", index),
             lambda index: marks[index],
-            data.preprocessing.least,
+            data.preprocessing.min_length,
             MARKED_TEXTS,
-            spent,
+            time_spent,
         )
     ]
 
@@ -77,11 +77,13 @@ def text_figures(recorder: Recorder, data: TextDataModule) -> TextFigures:
         spans = data.tokens.encode(train[index]).spans[start:stop]
         return train[index][spans[0][0] : spans[-1][1]]
 
-    return TextFigures(recorder, lambda index: read(data, "test", index), data.preprocessing.least, training, ngram)
+    return TextFigures(
+        recorder, lambda index: tokenized_text(data, "test", index), data.preprocessing.min_length, training, ngram
+    )
 
 
-def read(data: TextDataModule, split: str, index: int) -> ReadText:
+def tokenized_text(data: TextDataModule, split: str, index: int) -> TokenizedText:
     """Text ``index`` of a split, as the network reads it."""
     text = data.source.splits[split].texts[index]
     encoded = data.tokens.encode(text)
-    return ReadText(text, encoded.ids, encoded.spans)
+    return TokenizedText(text, encoded.ids, encoded.spans)

@@ -8,10 +8,10 @@ import torch
 from pydantic import TypeAdapter
 from torch import nn
 
-from convscope.callbacks.text_figures import ReadText, padded
-from convscope.config.text_model import TextModel
-from convscope.data.texts.tokenizer import Tokens, tokens_from_file
-from convscope.modalities.texts.networks import text_architecture_of
+from convscope.callbacks.text_figures import TokenizedText, pad_tokens
+from convscope.config.text_model import TextModelConfig
+from convscope.data.texts.tokenizer import TextTokenizer, tokenizer_from_file
+from convscope.modalities.texts.networks import build_text_architecture
 from convscope.preprocessing import TextPreprocessing
 from convscope.runs.checkpoint import read_checkpoint
 from convscope.runs.run_folder import RunFolder
@@ -24,19 +24,19 @@ class TrainedText:
 
     folder: RunFolder
     network: nn.Module
-    tokens: Tokens
+    tokens: TextTokenizer
     classes: tuple[str, ...]
     preprocessing: TextPreprocessing
 
-    def read(self, text: str) -> ReadText:
+    def read(self, text: str) -> TokenizedText:
         """The text as the network reads it."""
         encoded = self.tokens.encode(text)
-        return ReadText(text, encoded.ids, encoded.spans)
+        return TokenizedText(text, encoded.ids, encoded.spans)
 
-    def logits(self, texts: Sequence[ReadText]) -> torch.Tensor:
+    def logits(self, texts: Sequence[TokenizedText]) -> torch.Tensor:
         """(N, classes) of ``texts``."""
         with torch.no_grad():
-            logits: torch.Tensor = self.network(padded(texts, self.preprocessing.least))
+            logits: torch.Tensor = self.network(pad_tokens(texts, self.preprocessing.min_length))
         return logits
 
 
@@ -47,11 +47,11 @@ def load_trained_text(path: Path, checkpoint: str = "best") -> TrainedText:
         UserError: It has no checkpoint, or no vocabulary, or one of them is damaged.
     """
     folder = RunFolder(path)
-    kept = read_checkpoint(folder, path, checkpoint, TypeAdapter(TextModel), TextPreprocessing)
+    kept = read_checkpoint(folder, path, checkpoint, TypeAdapter(TextModelConfig), TextPreprocessing)
     seen = kept.preprocessing
-    tokens = tokens_from_file(folder.tokens_file, seen.most)
+    tokens = tokenizer_from_file(folder.tokens_file, seen.max_length)
     vectors = _place_for_vectors(kept.state)
-    network = text_architecture_of(kept.model).build(len(kept.classes), len(tokens), vectors)
+    network = build_text_architecture(kept.model).build(len(kept.classes), len(tokens), vectors)
     task = TextClassification(network, kept.classes)
     task.load_state_dict(kept.state)
     return TrainedText(folder, network.eval(), tokens, kept.classes, seen)

@@ -6,33 +6,33 @@ from typing import Any
 
 import numpy as np
 
-from convscope.config.text_data import TextData
+from convscope.config.text_data import TextDataConfig
 from convscope.data.texts.text_data_module import TextDataModule
 from convscope.data.texts.text_source import TextSource
-from convscope.data.texts.tokenizer import UNKNOWN_ID, Tokens, tokens_from_file, train_tokens
+from convscope.data.texts.tokenizer import UNKNOWN_ID, TextTokenizer, tokenizer_from_file, train_tokenizer
 from convscope.data.texts.word_vectors import WordVectors
 from convscope.preprocessing import TextPreprocessing
 
 PIECE = 2**22  # tokens that are counted at a time
 
 
-def tokens_of(told: TextData, seen: TextPreprocessing, source: TextSource) -> Tokens:
+def build_tokenizer(data: TextDataConfig, preprocessing: TextPreprocessing, source: TextSource) -> TextTokenizer:
     """The vocabulary: of ``data.tokens.file``, or learnt from the train split of ``source``.
 
     Raises:
         UserError: The file is none of ours.
     """
-    asked = told.tokens
+    asked = data.tokens
     if asked.file is not None:
-        return tokens_from_file(Path(asked.file).expanduser(), seen.most)
-    return train_tokens(
+        return tokenizer_from_file(Path(asked.file).expanduser(), preprocessing.max_length)
+    return train_tokenizer(
         source.splits["train"].texts,
-        seen.level,
-        most=seen.most,
+        preprocessing.level,
+        max_length=preprocessing.max_length,
         vocabulary=asked.vocabulary,
         min_count=asked.min_count,
         lowercase=asked.lowercase,
-        alphabet=seen.alphabet,
+        alphabet=preprocessing.alphabet,
     )
 
 
@@ -41,7 +41,7 @@ def token_facts(data: TextDataModule, vectors: WordVectors | None) -> dict[str, 
     facts: dict[str, Any] = {
         "level": data.preprocessing.level,
         "vocabulary": len(data.tokens),
-        "most": data.preprocessing.most,
+        "max_length": data.preprocessing.max_length,
         "mean_length": {split: round(float(data.store(split).lengths.mean()), 2) for split in data.sizes},
         "unknown": {split: _share_unknown(data.store(split).ids) for split in data.sizes},
     }
@@ -67,17 +67,17 @@ def text_warnings(data: TextDataModule) -> list[str]:
         empty = sum(1 for row in single.tolist() if not texts[row].strip())
         if empty:
             said.append(f"{empty:,} of the {len(store):,} {split} texts are empty: each is one unknown token")
-        longest = np.flatnonzero(store.lengths == data.preprocessing.most).tolist()
+        longest = np.flatnonzero(store.lengths == data.preprocessing.max_length).tolist()
         cut = sum(1 for row in longest if data.tokens.is_cut(texts[row]))
         if cut:
             said.append(
-                f"{cut:,} of the {len(store):,} {split} texts are longer than {data.preprocessing.most} tokens, "
+                f"{cut:,} of the {len(store):,} {split} texts are longer than {data.preprocessing.max_length} tokens, "
                 "and cut off there"
             )
     return said
 
 
-def said_of_tokens(
+def tokens_summary(
     name: str, source: str, facts: Mapping[str, Any], sizes: Mapping[str, int], classes: Sequence[str]
 ) -> dict[str, str]:
     """Lines for the console: the texts, their tokens, their vectors."""

@@ -3,7 +3,7 @@
 from convscope.models.images.parts.five_convolutions import FiveConvolutions, Stage
 from convscope.models.images.zoo.architecture import Architecture
 from convscope.models.images.zoo.modified_architecture import with_stem
-from convscope.models.images.zoo.paper_architecture import Written
+from convscope.models.images.zoo.paper_architecture import PaperArchitecture
 from convscope.models.images.zoo.torchvision_models import TorchvisionArchitecture
 
 # Section 3.5 and figure 2: the second, fourth and fifth layer see the maps of their own GPU only. Biases of 1 where
@@ -27,7 +27,7 @@ class OriginalAlexNet(FiveConvolutions):
 def architecture(variant: str = "modern", stem: str = "imagenet") -> Architecture:
     """``original``, or ``modern``: one group and no normalisation, as torchvision has it (Krizhevsky 2014)."""
     if variant == "original":
-        base: Architecture = Written(
+        base: Architecture = PaperArchitecture(
             "alexnet", lambda classes, channels, _: OriginalAlexNet(classes, channels), "classifier.dense8", 224,
             least_size=63, scale=None,
         )  # fmt: skip

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from convscope.models.images.zoo.architecture import Architecture
-from convscope.models.images.zoo.paper_architecture import Written
+from convscope.models.images.zoo.paper_architecture import PaperArchitecture
 
 Preset = Literal["context", "exponential", "plain"]
 
@@ -43,7 +43,7 @@ class DilatedCNN(nn.Module):
         dilation: That of each convolution.
         width: Channels of each convolution.
         classes: Number of logits.
-        channels: Of the pictures.
+        channels: Of the images.
     """
 
     def __init__(self, dilation: tuple[int, ...], width: int, classes: int, channels: int = 3) -> None:
@@ -58,7 +58,7 @@ class DilatedCNN(nn.Module):
         self.head = nn.Linear(width, classes)
 
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:  # noqa: N803
-        """Pictures (N, channels, H, W) to logits (N, classes)."""
+        """Images (N, channels, H, W) to logits (N, classes)."""
         return self.head(self.pool(self.context(x_NCHW)).flatten(1))
 
 
@@ -69,6 +69,8 @@ def _layer(channels: int, width: int, kernel: int, dilation: int) -> nn.Sequenti
 
 
 def architecture(preset: Preset, depth: int, width: int) -> Architecture:
-    """A dilated network for pictures of any size, made for 64 × 64 pixels."""
+    """A dilated network for images of any size, made for 64 × 64 pixels."""
     steps = dilations(preset, depth)
-    return Written("dilated_cnn", lambda classes, channels, _: DilatedCNN(steps, width, classes, channels), "head", 64)
+    return PaperArchitecture(
+        "dilated_cnn", lambda classes, channels, _: DilatedCNN(steps, width, classes, channels), "head", 64
+    )

@@ -9,7 +9,7 @@ from torch import nn
 from torchvision.models.googlenet import BasicConv2d
 
 from convscope.models.images.zoo.architecture import Architecture
-from convscope.models.images.zoo.modified_architecture import Adapted, Change, with_stem
+from convscope.models.images.zoo.modified_architecture import Change, ModifiedArchitecture, with_stem
 from convscope.models.images.zoo.torchvision_models import TorchvisionArchitecture
 
 Criterion = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -41,7 +41,7 @@ class GoogLeNet(torchvision.models.GoogLeNet):
     """torchvision's network, one tensor of logits in training too; what its auxiliary heads say is in the loss."""
 
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:  # noqa: N803
-        """Pictures (N, 3, H, W) to logits (N, classes)."""
+        """Images (N, 3, H, W) to logits (N, classes)."""
         logits, _, _ = self._forward(self._transform_input(x_NCHW))
         return logits
 
@@ -91,5 +91,5 @@ def architecture(module: str = "reduced", auxiliary: bool = False, stem: str = "
     base = _GoogLeNetArchitecture("googlenet", "googlenet", {"aux_logits": auxiliary}, least_size=15)
     changes: list[Change] = [with_naive_modules] if module == "naive" else []
     if auxiliary and not changes and stem != "small":
-        return Adapted(base, [])  # the weights that are known have no auxiliary heads
+        return ModifiedArchitecture(base, [])  # the weights that are known have no auxiliary heads
     return with_stem(base, stem, changes, least_size=4)

@@ -9,7 +9,7 @@ from torch import nn
 
 from convscope.models.images.parts.convolution import ConvNormAct
 from convscope.models.images.zoo.architecture import Architecture
-from convscope.models.images.zoo.paper_architecture import SYMMETRIC, Written
+from convscope.models.images.zoo.paper_architecture import SYMMETRIC, PaperArchitecture
 
 EPSILON = 1e-3  # of the batch normalisation of the authors' TensorFlow
 
@@ -128,7 +128,7 @@ class InceptionResNetV1(nn.Module):
                     nn.init.zeros_(module.bias)
 
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:  # noqa: N803
-        """Pictures (N, channels, 299, 299), or of another size, to logits (N, classes)."""
+        """Images (N, channels, 299, 299), or of another size, to logits (N, classes)."""
         x = self.reduction_a(self.inception_a(self.stem(x_NCHW)))
         x = self.inception_c(self.reduction_b(self.inception_b(x)))
         return self.classifier(self.end(x))
@@ -136,7 +136,7 @@ class InceptionResNetV1(nn.Module):
 
 def architecture() -> Architecture:
     """The network of figure 15, for 299 pixels between -1 and 1."""
-    return Written(
+    return PaperArchitecture(
         "inception_resnet_v1",
         lambda classes, channels, _: InceptionResNetV1(classes, channels),
         "classifier",

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from convscope.models.images.zoo.architecture import Architecture
-from convscope.models.images.zoo.paper_architecture import Written
+from convscope.models.images.zoo.paper_architecture import PaperArchitecture
 
 
 class LectureCNN(nn.Module):
@@ -23,7 +23,7 @@ class LectureCNN(nn.Module):
         self.activation = nn.ReLU()
 
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:  # noqa: N803
-        """Pictures (N, 3, 32, 32) to logits (N, classes)."""
+        """Images (N, 3, 32, 32) to logits (N, classes)."""
         x = self.activation(self.conv1(x_NCHW))
         x = self.activation(self.conv2(x)).flatten(1)
         return self.dense2(self.activation(self.dense1(x)))
@@ -31,4 +31,6 @@ class LectureCNN(nn.Module):
 
 def architecture() -> Architecture:
     """The lecture's network for 32 × 32 pixels in colour."""
-    return Written("lecture_cnn", lambda classes, *_: LectureCNN(classes), "dense2", 32, fixed=True, channels=3)
+    return PaperArchitecture(
+        "lecture_cnn", lambda classes, *_: LectureCNN(classes), "dense2", 32, fixed=True, channels=3
+    )

@@ -9,7 +9,7 @@ from torch import nn
 
 from convscope.models.images.parts.lecun_units import PartialConv2d, ScaledTanh, draw_uniform
 from convscope.models.images.zoo.architecture import Architecture
-from convscope.models.images.zoo.paper_architecture import Written
+from convscope.models.images.zoo.paper_architecture import PaperArchitecture
 
 # "Each unit in H2 combines local information coming from 8 of the 12 different feature maps in H1 [...] according to
 # a scheme that will not be described here." This one is the simplest of that size.
@@ -21,7 +21,7 @@ Criterion = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 class FeatureMaps(nn.Module):
     """Shared 5×5 kernels at every second position, and a bias of its own for every unit (section "Feature maps").
 
-    The picture goes on with -1, the paper's background, beyond its border.
+    The image goes on with -1, the paper's background, beyond its border.
     """
 
     def __init__(self, kernels: nn.Module, maps: int, side: int) -> None:
@@ -67,7 +67,7 @@ class LeCun1989(nn.Module):
             self._draw_for_relu()
 
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:  # noqa: N803
-        """Pictures (N, channels, 16, 16) between -1 and 1 to logits (N, classes)."""
+        """Images (N, channels, 16, 16) between -1 and 1 to logits (N, classes)."""
         return self.output(self.h3(self.h2(self.h1(x_NCHW))))
 
     def training_loss(
@@ -94,6 +94,6 @@ class LeCun1989(nn.Module):
 def architecture(variant: str = "original") -> Architecture:
     """The network of the paper, ``original`` or ``modern``, for 16 × 16 pixels."""
     modern = variant == "modern"
-    return Written(
+    return PaperArchitecture(
         "lecun1989", lambda classes, channels, size: LeCun1989(classes, channels, modern), "output", 16, fixed=True
     )

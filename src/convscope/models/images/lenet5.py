@@ -8,7 +8,7 @@ from torch import nn
 
 from convscope.models.images.parts.lecun_units import PartialConv2d, ScaledTanh, draw_uniform
 from convscope.models.images.zoo.architecture import Architecture
-from convscope.models.images.zoo.paper_architecture import SYMMETRIC, Scale, Written
+from convscope.models.images.zoo.paper_architecture import SYMMETRIC, PaperArchitecture, Scale
 
 # Table I: the maps of S2 that each map of C3 is connected to.
 C3_TABLE = [
@@ -38,7 +38,7 @@ class LeNet5(nn.Module):
         self.activation = nn.ReLU()
 
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:  # noqa: N803
-        """Pictures (N, channels, 32, 32) to logits (N, classes)."""
+        """Images (N, channels, 32, 32) to logits (N, classes)."""
         x = self.s2(self.activation(self.c1(x_NCHW)))
         x = self.s4(self.activation(self.c3(x)))
         x = self.activation(self.c5(x)).flatten(1)
@@ -63,7 +63,7 @@ class Subsampling(nn.Module):
 class RadialBasis(nn.Module):
     """Minus the squared distance to the code of each class (equation 7); cross-entropy over it is equation 9, j = ∞.
 
-    The codes are fixed, of +1 and -1. The paper draws them as pictures of ASCII characters, so that similar
+    The codes are fixed, of +1 and -1. The paper draws them as images of ASCII characters, so that similar
     characters have similar codes; where the classes may be anything, it names codes "chosen at random with equal
     probabilities" as the other choice.
     """
@@ -102,7 +102,7 @@ class OriginalLeNet5(nn.Module):
         draw_uniform(self)
 
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:  # noqa: N803
-        """Pictures (N, channels, 32, 32) to logits (N, classes)."""
+        """Images (N, channels, 32, 32) to logits (N, classes)."""
         x = self.s2(self.c1(x_NCHW))
         x = self.s4(self.c3(x))
         return self.output(self.c5(x))
@@ -114,10 +114,10 @@ PAPER_SCALE = Scale(0.1 / 1.275, 1 / 1.275)  # section II.B: the background at -
 def architecture(variant: str = "modern") -> Architecture:
     """LeNet-5, ``modern`` or ``original``, for 32 × 32 pixels, with as many channels as the data has.
 
-    Pictures of 28 × 28 pixels lie in the middle, as the paper's digits do (section II.B).
+    Images of 28 × 28 pixels lie in the middle, as the paper's digits do (section II.B).
     """
     kind, scale = (OriginalLeNet5, PAPER_SCALE) if variant == "original" else (LeNet5, SYMMETRIC)
-    return Written(
+    return PaperArchitecture(
         "lenet5",
         lambda classes, channels, _: kind(classes, channels),
         "output",

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from convscope.models.images.zoo.architecture import Architecture
-from convscope.models.images.zoo.paper_architecture import Scale, Written
+from convscope.models.images.zoo.paper_architecture import PaperArchitecture, Scale
 
 PLANES = 24
 SIZE = 16
@@ -73,7 +73,7 @@ class SCells(nn.Module):
 
     @torch.no_grad()
     def reinforce(self, u_1KHW: torch.Tensor) -> torch.Tensor:  # noqa: N803
-        """Present one picture: representatives learn what they see (equations 8 and 9).
+        """Present one image: representatives learn what they see (equations 8 and 9).
 
         In every S-column the strongest cell is a candidate; of the candidates of a plane the strongest is its
         representative, and its plane gets Δa = q·c·u₋₁ and Δb = q·v/2.
@@ -146,7 +146,7 @@ class Neocognitron(nn.Module):
     Args:
         classes: Number of outputs.
         rule: ``gradient``: by the loss, through all layers. ``winner_take_all``: the paper's own, without a teacher,
-            one picture after the other; only the dense layer learns from the loss.
+            one image after the other; only the dense layer learns from the loss.
         selectivity: r of the three layers of S-cells. The paper's is for five line drawings: cells answer to what
             is as near to what they know as a cosine of r/(1 + r).
     """
@@ -173,13 +173,13 @@ class Neocognitron(nn.Module):
                 nn.init.ones_(cells.inhibition)
 
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:  # noqa: N803
-        """Pictures (N, 1, 16, 16) between 0 and 1 to logits (N, classes)."""
+        """Images (N, 1, 16, 16) between 0 and 1 to logits (N, classes)."""
         return self.readout(self.flat(self.u3(self.u2(self.u1(x_NCHW)))))
 
     def training_loss(
         self, images: torch.Tensor, targets: torch.Tensor, criterion: Criterion
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The loss and the logits; by the paper's rule, the cells learn from the pictures first."""
+        """The loss and the logits; by the paper's rule, the cells learn from the images first."""
         if self.rule == "gradient":
             logits = self(images)
             return criterion(logits, targets), logits
@@ -197,8 +197,8 @@ class Neocognitron(nn.Module):
 
 
 def architecture(rule: str = "gradient", selectivity: Sequence[float] = PAPER_SELECTIVITY) -> Architecture:
-    """The paper's network for grey pictures of 16 × 16 pixels between 0 and 1."""
-    return Written(
+    """The paper's network for grey images of 16 × 16 pixels between 0 and 1."""
+    return PaperArchitecture(
         "neocognitron",
         lambda classes, *_: Neocognitron(classes, rule, selectivity),
         "readout",

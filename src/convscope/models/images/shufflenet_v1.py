@@ -9,7 +9,7 @@ from torch import nn
 from convscope.models.images.parts.convolution import ConvNormAct, DepthwiseConvNorm
 from convscope.models.images.zoo.architecture import Architecture
 from convscope.models.images.zoo.modified_architecture import with_stem
-from convscope.models.images.zoo.paper_architecture import Written
+from convscope.models.images.zoo.paper_architecture import PaperArchitecture
 
 # Table 1: output channels of stage 2 by groups; they double in stage 3 and again in stage 4.
 STAGE2_CHANNELS = {1: 144, 2: 200, 3: 240, 4: 272, 8: 384}
@@ -85,7 +85,7 @@ class ShuffleNet(nn.Module):
         nn.init.zeros_(self.classifier.bias)
 
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:  # noqa: N803
-        """Pictures (N, channels, H, W) to logits (N, classes)."""
+        """Images (N, channels, H, W) to logits (N, classes)."""
         x = self.stage2(self.pool(self.conv1(x_NCHW)))
         return self.classifier(self.end(self.stage4(self.stage3(x))))
 
@@ -99,7 +99,7 @@ def _stage(channels: int, out_channels: int, units: int, groups: int, first_grou
 
 def architecture(groups: int = 3, width: float = 1.0, stem: str = "imagenet") -> Architecture:
     """ShuffleNet ``width``× with ``groups`` groups, for 224 pixels."""
-    base = Written(
+    base = PaperArchitecture(
         "shufflenet_v1",
         lambda classes, channels, _: ShuffleNet(classes, channels, groups, width),
         "classifier",

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from convscope.models.images.zoo.architecture import Architecture
-from convscope.models.images.zoo.paper_architecture import Written
+from convscope.models.images.zoo.paper_architecture import PaperArchitecture
 
 
 class Integration(nn.Module):
@@ -62,15 +62,15 @@ class TDNN(nn.Module):
 
 
 class ColumnsAsFrames(nn.Module):
-    """Reads a picture from left to right, as one reads a spectrogram: (N, C, H, W) to (N, C·H, W)."""
+    """Reads an image from left to right, as one reads a spectrogram: (N, C, H, W) to (N, C·H, W)."""
 
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:  # noqa: N803
-        """Pictures to sequences of their columns."""
+        """Images to sequences of their columns."""
         return x_NCHW.flatten(1, 2)
 
 
-class PictureTDNN(nn.Module):
-    """A ``TDNN`` over the columns of a picture: (N, channels, size, width) to logits (N, classes)."""
+class ImageTDNN(nn.Module):
+    """A ``TDNN`` over the columns of an image: (N, channels, size, width) to logits (N, classes)."""
 
     def __init__(self, classes: int, channels: int, size: int) -> None:
         super().__init__()
@@ -78,7 +78,7 @@ class PictureTDNN(nn.Module):
         self.tdnn = TDNN(classes, channels * size)
 
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:  # noqa: N803
-        """Pictures to logits."""
+        """Images to logits."""
         return self.tdnn(self.frames(x_NCHW))
 
 
@@ -86,5 +86,5 @@ LEAST_FRAMES = 7  # 3 + 5 - 1
 
 
 def architecture() -> Architecture:
-    """The paper's network, on pictures of 16 rows: its coefficients."""
-    return Written("tdnn", PictureTDNN, "tdnn.head", 16, least_size=LEAST_FRAMES)
+    """The paper's network, on images of 16 rows: its coefficients."""
+    return PaperArchitecture("tdnn", ImageTDNN, "tdnn.head", 16, least_size=LEAST_FRAMES)

@@ -7,7 +7,7 @@ from torch import nn
 
 from convscope.models.images.zoo.architecture import Architecture
 from convscope.models.images.zoo.modified_architecture import with_stem
-from convscope.models.images.zoo.paper_architecture import Written
+from convscope.models.images.zoo.paper_architecture import PaperArchitecture
 from convscope.models.images.zoo.torchvision_models import TorchvisionArchitecture
 
 
@@ -62,7 +62,7 @@ class WideResNet(nn.Module):
         nn.init.zeros_(self.classifier.bias)
 
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:  # noqa: N803
-        """Pictures (N, channels, 32, 32), or of another size, to logits (N, classes)."""
+        """Images (N, channels, 32, 32), or of another size, to logits (N, classes)."""
         x = self.group3(self.group2(self.group1(self.conv1(x_NCHW))))
         return self.classifier(self.end(x))
 
@@ -78,7 +78,7 @@ def architecture(
     """``form=imagenet``: torchvision's bottleneck network of depth 50 or 101; ``form=cifar``: table 1's."""
     if form == "imagenet":
         return with_stem(TorchvisionArchitecture("wide_resnet", f"wide_resnet{depth}_{width}"), stem)
-    return Written(
+    return PaperArchitecture(
         "wide_resnet",
         lambda classes, channels, _: WideResNet(classes, channels, depth, width, dropout),
         "classifier",

@@ -7,7 +7,7 @@ filters had been found, by looking, to miss middle frequencies and to alias (sec
 from convscope.models.images.parts.five_convolutions import FiveConvolutions, Stage
 from convscope.models.images.zoo.architecture import Architecture
 from convscope.models.images.zoo.modified_architecture import with_stem
-from convscope.models.images.zoo.paper_architecture import Written
+from convscope.models.images.zoo.paper_architecture import PaperArchitecture
 
 # Maps of 110, 55, 26, 13 and 6 pixels a side come out with these paddings and windows that hang over the border.
 STAGES = (
@@ -31,7 +31,7 @@ class ZFNet(FiveConvolutions):
 
 def architecture(stem: str = "imagenet") -> Architecture:
     """The network of figure 3, for 224 pixels."""
-    base = Written(
+    base = PaperArchitecture(
         "zfnet", lambda classes, channels, _: ZFNet(classes, channels), "classifier.dense8", 224, least_size=47,
         scale=None,
     )  # fmt: skip

@@ -73,7 +73,7 @@ class CharCNNArchitecture(TextArchitecture):
 
     def preprocessing(self) -> TextPreprocessing:
         """Exactly ``length`` of the 70 characters."""
-        return TextPreprocessing("character", most=self.length, least=self.length, alphabet=ZHANG_ALPHABET)
+        return TextPreprocessing("character", max_length=self.length, min_length=self.length, alphabet=ZHANG_ALPHABET)
 
     def build(self, classes: int, vocabulary: int, vectors: torch.Tensor | None = None) -> nn.Module:
         """The network; its alphabet is its own."""

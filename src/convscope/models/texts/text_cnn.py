@@ -78,7 +78,7 @@ class TextCNNArchitecture(TextArchitecture):
 
     def preprocessing(self) -> TextPreprocessing:
         """Words, 256 of a text at most."""
-        return TextPreprocessing("word", most=256)
+        return TextPreprocessing("word", max_length=256)
 
     def build(self, classes: int, vocabulary: int, vectors: torch.Tensor | None = None) -> nn.Module:
         """The network for ``vocabulary`` words."""

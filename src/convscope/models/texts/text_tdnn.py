@@ -43,7 +43,7 @@ class TextTDNNArchitecture(TextArchitecture):
 
     def preprocessing(self) -> TextPreprocessing:
         """Words, 256 of a text at most, 7 at least."""
-        return TextPreprocessing("word", most=256, least=LEAST_FRAMES)
+        return TextPreprocessing("word", max_length=256, min_length=LEAST_FRAMES)
 
     def build(self, classes: int, vocabulary: int, vectors: torch.Tensor | None = None) -> nn.Module:
         """The network for ``vocabulary`` words."""

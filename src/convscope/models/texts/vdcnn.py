@@ -99,7 +99,7 @@ class VDCNNArchitecture(TextArchitecture):
 
     def preprocessing(self) -> TextPreprocessing:
         """Exactly ``length`` characters (section 4.2)."""
-        return TextPreprocessing("character", most=self.length, least=self.length, alphabet=CONNEAU_ALPHABET)
+        return TextPreprocessing("character", max_length=self.length, min_length=self.length, alphabet=CONNEAU_ALPHABET)
 
     def build(self, classes: int, vocabulary: int, vectors: torch.Tensor | None = None) -> nn.Module:
         """The network for ``vocabulary`` characters."""

@@ -5,7 +5,14 @@ import os
 import shutil
 from typing import Any, Literal
 
-from convscope.config.sweep import Joblib, Launcher, Local, Ray, Slurm, SubmititLocal
+from convscope.config.sweep import (
+    JoblibConfig,
+    LauncherConfig,
+    LocalConfig,
+    RayConfig,
+    SlurmConfig,
+    SubmititLocalConfig,
+)
 from convscope.errors import UserError
 
 # Name of an option: the launcher, the package that it needs, the extra that installs it.
@@ -20,7 +27,9 @@ PACKAGES = {
 CPUS_OF_SRUN = "export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK"
 
 
-def hydra_launcher(told: Launcher, devices: int | Literal["auto"] = 1, nodes: int = 1) -> tuple[str, dict[str, Any]]:
+def hydra_launcher(
+    config: LauncherConfig, devices: int | Literal["auto"] = 1, nodes: int = 1
+) -> tuple[str, dict[str, Any]]:
     """Name and settings of the launcher for ``told``: Hydra's, or ``ray``, which is no plugin of Hydra's.
 
     Args:
@@ -31,28 +40,28 @@ def hydra_launcher(told: Launcher, devices: int | Literal["auto"] = 1, nodes: in
     Raises:
         UserError: It is not installed, or the machine has no SLURM, or a job gets other devices than it trains on.
     """
-    if isinstance(told, Local):
+    if isinstance(config, LocalConfig):
         return "basic", {}
-    name, package, extra = PACKAGES[told.name]
+    name, package, extra = PACKAGES[config.name]
     if not _installed(package):
         raise UserError(
-            f"launcher={told.name}: is not installed; make setup extras={extra}, or pip install 'convscope[{extra}]'"
+            f"launcher={config.name}: is not installed; make setup extras={extra}, or pip install 'convscope[{extra}]'"
         )
-    if isinstance(told, Slurm):
+    if isinstance(config, SlurmConfig):
         missing = [program for program in ("sbatch", "srun", "squeue") if shutil.which(program) is None]
         if missing:
             raise UserError(
                 f"launcher=slurm: this machine has no {missing[0]}; run it where jobs of the cluster are submitted, or "
                 "use launcher=submitit_local or launcher=joblib here"
             )
-        _refuse_idle_devices(told, devices, nodes)
-    return name, settings(told, devices)
+        _refuse_idle_devices(config, devices, nodes)
+    return name, launcher_settings(config, devices)
 
 
-def _refuse_idle_devices(told: Slurm, devices: int | Literal["auto"], nodes: int) -> None:
+def _refuse_idle_devices(config: SlurmConfig, devices: int | Literal["auto"], nodes: int) -> None:
     for key, given, of_trainer, used in (
-        ("gpus", told.gpus, "devices", told.gpus if devices == "auto" else devices),
-        ("nodes", told.nodes, "nodes", nodes),
+        ("gpus", config.gpus, "devices", config.gpus if devices == "auto" else devices),
+        ("nodes", config.nodes, "nodes", nodes),
     ):
         if given != used and (given > 1 or used > 1) and not (key == "gpus" and given == 0):
             raise UserError(
@@ -61,49 +70,49 @@ def _refuse_idle_devices(told: Slurm, devices: int | Literal["auto"], nodes: int
             )
 
 
-def gpus_of_jobs(told: Launcher) -> list[str]:
+def gpus_of_jobs(config: LauncherConfig) -> list[str]:
     """Names of the GPUs, of which each job of joblib sees one; none where each sees all.
 
     Raises:
         UserError: The environment lets this process see fewer.
     """
-    if not isinstance(told, Joblib) or not told.gpus:
+    if not isinstance(config, JoblibConfig) or not config.gpus:
         return []
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    names = list(map(str, range(told.gpus))) if visible is None else [name for name in visible.split(",") if name]
-    if len(names) < told.gpus:
-        raise UserError(f"launcher.gpus={told.gpus}: CUDA_VISIBLE_DEVICES={visible} has {len(names)}")
-    return names[: told.gpus]
+    names = list(map(str, range(config.gpus))) if visible is None else [name for name in visible.split(",") if name]
+    if len(names) < config.gpus:
+        raise UserError(f"launcher.gpus={config.gpus}: CUDA_VISIBLE_DEVICES={visible} has {len(names)}")
+    return names[: config.gpus]
 
 
-def settings(told: Launcher, devices: int | Literal["auto"] = 1) -> dict[str, Any]:
+def launcher_settings(config: LauncherConfig, devices: int | Literal["auto"] = 1) -> dict[str, Any]:
     """The keys of the launcher for ``told``, whose jobs train on ``devices`` of each node."""
-    match told:
-        case Joblib():
-            return {"n_jobs": told.jobs, "batch_size": 1}
-        case SubmititLocal():
-            return {"gpus_per_node": told.gpus, "cpus_per_task": told.cpus, "timeout_min": told.minutes}
-        case Ray():
-            return told.model_dump(exclude={"name"})
-        case Slurm():
+    match config:
+        case JoblibConfig():
+            return {"n_jobs": config.jobs, "batch_size": 1}
+        case SubmititLocalConfig():
+            return {"gpus_per_node": config.gpus, "cpus_per_task": config.cpus, "timeout_min": config.timeout_min}
+        case RayConfig():
+            return config.model_dump(exclude={"name"})
+        case SlurmConfig():
             return {
-                "partition": told.partition,
-                "account": told.account,
-                "qos": told.qos,
-                "constraint": told.constraint,
-                "nodes": told.nodes,
-                "gpus_per_node": told.gpus or None,
+                "partition": config.partition,
+                "account": config.account,
+                "qos": config.qos,
+                "constraint": config.constraint,
+                "nodes": config.nodes,
+                "gpus_per_node": config.gpus or None,
                 # Lightning counts on a process for each device.
-                "tasks_per_node": max(told.gpus, 1) if devices == "auto" else devices,
-                "cpus_per_task": told.cpus,
-                "mem_gb": told.memory_gb,
-                "timeout_min": told.minutes,
-                "array_parallelism": told.at_once,
-                "max_num_timeout": told.requeues,
-                "signal_delay_s": told.notice_seconds,
-                "setup": [CPUS_OF_SRUN, *told.setup],
+                "tasks_per_node": max(config.gpus, 1) if devices == "auto" else devices,
+                "cpus_per_task": config.cpus,
+                "mem_gb": config.memory_gb,
+                "timeout_min": config.timeout_min,
+                "array_parallelism": config.array_parallelism,
+                "max_num_timeout": config.requeues,
+                "signal_delay_s": config.signal_delay_s,
+                "setup": [CPUS_OF_SRUN, *config.setup],
                 # A cluster may have it that no job is queued again, unless the job wants to be.
-                "additional_parameters": {"requeue": True, **told.more},
+                "additional_parameters": {"requeue": True, **config.additional_parameters},
             }
     return {}
 

@@ -20,11 +20,11 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from convscope.composition.compose import CONFIG_DIR, HYDRA_VERSION_BASE
 from convscope.composition.jobs import Job
-from convscope.composition.words import quoted
+from convscope.composition.overrides import quote_value
 from convscope.errors import Interrupted
 from convscope.masking import VARIABLE
 from convscope.sweeps.job import Outcome
-from convscope.sweeps.stopping import Stoppable, begin_worker, forwarding, workers
+from convscope.sweeps.stopping import Stoppable, forwarding, init_worker, workers
 
 
 def launch(
@@ -52,13 +52,16 @@ def launch(
     """
     hydra_name, settings = chosen
     plugin = "basic" if hydra_name == "ray" else hydra_name
-    own = [f"hydra/launcher={plugin}", "hydra.mode=MULTIRUN", f"hydra.sweep.dir={quoted(str(folder))}"]
+    own = [f"hydra/launcher={plugin}", "hydra.mode=MULTIRUN", f"hydra.sweep.dir={quote_value(str(folder))}"]
     with _hydra(name, config_dir) as hydra:
         config = hydra.compose_config(
-            config_name=name, overrides=[*jobs[0].words, *own], run_mode=RunMode.MULTIRUN, with_log_configuration=False
+            config_name=name,
+            overrides=[*jobs[0].overrides, *own],
+            run_mode=RunMode.MULTIRUN,
+            with_log_configuration=False,
         )
         context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config))
-        words = [[*job.words, f"hydra.sweep.subdir={quoted(job.name)}"] for job in jobs]
+        words = [[*job.overrides, f"hydra.sweep.subdir={quote_value(job.name)}"] for job in jobs]
         if hydra_name == "ray":
             from convscope.sweeps.launchers.ray_job import RayJob
             from convscope.sweeps.launchers.ray_launcher import run_on_ray
@@ -88,13 +91,13 @@ def launch(
 
 
 def _launch_in_a_pool(
-    launcher: Any, folder: Path, pending: Sequence[Job], words: Sequence[Sequence[str]], gpus: Sequence[str]
+    launcher: Any, folder: Path, pending: Sequence[Job], overrides: Sequence[Sequence[str]], gpus: Sequence[str]
 ) -> list[Outcome]:
     with workers() as pool, forwarding(pool.stop) as received:
         first = (str(pool.folder), launcher.joblib["n_jobs"], tuple(gpus))
-        launcher.joblib |= {"initializer": begin_worker, "initargs": first}
+        launcher.joblib |= {"initializer": init_worker, "initargs": first}
         try:
-            returned = [ended.return_value for ended in launcher.launch(words, initial_job_idx=0)]
+            returned = [ended.return_value for ended in launcher.launch(overrides, initial_job_idx=0)]
         except Exception as error:
             # The process of a job is gone: killed, or out of memory. Folders tell which jobs have ended.
             lost = [job for job in pending if not (folder / job.name / "summary.json").is_file()]

@@ -39,7 +39,7 @@ class RayJob:
     context: HydraContext
     config: DictConfig
     name: str
-    words: Sequence[str]
+    overrides: Sequence[str]
     number: int
     cwd: str
     singletons: Any
@@ -62,7 +62,7 @@ class RayJob:
         os.chdir(self.cwd)  # a process of a cluster starts elsewhere
         setup_globals()
         Singleton.set_state(self.singletons)
-        config = self.context.config_loader.load_sweep_config(self.config, list(self.words))
+        config = self.context.config_loader.load_sweep_config(self.config, list(self.overrides))
         with open_dict(config):
             config.hydra.job.num, config.hydra.job.id = self.number, f"job_id_for_{self.number}"
         return run_job(self.task, config, "hydra.sweep.dir", "hydra.sweep.subdir", self.context).return_value

@@ -16,7 +16,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from convscope.console import say, warn
+from convscope.console import echo, warn
 from convscope.errors import Interrupted, UserError
 from convscope.runs.run_folder import RunFolder
 from convscope.sweeps.job import Outcome
@@ -39,7 +39,7 @@ EACH_LINE = {"RAY_DEDUP_LOGS": "0"}
 KINDS = {"cpus": "CPU", "gpus": "GPU", "memory_gb": "memory"}  # keys of the launcher: names of Ray's resources
 
 
-def run_on_ray(told: dict[str, Any], folder: Path, jobs: Sequence[RayJob]) -> list[Any]:
+def run_on_ray(settings: dict[str, Any], folder: Path, jobs: Sequence[RayJob]) -> list[Any]:
     """Run jobs on a cluster that there is, or on one of this machine alone that ends with them.
 
     Args:
@@ -54,9 +54,9 @@ def run_on_ray(told: dict[str, Any], folder: Path, jobs: Sequence[RayJob]) -> li
         UserError: There is no such cluster, or this machine has not what a job needs.
         Interrupted: A signal asked for an end, and the jobs that ran have saved their state.
     """
-    with _connected(told) as ray, forwarding(lambda: None) as received:
-        _refuse_what_never_runs(ray, told)
-        run, options = ray.remote(_run), _options(told)
+    with _connected(settings) as ray, forwarding(lambda: None) as received:
+        _refuse_what_never_runs(ray, settings)
+        run, options = ray.remote(_run), _options(settings)
         waiting = {run.options(name=job.name, **options).remote(job): job.name for job in jobs}
         outcomes: dict[str, Any] = {}
         cancelled = False
@@ -79,13 +79,18 @@ def _run(job: RayJob) -> Any:
     return job()
 
 
-def _options(told: dict[str, Any]) -> dict[str, Any]:
-    memory = None if told["memory_gb"] is None else told["memory_gb"] * 2**30
-    return {"num_cpus": told["cpus"], "num_gpus": told["gpus"], "memory": memory, "max_retries": told["retries"]}
+def _options(settings: dict[str, Any]) -> dict[str, Any]:
+    memory = None if settings["memory_gb"] is None else settings["memory_gb"] * 2**30
+    return {
+        "num_cpus": settings["cpus"],
+        "num_gpus": settings["gpus"],
+        "memory": memory,
+        "max_retries": settings["retries"],
+    }
 
 
 def _tell(outcome: Outcome) -> None:
-    say(f"{outcome.job}: {outcome.how}{f' ({outcome.message})' if outcome.message else ''}")
+    echo(f"{outcome.job}: {outcome.status}{f' ({outcome.message})' if outcome.message else ''}")
 
 
 def _result(ray: Any, reference: Any, folder: Path, name: str) -> Any:
@@ -101,11 +106,11 @@ def _result(ray: Any, reference: Any, folder: Path, name: str) -> Any:
 
 
 @contextmanager
-def _connected(told: dict[str, Any]) -> Iterator[Any]:
-    address = told["address"]
+def _connected(settings: dict[str, Any]) -> Iterator[Any]:
+    address = settings["address"]
     if address is None:
         # A key of this process's own: Ray would leave one in the home folder, for all to read who may read there.
-        own = {"RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_task_oom_retries": str(told["retries"])}
+        own = {"RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_task_oom_retries": str(settings["retries"])}
         _set(ALONE | own)
     else:
         _refuse_silent(address)
@@ -136,11 +141,11 @@ def _own_cluster() -> Iterator[dict[str, Any]]:
         yield {"address": "local", "include_dashboard": False, "object_store_memory": OBJECT_STORE, "_temp_dir": folder}
 
 
-def _begin(ray: Any, told: dict[str, Any]) -> None:
+def _begin(ray: Any, settings: dict[str, Any]) -> None:
     try:
-        ray.init(logging_level=logging.ERROR, **told)
+        ray.init(logging_level=logging.ERROR, **settings)
     except ConnectionError as error:
-        address = told["address"]
+        address = settings["address"]
         hint = "" if address == "auto" else ", or it asks for a token: RAY_AUTH_MODE=token convscope ..."
         raise UserError(f"launcher.address={address}: no cluster answers there{hint}") from error
 
@@ -155,15 +160,15 @@ def _refuse_silent(address: str) -> None:
         raise UserError(f"launcher.address={address}: no cluster answers there ({error})") from error
 
 
-def _refuse_what_never_runs(ray: Any, told: dict[str, Any]) -> None:
+def _refuse_what_never_runs(ray: Any, settings: dict[str, Any]) -> None:
     machines = [machine["Resources"] for machine in ray.nodes() if machine["Alive"]]
-    needed = {kind: told[key] for key, kind in KINDS.items() if told[key]}
+    needed = {kind: settings[key] for key, kind in KINDS.items() if settings[key]}
     if "memory" in needed:
         needed["memory"] *= 2**30
     if any(all(machine.get(kind, 0) >= amount for kind, amount in needed.items()) for machine in machines):
         return
-    asked = ", ".join(f"launcher.{key}={told[key]:g}" for key in KINDS if told[key])
-    if told["address"] is None:
+    asked = ", ".join(f"launcher.{key}={settings[key]:g}" for key in KINDS if settings[key])
+    if settings["address"] is None:
         (here,) = machines
         gib = here.get("memory", 0) / 2**30
         has = f"{here.get('CPU', 0):g} CPUs, {here.get('GPU', 0):g} GPUs and {gib:.1f} GiB of memory for jobs"

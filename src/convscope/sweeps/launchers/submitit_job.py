@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
-from convscope.console import say_always
+from convscope.console import echo_always
 from convscope.errors import Interrupted
 from convscope.sweeps.job import Outcome
 
@@ -27,7 +27,7 @@ class SubmittedJob:
 
     launcher: Any
     name: str
-    words: Sequence[str]
+    overrides: Sequence[str]
     number: int
     singletons: Any
 
@@ -38,10 +38,10 @@ class SubmittedJob:
         try:
             key = "hydra.sweep.dir"
             return self.launcher(
-                list(self.words), key, self.number, f"job_id_for_{self.number}", self.singletons
+                list(self.overrides), key, self.number, f"job_id_for_{self.number}", self.singletons
             ).return_value
         except Interrupted as error:
-            say_always(str(error))
+            echo_always(str(error))
             return self._after(error)
         finally:
             signal.signal(signal.SIGTERM, before)
@@ -70,8 +70,8 @@ class SubmittedJob:
             except UncompletedJobError:
                 return Outcome(
                     self.name, "mistake",
-                    "met its time limit for the last time (launcher.minutes, launcher.requeues); the same sweep again "
-                    "goes on with it",
+                    "met its time limit for the last time (launcher.timeout_min, launcher.requeues); the same sweep "
+                    "again goes on with it",
                 )  # fmt: skip
         sys.exit(128 + error.signal)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from hydra.core.singleton import Singleton
 
-from convscope.console import say, warn
+from convscope.console import echo, warn
 from convscope.errors import Interrupted, UserError
 from convscope.runs.files import write_atomically
 from convscope.runs.run_folder import RunFolder
@@ -32,7 +32,7 @@ COMMON = (
 HowEnded = Callable[[Any], str | None]  # of a job of submitit: how it ended, None while it has not
 
 
-def submit(launcher: Any, folder: Path, names: Sequence[str], words: Sequence[Sequence[str]]) -> list[Any]:
+def submit(launcher: Any, folder: Path, names: Sequence[str], overrides: Sequence[Sequence[str]]) -> list[Any]:
     """Run jobs by Hydra's launcher of submitit. Its own ``launch`` gives all up when one job ends without a result.
 
     A job that SLURM still has from an earlier command of the sweep is waited for, and not submitted again.
@@ -55,11 +55,11 @@ def submit(launcher: Any, folder: Path, names: Sequence[str], words: Sequence[Se
     if on_slurm:
         waiting = _in_the_queue(folder, names, launcher.params["submitit_folder"])
         if waiting:
-            say(f"in the queue already, and waited for: {', '.join(waiting)}")
+            echo(f"in the queue already, and waited for: {', '.join(waiting)}")
     state = Singleton.get_state()
     new = [
         SubmittedJob(launcher, name, tuple(own), number, state)
-        for number, (name, own) in enumerate(zip(names, words, strict=True))
+        for number, (name, own) in enumerate(zip(names, overrides, strict=True))
         if name not in waiting
     ]
     if new:
@@ -76,7 +76,7 @@ def submit(launcher: Any, folder: Path, names: Sequence[str], words: Sequence[Se
             raise Interrupted(received[0], "interrupted: the jobs have saved their state")
         return outcomes
     numbers = " ".join(sorted({job.job_id.split("_")[0] for job in waiting.values()}))
-    say(f"SLURM has the jobs as {numbers}; their output is in {folder / '.submitit'}")
+    echo(f"SLURM has the jobs as {numbers}; their output is in {folder / '.submitit'}")
     try:
         return _wait(folder, waiting, _asked_of_slurm())
     except KeyboardInterrupt:
@@ -121,7 +121,7 @@ def _wait(folder: Path, waiting: dict[str, Any], how_ended: HowEnded) -> list[An
             outcomes[name] = outcome
             (folder / name / QUEUED_FILE).unlink(missing_ok=True)
             if isinstance(outcome, Outcome):
-                say(f"{name}: {outcome.how}{f' ({outcome.message})' if outcome.message else ''}")
+                echo(f"{name}: {outcome.status}{f' ({outcome.message})' if outcome.message else ''}")
         if len(outcomes) < len(waiting):
             time.sleep(0.5)
     return [outcomes[name] for name in waiting]
@@ -138,7 +138,7 @@ def _result(name: str, job: Any) -> Any:
     return Outcome(name, "failure", f"{result.strip().splitlines()[-1]}; its output is in {job.paths.folder}")
 
 
-def _without_a_word(folder: Path, job: Any, how: str) -> Outcome:
+def _without_a_word(folder: Path, job: Any, state: str) -> Outcome:
     """Of a job that was ended from outside: its folder tells how far it came."""
     run = RunFolder(folder)
     if run.complete:
@@ -147,8 +147,8 @@ def _without_a_word(folder: Path, job: Any, how: str) -> Outcome:
     saved = ", its state saved" if status.get("status") == "interrupted" else ""
     return Outcome(
         folder.name, "failure",
-        f"{how if how != 'ended' else 'its process is gone'}{saved}; the same sweep again goes on with it; its output "
-        f"is in {job.paths.folder}",
+        f"{state if state != 'ended' else 'its process is gone'}{saved}; the same sweep again goes on with it; its "
+        f"output is in {job.paths.folder}",
     )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ class FiveConvolutions(nn.Module):
     Args:
         stages: The five convolutions.
         classes: Number of outputs.
-        channels: Channels of the picture.
+        channels: Channels of the image.
         ceil_mode: Whether a pooling window may hang over the border.
         dense_bias: What the biases of the two hidden dense layers begin with.
     """
@@ -58,7 +58,7 @@ class FiveConvolutions(nn.Module):
                 nn.init.normal_(module.weight, std=0.01)
 
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:  # noqa: N803
-        """Pictures (N, channels, 224, 224), or of another size, to logits (N, classes)."""
+        """Images (N, channels, 224, 224), or of another size, to logits (N, classes)."""
         x = self.conv2(self.conv1(x_NCHW))
         x = self.conv5(self.conv4(self.conv3(x)))
         return self.classifier(self.resize(x))

@@ -24,7 +24,7 @@ class Architecture(ABC):
 
     @abstractmethod
     def preprocessing(self, channels: int) -> Preprocessing:
-        """What its weights expect of a picture, or what suits random ones; the data has ``channels`` channels."""
+        """What its weights expect of an image, or what suits random ones; the data has ``channels`` channels."""
 
     @abstractmethod
     def build(self, classes: int, channels: int, size: int) -> nn.Module:

@@ -10,10 +10,10 @@ from convscope.preprocessing import Preprocessing
 
 Change = Callable[[nn.Module], None]
 
-SMALL_PICTURE = 32  # pixels: CIFAR's
+SMALL_IMAGE = 32  # pixels: CIFAR's
 
 
-class Adapted(Architecture):
+class ModifiedArchitecture(Architecture):
     """``base`` after ``changes``. Its weights are for what it was: only a file's are known.
 
     Args:
@@ -51,14 +51,14 @@ class Adapted(Architecture):
 
 
 def with_stem(base: Architecture, stem: str, changes: Sequence[Change] = (), least_size: int = 1) -> Architecture:
-    """``base`` after ``changes``, and, where ``stem`` is ``small``, with a beginning for small pictures."""
+    """``base`` after ``changes``, and, where ``stem`` is ``small``, with a beginning for small images."""
     if stem == "small":
-        return Adapted(base, [*changes, begin_small], SMALL_PICTURE, least_size)
-    return Adapted(base, changes) if changes else base
+        return ModifiedArchitecture(base, [*changes, use_small_stem], SMALL_IMAGE, least_size)
+    return ModifiedArchitecture(base, changes) if changes else base
 
 
-def begin_small(network: nn.Module) -> None:
-    """Keep the resolution of a small picture at the beginning, as the papers' networks for CIFAR do.
+def use_small_stem(network: nn.Module) -> None:
+    """Keep the resolution of a small image at the beginning, as the papers' networks for CIFAR do.
 
     The first strided convolution becomes 3×3 with stride 1 (He et al. 2015, section 4.2), and the first max
     pooling after it is left out.

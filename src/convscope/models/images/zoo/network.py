@@ -1,4 +1,4 @@
-"""A network, built: with its weights, its head's name, and what it expects of a picture."""
+"""A network, built: with its weights, its head's name, and what it expects of an image."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from convscope.preprocessing import Preprocessing
 
 @dataclass(frozen=True)
 class Network:
-    """``module`` maps normalised pictures (N, C, H, W) to logits (N, classes); ``head`` is its last layer's path."""
+    """``module`` maps normalised images (N, C, H, W) to logits (N, classes); ``head`` is its last layer's path."""
 
     name: str
     module: nn.Module
@@ -41,7 +41,7 @@ def build_network(
         architecture: What to build.
         weights: From ``find_weights``.
         classes: Number of logits.
-        channels: Of the pictures in the data; a network with known weights gets what those were trained on.
+        channels: Of the images in the data; a network with known weights gets what those were trained on.
         image_size: Pixels of the square input, where the user says so.
         scratch_size: The same for random weights, where the user says nothing.
 
@@ -49,7 +49,7 @@ def build_network(
         UserError: The weights belong to another architecture, or the network takes no input of that size.
     """
     preprocessing = architecture.preprocessing(channels)
-    size = image_size or (None if weights.known else scratch_size) or preprocessing.size
+    size = image_size or (None if weights.pretrained else scratch_size) or preprocessing.size
     if architecture.fixed_size is not None:
         if image_size is not None and image_size != architecture.fixed_size:
             raise UserError(
@@ -63,9 +63,9 @@ def build_network(
             )
         size = architecture.least_size
     if size != preprocessing.size:
-        # A picture is cut as before: the object keeps its share of the frame.
+        # An image is cut as before: the object keeps its share of the frame.
         preprocessing = dataclasses.replace(preprocessing, size=size)
-    if not weights.known and size == scratch_size:
+    if not weights.pretrained and size == scratch_size:
         preprocessing = dataclasses.replace(preprocessing, crop_ratio=1.0)
     module = architecture.build(classes, preprocessing.channels, size)
     head = architecture.head(module)

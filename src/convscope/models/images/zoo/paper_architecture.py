@@ -19,7 +19,7 @@ class Scale(NamedTuple):
 SYMMETRIC = Scale(0.5, 0.5)  # between -1 and 1
 
 
-class Written(Architecture):
+class PaperArchitecture(Architecture):
     """A network of this package.
 
     Args:
@@ -31,7 +31,7 @@ class Written(Architecture):
         least_size: Pixels of the smallest input that it can take.
         channels: Channels of the only input it takes; None: those of the data.
         scale: How pixels are normalised; None: as is usual for ImageNet where there are three channels.
-        pad_from: Pixels from which a smaller picture gets a black margin instead of being enlarged.
+        pad_from: Pixels from which a smaller image gets a black margin instead of being enlarged.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Written(Architecture):
         return Preprocessing(size=self.size, channels=channels, mean=mean, std=std, pad_from=self.pad_from)
 
     def build(self, classes: int, channels: int, size: int) -> nn.Module:
-        """The network with ``classes`` outputs for pictures of ``size`` pixels."""
+        """The network with ``classes`` outputs for images of ``size`` pixels."""
         return self.make(classes, channels, size)
 
     def head(self, network: nn.Module) -> str:

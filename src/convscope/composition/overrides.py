@@ -9,17 +9,17 @@ from typing import Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
-from convscope.composition.jobs import Choice, choices
+from convscope.composition.jobs import Choice, parse_choices
 from convscope.errors import UserError
 
 
-def quoted(value: str) -> str:
+def quote_value(value: str) -> str:
     """``value`` as a string of Hydra's grammar: in quotes, where a backslash escapes only before a quote."""
     escaped = re.sub(r"(\\*)('|$)", lambda at: at[1] * 2 + ("\\'" if at[2] else ""), value)
     return f"'{escaped}'"
 
 
-def parseable(argument: str) -> str:
+def quote_override(argument: str) -> str:
     """``argument``, its value in quotes where Hydra's grammar has no place for it, as for a path with an ``ä``."""
     key, equals, value = argument.partition("=")
     if not equals or argument.startswith("-"):
@@ -27,16 +27,16 @@ def parseable(argument: str) -> str:
     try:
         OverridesParser.create().parse_override(argument)
     except HydraException:
-        return f"{key}={quoted(value)}"
+        return f"{key}={quote_value(value)}"
     return argument
 
 
-def swept(arguments: Sequence[str]) -> list[Choice] | None:
+def multirun_overrides(arguments: Sequence[str]) -> list[Choice] | None:
     """The words of a multirun; None where ``arguments`` ask for no multirun."""
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--multirun", "-m", action="store_true")
     known, _ = parser.parse_known_args(arguments)
-    return choices(overrides_in(arguments)) if known.multirun else None
+    return parse_choices(overrides_in(arguments)) if known.multirun else None
 
 
 def refuse_other_primary(arguments: Sequence[str]) -> None:
@@ -51,7 +51,7 @@ def refuse_other_primary(arguments: Sequence[str]) -> None:
             raise UserError(f"{option}: has no effect with --multirun; write --config-dir FOLDER experiment=NAME")
 
 
-def asks_to_show(arguments: Sequence[str]) -> bool:
+def asks_hydra_to_print(arguments: Sequence[str]) -> bool:
     """Whether Hydra is asked to print something and to run nothing, as by ``--cfg job``."""
     own = ("--multirun", "-m", "--config-dir", "-cd")
     return any(argument.startswith("-") and argument.split("=")[0] not in own for argument in arguments)
@@ -74,14 +74,14 @@ def config_dir(arguments: Sequence[str]) -> str | None:
     return None if folder is None else os.path.abspath(folder)
 
 
-def values_as_words(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+def values_as_overrides(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     """Keys and values of a nested mapping as words of the command line."""
     for key, value in node.items():
         if isinstance(value, Mapping):
-            yield from values_as_words(value, f"{prefix}{key}.")
+            yield from values_as_overrides(value, f"{prefix}{key}.")
         elif value is None:
             yield prefix + key, "null"
         elif isinstance(value, bool):
             yield prefix + key, str(value).lower()
         else:
-            yield prefix + key, quoted(value) if isinstance(value, str) else repr(value)
+            yield prefix + key, quote_value(value) if isinstance(value, str) else repr(value)

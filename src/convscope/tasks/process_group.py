@@ -10,23 +10,23 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Process:
+class ProcessRank:
     """The place of this process among ``count``."""
 
     rank: int
     count: int
 
 
-def process() -> Process:
+def process_rank() -> ProcessRank:
     """This process."""
     if dist.is_available() and dist.is_initialized():
-        return Process(dist.get_rank(), dist.get_world_size())
-    return Process(0, 1)
+        return ProcessRank(dist.get_rank(), dist.get_world_size())
+    return ProcessRank(0, 1)
 
 
-def summed(*numbers: torch.Tensor | float) -> tuple[float, ...]:
+def all_reduce_sum(*numbers: torch.Tensor | float) -> tuple[float, ...]:
     """The sum of each number over all processes, which must all come here."""
-    if process().count == 1:
+    if process_rank().count == 1:
         return tuple(map(float, numbers))
     device = next((number.device for number in numbers if isinstance(number, torch.Tensor)), None)
     told = torch.tensor([float(number) for number in numbers], dtype=torch.float64, device=device)
@@ -34,9 +34,9 @@ def summed(*numbers: torch.Tensor | float) -> tuple[float, ...]:
     return tuple(told.tolist())
 
 
-def gathered(value: T) -> list[T]:
+def all_gather(value: T) -> list[T]:
     """``value`` of each process in the order of their ranks; all must come here."""
-    count = process().count
+    count = process_rank().count
     if count == 1:
         return [value]
     found: list[Any] = [None] * count

@@ -1,4 +1,4 @@
-"""Pictures that only their number looks like."""
+"""Images that only their number looks like."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +8,6 @@ import numpy as np
 MakeFolder = Callable[..., Path]
 
 
-def picture(number: int, height: int = 12, width: int = 16) -> np.ndarray:
-    """Picture ``number``, (height, width, 3) uint8."""
+def image(number: int, height: int = 12, width: int = 16) -> np.ndarray:
+    """Image ``number``, (height, width, 3) uint8."""
     return np.random.default_rng(number).integers(0, 256, (height, width, 3), dtype=np.uint8)

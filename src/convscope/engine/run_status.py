@@ -11,7 +11,7 @@ from convscope.runs.run_folder import RunFolder
 
 
 @contextmanager
-def end_noted(folder: RunFolder, processes: Processes) -> Iterator[None]:
+def record_status(folder: RunFolder, processes: Processes) -> Iterator[None]:
     """``status.json`` for a training that ends before its time: pruned, interrupted or failed, and why.
 
     Raises:
@@ -22,7 +22,7 @@ def end_noted(folder: RunFolder, processes: Processes) -> Iterator[None]:
         yield
     except BaseException as raised:
         error = processes.cause(raised)
-        if not processes.first or not isinstance(error, Exception | Interrupted):
+        if not processes.is_rank_zero or not isinstance(error, Exception | Interrupted):
             raise
         if isinstance(error, Pruned):
             folder.write_status("pruned", message=str(error))

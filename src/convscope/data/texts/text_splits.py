@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from convscope.data.images.image_source import SPLITS
-from convscope.data.stratification import cut_missing_splits, stratified_folds
+from convscope.data.stratification import make_missing_splits, stratified_folds
 from convscope.data.texts.text_source import TextSource, TextSplit
 from convscope.errors import UserError
 
 
 @dataclass(frozen=True)
-class Cutting:
+class SplitSettings:
     """How splits are made that a set does not bring along.
 
     ``validation`` and ``test`` are shares of the texts there are to cut from. With ``folds`` the texts are cut
@@ -27,12 +27,12 @@ class Cutting:
     fold: int = 0
 
 
-def cut_source(
+def split_source(
     name: str,
     source: str,
     classes: Sequence[str],
     given: Mapping[str, TextSplit],
-    cutting: Cutting,
+    cutting: SplitSettings,
     where: str,
     warnings: Sequence[str] = (),
     known_leaks: int = 0,
@@ -45,9 +45,7 @@ def cut_source(
     train = given["train"]
     if cutting.folds is None:
         parts = {"validation": cutting.validation, "test": cutting.test}
-        rows = cut_missing_splits(
-            train.labels, given, parts, cutting.seed, classes=classes, where=where, things="texts"
-        )
+        rows = make_missing_splits(train.labels, given, parts, cutting.seed, classes=classes, where=where, noun="texts")
     else:
         rows = _fold(given, cutting, classes, where)
     cut = frozenset(rows) - {"train"}
@@ -56,7 +54,7 @@ def cut_source(
 
 
 def _fold(
-    given: Mapping[str, TextSplit], cutting: Cutting, classes: Sequence[str], where: str
+    given: Mapping[str, TextSplit], cutting: SplitSettings, classes: Sequence[str], where: str
 ) -> dict[str, np.ndarray]:
     assert cutting.folds is not None
     if "test" in given:
@@ -72,5 +70,5 @@ def _fold(
     in_fold = stratified_folds(labels, cutting.folds, cutting.seed)
     others = np.flatnonzero(in_fold != cutting.fold)
     parts = {"validation": cutting.validation}
-    rows = cut_missing_splits(labels[others], given, parts, cutting.seed, classes=classes, where=where, things="texts")
+    rows = make_missing_splits(labels[others], given, parts, cutting.seed, classes=classes, where=where, noun="texts")
     return {split: others[inner] for split, inner in rows.items()} | {"test": np.flatnonzero(in_fold == cutting.fold)}
