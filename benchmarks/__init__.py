@@ -2,5 +2,5 @@
 
 A benchmark is a module of this package with ``NAMES``, the names of its rows, and ``measure(name) -> Row``.
 
-`benchmarks.compare_commits` is none: a command of its own that tells whether two commits compute the same.
+`benchmarks.compare_commits` is no benchmark, but a command that reports whether two commits compute the same results.
 """

@@ -25,14 +25,14 @@ RESULTS = Path("outputs/benchmarks.json")
 
 
 def find_benchmarks() -> list[ModuleType]:
-    """The modules of this package that measure something."""
+    """Return the modules of this package that measure something."""
     names = [module.name for module in pkgutil.iter_modules(benchmarks.__path__) if module.name != "__main__"]
     modules = [importlib.import_module(f"benchmarks.{name}") for name in names]
     return [module for module in modules if hasattr(module, "NAMES")]
 
 
 def main() -> None:
-    """Run what ``--only`` selects, by a part of its name; rows of earlier calls stay in the file."""
+    """Run the benchmarks whose names contain ``--only``; rows of earlier calls stay in the file."""
     parser = argparse.ArgumentParser(prog="make bench")
     parser.add_argument("--only", default="", help="a part of the names of the benchmarks to run")
     only = parser.parse_args().only
@@ -42,9 +42,9 @@ def main() -> None:
         parser.error(f"no benchmark has {only!r} in its name; there are: {', '.join(names)}")
     console = Console()
     with tempfile.TemporaryDirectory(prefix="convscope-bench-") as scratch:
-        # Where the processes that are started from here leave their stores and runs; tempfile looks once.
+        # The processes started from here put their caches and runs below it; tempfile reads TMPDIR only once.
         os.environ["TMPDIR"] = tempfile.tempdir = scratch
-        rows, failed = _all_measured(chosen, console)
+        rows, failed = _measure_all(chosen, console)
     table = Table("benchmark", "ours", "peer", "unit", "ratio", "goal", "met")
     for row in rows:
         cells = (row.benchmark, f"{row.ours:g}", f"{row.peer:g}", row.unit, f"{row.ratio:.3f}", f"{row.goal:g}")
@@ -55,31 +55,31 @@ def main() -> None:
         sys.exit(f"not measured: {', '.join(failed)}")
 
 
-def _all_measured(chosen: Sequence[tuple[ModuleType, str]], console: Console) -> tuple[list[Row], list[str]]:
-    """All rows, each written as soon as it is there; and the names of those that failed."""
+def _measure_all(chosen: Sequence[tuple[ModuleType, str]], console: Console) -> tuple[list[Row], list[str]]:
+    """Return all rows, each written as soon as it is measured, and the names of the benchmarks that failed."""
     rows: list[Row] = []
     failed: list[str] = []
     for module, pairs in itertools.groupby(chosen, key=operator.itemgetter(0)):
         names = [name for _, name in pairs]
         together = hasattr(module, "measure_together")
-        for some in [names] if together else [[name] for name in names]:
-            with console.status(", ".join(some)):
+        for group in [names] if together else [[name] for name in names]:
+            with console.status(", ".join(group)):
                 try:
-                    for row in module.measure_together(some) if together else map(module.measure, some):
+                    for row in module.measure_together(group) if together else map(module.measure, group):
                         rows.append(row)
                         _write(row)
                         console.print(f"{row.benchmark}: {row.ratio:.3f}", highlight=False)
-                except Exception:  # a peer that cannot be imported, say; the other rows are wanted all the same
+                except Exception:  # such as a peer that cannot be imported; the other rows are still wanted
                     traceback.print_exc()
                     measured = {row.benchmark for row in rows}
-                    failed += [name for name in some if name not in measured]
+                    failed += [name for name in group if name not in measured]
     return rows, failed
 
 
 def _write(row: Row) -> None:
-    """Put a row into the file, in the place of an earlier one of its name."""
+    """Write a row to the file, replacing an earlier row of the same name."""
     kept = json.loads(RESULTS.read_text()) if RESULTS.is_file() else []
-    kept = [one for one in kept if one["benchmark"] != row.benchmark]
+    kept = [entry for entry in kept if entry["benchmark"] != row.benchmark]
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps([*kept, dataclasses.asdict(row)], indent=2) + "\n")
 

@@ -1,4 +1,4 @@
-"""What the tuned allocator gives in time and costs in memory: the same training steps with and without it."""
+"""What the tuned allocator saves in time and costs in memory: the same training steps with and without it."""
 
 import time
 from collections.abc import Callable
@@ -15,14 +15,14 @@ NAMES = list(GOALS)
 
 
 def measure(name: str) -> Row:
-    """Seconds of a training step, or GiB of memory at their highest: tuned over the system's settings."""
+    """Measure the seconds of a training step, or its peak memory in GiB: tuned settings over the system's."""
     unit = {SPEED: "s", MEMORY: "GiB"}[name]
     sides = [(side, {"tuned": tuned, "memory": name == MEMORY}) for tuned in (True, False)]
     return row_of_times(name, *take_turns(*sides, rounds=5), unit, GOALS[name])
 
 
 def side(tuned: bool, memory: bool) -> Callable[[], float]:
-    """Training steps of one process, which has its settings from the start."""
+    """Prepare training steps in a process that has its allocator settings from the start."""
     if tuned:
         from convscope.engine.allocator import tune_allocator
 

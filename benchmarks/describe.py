@@ -1,8 +1,8 @@
 """Seconds to describe a network, parameters, multiply-adds and receptive fields together, against its peers.
 
 ``describe/time/NETWORK``: torchinfo's summary alone, of the same network on the CPU. ``describe/memory/vgg16``: memory
-above the import, in MiB. ``describe/PEER/...``: other tools' time for the part that they do. ``describe_answers.py``
-prints what each tool answers, and which of them is wrong.
+above the import, in MiB. ``describe/PEER/...``: the time that other tools need for their part of it.
+``describe_answers.py`` prints what each tool answers, and which answers are wrong.
 """
 
 import time
@@ -26,11 +26,11 @@ NAMES = [
 
 
 def measure(name: str) -> Row:
-    """One row: paired seconds, or MiB."""
+    """Measure one row: paired seconds, or MiB."""
     _, kind, network = name.split("/")
     if kind == "memory":
-        told = {"network": network}
-        ours, peer = take_turns((memory_of_ours, told), (memory_of_peer, told), rounds=1)
+        arguments = {"network": network}
+        ours, peer = take_turns((memory_of_ours, arguments), (memory_of_peer, arguments), rounds=1)
         return row_of_times(name, ours, peer, "MiB", MEMORY_GOAL_MIB / peer[0])
     peer_name = "torchinfo" if kind == "time" else kind
     ours, peer = take_turns((ours_side, {"network": network}), (peer_side, {"network": network, "peer": peer_name}))
@@ -44,7 +44,7 @@ def _network(name: str) -> Any:
 
 
 def ours_side(network: str) -> Callable[[], float]:
-    """Everything that ``convscope describe`` tells, of a network that is there."""
+    """Prepare everything that ``convscope describe`` reports, for a network that is already built."""
     from convscope.insight.parameters import describe_parameters
 
     module, size = _network(network), SIZES[network]
@@ -58,13 +58,13 @@ def ours_side(network: str) -> Callable[[], float]:
 
 
 def peer_side(network: str, peer: str) -> Callable[[], float]:
-    """One peer's own way of counting."""
+    """Prepare the way in which a peer counts multiply-adds."""
     module, size = _network(network), SIZES[network]
-    ask = COUNTERS[peer]
+    count = COUNTERS[peer]
 
     def run() -> float:
         started = time.perf_counter()
-        ask(module, size)
+        count(module, size)
         return time.perf_counter() - started
 
     return run
@@ -87,10 +87,10 @@ def _fvcore(module: Any, size: int) -> int:
 def _ptflops(module: Any, size: int) -> int:
     from ptflops import get_model_complexity_info
 
-    found, _ = get_model_complexity_info(
+    macs, _ = get_model_complexity_info(
         module, (3, size, size), as_strings=False, print_per_layer_stat=False, verbose=False
     )
-    return int(found or 0)
+    return int(macs or 0)
 
 
 def _calflops(module: Any, size: int) -> int:
@@ -114,7 +114,7 @@ COUNTERS: dict[str, Callable[[Any, int], int]] = {
 
 
 def memory_of_ours(network: str) -> Callable[[], float]:
-    """MiB that building without weights and describing take above the import."""
+    """Prepare the memory in MiB above the import that building without weights and describing take."""
     import timm
 
     from convscope.insight.meta_building import weightless
@@ -132,7 +132,7 @@ def memory_of_ours(network: str) -> Callable[[], float]:
 
 
 def memory_of_peer(network: str) -> Callable[[], float]:
-    """MiB that building and torchinfo's summary take above the import."""
+    """Prepare the memory in MiB above the import that building and torchinfo's summary take."""
     import timm
     import torchinfo  # noqa: F401
 

@@ -1,10 +1,10 @@
-"""Who is wrong on what: parameters, multiply-adds and receptive fields as every tool tells them, beside the truth.
+"""Which tool is wrong about what: parameters, multiply-adds and receptive fields of every tool, next to the truth.
 
     python -m benchmarks.describe_answers
 
 The truth is worked out by hand for the small networks, and is what was published for the large ones. Tools that are
-not installed are left out; what a tool cannot answer is the name of its error. torchscan tells the window of each
-module alone, and no field.
+not installed are left out; where a tool fails, the table shows the name of its error. torchscan reports only the window
+of each module, and no receptive field of the network.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ Case = tuple[str, Callable[[], nn.Module], int, float]  # name, network, pixels,
 
 
 class Tied(nn.Module):
-    """The same convolution twice: its weights are there once, its work is done twice."""
+    """The same convolution twice: its weights count once, its multiply-adds twice."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class Called(nn.Module):
 
 
 class Pooled(nn.Module):
-    """A pooling called as a function between two convolutions: 3 + 1·1 + 2·2 pixels."""
+    """A pooling called as a function between two convolutions: a receptive field of 3 + 1·1 + 2·2 pixels."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,12 +63,12 @@ class Pooled(nn.Module):
 
 
 def dilated() -> nn.Module:
-    """Dilations 1, 2, 4: 1 + 2·(1 + 2 + 4) pixels."""
+    """Return convolutions of dilations 1, 2, 4: a receptive field of 1 + 2·(1 + 2 + 4) pixels."""
     return nn.Sequential(*(nn.Conv2d(3, 3, 3, padding=d, dilation=d) for d in (1, 2, 4)))
 
 
 def timm_network(name: str) -> Callable[[], nn.Module]:
-    """Builds one of timm's."""
+    """Return a function that builds one of timm's networks."""
 
     def build() -> nn.Module:
         import timm
@@ -79,7 +79,7 @@ def timm_network(name: str) -> Callable[[], nn.Module]:
 
 
 def features_of(name: str) -> Callable[[], nn.Module]:
-    """Builds one of torchvision's without what follows its last feature map."""
+    """Return a function that builds one of torchvision's networks up to its last feature map."""
 
     def build() -> nn.Module:
         import torchvision
@@ -126,10 +126,10 @@ def _our_multiply_adds(network: nn.Module, size: int) -> float:
 def _our_field(network: nn.Module, size: int) -> float:
     from convscope.insight import network_field, receptive_fields
 
-    found = network_field(receptive_fields(network, (1, 3, size, size)))
-    assert found is not None
-    assert found.field is not None
-    return found.field.size[-1] or 0
+    last_layer = network_field(receptive_fields(network, (1, 3, size, size)))
+    assert last_layer is not None
+    assert last_layer.field is not None
+    return last_layer.field.size[-1] or 0
 
 
 def _torchinfo_parameters(network: nn.Module, size: int) -> float:
@@ -147,10 +147,10 @@ def _fvcore_parameters(network: nn.Module, size: int) -> float:
 def _ptflops_parameters(network: nn.Module, size: int) -> float:
     from ptflops import get_model_complexity_info
 
-    _, found = get_model_complexity_info(
+    _, parameters = get_model_complexity_info(
         network, (3, size, size), as_strings=False, print_per_layer_stat=False, verbose=False
     )
-    return float(found or 0)
+    return float(parameters or 0)
 
 
 def _calflops_parameters(network: nn.Module, size: int) -> float:
@@ -171,22 +171,22 @@ def _rfa_field(network: nn.Module, size: int) -> float:
     from rfa_toolbox import create_graph_from_pytorch_model
 
     last = create_graph_from_pytorch_model(network, input_res=(1, 3, size, size))
-    met, waiting, sizes = set(), [last], [0.0]
+    visited, waiting, sizes = set(), [last], [0.0]
     while waiting:
         node = waiting.pop()
-        if id(node) not in met:
-            met.add(id(node))
+        if id(node) not in visited:
+            visited.add(id(node))
             waiting += node.predecessors
-            most = node.receptive_field_max
-            sizes.append(float(most[-1] if isinstance(most, (tuple, list)) else most))
-    return max(one for one in sizes if one != float("inf"))
+            max_size = node.receptive_field_max
+            sizes.append(float(max_size[-1] if isinstance(max_size, (tuple, list)) else max_size))
+    return max(field for field in sizes if field != float("inf"))
 
 
 def _receptivefield_field(network: nn.Module, size: int) -> float:
     from receptivefield.pytorch import PytorchReceptiveField
 
-    class Told(nn.Module):
-        """It asks for the maps as an attribute."""
+    class WithFeatureMaps(nn.Module):
+        """Keeps its feature maps in the attribute from which ``PytorchReceptiveField`` reads them."""
 
         def __init__(self) -> None:
             super().__init__()
@@ -197,7 +197,7 @@ def _receptivefield_field(network: nn.Module, size: int) -> float:
             self.feature_maps = [self.network(x)]
             return self.feature_maps[0]
 
-    return PytorchReceptiveField(Told).compute((size, size, 3))[0].rf.size.w
+    return PytorchReceptiveField(WithFeatureMaps).compute((size, size, 3))[0].rf.size.w
 
 
 QUESTIONS: dict[str, tuple[tuple[Case, ...], Mapping[str, Callable[[Any, int], float]]]] = {
@@ -216,19 +216,19 @@ QUESTIONS: dict[str, tuple[tuple[Case, ...], Mapping[str, Callable[[Any, int], f
 }  # fmt: skip
 
 
-def _answer(ask: Callable[[Any, int], float], build: Callable[[], nn.Module], size: int, truth: float) -> str:
+def _answer(tool: Callable[[Any, int], float], build: Callable[[], nn.Module], size: int, truth: float) -> str:
     try:
         with warnings.catch_warnings(action="ignore"), contextlib.redirect_stdout(io.StringIO()):
-            told = ask(build(), size)
-    except Exception as error:
-        return f"[red]{type(error).__name__}[/]"
-    off = abs(told - truth) / truth
-    text = f"{told:,.0f}" if told < 1e8 else f"{told / 1e9:.2f} G"
-    return text if off <= (NEAR if truth > 1e8 else 0) else f"[red]{text}[/]"
+            answer = tool(build(), size)
+    except Exception as exception:
+        return f"[red]{type(exception).__name__}[/]"
+    error = abs(answer - truth) / truth
+    text = f"{answer:,.0f}" if answer < 1e8 else f"{answer / 1e9:.2f} G"
+    return text if error <= (NEAR if truth > 1e8 else 0) else f"[red]{text}[/]"
 
 
 def main() -> None:
-    """Print the tables; what is wrong is red."""
+    """Print the tables, wrong answers in red."""
     console = Console(width=140, highlight=False)
     for question, (cases, tools) in QUESTIONS.items():
         installed = [tool for tool in tools if tool == "convscope" or importlib.util.find_spec(tool)]

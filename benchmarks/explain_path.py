@@ -1,8 +1,9 @@
-"""``python -m benchmarks.explain_path``: the way of one image from its file to a saliency map, file by file.
+"""``python -m benchmarks.explain_path``: trace one image from its file to a saliency map, function by function.
 
 Trains lenet5 on the digits for an epoch, explains an image with ``method=gradient``, and lists the functions of the
 package in the order of their first calls, until the map is there. Module and class bodies, and what they call, do not
-count: a reader of the way does not meet them. Prints how many functions, files and changes of package the way has.
+count: someone who reads along the calls does not meet them. Prints how many functions, files and changes of package
+lie between the two.
 """
 
 import itertools
@@ -22,8 +23,8 @@ from PIL import Image
 END = "gradient"  # the function that returns the map
 
 
-class Way:
-    """Functions of ``package`` in the order of their first calls, as a profiler sees them."""
+class CallTrace:
+    """Functions of ``package`` in the order of their first calls, recorded by a profiler."""
 
     def __init__(self, package: Path) -> None:
         self.functions: dict[CodeType, None] = {}
@@ -32,7 +33,7 @@ class Way:
         self._bodies = 0  # of modules and classes that are running
 
     def __call__(self, frame: FrameType, event: str, _: Any) -> None:
-        """A profiling function: see `sys.setprofile`."""
+        """Record a call or a return: the profiling function of `sys.setprofile`."""
         if event not in ("call", "return") or self.over or "importlib" in frame.f_code.co_filename:
             return
         code = frame.f_code
@@ -49,38 +50,38 @@ class Way:
 
     @property
     def files(self) -> list[Path]:
-        """Of each function, relative to the package."""
+        """The file of each function, relative to the package."""
         return [Path(code.co_filename).relative_to(self._package) for code in self.functions]
 
     @property
     def changes(self) -> int:
-        """How often the next function lies in another package: a folder below the package, or a file in it."""
+        """How often the next function lies in another subpackage; the files directly in the package count as one."""
         packages = [file.parts[0] if len(file.parts) > 1 else "" for file in self.files]
-        return sum(one != other for one, other in itertools.pairwise(packages))
+        return sum(package != following for package, following in itertools.pairwise(packages))
 
 
-def follow(words: Sequence[str]) -> Way:
-    """Run ``convscope`` with ``words`` in this process, and follow it."""
+def follow(arguments: Sequence[str]) -> CallTrace:
+    """Run ``convscope`` with ``arguments`` in this process, and return the trace of its calls."""
     import convscope
     from convscope.cli.main import main
 
-    way = Way(Path(convscope.__file__).parent)
-    threading.setprofile(way)
-    sys.setprofile(way)
+    trace = CallTrace(Path(convscope.__file__).parent)
+    threading.setprofile(trace)
+    sys.setprofile(trace)
     try:
-        main(list(words))
+        main(list(arguments))
     finally:
         sys.setprofile(None)
         threading.setprofile(None)
-    return way
+    return trace
 
 
 def main() -> None:
-    """Train, explain, and print the way."""
+    """Train, explain, and print the trace of the calls."""
     if len(sys.argv) > 1:
-        way = follow(sys.argv[1:])
-        lines = [f"{file}: {code.co_qualname}" for file, code in zip(way.files, way.functions, strict=True)]
-        print(json.dumps({"lines": lines, "files": len({*way.files}), "changes": way.changes}), file=sys.stderr)
+        trace = follow(sys.argv[1:])
+        lines = [f"{file}: {code.co_qualname}" for file, code in zip(trace.files, trace.functions, strict=True)]
+        print(json.dumps({"lines": lines, "files": len({*trace.files}), "changes": trace.changes}), file=sys.stderr)
         return
     with tempfile.TemporaryDirectory() as scratch:
         run, image = Path(scratch) / "run", Path(scratch) / "image.png"
@@ -90,11 +91,11 @@ def main() -> None:
         subprocess.run([sys.executable, "-m", "convscope", *train, cache, "callbacks=none", "quiet=true"], check=True)
         explain = ["explain", f"run={run}", f"images={image}", "method=gradient"]
         command = [sys.executable, "-m", "benchmarks.explain_path", *explain]
-        told = json.loads(
+        result = json.loads(
             subprocess.run(command, stderr=subprocess.PIPE, text=True, check=True).stderr.splitlines()[-1]
         )
-    print("\n".join(told["lines"]))
-    print(f"{len(told['lines'])} functions in {told['files']} files, {told['changes']} changes of package")
+    print("\n".join(result["lines"]))
+    print(f"{len(result['lines'])} functions in {result['files']} files, {result['changes']} changes of package")
 
 
 if __name__ == "__main__":

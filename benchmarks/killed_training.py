@@ -1,7 +1,7 @@
-"""``python benchmarks/killed_training.py STEPS WORDS...``: ``convscope WORDS``, killed after so many optimizer steps.
+"""``python benchmarks/killed_training.py STEPS ARGUMENTS...``: kill ``convscope ARGUMENTS`` after STEPS optimizer steps.
 
-The steps are counted by torch's own hook, so that nothing of the package is touched, and the place is the same whatever
-the speed. SIGKILL: nothing can be tidied up.
+The steps are counted by torch's own hook, so that nothing of the package is patched, and the moment is the same at any
+speed. It is ended by SIGKILL, so that nothing can be tidied up.
 """
 
 import os
@@ -12,8 +12,8 @@ import sys
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 
-def main(steps: int, words: list[str]) -> None:
-    """Run the command until the step number ``steps``, from 1, is done."""
+def main(steps: int, arguments: list[str]) -> None:
+    """Run the command until the optimizer step number ``steps``, counted from 1, is done."""
     done = 0
 
     def count(*_: object) -> None:
@@ -23,8 +23,8 @@ def main(steps: int, words: list[str]) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     register_optimizer_step_post_hook(count)
-    sys.argv = ["convscope", *words]
-    sys.path.pop(0)  # this folder, whose modules are called as others might be
+    sys.argv = ["convscope", *arguments]
+    sys.path.pop(0)  # this folder, whose modules would hide others of the same name
     runpy.run_module("convscope", run_name="__main__", alter_sys=True)
 
 

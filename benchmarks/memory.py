@@ -6,10 +6,10 @@ from pathlib import Path
 
 
 def peak_mib() -> float:
-    """MiB that this process has held at most.
+    """Return the peak resident memory of this process in MiB.
 
-    Not ``ru_maxrss`` where Linux tells better: that begins at the peak of the process that started this one.
+    Linux's ``VmHWM`` is preferred: ``ru_maxrss`` begins at the peak of the process that started this one.
     """
     status = Path("/proc/self/status")
-    found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text()) if status.is_file() else None
-    return (int(found[1]) if found else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) / 1024
+    match = re.search(r"VmHWM:\s+(\d+) kB", status.read_text()) if status.is_file() else None
+    return (int(match[1]) if match else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) / 1024

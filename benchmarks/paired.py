@@ -1,6 +1,6 @@
-"""Processes that take turns, so that all sides meet the same moods of the machine.
+"""Run the sides of a comparison in processes that take turns, so that all meet the same load of the machine.
 
-A process each, because some of what is compared (the allocator's settings) holds for a whole process.
+Each side has its own process, because some of what is compared (the allocator's settings) holds for a whole process.
 """
 
 import multiprocessing
@@ -26,13 +26,16 @@ def _serve(
 def take_turns(
     *sides: tuple[Callable[..., Callable[[], float]], dict[str, Any]], rounds: int = 7, warm_up: bool = True
 ) -> tuple[list[float], ...]:
-    """Seconds of each round of each side.
+    """Return what each side measured in each round, usually seconds.
 
     Args:
-        sides: Each a function of a module and its arguments: it prepares, and returns a function that runs once and
-            returns its seconds.
-        rounds: Turns of all sides; every other one in the reverse order.
-        warm_up: Each runs once before it counts; false: ``prepare`` has seen to that.
+        sides: For each side a function of a module and its keyword arguments. The function prepares, and returns a
+            function that runs once and returns its seconds.
+        rounds: Number of turns of all sides; every other one is in the reverse order.
+        warm_up: Whether each side runs once before it counts; false if its function has done that already.
+
+    Raises:
+        RuntimeError: A side could not start.
     """
     context = multiprocessing.get_context("spawn")
     pipes, processes = [], []

@@ -19,7 +19,14 @@ from dataclasses import dataclass, field
 #   "network": "module"                                 the tensor network.c1.weight becomes module.c1.weight
 #   "trainer=ddp": "trainer=processes"                  an option of a group
 # No two may lead to one name.
-RENAMED: dict[str, str] = {}
+RENAMED: dict[str, str] = {
+    "transfer.stages.*.seconds_filling": "transfer.stages.*.seconds_extracting_features",
+    "seconds.filling": "seconds.extracting_features",
+    "data.tokens.most": "data.tokens.max_length",
+    "picture": "image",  # columns of tables
+    "pictures": "images",
+    "pictures_with_mask": "images_with_mask",
+}
 
 # Files of a run's folder, and its folders: "tables/predictions.csv": "tables/answers.csv", "checkpoints": "weights"
 RENAMED_FILES: dict[str, str] = {}

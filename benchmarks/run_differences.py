@@ -30,7 +30,7 @@ LEFT_OUT = {
     "environment.git_dirty": "the state of the checkout",
     "seconds": "times of the parts of the run",
     "transfer.stages.*.seconds": "time of a stage",
-    "transfer.stages.*.seconds_extracting_features": "time of a stage",
+    "transfer.stages.*.seconds_filling": "time of a stage",
     "transfer.stages.*.seconds_insight": "time of a stage",
 }
 SAME = Renaming()

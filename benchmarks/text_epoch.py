@@ -96,7 +96,7 @@ def ours_side() -> Callable[[], float]:
             enable_model_summary=False,
         )
         task = TextClassification(network.module, data.classes)
-        task.begin(plan)
+        task.begin_stage(plan)
         lightning.fit(task, datamodule=data)
         return float(clock.seconds)
 

@@ -125,7 +125,7 @@ def ours_side(model: list[str], size: int, channels: int, batch: int, batches: i
         callbacks = [*building.build_callbacks(config, stage), Checkpoints(folder.checkpoints, **keep), clock]
         lightning = building.build_trainer(config, 1, hardware, folder, loggers, callbacks)
         task = ImageClassification(network.module, source.classes)
-        task.begin(plan_stage(network.module, blocks(network.module, network.head), build_stage(stage)))
+        task.begin_stage(plan_stage(network.module, blocks(network.module, network.head), build_stage(stage)))
         lightning.fit(task, datamodule=data)
         return clock.seconds / batches
 

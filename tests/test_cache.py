@@ -1,4 +1,4 @@
-"""The cache's folder: all kinds are listed and limited, and what any process uses stays."""
+"""The folder of the cache: entries of all kinds are listed and limited, and those in use stay."""
 
 import errno
 import multiprocessing
@@ -98,7 +98,7 @@ def hold(tmp_path: Path) -> Iterator[Callable[[str], Holder]]:
 
 
 def fill(root: Path) -> None:
-    """An entry of each kind, which nobody uses."""
+    """Store an entry of each kind, which no process uses."""
     for store in STORES.values():
         store(root).release()
 
@@ -108,8 +108,8 @@ def age(root: Path, seconds: float) -> None:
         os.utime(entry.path, (time.time() - seconds,) * 2)
 
 
-def kinds(found: list[cache.Entry]) -> list[str]:
-    return sorted(entry.kind for entry in found)
+def kinds(cached: list[cache.Entry]) -> list[str]:
+    return sorted(entry.kind for entry in cached)
 
 
 def states(root: Path) -> dict[str, str]:
@@ -130,7 +130,7 @@ def test_every_kind_that_is_kept_is_listed_cleared_and_limited(tmp_path) -> None
 
 
 def test_no_folder_of_the_cache_is_named_elsewhere() -> None:
-    """Whatever is kept goes through `cache.entry_path`, which takes no other kind than those that are listed."""
+    """Every store gets its folder from `cache.entry_path`, which takes only the kinds that are listed."""
     source = Path(cache.__file__).parent
     users = [path for path in source.rglob("*.py") if "import commit" in path.read_text()]
     assert len(users) == 4
@@ -159,11 +159,11 @@ def test_what_another_process_uses_stays(tmp_path, hold, kind: str, kill: bool) 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_entry_is_in_use_as_long_as_its_store_in_this_process_too(tmp_path, kind: str) -> None:
     fill(tmp_path)
-    one, other = STORES[kind](tmp_path), STORES[kind](tmp_path)
-    one.release()
-    one.release()
+    first, second = STORES[kind](tmp_path), STORES[kind](tmp_path)
+    first.release()
+    first.release()
     assert states(tmp_path)[kind] == "in use"
-    del other
+    del second
     assert states(tmp_path)[kind] == "unused"
     filled_now = STORES[kind](tmp_path / "new")
     assert states(tmp_path / "new") == {kind: "in use"}
@@ -207,7 +207,7 @@ def test_a_use_counts_from_the_last_reading(tmp_path, monkeypatch, kind: str) ->
     )
     monkeypatch.setattr(entry_use.EntryUse, "_next_touch", 0.0)
     READ[kind](stores[kind])
-    # what the process holds without reading it, images beside features, is in use too
+    # entries that the process holds without reading them, images next to features, are in use too
     assert all(time.time() - entry.last_used < 60 for entry in entries(tmp_path))
     age(tmp_path, 3 * DAYS)
     stores[kind].release()
@@ -258,15 +258,15 @@ def test_what_is_being_filled_stays_and_what_was_left_behind_goes(tmp_path) -> N
         (folder / "pixels.bin").write_bytes(bytes(100))
     age(tmp_path, 3 * DAYS)
     with FileLock(tmp_path / "images" / f"{'a' * 32}.lock"):
-        found = {entry.path.name[0]: (entry.state, entry.size) for entry in entries(tmp_path)}
-        assert found == {"a": ("being filled", 100), "b": ("left behind", 100)}
+        present = {entry.path.name[0]: (entry.state, entry.size) for entry in entries(tmp_path)}
+        assert present == {"a": ("being filled", 100), "b": ("left behind", 100)}
         assert [entry.path.name[0] for entry in evict(tmp_path, 0)] == ["b"]
         assert clear(tmp_path) == []
     assert [entry.path.name[0] for entry in clear(tmp_path)] == ["a"]
 
 
 def test_what_is_not_of_the_cache_is_never_touched(tmp_path) -> None:
-    """``data.cache_dir`` may be a folder in which the user keeps images of his own."""
+    """``data.cache_dir`` may be a folder that holds the user's own images."""
     (tmp_path / "images" / "cats").mkdir(parents=True)
     (tmp_path / "images" / "cats" / "1.png").write_bytes(b"png")
     (tmp_path / "other").mkdir()
@@ -287,7 +287,7 @@ def test_an_entry_that_was_removed_is_not_taken_for_a_damaged_one(tmp_path) -> N
 
 
 def test_an_entry_that_is_claimed_cannot_be_opened_meanwhile(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(entry_use, "PATIENCE", 0.0)
+    monkeypatch.setattr(entry_use, "LOCK_TIMEOUT", 0.0)
     fill(tmp_path)
     entry = tmp_path / "features" / ("0" * 32)
     with entry_use.claimed(entry) as unused:
@@ -330,8 +330,8 @@ def test_a_cache_that_cannot_be_read_ends_the_command_in_a_line_and_no_training(
 
     monkeypatch.setattr(Path, "glob", refused)
     ended = convscope("cache", f"cache_dir={tmp_path}/locked")
-    told = f"error: {tmp_path}/locked/images: cannot be read; check its permissions, or name another cache_dir\n"
-    assert (ended.status, ended.err) == (2, told)
+    message = f"error: {tmp_path}/locked/images: cannot be read; check its permissions, or name another cache_dir\n"
+    assert (ended.status, ended.err) == (2, message)
     ended = convscope(
         "train", "model=lenet5", "data=digits", "transfer.epochs=1", "logger=csv", "callbacks=none",
         f"data.cache_dir={tmp_path}/locked",
@@ -376,8 +376,8 @@ def test_a_training_makes_room_of_every_kind_and_keeps_what_it_uses(convscope, t
     fill(root)
     age(root, 2 * DAYS)
     monkeypatch.setenv("CONVSCOPE_CACHE", str(root))
-    told = ("train", "model=lenet5", "data=digits", "trainer=cpu", "transfer.epochs=1", "callbacks=none")
-    ended = convscope(*told, "logger=csv", "cache.limit_gib=1e-6")
+    arguments = ("train", "model=lenet5", "data=digits", "trainer=cpu", "transfer.epochs=1", "callbacks=none")
+    ended = convscope(*arguments, "logger=csv", "cache.limit_gib=1e-6")
     assert ended.status == 0, ended.err
     assert {line.split("/")[0] for line in ended.out.splitlines() if "made room" in line} == {
         f"cache: {kind}" for kind in KINDS

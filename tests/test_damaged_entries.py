@@ -1,4 +1,4 @@
-"""Whatever happens to an entry of the cache: it is noticed, said in one line, and the entry is made again."""
+"""Any damage to an entry of the cache is detected, reported in one line, and the entry is written again."""
 
 import json
 import logging
@@ -41,7 +41,7 @@ class Noise(ImageSplit):
 
 
 class Opened(NamedTuple):
-    """What a store holds, as plain numbers, and what it warns of."""
+    """The content of a store, as plain numbers, and its warnings."""
 
     content: list
     warnings: tuple[str, ...]
@@ -123,7 +123,7 @@ def only_entry(root: Path, kind: str) -> Path:
 
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in FILES.items() for name in names])
-def test_damage_is_noticed_said_and_mended(
+def test_damage_is_detected_reported_and_repaired(
     tmp_path: Path, kind: str, name: str, damage: Callable[[Path], None]
 ) -> None:
     whole = STORES[kind](tmp_path)
@@ -131,26 +131,26 @@ def test_damage_is_noticed_said_and_mended(
     entry = only_entry(tmp_path, kind)
     before = {file.name: file.read_bytes() for file in entry.iterdir()}
     damage(entry / name)
-    mended = STORES[kind](tmp_path)
-    (warning,) = mended.warnings
+    repaired = STORES[kind](tmp_path)
+    (warning,) = repaired.warnings
     assert warning.startswith(f"the cache entry {entry} is damaged ({name}: ")
     assert warning.endswith("): it is made again")
-    assert mended.content == whole.content
+    assert repaired.content == whole.content
     assert {file.name: file.read_bytes() for file in entry.iterdir()} == before
     assert STORES[kind](tmp_path) == whole
 
 
 @pytest.mark.parametrize("kind", STORES)
 def test_values_that_are_valid_but_not_the_written_ones_are_noticed(tmp_path: Path, kind: str) -> None:
-    """A description of the right form whose numbers are others."""
+    """A description of the right form with other numbers."""
     whole = STORES[kind](tmp_path)
     description = only_entry(tmp_path, kind) / "entry.json"
     fields = json.loads(description.read_text())
     key = {"images": "channels", "tokens": "tokens", "features": "rows"}[kind]
     description.write_text(json.dumps(fields | {key: 1}))
-    mended = STORES[kind](tmp_path)
-    assert mended.content == whole.content
-    assert mended.warnings[0].endswith("is damaged (entry.json: not what was written): it is made again")
+    repaired = STORES[kind](tmp_path)
+    assert repaired.content == whole.content
+    assert repaired.warnings[0].endswith("is damaged (entry.json: not what was written): it is made again")
 
 
 @pytest.mark.parametrize("kind", STORES)
@@ -167,13 +167,13 @@ def test_a_file_in_the_place_of_an_entry_is_replaced(tmp_path: Path, kind: str) 
     entry = only_entry(tmp_path, kind)
     entry.rename(tmp_path / "elsewhere")
     entry.write_text("in the way")
-    mended = STORES[kind](tmp_path)
-    assert mended.content == whole.content
-    assert mended.warnings == (f"the cache entry {entry} is damaged (entry.json: Not a directory): it is made again",)
+    repaired = STORES[kind](tmp_path)
+    assert repaired.content == whole.content
+    assert repaired.warnings == (f"the cache entry {entry} is damaged (entry.json: Not a directory): it is made again",)
 
 
 @pytest.mark.parametrize("kind", STORES)
-def test_where_damage_cannot_be_mended_both_are_said(tmp_path: Path, kind: str, monkeypatch) -> None:
+def test_damage_that_cannot_be_repaired_is_reported_with_the_reason(tmp_path: Path, kind: str, monkeypatch) -> None:
     whole = STORES[kind](tmp_path)
     entry = only_entry(tmp_path, kind)
     zero(entry / FILES[kind][0])
@@ -190,10 +190,10 @@ def test_where_damage_cannot_be_mended_both_are_said(tmp_path: Path, kind: str, 
             STORES[kind](tmp_path)
         assert (str(caught.value), caught.value.warnings) == ("Permission denied", (damage,))
         return
-    mended = STORES[kind](tmp_path)
-    assert mended.content == whole.content
-    assert mended.warnings[0] == damage
-    assert "cannot be written (Permission denied)" in mended.warnings[1]
+    repaired = STORES[kind](tmp_path)
+    assert repaired.content == whole.content
+    assert repaired.warnings[0] == damage
+    assert "cannot be written (Permission denied)" in repaired.warnings[1]
 
 
 def test_who_reads_an_entry_that_is_made_again_goes_on_reading(tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def write(path: Path, size: int) -> list[int]:
 
 @pytest.mark.parametrize("size", [0, 1, 99, 100, 101, 250])
 def test_a_checksum_covers_each_piece(tmp_path: Path, monkeypatch, size: int) -> None:
-    monkeypatch.setattr(checksums, "PIECE", 100)
+    monkeypatch.setattr(checksums, "CHUNK_BYTES", 100)
     sums = write(tmp_path / "file", size)
     assert len(sums) == -(-size // 100)
     verify_file(tmp_path / "file", size, sums)
@@ -226,9 +226,9 @@ def test_a_checksum_covers_each_piece(tmp_path: Path, monkeypatch, size: int) ->
 
 @pytest.fixture
 def large(tmp_path: Path, monkeypatch) -> tuple[Path, int, list[int]]:
-    """A file that counts as too large to be read whole at each opening, its size, and its checksums."""
-    monkeypatch.setattr(checksums, "PIECE", 100)
-    monkeypatch.setattr(checksums, "CHECKED", 1000)
+    """A file too large to be read completely at each opening, its size, and its checksums."""
+    monkeypatch.setattr(checksums, "CHUNK_BYTES", 100)
+    monkeypatch.setattr(checksums, "FULL_CHECK_BYTES", 1000)
     return tmp_path / "file", 10_000, write(tmp_path / "file", 10_000)
 
 
@@ -283,10 +283,10 @@ def test_a_single_byte_written_into_a_large_file_is_noticed_for_good(large) -> N
 @pytest.mark.slow
 def test_a_training_on_a_damaged_cache_learns_what_it_would_have(convscope, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("CONVSCOPE_CACHE", str(tmp_path / "cache"))
-    told = ("train", "model=lenet5", "data=digits", "trainer=cpu", "transfer.epochs=2", "callbacks=none")
+    arguments = ("train", "model=lenet5", "data=digits", "trainer=cpu", "transfer.epochs=2", "callbacks=none")
     accuracies, warnings = [], []
     for folder in ("whole", "damaged"):
-        ended = convscope(*told, f"folder={folder}")
+        ended = convscope(*arguments, f"folder={folder}")
         assert ended.status == 0, ended.err
         summary = json.loads((tmp_path / folder / "summary.json").read_text())
         accuracies.append(summary["metrics"]["test"]["accuracy"])
@@ -295,4 +295,4 @@ def test_a_training_on_a_damaged_cache_learns_what_it_would_have(convscope, tmp_
         for entry in (tmp_path / "cache/images").glob("*/"):
             zero(entry / "pixels.bin")
     assert accuracies[0] == accuracies[1] > 0.5
-    assert [len(said) for said in warnings] == [0, 3]
+    assert [len(messages) for messages in warnings] == [0, 3]

@@ -15,6 +15,8 @@ MOST_LINES = 300
 MOST_LINES_OF_A_COMMAND = 150
 MOST_MODULES = 25  # of a folder, beside its __init__
 NAMES_WITHOUT_SUBJECT = {"util", "utils", "helper", "helpers", "misc"}
+# Words that name nothing: a value has a name of its own, and what this package shows and reads are images.
+PRIVATE_WORDS = re.compile(r"\b(?:told|asked|[Pp]ictured?)\b|Picture")
 
 # Bracketed, so that this file does not hold what it forbids. PyTorch's host is meant where it has wheels, not
 # weights.
@@ -51,6 +53,10 @@ def lines_that_match(pattern: re.Pattern[str]) -> list[str]:
 def test_files_are_short() -> None:
     lengths = {path: len(path.read_text().splitlines()) for path in ROOT.glob("src/**/*.py")}
     assert {str(path): length for path, length in lengths.items() if length > MOST_LINES} == {}
+
+
+def test_names_are_words_of_the_field() -> None:
+    assert [line for line in lines_that_match(PRIVATE_WORDS) if line.startswith(("src/", "conf/", "README.md"))] == []
 
 
 def test_commands_are_short() -> None:

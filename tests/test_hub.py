@@ -1,4 +1,4 @@
-"""A host that does not answer is known as such in time, whatever it does instead."""
+"""A host that does not answer is recognised in time, in whatever way it fails."""
 
 import os
 import socket
@@ -62,7 +62,7 @@ def status(code: int, headers: str = "") -> Callable[[socket.socket, str], None]
 
 
 class Server:
-    """Takes connections on the loopback; what comes after that is for ``behave``. Keeps the requested lines."""
+    """Accepts connections on the loopback, hands them to ``behave``, and records the request lines."""
 
     def __init__(self, behave: Callable[[socket.socket, str], None]) -> None:
         self.behave = behave
@@ -106,18 +106,18 @@ class Server:
 def serve() -> Iterator[Callable[..., Server]]:
     servers: list[Server] = []
 
-    def begin(behave: Callable[[socket.socket, str], None]) -> Server:
+    def start(behave: Callable[[socket.socket, str], None]) -> Server:
         servers.append(Server(behave))
         return servers[-1]
 
-    yield begin
+    yield start
     for server in servers:
         server.close()
 
 
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Short limits, no proxies of whoever runs this, nothing known yet."""
+    """Set short limits, remove proxies from the environment, and forget all answers."""
     for name in [*os.environ]:
         if name.lower() in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
             monkeypatch.delenv(name)
@@ -131,7 +131,7 @@ def _alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Forget what is known, and wait long for an answer that is going to come, however busy the machine is."""
+    """Return a function that forgets all answers, and sets a long limit for answers that come on a busy machine too."""
 
     def wait_long() -> None:
         reachable.cache_clear()
@@ -211,7 +211,7 @@ def test_a_proxy_that_makes_no_tunnel(serve, monkeypatch, behave) -> None:
     assert not reachable("https://hub.example")
 
 
-def test_a_host_is_asked_once_and_without_a_password(serve, patient) -> None:
+def test_a_host_gets_one_request_and_no_password(serve, patient) -> None:
     patient()
     server = serve(answers)
     for _ in range(3):
@@ -220,7 +220,7 @@ def test_a_host_is_asked_once_and_without_a_password(serve, patient) -> None:
 
 
 def test_hosts_that_hang_are_waited_for_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a clock that only waiting moves, all waits are counted exactly."""
+    """With a clock that advances only while waiting, all waits are measured exactly."""
     waits: list[float] = []
 
     class Silent:
@@ -238,10 +238,10 @@ def test_hosts_that_hang_are_waited_for_together(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(hub.time, "monotonic", lambda: sum(waits))
     monkeypatch.setattr(hub, "DEADLINE_SECONDS", 3.0)
     monkeypatch.setattr(hub, "LIMIT_SECONDS", 4.8)
-    reachable.begin("https://wandb.example")
+    reachable.start_probe("https://wandb.example")
     for host in ("data", "data", "weights", "wandb", "old weights", "mlflow"):
         assert not reachable(f"https://{host}.example")
-    assert waits == pytest.approx([3.0, 0.9, 0.0, 0.45, 0.225])  # what was begun early has had its time
+    assert waits == pytest.approx([3.0, 0.9, 0.0, 0.45, 0.225])  # a probe that was started early has used up its time
 
 
 def test_any_number_of_hosts_costs_less_than_five_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -292,7 +292,9 @@ def test_a_socks_proxy_that_the_hubs_library_cannot_use(mirror, serve, monkeypat
     monkeypatch.setitem(sys.modules, "socksio", None)  # not installed
     monkeypatch.setenv(name, proxy.address.replace("http:", "socks5h:"))
     (warning,) = hotdog().warnings
-    assert warning.startswith("the hub cannot be asked through a SOCKS proxy without the package socksio (pip install")
+    assert warning.startswith(
+        "the hub cannot be reached through a SOCKS proxy without the package socksio (pip install"
+    )
     assert proxy.connections == mirror.connections == []
     assert not reachable("https://other.example")
     assert reachable.fault("https://other.example") == hub.NO_SOCKS
@@ -300,7 +302,7 @@ def test_a_socks_proxy_that_the_hubs_library_cannot_use(mirror, serve, monkeypat
 
 @pytest.fixture
 def client(monkeypatch) -> Iterator[Callable[[], Any]]:
-    """Makes the client of the hub's library, with the limits of that moment."""
+    """Return a function that creates the client of ``huggingface_hub`` with the current limits."""
     import huggingface_hub
     from huggingface_hub import constants
 
@@ -340,11 +342,11 @@ def test_a_hub_that_fails_half_way_is_given_up(mirror, monkeypatch, client, beha
     session = client()
     with pytest.raises(ConnectionError, match=f"127.0.0.1 {fault}"):
         session.get(mirror.address)
-    asked = len(mirror.connections)
+    connections = len(mirror.connections)
     with pytest.raises(ConnectionError, match=f"127.0.0.1 {fault}"):
         session.get(mirror.address)
     assert not hub_downloads.hugging_face_reachable()
-    assert len(mirror.connections) == asked
+    assert len(mirror.connections) == connections
 
 
 @pytest.mark.timeout(60)
@@ -374,7 +376,7 @@ def test_a_download_that_brings_nothing_is_given_up(mirror, monkeypatch, client)
     mirror.behave = stops_in_its_body
     with client().stream("GET", mirror.address) as response:
         response.request.extensions["timeout"]["read"] = 0.3
-        with pytest.raises(hub_downloads.network_errors()):  # the library goes on from there
+        with pytest.raises(hub_downloads.network_errors()):  # the library resumes the download there
             list(response.iter_bytes(chunk_size=10_000_000))
     monkeypatch.setattr(hub, "STALL_SECONDS", 0.3)
     session = client()

@@ -169,7 +169,7 @@ def fault(module: str, found: Import) -> str | None:
         if found.late and part not in LATE and module not in REGISTRIES and other not in SLOW_LIBRARIES:
             return "an import of convscope's own inside a function"
         return None
-    if top in sys.stdlib_module_names:
+    if top in sys.stdlib_module_names or top == "typing_extensions":  # Python's own of later versions
         return None
     if part in LIBRARIES and top not in LIBRARIES[part].split():
         return f"{part} uses no {top}"

@@ -1,7 +1,7 @@
-"""What `make` runs: overrides arrive as they were typed, and an environment is made once and then kept.
+"""The commands that `make` runs: overrides arrive as they were typed, and an environment is created once.
 
-The Makefile runs in a folder of its own. Every program of its ``.venv`` is one recorder that notes what it
-was called with, so that nothing is installed and each test takes milliseconds.
+The Makefile runs in a folder of its own. Every program of its ``.venv`` is a recorder that logs its
+arguments, so that nothing is installed and each test takes milliseconds.
 """
 
 import json
@@ -37,14 +37,14 @@ sys.exit(int(os.environ.get("RECORDER_STATUS", 0)))
 
 
 class Checkout:
-    """A folder with the Makefile, where a recorder stands for every program."""
+    """A folder with the Makefile, in which a recorder replaces every program."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.log = folder / "log.jsonl"
 
     def make(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run make; the environment is that of a user's shell, without what an outer make put into it."""
+        """Run make in the environment of a user's shell, without the variables that an outer make sets."""
         outer = {"MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "model", "seed", "PYTHON"}
         inherited = {name: value for name, value in os.environ.items() if name not in outer}
         return subprocess.run(
@@ -57,7 +57,7 @@ class Checkout:
         )
 
     def calls(self, *arguments: str) -> list[list[str]]:
-        """The command lines that a successful make ran, without the checks of Python, oldest first."""
+        """Return the command lines that a successful make ran, oldest first, without the checks of Python."""
         self.log.write_text("")
         done = self.make(*arguments)
         assert done.returncode == 0, done.stderr
@@ -65,14 +65,14 @@ class Checkout:
         return [record["argv"] for record in records if "-c" not in record["argv"][1:2]]
 
     def installs(self, *arguments: str) -> list[list[str]]:
-        """What uv was asked to install by a successful make."""
+        """Return the arguments of each ``uv pip install`` of a successful make."""
         return [call[3:] for call in self.calls(*arguments) if call[:3] == ["uv", "pip", "install"]]
 
     def environment(self, *arguments: str) -> dict[str, str]:
-        """What of ``model`` and ``seed`` the last program found in its environment."""
+        """Return the variables ``model`` and ``seed`` in the environment of the last program."""
         self.calls(*arguments)
-        found: dict[str, str] = json.loads(self.log.read_text().splitlines()[-1])["environment"]
-        return found
+        variables: dict[str, str] = json.loads(self.log.read_text().splitlines()[-1])["environment"]
+        return variables
 
 
 def check_out(folder: Path) -> Checkout:
@@ -370,7 +370,7 @@ def test_a_soak_test_runs_with_make_soak_alone(checkout: Checkout, arguments: li
 
 
 def test_a_soak_without_tests_is_no_failure_and_any_other_status_is(checkout: Checkout) -> None:
-    checkout.make("lint")  # which installs what is for developing
+    checkout.make("lint")  # installs the tools for development
     nothing = checkout.make("soak", "only=nonesuch", RECORDER_STATUS="5")
     assert nothing.returncode == 0, nothing.stderr
     assert "no soak test is called like that" in nothing.stdout

@@ -1,4 +1,4 @@
-"""What is mapped from the cache may be larger than the memory, and cannot be written to."""
+"""Files mapped from the cache may be larger than the memory, and cannot be written to."""
 
 import os
 import re
@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from convscope import checksums
-from convscope.checksums import PIECE, read_description, write_description
+from convscope.checksums import CHUNK_BYTES, read_description, write_description
 from convscope.data.images.image_batches import ImageBatchReader
 from convscope.data.images.image_source import ImageSplit
 from convscope.data.images.image_store import open_image_store
@@ -28,7 +28,7 @@ linux = pytest.mark.skipif(not Path("/proc/meminfo").is_file(), reason="only Lin
 
 
 def twice_the_memory() -> int:
-    """Bytes: twice the RAM and swap of this machine."""
+    """Return twice the RAM and swap of this machine, in bytes."""
     sizes = re.findall(r"^(?:MemTotal|SwapTotal):\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
     return 2 * 1024 * sum(map(int, sizes))
 
@@ -67,13 +67,13 @@ def only_entry(root: Path, kind: str) -> Path:
 
 
 def checksums_of_zeros(size: int) -> list[int]:
-    """Of each piece of a file of ``size`` bytes that are all zero."""
-    whole = [zlib.crc32(bytes(PIECE))] * (size // PIECE)
-    return whole if size % PIECE == 0 else [*whole, zlib.crc32(bytes(size % PIECE))]
+    """Return the checksum of each chunk of a file of ``size`` zero bytes."""
+    whole = [zlib.crc32(bytes(CHUNK_BYTES))] * (size // CHUNK_BYTES)
+    return whole if size % CHUNK_BYTES == 0 else [*whole, zlib.crc32(bytes(size % CHUNK_BYTES))]
 
 
 def rewrite(entry: Path, data: str, size: int, fields: dict, tables: dict[str, np.ndarray], sums: object) -> None:
-    """Make an entry as it would be with a file ``data`` of ``size`` bytes, all zero: sparse, it takes no room."""
+    """Rewrite an entry as if its file ``data`` had ``size`` zero bytes; the file is sparse and takes no room."""
     os.truncate(entry / data, 0)
     os.truncate(entry / data, size)
     checksums._note_state(entry / data)
@@ -87,7 +87,7 @@ def rewrite(entry: Path, data: str, size: int, fields: dict, tables: dict[str, n
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reading a gigabyte of zeros takes a while."""
-    monkeypatch.setattr(checksums, "CHECKED", 2**26)
+    monkeypatch.setattr(checksums, "FULL_CHECK_BYTES", 2**26)
 
 
 @linux
@@ -115,10 +115,10 @@ def test_features_of_twice_the_memory_open(tmp_path) -> None:
     layout = {"shape": [width // SIDE, SIDE], "channels_last": False}
     sums = [checksums_of_zeros(size)]
     rewrite(tmp_path / "features/key", "0.bin", size, {"features": [layout]}, {}, sums)
-    found, there = cached_features("key", tmp_path, COUNT, 1, fail, "it")
-    assert there
-    assert found.nbytes == size
-    (rows,) = found._rows
+    cached, was_cached = cached_features("key", tmp_path, COUNT, 1, fail, "it")
+    assert was_cached
+    assert cached.nbytes == size
+    (rows,) = cached._rows
     assert rows.copy(torch.tensor([COUNT - 1]), slice(0, 1)).sum() == 0  # a whole row is larger than the memory
 
 
@@ -148,10 +148,10 @@ def test_a_write_to_what_is_mapped_is_refused(tmp_path) -> None:
 
 
 def test_what_is_read_as_a_tensor_is_a_copy(tmp_path) -> None:
-    """PyTorch would write to read-only memory, and the process would die."""
+    """Without a copy, PyTorch would write to read-only memory, which ends the process."""
     split = Noise()
     store = open_image_store(split, Resizing(10, 3), tmp_path)
-    found, _ = cached_features("key", tmp_path, COUNT, 1, features, "it")
+    cached, _ = cached_features("key", tmp_path, COUNT, 1, features, "it")
 
     def erase(image: torch.Tensor) -> torch.Tensor:
         image.zero_()
@@ -161,10 +161,10 @@ def test_what_is_read_as_a_tensor_is_a_copy(tmp_path) -> None:
     store.centre_crops(everything, 10).zero_()
     store.centre_crops(everything, 8).zero_()
     ImageBatchReader(store, 10, augment=erase).read(0, everything)
-    found.gather(everything)[0].zero_()
+    cached.gather(everything)[0].zero_()
     for index in range(COUNT):
         assert np.array_equal(store.image(index), Resizing(10, 3)(split.read(index)))
-    assert torch.equal(found.gather(everything)[0], torch.ones(COUNT, 3))
+    assert torch.equal(cached.gather(everything)[0], torch.ones(COUNT, 3))
 
 
 def test_rows_of_a_read_only_map_are_read_without_a_warning(tmp_path) -> None:

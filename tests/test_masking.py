@@ -1,4 +1,4 @@
-"""What is secret is masked by where it stands, and comes back where it is needed."""
+"""Secrets are masked by their place, and revealed to the libraries that need them."""
 
 import os
 
@@ -10,7 +10,7 @@ from convscope.masking import hide, mask, mask_text, reveal
 
 @pytest.fixture(autouse=True)
 def _nothing_known(monkeypatch):
-    monkeypatch.setattr(masking, "_found", set())
+    monkeypatch.setattr(masking, "_known_secrets", set())
     monkeypatch.setenv(masking.VARIABLE, "{}")
 
 
@@ -72,12 +72,12 @@ def test_a_known_secret_is_masked_in_messages_wherever_it_stands_and_changes_no_
     assert mask({"data": {"name": "hotdog"}}) == {"data": {"name": "hotdog"}}
 
 
-def test_a_hidden_word_is_revealed_in_the_configuration_alone():
-    words = ["a=http://user:PW1@host", "b='http://user:PW2@host'", "c=http://user:PW1@other", "x.api_key='PW3'"]
-    hidden = [hide(word) for word in words]
+def test_a_hidden_secret_is_revealed_in_the_configuration_alone():
+    overrides = ["a=http://user:PW1@host", "b='http://user:PW2@host'", "c=http://user:PW1@other", "x.api_key='PW3'"]
+    hidden = [hide(override) for override in overrides]
     assert hidden == ["a=http://***@host", "b='http://***2@host'", "c=http://***@other", "x.api_key='***3'"]
-    assert [hide(word) for word in hidden] == hidden
-    assert [reveal(word) for word in hidden] == words
+    assert [hide(override) for override in hidden] == hidden
+    assert [reveal(override) for override in hidden] == overrides
     assert reveal({"uri": ["http://***2@host"]}) == {"uri": ["http://user:PW2@host"]}
     assert mask({"uri": "http://user:PW2@host"}) == {"uri": "http://***2@host"}
     assert "PW1" in os.environ[masking.VARIABLE]  # which the processes of a sweep inherit

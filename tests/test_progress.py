@@ -1,4 +1,4 @@
-"""The bars of a terminal: what they say, that lines stand above them, and that a pipe gets none."""
+"""Progress bars on a terminal: their text, lines printed above them, and that a pipe gets none."""
 
 import io
 import re
@@ -14,15 +14,15 @@ from convscope.callbacks.training_bar import TrainingBar
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Console]:
-    made = Console(file=io.StringIO(), force_terminal=True, width=100, soft_wrap=True)
-    monkeypatch.setattr(console, "get_console", lambda: made)
-    yield made
+    terminal_console = Console(file=io.StringIO(), force_terminal=True, width=100, soft_wrap=True)
+    monkeypatch.setattr(console, "get_console", lambda: terminal_console)
+    yield terminal_console
     console.set_quiet(False)
 
 
-def shown(made: Console) -> str:
-    """What was written, without the control sequences."""
-    return re.sub(r"\x1b\[[?0-9;]*[A-Za-z]", "", made.file.getvalue())  # type: ignore[attr-defined]
+def shown(output: Console) -> str:
+    """Return the output without control sequences."""
+    return re.sub(r"\x1b\[[?0-9;]*[A-Za-z]", "", output.file.getvalue())  # type: ignore[attr-defined]
 
 
 def test_a_bar_counts_the_batches_of_all_epochs(terminal: Console) -> None:
@@ -46,17 +46,17 @@ def test_a_bar_counts_the_batches_of_all_epochs(terminal: Console) -> None:
 
 def test_steps_are_named_while_they_run(terminal: Console) -> None:
     steps = [("filters", 1), ("[bold]mistakes", 2)]
-    assert list(console.track(steps, "looking")) == [1, 2]
+    assert list(console.track(steps, "analysing")) == [1, 2]
     text = shown(terminal)
-    assert re.search(r"looking: filters \S+ +0/2", text)
-    assert re.search(r"looking: \[bold]mistakes \S+ +1/2", text)
+    assert re.search(r"analysing: filters \S+ +0/2", text)
+    assert re.search(r"analysing: \[bold]mistakes \S+ +1/2", text)
 
 
 def test_neither_a_pipe_nor_a_quiet_terminal_gets_a_bar(terminal: Console, monkeypatch: pytest.MonkeyPatch) -> None:
     console.set_quiet(True)
-    assert list(console.track([("a", 1)], "looking")) == [1]
+    assert list(console.track([("a", 1)], "analysing")) == [1]
     console.set_quiet(False)
     piped = Console(file=io.StringIO(), force_terminal=False)
     monkeypatch.setattr(console, "get_console", lambda: piped)
-    assert list(console.track([("a", 1)], "looking")) == [1]
+    assert list(console.track([("a", 1)], "analysing")) == [1]
     assert shown(terminal) == shown(piped) == ""

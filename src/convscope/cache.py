@@ -1,7 +1,7 @@
-"""The cache on disk: entries that appear whole or not at all, filled by one process while others wait.
+"""The cache on disk: an entry appears whole or not at all, and one process fills it while others wait.
 
-``<root>/<kind>/<key>/`` is an entry; its key says everything that its content depends on. Its time of modification
-is that of its last use. What a process uses is not removed: see `convscope.entry_use`.
+``<root>/<kind>/<key>/`` is an entry; its key is a digest of everything that its content depends on. Its modification
+time is the time of its last use. An entry that a process uses is not removed: see `convscope.entry_use`.
 """
 
 import logging
@@ -24,17 +24,17 @@ Kind = Literal["images", "features", "tokens"]
 State = Literal["unused", "in use", "being filled", "perhaps in use", "left behind"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 KEY = re.compile(r"[0-9a-f]{32}")
-KEEP = 3600.0  # seconds since its last use that an entry stays where no lock tells whether it is in use
-PATIENCE = 3.0  # seconds to wait for another process before saying so
+KEEP_SECONDS = 3600.0  # since its last use: how long an entry stays if no lock tells whether it is in use
+NOTICE_SECONDS = 3.0  # to wait for another process before the log says so
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """An entry that is there, or a folder that is being filled or was left behind by a process that was killed.
+    """An entry of the cache, or a folder that is being filled or that a killed process left behind.
 
-    ``size`` in bytes, ``used`` in seconds since 1970; ``state`` says who has it.
+    ``size`` is in bytes, ``last_used`` in seconds since 1970; ``state`` says whether a process uses or fills it.
     """
 
     path: Path
@@ -45,25 +45,29 @@ class Entry:
 
 
 def entry_path(root: Path, kind: Kind, key: str) -> Path:
-    """Return the folder of an entry. Whatever is kept under ``root`` is of one of the `KINDS`."""
+    """Return the folder of an entry. Everything under ``root`` is of one of the ``KINDS``."""
     return root / kind / key
 
 
 @contextmanager
-def locked(entry: Path, what: str) -> Iterator[None]:
-    """Hold the lock of ``entry``, so that one process fills it; ``what`` tells the user what is waited for.
+def locked(entry: Path, contents: str) -> Iterator[None]:
+    """Hold the lock of ``entry``, so that only one process fills it.
+
+    Args:
+        entry: The folder of the entry.
+        contents: What the entry stores, for the log message if another process holds the lock.
 
     Raises:
-        OSError, NotImplementedError: The folder of the entry cannot be written, or knows no locks.
+        OSError, NotImplementedError: The folder of the entry cannot be written, or its file system has no locks.
     """
     from filelock import FileLock, Timeout
 
     entry.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(entry.with_suffix(".lock"))
     try:
-        lock.acquire(timeout=PATIENCE)
+        lock.acquire(timeout=NOTICE_SECONDS)
     except Timeout:
-        log.info("another process is storing %s: waiting for it", what)
+        log.info("another process is storing %s: waiting for it", contents)
         lock.acquire()
     try:
         yield
@@ -73,7 +77,9 @@ def locked(entry: Path, what: str) -> Iterator[None]:
 
 @contextmanager
 def staging_dir(entry: Path) -> Iterator[Path]:
-    """A new folder beside ``entry``, whose lock is held, to fill and to rename; what is left of it is removed.
+    """Yield a new folder next to ``entry``, to be filled and then renamed by ``commit``.
+
+    The caller holds the lock of ``entry``. A folder that was not renamed is removed at the end.
 
     Raises:
         OSError: There is no room, or no permission.
@@ -89,12 +95,12 @@ def staging_dir(entry: Path) -> Iterator[Path]:
 
 
 def commit(folder: Path, entry: Path) -> None:
-    """Give ``folder`` the name of ``entry``; what is there, a damaged one, is removed. The lock is held.
+    """Rename ``folder`` to ``entry``, after removing a damaged entry of that name. The caller holds the lock.
 
-    A process that reads the damaged one keeps its open files.
+    A process that reads the damaged entry keeps its open files.
 
     Raises:
-        OSError: It cannot be removed.
+        OSError: The damaged entry cannot be removed.
     """
     if os.path.lexists(entry):
         _move_away(entry)
@@ -107,27 +113,28 @@ def entries(root: Path) -> list[Entry]:
     Raises:
         PermissionError: The cache cannot be read.
     """
-    found = []
+    present = []
     for kind in KINDS:
         for path in (root / kind).glob("*/"):
             with suppress(OSError):  # another process may be removing it
                 if not _is_entry(path):
                     continue
                 size = sum(file.stat().st_size for file in path.iterdir())
-                used = path.stat().st_mtime
-                found.append(Entry(path, kind, size, used, _state(path, used)))
-    return sorted(found, key=lambda entry: entry.last_used, reverse=True)
+                last_used = path.stat().st_mtime
+                present.append(Entry(path, kind, size, last_used, _state(path, last_used)))
+    return sorted(present, key=lambda entry: entry.last_used, reverse=True)
 
 
 def clear(root: Path, kind: Literal["all"] | Kind = "all") -> list[Entry]:
-    """Remove the entries of a kind that no process uses; returns what was removed."""
+    """Remove the entries of a kind that no process uses; return those that were removed."""
     return [entry for entry in entries(root) if kind in ("all", entry.kind) and _remove(entry.path)]
 
 
-def evict(root: Path, limit: int, keep: float = KEEP) -> list[Entry]:
-    """Remove the least recently used entries until at most ``limit`` bytes are left; returns what was removed.
+def evict(root: Path, limit: int, keep: float = KEEP_SECONDS) -> list[Entry]:
+    """Remove the least recently used entries until at most ``limit`` bytes are left; return those that were removed.
 
-    What a process uses stays, and what was used within the last ``keep`` seconds: the next run may want it.
+    Entries that a process uses stay, and so do those used within the last ``keep`` seconds: the next run may need
+    them.
     """
     present = entries(root)
     total, removed = sum(entry.size for entry in present), []
@@ -141,13 +148,13 @@ def evict(root: Path, limit: int, keep: float = KEEP) -> list[Entry]:
 
 
 def _is_entry(path: Path) -> bool:
-    """Whether ``path`` is of the cache, whose folder may be one that the user keeps other things in."""
+    """Return whether ``path`` belongs to the cache; its folder may hold the user's own files as well."""
     return KEY.fullmatch(path.name.partition(".")[0]) is not None or (path / DESCRIPTION).is_file()
 
 
-def _state(path: Path, used: float) -> State:
+def _state(path: Path, last_used: float) -> State:
     lock = path.with_suffix(".lock")
-    if lock.exists():  # else nobody fills it
+    if lock.exists():  # otherwise no process fills it
         with _lock_held(path) as held:
             if held is False:
                 return "being filled"
@@ -155,15 +162,15 @@ def _state(path: Path, used: float) -> State:
         return "left behind"
     with claimed(path) as unused:
         if unused is None:
-            return "perhaps in use" if time.time() - used < KEEP else "unused"
+            return "perhaps in use" if time.time() - last_used < KEEP_SECONDS else "unused"
         return "unused" if unused else "in use"
 
 
 @contextmanager
 def _lock_held(path: Path) -> Iterator[bool | None]:
-    """Hold the lock of an entry, or of a folder beside it.
+    """Hold the lock of an entry, given its folder or a staging folder next to it.
 
-    Yields whether it is held: False where another process fills the entry, None where the lock cannot be had at all.
+    Yields True if the lock is held, False if another process fills the entry, None if there can be no lock.
     """
     from filelock import FileLock, Timeout
 
@@ -182,13 +189,13 @@ def _lock_held(path: Path) -> Iterator[bool | None]:
 
 
 def _remove(path: Path) -> bool:
-    """Remove an entry, or what was left of one; returns whether it is gone. It stays where a process uses it."""
+    """Remove an entry, or a folder left behind; return whether it is gone. It stays if a process uses it."""
     with _lock_held(path) as held:
         if not held:
             return False
         with claimed(path) as unused, suppress(OSError):
-            if unused is None:  # nobody can tell
-                unused = time.time() - path.stat().st_mtime >= KEEP
+            if unused is None:  # unknown, without locks
+                unused = time.time() - path.stat().st_mtime >= KEEP_SECONDS
             if unused:
                 _move_away(path)
         gone = not os.path.lexists(path)
@@ -198,7 +205,7 @@ def _remove(path: Path) -> bool:
 
 
 def _move_away(path: Path) -> None:
-    """Remove ``path`` at once for others: it gets another name first, under which its files are deleted.
+    """Remove ``path`` so that other processes see it vanish at once: rename it first, then delete its files.
 
     Raises:
         OSError: There is no permission.
@@ -212,5 +219,5 @@ def _move_away(path: Path) -> None:
 
 
 def cache_folder(folder: str | None) -> Path:
-    """The folder that was told, else $CONVSCOPE_CACHE, else the user's cache folder."""
+    """Return ``folder`` if it is given, else $CONVSCOPE_CACHE, else ~/.cache/convscope."""
     return Path(folder or os.environ.get("CONVSCOPE_CACHE") or "~/.cache/convscope").expanduser()

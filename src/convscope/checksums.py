@@ -1,7 +1,7 @@
-"""Checksums of what is kept on disk: written along with it, and compared when it is opened.
+"""Checksums of the files of the cache: computed while a file is written, and compared when it is opened.
 
-An entry of the cache is a folder of files and a description, ``entry.json``, written last. The description holds the
-checksums of the other files and one of its own, so that no damage to any of them goes unnoticed.
+An entry of the cache is a folder of files and a description, ``entry.json``, which is written last. The description
+holds the checksums of the other files and one of its own, so that damage to any of them is detected.
 """
 
 import json
@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 DESCRIPTION = "entry.json"
-STATES = "checked.json"  # what the file system said of each file above `CHECKED` when it was known to be whole
-PIECE = 2**22  # bytes that a checksum covers
-CHECKED = 2**30  # bytes that are read at every opening: of a larger file that nobody touched, every n-th piece
+STATES_FILE = "checked.json"  # size, times and inode of each file above FULL_CHECK_BYTES when it was last known intact
+CHUNK_BYTES = 2**22  # that one checksum covers
+FULL_CHECK_BYTES = 2**30  # that are read at every opening: of a larger unchanged file, every n-th chunk
 
 T = TypeVar("T")
 
@@ -25,11 +25,11 @@ log = logging.getLogger(__name__)
 
 
 class DamagedError(Exception):
-    """An entry is not what was written; the message names the file and says what is wrong."""
+    """A cache entry differs from what was written; the message names the file and says what is wrong."""
 
 
 def open_entry(read: Callable[[], T | None]) -> tuple[T | None, DamagedError | None]:
-    """Call ``read``; return the entry that it opens, None where there is none, and what is wrong with a damaged one."""
+    """Call ``read``; return the entry that it opens or None, and the error if the entry is damaged or None."""
     try:
         return read(), None
     except DamagedError as error:
@@ -37,41 +37,41 @@ def open_entry(read: Callable[[], T | None]) -> tuple[T | None, DamagedError | N
 
 
 def damage_warnings(entry: Path, damage: DamagedError | None) -> list[str]:
-    """Return a sentence for the user about a damaged ``entry``, or none."""
+    """Return a warning about a damaged ``entry`` in a list, or an empty list if ``damage`` is None."""
     return [] if damage is None else [f"the cache entry {entry} is damaged ({damage}): it is made again"]
 
 
 class ChecksummedFile:
-    """A file that is written from front to back, with a checksum of each piece.
+    """Writes a file from front to back, with a checksum of each chunk of ``CHUNK_BYTES``.
 
-    Raises ``OSError``, as a file does, where there is no room or no permission.
+    Its methods raise ``OSError``, as those of a file do, if there is no room or no permission.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file = path.open("wb", buffering=0)
         self._checksums: list[int] = []
-        self._checksum, self._room = 0, PIECE
+        self._checksum, self._room = 0, CHUNK_BYTES
 
     def write(self, data: memoryview) -> None:
         """Append the bytes of ``data``."""
         rest = data.cast("B") if data.nbytes else memoryview(b"")
-        while rest:  # a write to a disk that is filling up may be a short one
-            done = self._file.write(rest[: self._room])
-            self._checksum = zlib.crc32(rest[:done], self._checksum)
-            self._room -= done
+        while rest:  # a write may be short if the disk is nearly full
+            written = self._file.write(rest[: self._room])
+            self._checksum = zlib.crc32(rest[:written], self._checksum)
+            self._room -= written
             if self._room == 0:
                 self._checksums.append(self._checksum)
-                self._checksum, self._room = 0, PIECE
-            rest = rest[done:]
+                self._checksum, self._room = 0, CHUNK_BYTES
+            rest = rest[written:]
 
     def finish(self) -> list[int]:
-        """Bring the file to the disk, close it, and return the checksums of its pieces."""
+        """Flush the file to the disk, close it, and return the checksums of its chunks."""
         os.fsync(self._file.fileno())
         self.close()
-        if self._room < PIECE:
+        if self._room < CHUNK_BYTES:
             self._checksums.append(self._checksum)
-        if len(self._checksums) * PIECE > CHECKED:
+        if len(self._checksums) * CHUNK_BYTES > FULL_CHECK_BYTES:
             _note_state(self._path)
         return self._checksums
 
@@ -81,7 +81,7 @@ class ChecksummedFile:
 
 
 def write_file(path: Path, data: memoryview) -> list[int]:
-    """Write ``data`` to ``path`` and return its checksums.
+    """Write ``data`` to ``path`` and return the checksums of its chunks.
 
     Raises:
         OSError: There is no room, or no permission.
@@ -95,16 +95,16 @@ def write_file(path: Path, data: memoryview) -> list[int]:
 
 
 def read_file(path: Path, checksums: Sequence[int]) -> bytes:
-    """Read the whole of a small file.
+    """Return the content of a small file, compared with its ``checksums``.
 
     Raises:
-        DamagedError: It cannot be read, or is not what was written.
+        DamagedError: The file cannot be read, or is not what was written.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise DamagedError(f"{path.name}: {error.strerror}") from error
-    if [zlib.crc32(data[start : start + PIECE]) for start in range(0, len(data), PIECE)] != list(checksums):
+    if [zlib.crc32(data[start : start + CHUNK_BYTES]) for start in range(0, len(data), CHUNK_BYTES)] != list(checksums):
         raise DamagedError(f"{path.name}: not what was written")
     return data
 
@@ -112,35 +112,35 @@ def read_file(path: Path, checksums: Sequence[int]) -> bytes:
 def verify_file(path: Path, size: int, checksums: Sequence[int]) -> None:
     """Compare a file with its ``size`` in bytes and its ``checksums``.
 
-    All of a file up to `CHECKED` bytes is read. All of a larger one is read where the file system says that it was
-    changed since it was known to be whole (it was written to, copied or restored); else about `CHECKED` bytes of it, at
-    even distances, others each time.
+    A file of up to ``FULL_CHECK_BYTES`` is read completely. So is a larger one if the file system says that it has
+    changed since it was last known to be intact (it was written to, copied or restored). Of a larger unchanged file,
+    about ``FULL_CHECK_BYTES`` are read: every n-th chunk, beginning at a random one each time.
 
     Raises:
-        DamagedError: It cannot be read, or is not what was written.
+        DamagedError: The file cannot be read, or is not what was written.
     """
     try:
-        found = path.stat().st_size
-        if found != size or len(checksums) != -(-size // PIECE):
-            raise DamagedError(f"{path.name}: {found:,} bytes instead of {size:,}")
-        large = size > CHECKED
-        whole = not large or not _is_unchanged(path)
-        if whole and large:
+        actual_size = path.stat().st_size
+        if actual_size != size or len(checksums) != -(-size // CHUNK_BYTES):
+            raise DamagedError(f"{path.name}: {actual_size:,} bytes instead of {size:,}")
+        large = size > FULL_CHECK_BYTES
+        read_all = not large or not _is_unchanged(path)
+        if read_all and large:
             log.info("%s was changed since it was written: reading all of its %.0f GiB", path, size / 2**30)
-        step = 1 if whole else -(-size // CHECKED)
+        step = 1 if read_all else -(-size // FULL_CHECK_BYTES)
         with path.open("rb", buffering=0) as file:
-            for place in range(secrets.randbelow(step), len(checksums), step):
-                file.seek(place * PIECE)
-                if zlib.crc32(file.read(PIECE)) != checksums[place]:
+            for index in range(secrets.randbelow(step), len(checksums), step):
+                file.seek(index * CHUNK_BYTES)
+                if zlib.crc32(file.read(CHUNK_BYTES)) != checksums[index]:
                     raise DamagedError(f"{path.name}: not what was written")
-        if whole and large:
+        if read_all and large:
             _note_state(path)
     except OSError as error:
         raise DamagedError(f"{path.name}: {error.strerror}") from error
 
 
 def write_description(folder: Path, fields: Mapping[str, Any]) -> None:
-    """Write the description of an entry: ``fields`` of JSON's types, with a checksum.
+    """Write the description of an entry: ``fields``, which JSON can represent, with a checksum of them.
 
     Raises:
         OSError: There is no room, or no permission.
@@ -150,10 +150,10 @@ def write_description(folder: Path, fields: Mapping[str, Any]) -> None:
 
 
 def read_description(folder: Path) -> dict[str, Any]:
-    """Read the description of an entry, without its checksum.
+    """Return the fields of the description of an entry, without its checksum.
 
     Raises:
-        DamagedError: There is none, or it is not what was written.
+        DamagedError: There is no description, or it is not what was written.
     """
     try:
         fields = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
@@ -172,13 +172,13 @@ def _checksum(fields: Mapping[str, Any]) -> int:
 
 def _state(file: Path) -> list[int]:
     status = file.stat()
-    # A write that keeps size and time of modification still changes the time of the inode's change.
+    # A write that keeps the size and restores the modification time still changes ctime.
     return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
 
 
 def _states(folder: Path) -> dict[str, Any]:
     try:
-        states = json.loads((folder / STATES).read_text(encoding="utf-8"))
+        states = json.loads((folder / STATES_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return states if isinstance(states, dict) else {}
@@ -189,9 +189,9 @@ def _is_unchanged(file: Path) -> bool:
 
 
 def _note_state(file: Path) -> None:
-    """Note that ``file`` is whole; where the folder cannot be written, it is read over the next time too."""
+    """Record the state of the intact ``file``; in a folder that is not writable, it is read completely again."""
     states = _states(file.parent) | {file.name: _state(file)}
-    new = file.parent / f"{STATES}.{secrets.token_hex(4)}"
+    new = file.parent / f"{STATES_FILE}.{secrets.token_hex(4)}"
     with suppress(OSError):
         new.write_text(json.dumps(states), encoding="utf-8")
-        new.replace(file.parent / STATES)
+        new.replace(file.parent / STATES_FILE)

@@ -1,4 +1,4 @@
-"""What a person reads while a command works."""
+"""Prints lines, tables and progress bars to the terminal while a command runs; secrets in them are masked."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-Thing = TypeVar("Thing")
+Item = TypeVar("Item")
 
 _quiet = False
 _silent = False
@@ -18,7 +18,10 @@ _silent = False
 
 @cache
 def get_console() -> "Console":
-    """The console of this process, made when the first line is printed: a mistake is answered without it."""
+    """Return the console of this process.
+
+    It is created when the first line is printed, so that an error message does not wait for the import of rich.
+    """
     from rich.console import Console
 
     return Console(highlight=False, soft_wrap=True)
@@ -31,47 +34,47 @@ def _escape(text: str) -> str:
 
 
 def set_quiet(quiet: bool) -> None:
-    """With ``quiet``, only warnings and what ``echo_always`` is given are printed from here on."""
+    """Set quiet mode, in which only warnings and the lines of ``echo_always`` are printed."""
     global _quiet
     _quiet = quiet or _silent
 
 
 def is_quiet() -> bool:
-    """Whether only the most needed is printed."""
+    """Return whether quiet mode is set: only warnings and the lines of ``echo_always`` are printed."""
     return _quiet
 
 
 def set_silent() -> None:
-    """From here on this process prints nothing: another one that trains with it does."""
+    """Make this process print nothing any more, because another process of the same training prints."""
     global _quiet, _silent
     _quiet = _silent = True
 
 
 def is_silent() -> bool:
-    """Whether another process speaks for this one."""
+    """Return whether this process prints nothing because another process of the same training does."""
     return _silent
 
 
 def echo(text: str) -> None:
-    """A plain line."""
+    """Print a plain line, unless quiet mode is set."""
     if not _quiet:
         get_console().print(_escape(text))
 
 
 def echo_always(text: str) -> None:
-    """A plain line that quiet mode prints too."""
+    """Print a plain line, also in quiet mode."""
     if not _silent:
         get_console().print(_escape(text))
 
 
 def warn(text: str) -> None:
-    """A line that a reader must not overlook."""
+    """Print a warning, also in quiet mode."""
     if not _silent:
         get_console().print(f"[bold yellow]warning:[/] {_escape(text)}")
 
 
 def print_facts(facts: Mapping[str, str]) -> None:
-    """Names and values, one a line, in two columns."""
+    """Print names and values in two columns, one pair per line."""
     if _quiet:
         return
     width = max(map(len, facts))
@@ -80,7 +83,7 @@ def print_facts(facts: Mapping[str, str]) -> None:
 
 
 def print_table(table: "Table") -> None:
-    """A table, which a file or a pipe gets as wide as it is."""
+    """Print a table; in a file or a pipe it gets up to 240 columns."""
     if _quiet:
         return
     from rich.console import Console
@@ -88,22 +91,22 @@ def print_table(table: "Table") -> None:
     (get_console() if get_console().is_terminal else Console(width=240)).print(table)
 
 
-def track(steps: Sequence[tuple[str, Thing]], what: str) -> Iterator[Thing]:
-    """The second of each step, one after the other; on a terminal a bar says which it is, by the first.
+def track(steps: Sequence[tuple[str, Item]], description: str) -> Iterator[Item]:
+    """Yield the item of each step; on a terminal, show a progress bar with the name of the current step.
 
     Args:
-        steps: Name and thing.
-        what: What the steps are together.
+        steps: Pairs of name and item.
+        description: What the steps do together, written before the name of the current step.
     """
     if _quiet or not get_console().is_terminal:
-        yield from (thing for _, thing in steps)
+        yield from (item for _, item in steps)
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=get_console(), transient=True) as progress:
-        task = progress.add_task(what, total=len(steps))
-        for name, thing in steps:
-            progress.update(task, description=f"{what}: {name}", refresh=True)
-            yield thing
+        task = progress.add_task(description, total=len(steps))
+        for name, item in steps:
+            progress.update(task, description=f"{description}: {name}", refresh=True)
+            yield item
             progress.advance(task)

@@ -1,20 +1,20 @@
-"""What ends a command early: a mistake that the user can mend, a signal, or a search that has seen enough."""
+"""Exceptions that end a command early: a mistake that the user can correct, a signal, or a pruned trial."""
 
 
 class UserError(Exception):
-    """A mistake in what the user asked for: a key, an option, a file, a folder.
+    """A mistake in the user's request: in a key, an option, a file, a folder.
 
     The message names the thing at fault and says what to do about it, in one or two lines. Commands print it
     as ``error: <message>`` without a traceback, and exit with status 2.
     """
 
 
-class Interrupted(BaseException):  # no Exception: whoever goes on after a failure must not go on after this
-    """A signal asked for an end, and what is needed to go on is on the disk.
+class Interrupted(BaseException):  # no Exception: code that continues after a failure must not continue after this
+    """A signal ended the command, and all that a resume needs is on disk.
 
     Args:
-        signal: Its number.
-        message: Where it stopped, and how to go on.
+        signal: The number of the signal.
+        message: Where the command stopped, and how to resume.
     """
 
     def __init__(self, signal: int, message: str = "interrupted") -> None:
@@ -26,11 +26,11 @@ class Interrupted(BaseException):  # no Exception: whoever goes on after a failu
 
 
 class Pruned(Exception):  # noqa: N818 - as with a signal, nothing is wrong
-    """A search ends a trial whose validation curve leaves no hope.
+    """A search ends a trial early because of its poor validation curve.
 
     Args:
-        epoch: Epochs that it was trained for.
-        value: The search's metric then.
+        epoch: Number of epochs that the trial was trained for.
+        value: The search's metric after these epochs.
     """
 
     def __init__(self, epoch: int, value: float) -> None:

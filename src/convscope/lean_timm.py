@@ -1,15 +1,15 @@
-"""``timm``, imported without wandb: timm takes it along wherever it is installed, for a second, and for no use here."""
+"""Imports ``timm`` without wandb, which timm imports wherever it is installed: that takes a second and is not used."""
 
 import sys
 
-_absent = "wandb" not in sys.modules
-if _absent:
-    sys.modules["wandb"] = None  # type: ignore[assignment]  # Python's own way to say that there is no such module
+_block_wandb = "wandb" not in sys.modules
+if _block_wandb:
+    sys.modules["wandb"] = None  # type: ignore[assignment]  # makes `import wandb` raise ImportError
 try:
     import timm
     from timm.optim import Muon
 finally:
-    if _absent:
+    if _block_wandb:
         del sys.modules["wandb"]
 
 __all__ = ["Muon", "timm"]

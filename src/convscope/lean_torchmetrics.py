@@ -1,20 +1,20 @@
-"""``torchmetrics``, which Lightning imports, without ``scipy.signal``: a second and a half, for metrics of sound.
+"""Imports ``torchmetrics``, which Lightning needs, without ``scipy.signal``: 1.5 s, for audio metrics only.
 
-To be imported before Lightning. Whoever asks for ``scipy.signal`` later gets the real one.
+Import this module before Lightning. A later import of ``scipy.signal`` gets the real module.
 """
 
 import sys
 from types import ModuleType
 
 _NAME = "scipy.signal"
-_stands_in = _NAME not in sys.modules
-if _stands_in:
+_use_stub = _NAME not in sys.modules
+if _use_stub:
     sys.modules[_NAME] = ModuleType(_NAME)
-    sys.modules[_NAME].hamming = None  # type: ignore[attr-defined]  # else torchmetrics would add it
+    sys.modules[_NAME].hamming = None  # type: ignore[attr-defined]  # torchmetrics adds it if it is missing
 try:
     import torchmetrics
 finally:
-    if _stands_in:
+    if _use_stub:
         del sys.modules[_NAME]
 
 __all__ = ["torchmetrics"]

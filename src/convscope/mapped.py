@@ -1,7 +1,7 @@
-"""Files mapped into memory, read-only and shared: they may be larger than the memory, and nobody writes to them.
+"""Maps files into memory, read-only and shared, so that they may be larger than the memory.
 
 A private writable map (``np.memmap`` mode "c") counts as memory that the process may come to need, and Linux refuses
-one that is larger than RAM and swap together. The pages of a shared read-only map are the page cache's.
+one that is larger than RAM and swap together. The pages of a shared read-only map belong to the page cache.
 """
 
 import mmap
@@ -15,14 +15,19 @@ import numpy as np
 if TYPE_CHECKING:
     import torch
 
-MOST_RESIDENT = 4 * 2**20  # bytes read through a map before its pages are given back; they stay in the page cache
+MAX_RESIDENT_BYTES = 4 * 2**20  # bytes read through a map before its pages are released; they stay in the page cache
 
 
 class MappedArray:
-    """A file as an array that cannot be written to. Whoever reads of it says how much by ``was_read``.
+    """Maps a file as an array that cannot be written to. Callers report how many bytes they read to ``was_read``.
+
+    Args:
+        file: The file, in row-major order and without a header.
+        dtype: Dtype of the array.
+        shape: Shape of the array; it may be empty.
 
     Attributes:
-        array: Of the shape and dtype given; NumPy refuses to write to it.
+        array: The array; NumPy refuses to write to it.
     """
 
     def __init__(self, file: Path, dtype: Any, shape: Sequence[int]) -> None:
@@ -33,9 +38,9 @@ class MappedArray:
         self._read = 0
 
     def was_read(self, size: int) -> None:
-        """Note that ``size`` bytes were read; now and then, let go of the pages they came in by."""
+        """Count ``size`` bytes as read, and release the pages of the map after every ``MAX_RESIDENT_BYTES``."""
         self._read += size
-        if self._read > MOST_RESIDENT and self._map is not None and hasattr(mmap, "MADV_DONTNEED"):
+        if self._read > MAX_RESIDENT_BYTES and self._map is not None and hasattr(mmap, "MADV_DONTNEED"):
             self._map.madvise(mmap.MADV_DONTNEED)
             self._read = 0
 
@@ -43,8 +48,8 @@ class MappedArray:
 class Rows:
     """Copies rows out of an array (N, ...), which may be read-only, or out of a tensor.
 
-    PyTorch has no read-only tensors: a write to one that lies over a read-only map would end the process (SIGSEGV).
-    So the tensor stays in here, and copies alone leave.
+    PyTorch has no read-only tensors: a write to one whose memory is a read-only map would end the process (SIGSEGV).
+    So the tensor is private to this class, which hands out copies only.
     """
 
     def __init__(self, array: "np.ndarray | torch.Tensor") -> None:
@@ -61,21 +66,21 @@ class Rows:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(N, ...)."""
+        """The shape (N, ...) of all rows."""
         return tuple(self._tensor.shape)
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all rows."""
+        """The size of all rows in bytes."""
         return self._tensor.nbytes
 
     def copy(self, indices: "torch.Tensor", *window: slice) -> "torch.Tensor":
-        """The rows ``indices`` (n,) int64, or the ``window`` of each, a slice a dimension: (n, ...), new memory."""
+        """Return a copy (n, ...) of the rows ``indices`` (n,) int64, cut to ``window``: one slice per dimension."""
         return self._tensor[(slice(None), *window)].index_select(0, indices)
 
 
 def read_only(array: np.ndarray) -> np.ndarray:
-    """A view of ``array`` that NumPy refuses to write to, or ``array`` where it does already."""
+    """Return a view of ``array`` that NumPy refuses to write to, or ``array`` itself if it is read-only already."""
     if not array.flags.writeable:
         return array
     view = array.view()

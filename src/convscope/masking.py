@@ -1,9 +1,9 @@
-"""Passwords and keys that a user gives are for the libraries that need them, and stand in no file and no message.
+"""Keeps the user's passwords and keys out of all files and messages, and passes them to the libraries that need them.
 
-What is secret is known by where it stands: user and password of an address (``http://user:password@host``), a parameter
-of an address (``?token=...``), or a key whose name says so (``api_key=...``). A command masks its words before anything
-reads them, and keeps the secrets in its environment (`hide`), which the processes of a sweep inherit; a checked
-configuration has them again (`reveal`); whatever is written or printed is masked (`mask`).
+A secret is recognised by its place: user and password of an address (``http://user:password@host``), a parameter of an
+address (``?token=...``), or the value of a key with such a name (``api_key=...``). A command masks its arguments before
+anything reads them, and keeps the secrets in its environment (`hide`), which the processes of a sweep inherit; a
+validated configuration holds them again (`reveal`); whatever is written or printed is masked (`mask`).
 """
 
 import json
@@ -17,36 +17,36 @@ from typing import Any
 from urllib.parse import unquote
 
 MASK = "***"
-VARIABLE = "CONVSCOPE_MASKED"  # of the environment: a JSON object, from each placeholder to its secret
-LEAST = 5  # characters of a secret that is masked wherever it stands: a shorter one may be part of a word
+VARIABLE = "CONVSCOPE_MASKED"  # environment variable: a JSON object that maps each placeholder to its secret
+MIN_SECRET_LENGTH = 5  # characters; a shorter secret is not masked everywhere, since it may be part of a word
 
 _NAMES = (
     r"(?:password|passwd|passphrase|pwd|secret|token|credentials?|signature|sig"
     r"|(?:api|access|secret|private|account|auth)[_-]?key)"
 )
 _SECRET_KEY = re.compile(rf"(?:.*[^a-z0-9])?{_NAMES}", re.IGNORECASE)
-# The password may hold an @, and, against the standard, a / where no port can be meant: it ends at the last @, since
-# it is better to mask too much than too little.
+# The password may contain an @, and, against the standard, a / unless what precedes it can be a port: it ends at the
+# last @, since it is better to mask too much than too little.
 _IN_ADDRESS = re.compile(
     r"(?P<before>\b[a-z][a-z0-9+.-]*://)"
     r"(?P<secret>[^\s/:@'\"<>,\[\]]*:(?!\d+(?:[/?#]|$))[^\s'\"<>,]+|[^\s/?#'\"<>\[\]]+)(?=@)",
     re.IGNORECASE,
 )
-_HARMLESS = re.compile(r"(?:ssh|git|sftp)(?:\+\w+)?://", re.IGNORECASE)  # there a user without a password is no secret
+_HARMLESS = re.compile(r"(?:ssh|git|sftp)(?:\+\w+)?://", re.IGNORECASE)  # a user without a password is no secret
 _ASSIGNED = re.compile(
     rf"(?P<before>(?:^|[?&;#\s'\"{{,(+~.]|[a-z0-9]+[_.-])(?:[\w-]*[_.-])?{_NAMES}=)"
     r"(?P<quote>['\"]?)(?P<secret>[^\s&;#'\",)}\]]+)",
     re.IGNORECASE,
 )
 _PLACEHOLDER = re.compile(r"\*\*\*\d*")
-_found: set[str] = set()  # secrets that this process has met
+_known_secrets: set[str] = set()  # that this process has masked
 
 
 def mask_text(text: str) -> str:
-    """A message without its secrets; known ones go wherever they stand, since libraries take addresses apart."""
+    """Return a message without secrets; known secrets are masked everywhere, since libraries split addresses up."""
     text = _masked(text, _placeholder_of)
-    for secret in sorted({*_found, *_parts()}, key=len, reverse=True):
-        if len(secret) >= LEAST:
+    for secret in sorted({*_known_secrets, *_secrets_and_passwords()}, key=len, reverse=True):
+        if len(secret) >= MIN_SECRET_LENGTH:
             text = text.replace(secret, MASK)
     return text
 
@@ -56,9 +56,9 @@ def _placeholder_of(secret: str) -> str:
 
 
 def mask(value: Any, key: str = "") -> Any:
-    """``value`` without secrets, containers rebuilt as dicts and lists; ``key`` is the name it stands under.
+    """Return ``value`` without secrets, its containers rebuilt as dicts and lists; ``key`` is the key of ``value``.
 
-    Only what stands at the place of a secret is masked: a password that is also the name of a model changes no model.
+    A secret is masked at its own place only: a password that is also the name of a model changes no model.
     """
     if isinstance(value, Mapping):
         return {name: mask(item, str(name)) for name, item in value.items()}
@@ -67,50 +67,50 @@ def mask(value: Any, key: str = "") -> Any:
     if not isinstance(value, str):
         return value
     if value and _SECRET_KEY.fullmatch(key) and not _PLACEHOLDER.fullmatch(value):
-        _found.add(value)
+        _known_secrets.add(value)
         return _placeholder_of(value)
     return _masked(value, _placeholder_of)
 
 
 def is_masked(text: str) -> bool:
-    """Whether a secret was taken out of ``text``."""
+    """Return whether ``text`` has a placeholder for a secret."""
     return _PLACEHOLDER.search(text) is not None
 
 
 def without_numbers(text: str) -> str:
-    """``text`` with the same placeholder everywhere: which number a secret has depends on what was given before it."""
+    """Return ``text`` with unnumbered placeholders: the number of a secret depends on the secrets given before it."""
     return _PLACEHOLDER.sub(MASK, text)
 
 
 def without_credentials(address: str) -> str:
-    """A masked address without the placeholder for its user and password: which server it is."""
+    """Return a masked address without the placeholder for its user and password, so that it names the server only."""
     return re.sub(rf"(?<=://){_PLACEHOLDER.pattern}@", "", address)
 
 
 def hide(override: str) -> str:
-    """An argument of the command line with placeholders for its secrets, which the environment keeps for `reveal`."""
+    """Replace the secrets of a command-line argument by placeholders, and keep them in the environment for `reveal`."""
     key, equals, value = override.partition("=")
     quote = value[:1] if value[:1] in ("'", '"') and value[:1] == value[-1:] else ""
     bare = value.removeprefix(quote).removesuffix(quote)
     if equals and bare and _SECRET_KEY.fullmatch(key) and not bare.startswith("${") and not _is_placeholder(bare):
-        return f"{key}={quote}{_keep(bare)}{quote}"
-    return _masked(override, _keep)
+        return f"{key}={quote}{_store(bare)}{quote}"
+    return _masked(override, _store)
 
 
 def reveal(value: Any) -> Any:
-    """``value`` with the secrets that `hide` has taken out of it."""
+    """Return ``value`` with the secrets that `hide` has replaced by placeholders."""
     if isinstance(value, Mapping):
         return {name: reveal(item) for name, item in value.items()}
     if isinstance(value, list):
         return [reveal(item) for item in value]
     if isinstance(value, str) and MASK in value:
-        secrets = _kept()
+        secrets = _stored_secrets()
         return _PLACEHOLDER.sub(lambda match: secrets.get(match[0], match[0]), value)
     return value
 
 
 def masking_excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """For ``sys.excepthook``: print the traceback without secrets."""
+    """Print the traceback without secrets; to be set as ``sys.excepthook``."""
     print(mask_text("".join(traceback.format_exception(kind, error, trace))), end="", file=sys.stderr)
 
 
@@ -119,14 +119,14 @@ def _masked(text: str, placeholder: Any) -> str:
         before, secret = match["before"], match["secret"]
         if _is_placeholder(secret) or (":" not in secret and _HARMLESS.fullmatch(before)):
             return match[0]
-        _found.update((secret, secret.partition(":")[2], unquote(secret.partition(":")[2])))
+        _known_secrets.update((secret, secret.partition(":")[2], unquote(secret.partition(":")[2])))
         return f"{before}{placeholder(secret)}"
 
     def assigned(match: re.Match[str]) -> str:
         secret = match["secret"]
         if _is_placeholder(secret) or secret.startswith("${"):
             return match[0]
-        _found.add(secret)
+        _known_secrets.add(secret)
         return f"{match['before']}{match['quote']}{placeholder(secret)}"
 
     return _ASSIGNED.sub(assigned, _IN_ADDRESS.sub(in_address, text))
@@ -136,7 +136,7 @@ def _is_placeholder(text: str) -> bool:
     return _PLACEHOLDER.fullmatch(text) is not None
 
 
-def _kept() -> dict[str, str]:
+def _stored_secrets() -> dict[str, str]:
     try:
         kept: dict[str, str] = json.loads(os.environ.get(VARIABLE, "{}"))
     except ValueError:
@@ -145,18 +145,18 @@ def _kept() -> dict[str, str]:
 
 
 def _placeholders() -> dict[str, str]:
-    return {secret: placeholder for placeholder, secret in _kept().items()}
+    return {secret: placeholder for placeholder, secret in _stored_secrets().items()}
 
 
-def _parts() -> set[str]:
-    """The kept secrets, and of ``user:password`` the password alone, as it is and decoded."""
-    secrets = set(_kept().values())
+def _secrets_and_passwords() -> set[str]:
+    """Return the stored secrets, and the password of each ``user:password``, both percent-encoded and decoded."""
+    secrets = set(_stored_secrets().values())
     passwords = {secret.partition(":")[2] for secret in secrets}
     return secrets | passwords | {unquote(password) for password in passwords}
 
 
-def _keep(secret: str) -> str:
-    kept = _kept()
+def _store(secret: str) -> str:
+    kept = _stored_secrets()
     known = next((placeholder for placeholder, value in kept.items() if value == secret), None)
     if known is None:
         known = f"{MASK}{len(kept) + 1 if kept else ''}"

@@ -1,4 +1,4 @@
-"""What a network expects of an image: the one thing that models tell and data must know."""
+"""The preprocessing that a network expects of its input: stated by the models, applied by the data."""
 
 from dataclasses import dataclass
 
@@ -28,11 +28,11 @@ class Preprocessing:
 
 @dataclass(frozen=True)
 class TextPreprocessing:
-    """How a text becomes a network's input: numbered tokens.
+    """How a text becomes a network's input: a sequence of token numbers.
 
-    ``level`` is what a token is (word | wordpiece | byte_pair | character). Where the network knows a fixed
-    ``alphabet``, every other character is unknown to it. A text of more than ``most`` tokens is cut off there; one of
-    fewer than ``least`` is padded, so that with ``least`` equal to ``most`` all are of one length.
+    ``level`` is the kind of the tokens (word | wordpiece | byte_pair | character). If the network has a fixed
+    ``alphabet``, every other character is unknown to it. A text of more than ``max_length`` tokens is cut off; one of
+    fewer than ``min_length`` is padded, so that all texts have one length if both are equal.
     """
 
     level: str

@@ -17,7 +17,7 @@ PREDICTIONS = "image,label,p(a)\ntest/0,a,0.75\ntest/1,b,0.25\n"
 SUMMARY = {
     "metrics": {"test": {"accuracy": 0.5}},
     "best_by": "validation/loss",
-    "transfer": {"stages": [{"name": "head", "steps": 4, "seconds": 1.5, "seconds_extracting_features": 0.5}]},
+    "transfer": {"stages": [{"name": "head", "steps": 4, "seconds": 1.5, "seconds_filling": 0.5}]},
     "seconds": {"total": 9.0},
     "overrides": ["folder=run"],
     "warnings": [],
@@ -70,7 +70,7 @@ def test_of_equal_runs_all_is_counted(tmp_path) -> None:
 
 
 def test_times_paths_and_revisions_do_not_count(found) -> None:
-    stage = {"name": "head", "steps": 4, "seconds": 2.5, "seconds_extracting_features": 1.5}
+    stage = {"name": "head", "steps": 4, "seconds": 2.5, "seconds_filling": 1.5}
     other = summary_with(
         transfer={"stages": [stage]}, seconds={"total": 1.0}, overrides=["resume=run"],
         environment={"git_commit": "1" * 40, "precision": "fp32"},
@@ -197,7 +197,7 @@ RENAMED = Renaming(
 
 
 def renamed_run(folder: Path) -> Path:
-    stage = {"name": "head", "updates": 4, "took": 2.5, "seconds_extracting_features": 1.5}
+    stage = {"name": "head", "updates": 4, "took": 2.5, "seconds_filling": 1.5}
     summary = summary_with(best_by="validation/error", stages=[stage], took={"total": 7.0})
     del summary["transfer"], summary["seconds"]
     kept = weights()

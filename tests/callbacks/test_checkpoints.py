@@ -1,4 +1,4 @@
-"""Which epoch is kept: the best by the metric that was chosen, the latest of equals, counted through the run from 1."""
+"""Which epoch is kept: the best by the chosen metric, the latest of equals, counted through the run and from 1."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +14,7 @@ NAN = float("nan")
 
 
 def validated(checkpoints: Checkpoints, values: list[float]) -> None:
-    """Let ``checkpoints`` see a validation an epoch."""
+    """Call ``checkpoints`` with the validation of an epoch for each value."""
     for epoch, value in enumerate(values):
         trainer: Any = SimpleNamespace(
             sanity_checking=False, state=SimpleNamespace(fn="fit"), current_epoch=epoch, global_step=10 * epoch,
@@ -40,14 +40,14 @@ def test_the_best_epoch_is_kept_and_of_equals_the_latest(
     checkpoints = Checkpoints(tmp_path, "validation/x", mode)
     validated(checkpoints, values)
     assert checkpoints.best_epoch == epoch
-    assert checkpoints._waiting is not None
-    assert checkpoints._waiting["epoch"] == epoch - 1  # Lightning's, which counts the epochs of the stage from 0
+    assert checkpoints._unsaved_best is not None
+    assert checkpoints._unsaved_best["epoch"] == epoch - 1  # Lightning's, which counts the epochs of the stage from 0
 
 
 def test_a_later_stage_goes_on_counting_and_may_keep_what_an_earlier_one_had(tmp_path: Path) -> None:
     worse = Checkpoints(tmp_path, "validation/x", "max", stage=1, best=0.9, best_epoch=2, first_epoch=3)
     validated(worse, [0.5, 0.8])
-    assert (worse.best, worse.best_epoch, worse._waiting) == (0.9, 2, None)
+    assert (worse.best, worse.best_epoch, worse._unsaved_best) == (0.9, 2, None)
     better = Checkpoints(tmp_path, "validation/x", "max", stage=1, best=0.5, best_epoch=2, first_epoch=3)
     validated(better, [0.5, 0.25])
     assert (better.best, better.best_epoch) == (0.5, 4)

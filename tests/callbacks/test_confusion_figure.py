@@ -1,4 +1,4 @@
-"""The confusion matrix of a test: drawn for as many classes as can be seen, and else left out, with a sentence."""
+"""The confusion matrix of a test: drawn for as many classes as a figure can show, or left out with a sentence."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from convscope.callbacks import confusion_figure
-from convscope.callbacks.confusion_figure import MOST_CLASSES, confusion_left_out, draw_confusion_matrix
+from convscope.callbacks.confusion_figure import MAX_CLASSES, confusion_left_out, draw_confusion_matrix
 
 
 class Recorder:
@@ -20,10 +20,10 @@ class Recorder:
         self.names.append(name)
 
 
-@pytest.mark.parametrize(("classes", "drawn"), [(3, True), (MOST_CLASSES, True), (MOST_CLASSES + 1, False)])
+@pytest.mark.parametrize(("classes", "drawn"), [(3, True), (MAX_CLASSES, True), (MAX_CLASSES + 1, False)])
 def test_the_matrix_is_drawn_or_its_absence_is_said(monkeypatch, classes, drawn):
-    seen: list[Any] = []
-    stand_in = SimpleNamespace(confusion_matrix=lambda counts, names: seen.append(counts))
+    matrices: list[Any] = []
+    stand_in = SimpleNamespace(confusion_matrix=lambda counts, names: matrices.append(counts))
     monkeypatch.setattr(confusion_figure, "figures", stand_in)
     recorder = Recorder()
     names = [str(number) for number in range(classes)]
@@ -31,8 +31,8 @@ def test_the_matrix_is_drawn_or_its_absence_is_said(monkeypatch, classes, drawn)
     assert recorder.names == ["confusion_matrix"] * drawn
     assert (confusion_left_out(classes) is None) is drawn
     if drawn:
-        assert seen[0].shape == (classes, classes)
-        assert (seen[0][0, 0], seen[0][1, 2], seen[0].sum()) == (1, 2, 3)
+        assert matrices[0].shape == (classes, classes)
+        assert (matrices[0][0, 0], matrices[0][1, 2], matrices[0].sum()) == (1, 2, 3)
 
 
 def test_nothing_of_the_square_of_10_000_classes_is_made(monkeypatch):
@@ -47,12 +47,12 @@ def test_nothing_of_the_square_of_10_000_classes_is_made(monkeypatch):
 
 @pytest.mark.slow
 def test_a_run_says_it_and_keeps_it(convscope, tmp_path, monkeypatch):
-    monkeypatch.setattr(confusion_figure, "MOST_CLASSES", 9)
-    words = ("model=lenet5", "data=digits", "logger=csv", "transfer.epochs=1", "trainer=cpu", "callbacks=none")
-    ended = convscope("train", *words, "callbacks.figures=true", "folder=run")
-    assert ended.status == 0, ended.err
+    monkeypatch.setattr(confusion_figure, "MAX_CLASSES", 9)
+    overrides = ("model=lenet5", "data=digits", "logger=csv", "transfer.epochs=1", "trainer=cpu", "callbacks=none")
+    result = convscope("train", *overrides, "callbacks.figures=true", "folder=run")
+    assert result.status == 0, result.err
     sentence = "no confusion matrix is drawn: 10 classes are more than the 9 that a figure can show"
-    assert sentence in " ".join(ended.out.split())
+    assert sentence in " ".join(result.out.split())
     for file in ("summary.json", "report.html"):
         assert sentence in (tmp_path / "run" / file).read_text(), file
     assert not (tmp_path / "run/media/confusion_matrix.png").exists()

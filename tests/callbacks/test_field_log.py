@@ -1,4 +1,4 @@
-"""The effective field is measured where it can have changed, and told at every moment."""
+"""The effective field is measured again only if it can have changed, and logged at every moment."""
 
 from types import SimpleNamespace
 
@@ -12,14 +12,14 @@ from convscope.insight.parameters import describe_parameters
 
 class Recorder:
     def __init__(self) -> None:
-        self.told: list[float] = []
+        self.logged: list[float] = []
 
     def scalars(self, scalars: dict[str, float], step: int) -> None:
-        self.told.append(scalars["receptive_field/effective_radius"])
+        self.logged.append(scalars["receptive_field/effective_radius"])
 
-    def table(self, *told: object) -> None: ...
+    def table(self, *_: object) -> None: ...
 
-    def image(self, *told: object) -> None: ...
+    def image(self, *_: object) -> None: ...
 
 
 @pytest.fixture
@@ -52,4 +52,4 @@ def test_only_what_comes_before_the_layer_makes_another_field(measured, changed,
                 value.mul_(torch.linspace(1, 2, value.numel()).view_as(value))
     log.on_train_end(trainer, None)
     assert len(measured) == times
-    assert len(recorder.told) == 2
+    assert len(recorder.logged) == 2

@@ -60,13 +60,13 @@ def test_what_is_within_something_else_counts_once(clock: list[float]) -> None:
 def test_what_raises_is_counted_and_ended(clock: list[float]) -> None:
     spent = TimeSpent()
 
-    def looks() -> None:
+    def analyse() -> None:
         with spent.measure("saliency"):
             clock[0] += 2
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        looks()
+        analyse()
     clock[0] += 1
     assert (seconds_by_part(spent, 0)["insight"], seconds_by_part(spent, 0)["preparation"]) == (2.0, 1.0)
 
@@ -98,9 +98,9 @@ def test_seconds_are_noted_while_a_stage_trains(clock: list[float], tmp_path: Pa
     clock[0] += 1
     kept.on_train_start(None, None)  # type: ignore[arg-type]
     assert noted() == 1.0
-    clock[0] += time_spent.EVERY - 0.5
+    clock[0] += time_spent.WRITE_INTERVAL - 0.5
     kept.on_train_batch_end(None)  # type: ignore[arg-type]
     assert noted() == 1.0
     clock[0] += 0.5
     kept.on_train_batch_end(None)  # type: ignore[arg-type]
-    assert noted() == 1.0 + time_spent.EVERY
+    assert noted() == 1.0 + time_spent.WRITE_INTERVAL

@@ -1,4 +1,4 @@
-"""Scores of token saliency against the tokens that decide: a network of which it is known what it goes by."""
+"""Scores of token saliency against the decisive tokens, for a network whose decisive token is known."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from convscope.callbacks.token_saliency_maps import COLUMNS, faithfulness_rows
 
 
 class OneWord(nn.Module):
-    """Class 1 gains by token 7, and loses by token 6 and by nothing else."""
+    """Token 7 raises the logit of class 1, token 6 lowers it, and no other token changes it."""
 
     def __init__(self):
         super().__init__()

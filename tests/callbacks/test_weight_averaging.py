@@ -28,7 +28,7 @@ class Network(pl.LightningModule):
         self.register_buffer("mask", torch.tensor([True, False]))
 
     def change(self, step: int) -> None:
-        """As a step of the optimizer and a forward would."""
+        """Change every value, as a step of the optimizer and a forward pass would."""
         generator = torch.Generator().manual_seed(step)
         with torch.no_grad():
             for value in itertools.chain(self.parameters(), self.buffers()):
@@ -39,7 +39,7 @@ class Network(pl.LightningModule):
 
 
 def averaged(network: Network, decay: float, steps: list[int]) -> WarmupEMA:
-    """The callback after batches that end with the trainer's steps ``steps``."""
+    """Return the callback after batches that end with the trainer's steps ``steps``."""
     callback = WarmupEMA(decay)
     callback.setup(SimpleNamespace(), network, "fit")  # type: ignore[arg-type]
     for step in steps:
@@ -70,7 +70,7 @@ def test_the_average_follows_its_formula(decay):
         tolerance = 0.1 if value.dtype == torch.bfloat16 else 1e-5
         torch.testing.assert_close(found[name], value, rtol=tolerance, atol=tolerance)
     assert found["seen"] == found["body.1.num_batches_tracked"] == 40
-    assert int(callback._average_model.n_averaged) == 40  # a checkpoint has it
+    assert int(callback._average_model.n_averaged) == 40  # it is saved in the checkpoint
 
 
 def test_an_update_waits_for_nothing_and_takes_no_more_calls_for_more_tensors():

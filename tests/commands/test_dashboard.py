@@ -1,4 +1,4 @@
-"""The layout of a wandb project, written down without an account."""
+"""The layout of a wandb project, written to a file without an account."""
 
 import json
 from pathlib import Path

@@ -34,7 +34,7 @@ CASES = {
 
 
 def refused(*arguments: str) -> tuple[int, str, list[str]]:
-    """Status, message, and what was imported of the slow libraries, of a process of its own."""
+    """Run a command in a process of its own; return its status, message, and the slow libraries that it imported."""
     code = (
         "import sys\n"
         "from convscope.cli.main import main\n"
@@ -47,9 +47,9 @@ def refused(*arguments: str) -> tuple[int, str, list[str]]:
     return int(status), done.stderr.strip(), slow.split()
 
 
-@pytest.mark.parametrize("words", CASES)
-def test_a_training_refuses_it(words):
-    assert refused("train", *words.split()) == (2, f"error: {CASES[words]}", [])
+@pytest.mark.parametrize("overrides", CASES)
+def test_a_training_refuses_it(overrides):
+    assert refused("train", *overrides.split()) == (2, f"error: {CASES[overrides]}", [])
 
 
 def test_a_sweep_refuses_it_before_its_first_job():
@@ -64,8 +64,8 @@ def test_an_explanation_refuses_it_whatever_the_run_is():
 
 def test_an_explanation_of_a_text_refuses_methods_of_images(tmp_path):
     (tmp_path / "config.yaml").write_text(yaml.safe_dump({"model": {}, "data": {"tokens": {}}}))
-    found = refused("explain", f"run={tmp_path}", "text=good", "method=occlusion")
-    assert found == (2, f"error: method=occlusion: {NO_TEXT}", [])
+    refusal = refused("explain", f"run={tmp_path}", "text=good", "method=occlusion")
+    assert refusal == (2, f"error: method=occlusion: {NO_TEXT}", [])
 
 
 def test_captums_methods_need_captum(monkeypatch):

@@ -1,4 +1,4 @@
-"""A configuration is checked before anything slow is imported, and a mistake is named."""
+"""A configuration is validated before anything slow is imported, and the message names the mistake."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ from convscope.errors import UserError
 
 
 class Recorded:
-    """Stands for a command: keeps the configurations that it is run with."""
+    """Replaces a command: records the configurations that it is run with."""
 
     SCHEMA = TrainConfig
     prepare_arguments = staticmethod(prepare_arguments)
@@ -129,9 +129,9 @@ def test_a_key_of_another_option_is_unknown(train):
     )
 
 
-def test_several_mistakes_are_told_together(train):
-    told = refusal(train, "task.mixup=-1", "seed=x")
-    assert told == "task.mixup=-1: must be greater than or equal to 0\nerror: seed=x: must be an integer"
+def test_several_mistakes_are_reported_together(train):
+    message = refusal(train, "task.mixup=-1", "seed=x")
+    assert message == "task.mixup=-1: must be greater than or equal to 0\nerror: seed=x: must be an integer"
 
 
 @pytest.mark.parametrize(
@@ -181,12 +181,12 @@ def test_a_failing_job_does_not_take_the_others_with_it(train):
 
 
 def test_a_users_own_folder_adds_options(train, tmp_path):
-    own = tmp_path / "own conf" / "experiment"
-    own.mkdir(parents=True)
-    (own / "mine.yaml").write_text("# @package _global_\ndefaults:\n  - override /model: lenet5\nseed: 7\n")
-    (config,) = train("--config-dir", str(own.parent), "experiment=mine").configs
+    options = tmp_path / "own conf" / "experiment"
+    options.mkdir(parents=True)
+    (options / "mine.yaml").write_text("# @package _global_\ndefaults:\n  - override /model: lenet5\nseed: 7\n")
+    (config,) = train("--config-dir", str(options.parent), "experiment=mine").configs
     assert (config.model.name, config.seed) == ("lenet5", 7)
-    command = train("--config-dir", str(own.parent), "--multirun", "experiment=mine", "data=digits,mnist")
+    command = train("--config-dir", str(options.parent), "--multirun", "experiment=mine", "data=digits,mnist")
     assert [c.data.name for c in command.configs] == ["digits", "mnist"]
 
 
@@ -211,10 +211,10 @@ def test_the_installed_configuration_is_this_one():
 
 
 @pytest.mark.parametrize("buffered", [True, False])
-@pytest.mark.parametrize("words", [["--help"], ["train", "--cfg", "job"], ["zoo", "--help"]])
-def test_a_reader_that_stops_reading_ends_a_command_without_a_word(words, buffered):
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--cfg", "job"], ["zoo", "--help"]])
+def test_a_reader_that_stops_reading_ends_a_command_silently(arguments, buffered):
     command = subprocess.Popen(
-        [sys.executable, "-m", "convscope", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        [sys.executable, "-m", "convscope", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "" if buffered else "1"},
     )  # fmt: skip
     assert command.stdout is not None

@@ -1,4 +1,4 @@
-"""Options of Hydra's own that would be ignored are refused, with what to write instead."""
+"""Options of Hydra that would be ignored are refused, and the message says what to write instead."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ from convscope.errors import UserError
 
 
 class Recorded:
-    """Stands for a command: counts how often it is run."""
+    """Replaces a command: counts how often it is run."""
 
     SCHEMA = TrainConfig
 
@@ -65,12 +65,12 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("multirun", [(), ("--multirun", "seed=1,2"), ("-m", "sweep=tpe", "seed=1,2")])
-@pytest.mark.parametrize(("word", "instead"), REFUSED)
-def test_what_would_be_ignored_is_refused_with_what_to_write(train, word, instead, multirun, tmp_path):
+@pytest.mark.parametrize(("override", "hint"), REFUSED)
+def test_what_would_be_ignored_is_refused_with_what_to_write(train, override, hint, multirun, tmp_path):
     with pytest.raises(UserError) as caught:
-        train(*multirun, word)
-    key, _, value = word.lstrip("+").partition("=")
-    assert str(caught.value) == f"{key.partition('@')[0]}={value}: has no effect; {instead}"
+        train(*multirun, override)
+    key, _, value = override.lstrip("+").partition("=")
+    assert str(caught.value) == f"{key.partition('@')[0]}={value}: has no effect; {hint}"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -108,7 +108,7 @@ def test_what_has_an_effect_is_taken(train, word, monkeypatch):
 
 @pytest.fixture
 def written(tmp_path):
-    """A folder of the user's own options, with one that says ``text``."""
+    """Return a function that writes an option with ``text`` to a folder of the user's own options."""
 
     def write(text: str) -> str:
         file = tmp_path / "own" / "experiment" / "mine.yaml"
@@ -164,8 +164,8 @@ def test_the_answer_imports_nothing_slow_and_the_status_is_2(tmp_path, multirun)
         "    print(*{'torch', 'joblib', 'optuna'} & set(sys.modules))\n"
         "    raise"
     )
-    words = ["train", *multirun, "hydra/launcher=joblib"]
-    ended = subprocess.run([sys.executable, "-c", program, *words], cwd=tmp_path, capture_output=True, text=True)
+    arguments = ["train", *multirun, "hydra/launcher=joblib"]
+    ended = subprocess.run([sys.executable, "-c", program, *arguments], cwd=tmp_path, capture_output=True, text=True)
     assert ended.returncode == 2
     assert ended.stderr == (
         "error: hydra/launcher=joblib: has no effect; write launcher=joblib launcher.jobs=2, with --multirun\n"

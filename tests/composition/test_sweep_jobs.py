@@ -1,14 +1,14 @@
-"""Names of jobs and sweeps come from their words; a sweep's folder knows whose it is."""
+"""Names of jobs and sweeps are made of their overrides; the folder of another sweep is refused."""
 
 import pytest
 
-from convscope.composition.jobs import LONGEST_NAME, folder_name, identity, jobs, parse_choices, sweep_name
+from convscope.composition.jobs import MAX_NAME_LENGTH, folder_name, identity, make_jobs, parse_choices, sweep_name
 from convscope.errors import UserError
 from convscope.sweeps.folder import claim
 
 
-def names(*words: str) -> list[str]:
-    return [job.name for job in jobs(parse_choices(words))]
+def names(*overrides: str) -> list[str]:
+    return [job.name for job in make_jobs(parse_choices(overrides))]
 
 
 def test_a_job_is_named_after_what_was_chosen_for_it():
@@ -20,7 +20,7 @@ def test_a_job_is_named_after_what_was_chosen_for_it():
     ]
     assert names("seed=1,2", "model=lenet5,lecture_cnn")[0] == "model=lenet5,seed=1"
     assert names("data=digits") == ["data=digits"]
-    assert [job.overrides for job in jobs(parse_choices(["+a=range(1,3)", "~b", "c=choice(x,y)"]))] == [
+    assert [job.overrides for job in make_jobs(parse_choices(["+a=range(1,3)", "~b", "c=choice(x,y)"]))] == [
         ("+a=1", "~b", "c=x"),
         ("+a=1", "~b", "c=y"),
         ("+a=2", "~b", "c=x"),
@@ -28,13 +28,13 @@ def test_a_job_is_named_after_what_was_chosen_for_it():
     ]
 
 
-def test_words_that_a_path_cannot_hold_stay_different():
-    made = [folder_name([f"data.root={root}"]) for root in ("/a b", "/a_b", "/a/b", "/ä b", "x" * 300, "x" * 301)]
-    assert len(set(made)) == len(made)
-    assert all(len(name) <= LONGEST_NAME and "/" not in name for name in made)
+def test_overrides_that_a_path_cannot_hold_stay_different():
+    folders = [folder_name([f"data.root={root}"]) for root in ("/a b", "/a_b", "/a/b", "/ä b", "x" * 300, "x" * 301)]
+    assert len(set(folders)) == len(folders)
+    assert all(len(name) <= MAX_NAME_LENGTH and "/" not in name for name in folders)
 
 
-def test_a_sweep_has_the_same_name_for_the_same_words_and_one_value_more():
+def test_a_sweep_has_the_same_name_for_the_same_overrides_and_one_value_more():
     name = sweep_name(parse_choices(["model=a,b", "data=digits"]))
     assert name.startswith("model-")
     assert sweep_name(parse_choices(["data=digits", "model=a,b,c", "launcher=joblib", "quiet=true"])) == name
@@ -51,18 +51,18 @@ def test_an_empty_choice_is_refused(word):
 
 def test_what_has_no_values_to_try_one_by_one_is_refused():
     with pytest.raises(UserError, match="has no end of values to choose from"):
-        jobs(parse_choices(["seed=1,2", "transfer.lr=interval(0,1)"]))
+        make_jobs(parse_choices(["seed=1,2", "transfer.lr=interval(0,1)"]))
 
 
 def test_the_folder_of_another_sweep_is_refused(tmp_path):
-    one, other = (identity(parse_choices(["seed=1,2", f"data={data}"])) for data in ("digits", "mnist"))
-    claim(tmp_path / "sweep", one, ["convscope"])
+    digits, mnist = (identity(parse_choices(["seed=1,2", f"data={data}"])) for data in ("digits", "mnist"))
+    claim(tmp_path / "sweep", digits, ["convscope"])
     claim(tmp_path / "sweep", identity(parse_choices(["data=digits", "seed=1,2,3"])), ["convscope"])
-    with pytest.raises(UserError, match=r"another sweep \(words of that one alone: data=digits; .*: data=mnist\)"):
-        claim(tmp_path / "sweep", other, ["convscope"])
+    with pytest.raises(UserError, match=r"another sweep \(overrides of that one alone: data=digits; .*: data=mnist\)"):
+        claim(tmp_path / "sweep", mnist, ["convscope"])
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/thesis.txt").write_text("precious")
     with pytest.raises(UserError, match=r"is no sweep's folder, and not empty \(it holds thesis.txt\)"):
-        claim(tmp_path / "mine", one, ["convscope"])
+        claim(tmp_path / "mine", digits, ["convscope"])
     with pytest.raises(UserError, match="is a file"):
-        claim(tmp_path / "mine/thesis.txt", one, ["convscope"])
+        claim(tmp_path / "mine/thesis.txt", digits, ["convscope"])

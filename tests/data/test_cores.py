@@ -1,4 +1,4 @@
-"""Which cores a process has for itself, where other processes of the machine may run on them too."""
+"""The number of cores that a process has for itself if other processes of the machine may use them too."""
 
 import os
 
@@ -13,15 +13,15 @@ def cores(first: int, last: int) -> frozenset[int]:
 
 CASES = {
     "one process": ([cores(0, 7)], [8]),
-    "cores of their own, as srun binds": ([cores(0, 7), cores(8, 15), cores(16, 23)], [8, 8, 8]),
+    "cores of their own, as bound by srun": ([cores(0, 7), cores(8, 15), cores(16, 23)], [8, 8, 8]),
     "every second thread of a core": ([frozenset({0, 8}), frozenset({1, 9})], [2, 2]),
     "the same for all, as torchrun leaves them": ([cores(0, 15)] * 4, [4, 4, 4, 4]),
-    "no whole number each": ([cores(0, 9)] * 4, [2, 2, 2, 2]),
+    "not divisible": ([cores(0, 9)] * 4, [2, 2, 2, 2]),
     "more processes than cores": ([cores(0, 1)] * 4, [1, 1, 1, 1]),
     "thirds add up": ([cores(0, 5)] * 3, [2, 2, 2]),
     "some in common": ([cores(0, 11), cores(8, 15)], [10, 6]),
     "two pairs": ([cores(0, 7), cores(0, 7), cores(8, 15), cores(8, 15)], [4, 4, 4, 4]),
-    "one that may run anywhere": ([cores(0, 15), cores(0, 3)], [14, 2]),
+    "one that may use all cores": ([cores(0, 15), cores(0, 3)], [14, 2]),
 }
 
 

@@ -1,4 +1,4 @@
-"""Splits of one set that number their classes differently are read by the names of the classes."""
+"""Splits of a data set that number their classes differently are matched by the names of the classes."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -47,15 +47,17 @@ def write(tmp_path: Path) -> Write:
 
 
 def texts(labels: list[str], names: list[str] | None, kind: str = "string") -> Dataset:
-    """Texts that say their class; labels are numbers in ``names``, or values of the type ``kind``."""
+    """Texts that begin with their class; labels are numbers in ``names``, or values of the type ``kind``."""
     feature = Value(kind) if names is None else ClassLabel(names=names)
     values = labels if names is None else [names.index(label) for label in labels]
-    said = [f"{label}: text {number}" for number, label in enumerate(labels)]
-    return Dataset.from_dict({"text": said, "label": values}, features=Features(text=Value("string"), label=feature))
+    contents = [f"{label}: text {number}" for number, label in enumerate(labels)]
+    return Dataset.from_dict(
+        {"text": contents, "label": values}, features=Features(text=Value("string"), label=feature)
+    )
 
 
 def images(labels: list[str], names: list[str], tmp_path: Path) -> Dataset:
-    """Images that only their class looks like."""
+    """Images that differ between classes only."""
     files = []
     for label in labels:
         files.append(str(tmp_path / f"{label}.png"))
@@ -143,7 +145,7 @@ def test_files_of_one_split_that_disagree_are_refused(write: Write) -> None:
 
 
 def test_a_set_of_the_hub_in_the_local_cache(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The prepared copy has train's names alone; the files that it was prepared from lie in the hub's cache."""
+    """The prepared copy has only the class names of train; the files it was prepared from are in the hub's cache."""
     train, test = texts(["a", "b"] * 20, ["a", "b"]), texts(["b", "a"], ["b", "a"])
     root = write("parquet", "letters", train=train, test=test)
     text_hub(str(root), SplitSettings())

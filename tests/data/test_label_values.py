@@ -1,4 +1,4 @@
-"""What stands in a label column: classes, nothing, or measurements that are no classes."""
+"""The values of a label column: classes, missing labels, or measurements that are no classes."""
 
 import json
 import math
@@ -42,7 +42,7 @@ def names(labels: list[object], **splits: list[object]) -> list[str | None]:
         (["007", "7"], ["007", "7"]),
         (["1.0", "v2"], ["1.0", "v2"]),
         (["1", "2", "?"], ["1", "2", "?"]),
-        (["half \ud800 a pair", "a"], ["half ? a pair", "a"]),  # as JSON may hold, and no file can
+        (["half \ud800 a pair", "a"], ["half ? a pair", "a"]),  # JSON may hold a lone surrogate, a text file cannot
         (["1.10", "1.1"] * 2, ["1.10", "1.1"] * 2),
         ([1.0, 1.5] * 2, ["1", "1.5"] * 2),
         ([0.0] * 3 + [float(number) for number in range(15)], ["0"] * 3 + [str(number) for number in range(15)]),
@@ -52,7 +52,7 @@ def test_names_of_classes(labels: list[object], expected: list[str | None]) -> N
     assert names(labels) == expected
 
 
-def test_fractions_of_few_values_are_classes_and_it_is_said() -> None:
+def test_few_different_fractions_are_classes_with_a_warning() -> None:
     found, warnings = class_names({"train": [1.0, 1.5, 2.0, 2.5] * 5, "test": [2.0]}, "stars", "SET")
     assert found["test"] == ["2"]
     assert warnings == ["column 'stars' of SET holds numbers with a fraction (1.5, 2.5): each is taken as a class"]
@@ -68,7 +68,7 @@ def test_fractions_of_few_values_are_classes_and_it_is_said() -> None:
         [0.25, 0.5, 0.75],
         [1000.0 + number for number in range(60)],
         ["12.50", "3e-4", ".5", "7"],
-        [*(number / 7 for number in range(60)), "?"],  # a cell that says that nothing was measured
+        [*(number / 7 for number in range(60)), "?"],  # a cell without a measurement
         [*(number / 7 for number in range(60)), math.inf],
         [*(str(number / 7) for number in range(60)), "-", "low"],
         [*(str(number / 7) for number in range(60)), "?", *[""] * 90],
@@ -79,7 +79,7 @@ def test_measurements_are_refused(labels: list[object]) -> None:
         UserError, match=r"^column 'price' of SET holds real numbers \(.*, and a classifier needs classes"
     ):
         class_names({"train": labels}, "price", "SET")
-    class_names({"test": labels}, "price", "SET")  # of an evaluation: the classes of the run decide
+    class_names({"test": labels}, "price", "SET")  # in an evaluation, the classes of the run count
 
 
 def test_minus_one_is_no_label_where_the_classes_count_from_zero() -> None:
@@ -155,7 +155,7 @@ def hub_set(root: Path, kind: Value | ClassLabel, of: str = "text", **splits: li
 
 
 def rows_and_labels(source: TextSource) -> list[tuple[int, str]]:
-    """The rows of all splits, as their texts say, and their classes."""
+    """The rows of all splits, which are their texts, and their classes."""
     return sorted(
         (int(text), source.classes[label])
         for split in source.splits.values()
@@ -177,8 +177,8 @@ def test_rows_of_a_hub_set_without_a_label_are_counted(
 ) -> None:
     root = hub_set(tmp_path / "texts", kind, train=labels * 20)
     source = text_hub(str(root), SplitSettings())
-    said = f"40 of the 80 train rows of {root} have no label, and are not used"
-    assert said in source.warnings
+    warning = f"40 of the 80 train rows of {root} have no label, and are not used"
+    assert warning in source.warnings
     assert rows_and_labels(source) == [(row, classes[row % 4]) for row in range(80) if row % 4 < 2]
     assert source.splits["test"].names[0].split("/")[1] == source.splits["test"].texts[0]
     root = hub_set(tmp_path / "images", kind, "image", train=labels * 20, test=labels)
@@ -193,7 +193,7 @@ def test_rows_of_a_hub_set_without_a_label_are_counted(
         assert np.array_equal(split.read(0), image(0))
 
 
-def test_all_splits_of_a_hub_set_together_without_what_has_no_label(tmp_path: Path) -> None:
+def test_rows_without_a_label_are_left_out_when_all_splits_are_pooled(tmp_path: Path) -> None:
     root = hub_set(tmp_path / "set", ClassLabel(names=["a", "b"]), train=[0, 1, -1] * 10, test=[-1, 1, 0] * 10)
     source = text_hub(str(root), SplitSettings(folds=2), pool=True)
     assert sum(source.sizes.values()) == 40

@@ -1,4 +1,4 @@
-"""Folders, tables and splits of hub sets name their splits by the same words."""
+"""Splits are recognised by the same words in the names of folders, tables and hub data sets."""
 
 from pathlib import Path
 
@@ -15,7 +15,10 @@ from convscope.errors import UserError
 @pytest.mark.parametrize(
     ("split", "names"),
     [
-        ("train", "train Train TRAIN training Training train_set trainset training-data TrainImages trn"),
+        (
+            "train",
+            "train Train TRAIN training Training train_set trainset training-data TrainImages train_pictures trn",
+        ),
         ("validation", "val valid validation dev VAL Validation val_set dev-set"),
         ("test", "test testing Testing TEST test_set testing_data test-images eval evaluation tst"),
         (None, "trains steam_train tests contest attest traine development testament trained valley evil set data"),
@@ -40,7 +43,7 @@ def test_names_of_splits(split: str | None, names: str) -> None:
         ("bullet_train toy_train test", "None None test"),
     ],
 )
-def test_names_that_are_alike_but_for_the_split(names: str, expected: str) -> None:
+def test_names_that_differ_only_in_the_split(names: str, expected: str) -> None:
     found = split_names(names.split())
     assert [str(found.get(name)) for name in names.split()] == expected.split()
 
@@ -67,7 +70,7 @@ def test_folders_of_images(train: str, validation: str, test: str, make_folder: 
 
 
 def test_folders_within_folders_of_their_names(make_folder: MakeFolder) -> None:
-    """As the images of an archive that was unpacked into a folder of its name; beside others that are no splits."""
+    """As when an archive was unpacked into a folder of its own name; with another folder that is no split."""
     names = ["seg_train/seg_train/sea", "seg_train/seg_train/ice", "seg_test/seg_test/sea", "seg_test/seg_test/ice"]
     root = make_folder({**dict.fromkeys(names, 20), "seg_pred/seg_pred": 2})
     source = image_folder(root)
@@ -114,19 +117,21 @@ def test_a_class_may_be_called_like_a_split(alone: str, make_folder: MakeFolder,
 
 
 @pytest.mark.parametrize(
-    ("names", "like"),
+    ("names", "suspects"),
     [("train bus car", "'train'"), ("test1 train2", "'test1', 'train2'"), ("a_train b_test c", "'a_train', 'b_test'"),
      ("bullet_train toy_train bus", ""), ("latest contest", "")],
 )  # fmt: skip
-def test_classes_called_like_splits_are_said(names: str, like: str, make_folder: MakeFolder, tmp_path: Path) -> None:
+def test_a_warning_names_classes_called_like_splits(
+    names: str, suspects: str, make_folder: MakeFolder, tmp_path: Path
+) -> None:
     root = make_folder(dict.fromkeys(names.split(), 9))
-    count = "count as classes; folders of splits are called train, val and test, and hold class folders"
-    assert image_folder(root).warnings == ((f"{root}: {like} {count}",) if like else ())
+    warning = "count as classes; folders of splits are called train, val and test, and hold class folders"
+    assert image_folder(root).warnings == ((f"{root}: {suspects} {warning}",) if suspects else ())
     texts = write_texts(tmp_path / "texts", dict.fromkeys(names.split(), 20))
-    assert text_files(texts, SplitSettings()).warnings == ((f"{texts}: {like} {count}",) if like else ())
+    assert text_files(texts, SplitSettings()).warnings == ((f"{texts}: {suspects} {warning}",) if suspects else ())
 
 
-def test_folders_that_are_neither_are_refused(make_folder: MakeFolder) -> None:
+def test_folders_that_are_neither_splits_nor_classes_are_refused(make_folder: MakeFolder) -> None:
     def message(counts: dict[str, int], name: str) -> str:
         root = make_folder(counts, name)
         with pytest.raises(UserError) as caught:
@@ -147,7 +152,7 @@ def test_folders_that_are_neither_are_refused(make_folder: MakeFolder) -> None:
     )
 
 
-def test_text_files_of_other_endings_are_said(tmp_path: Path) -> None:
+def test_a_warning_counts_text_files_of_other_endings(tmp_path: Path) -> None:
     root = write_texts(tmp_path / "texts", {"a": 9, "b": 9})
     (root / "a" / "LOUD.TXT").write_text("loud")
     (root / "a" / "page.html").write_text("page")

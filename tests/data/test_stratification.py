@@ -44,13 +44,13 @@ def test_too_few_images_of_a_class() -> None:
 
 def test_only_missing_splits_are_cut() -> None:
     parts = {"validation": 0.25, "test": 0.25}
-    rows = make_missing_splits(LABELS, {"validation"}, parts, 0, classes="abc", where="here")
+    rows = make_missing_splits(LABELS, {"validation"}, parts, 0, classes="abc", data_name="here")
     assert {name: len(rows[name]) for name in rows} == {"train": 120, "test": 40}
-    all_there = make_missing_splits(LABELS, parts, parts, 0, classes="abc", where="here")
+    all_there = make_missing_splits(LABELS, parts, parts, 0, classes="abc", data_name="here")
     assert all_there["train"].tolist() == list(range(160))
 
 
 @pytest.mark.parametrize("parts", [{"test": 0.0}, {"validation": 0.5, "test": 0.5}, {"test": 160}, {"test": -1}])
-def test_parts_that_are_nothing_or_leave_nothing_are_refused(parts: dict[str, float]) -> None:
+def test_parts_that_are_empty_or_leave_no_train_split_are_refused(parts: dict[str, float]) -> None:
     with pytest.raises(UserError, match=r"data\.test=.* of the 160 images of here"):
-        make_missing_splits(LABELS, set(), parts, 0, classes="abc", where="here")
+        make_missing_splits(LABELS, set(), parts, 0, classes="abc", data_name="here")

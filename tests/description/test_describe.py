@@ -13,17 +13,17 @@ def layers_of(ended):
 
 
 def test_json_is_all_there_is_on_standard_output(convscope):
-    told = layers_of(convscope("describe", "model=lecture_cnn", "output=json"))
-    assert told["model"] == "lecture_cnn"
-    assert told["input_size"] == 32
-    assert told["parameters"] == {"total": 2_103_156, "trainable": 2_103_156}
-    assert told["receptive_field"] == {"size": 7, "stride": 2, "layer": "activation"}
-    with_parameters = [layer for layer in told["layers"] if layer["parameters"]]
+    described = layers_of(convscope("describe", "model=lecture_cnn", "output=json"))
+    assert described["model"] == "lecture_cnn"
+    assert described["input_size"] == 32
+    assert described["parameters"] == {"total": 2_103_156, "trainable": 2_103_156}
+    assert described["receptive_field"] == {"size": 7, "stride": 2, "layer": "activation"}
+    with_parameters = [layer for layer in described["layers"] if layer["parameters"]]
     assert [layer["formula"].partition(" = ")[0] for layer in with_parameters] == [
         "8 × (3×3×3) + 8", "16 × (5×5×8) + 16", "512 × (16×16×16) + 512", "4 × 512 + 4"
     ]  # fmt: skip
-    assert sum(layer["parameters"] for layer in told["layers"]) == 2_103_156
-    assert sum(layer["multiply_adds"] for layer in told["layers"]) == told["multiply_adds"]
+    assert sum(layer["parameters"] for layer in described["layers"]) == 2_103_156
+    assert sum(layer["multiply_adds"] for layer in described["layers"]) == described["multiply_adds"]
     assert (
         with_parameters[0] | {"path": "conv1", "output": [1, 8, 32, 32], "receptive_field": 3, "stride": 1}
         == (with_parameters[0])
@@ -51,9 +51,9 @@ def test_long_networks_are_folded_by_block(convscope):
 
 def test_networks_are_compared_in_one_table(convscope):
     ended = convscope("describe", "model=lecture_cnn,lenet5,resnet", "output=json")
-    told = json.loads(ended.out)
-    assert [one["model"] for one in told] == ["lecture_cnn", "lenet5", "resnet"]
-    assert [one["parameters"]["total"] for one in told] == [2_103_156, 61_706, 11_689_512]
+    described = json.loads(ended.out)
+    assert [one["model"] for one in described] == ["lecture_cnn", "lenet5", "resnet"]
+    assert [one["parameters"]["total"] for one in described] == [2_103_156, 61_706, 11_689_512]
     table = convscope("describe", "model=resnet", "model.depth=18,50").out
     assert "11,689,512" in table
     assert "25,557,032" in table
@@ -78,9 +78,9 @@ def test_the_input_decides_shapes_and_not_fields(convscope):
     assert small["parameters"] == large["parameters"]
 
 
-def test_a_layer_can_be_asked_for(convscope):
-    told = layers_of(convscope("describe", "model=resnet", "layer=layer2.0.conv1", "output=json"))
-    assert told["receptive_field"] == {"size": 51, "stride": 8, "layer": "layer2.0.conv1"}
+def test_the_layer_that_is_reported_can_be_chosen(convscope):
+    described = layers_of(convscope("describe", "model=resnet", "layer=layer2.0.conv1", "output=json"))
+    assert described["receptive_field"] == {"size": 51, "stride": 8, "layer": "layer2.0.conv1"}
 
 
 @pytest.mark.parametrize(
@@ -110,9 +110,9 @@ def test_mistakes_are_named(convscope, arguments, message):
 
 
 def test_networks_of_texts_see_tokens(convscope):
-    told = layers_of(convscope("describe", "model=text_cnn", "output=json"))
-    assert told["receptive_field"]["size"] == 5
-    assert [layer["receptive_field"] for layer in told["layers"] if layer["type"] == "Conv1d"] == [3, 4, 5]
+    described = layers_of(convscope("describe", "model=text_cnn", "output=json"))
+    assert described["receptive_field"]["size"] == 5
+    assert [layer["receptive_field"] for layer in described["layers"] if layer["type"] == "Conv1d"] == [3, 4, 5]
 
 
 def test_plain_against_dilated_as_a_figure(convscope, tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""What a job of a sweep leaves behind goes back to the kernel, though the allocator was told to keep it."""
+"""The memory of a sweep's job is returned to the kernel after it, although the allocator is set to keep memory."""
 
 import platform
 import subprocess

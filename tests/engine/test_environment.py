@@ -44,8 +44,8 @@ def test_revision_of_a_checkout(tmp_path: Path) -> None:
     untracked.write_text("an output")
     assert module._git_revision(tmp_path) == (commit, False)
     tracked.write_text("2")
-    assert module._git_revision(tmp_path, of=tracked) == (commit, True)
-    assert module._git_revision(tmp_path, of=untracked) is None
+    assert module._git_revision(tmp_path, tracked_file=tracked) == (commit, True)
+    assert module._git_revision(tmp_path, tracked_file=untracked) is None
 
 
 def test_without_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What may be told to a run that is resumed, and that the next resume knows it."""
+"""Resuming a run: which overrides may change it, and that the next resume keeps these changes."""
 
 from pathlib import Path
 
@@ -17,22 +17,22 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """The folder of a run that ended at its beginning."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    words = ("model=lenet5", "data=digits", "logger=[csv,mlflow]", "logger.mlflow.experiment=mine")
+    overrides = ("model=lenet5", "data=digits", "logger=[csv,mlflow]", "logger.mlflow.experiment=mine")
     folder = tmp_path / "outputs/run"
     folder.mkdir(parents=True)
-    plain = yaml.safe_dump(composed(*words).model_dump())
-    (folder / "config.yaml").write_text(f"# convscope train {' '.join(words)}\n{plain}")
+    config = yaml.safe_dump(composed(*overrides).model_dump())
+    (folder / "config.yaml").write_text(f"# convscope train {' '.join(overrides)}\n{config}")
     return folder
 
 
-def composed(*words: str) -> TrainConfig:
-    (config,) = check_jobs("train", [Job(words, "")], None, TrainConfig)
+def composed(*overrides: str) -> TrainConfig:
+    (config,) = check_jobs("train", [Job(overrides, "")], None, TrainConfig)
     return config
 
 
-def resumed(run: Path, *words: str) -> ResumedRun:
-    told = (*words, f"resume={run}")
-    found = resume_run(composed(*told), told)
+def resumed(run: Path, *overrides: str) -> ResumedRun:
+    all_overrides = (*overrides, f"resume={run}")
+    found = resume_run(composed(*all_overrides), all_overrides)
     assert found is not None
     return found
 
@@ -46,9 +46,9 @@ def test_what_is_changed_is_kept_for_the_next_resume(run: Path) -> None:
     assert found.changed["resume"] is None
 
 
-@pytest.mark.parametrize("words", [(), ("model=lenet5", "logger=[csv,mlflow]", "logger.mlflow.experiment=mine")])
-def test_what_is_told_again_changes_nothing(run: Path, words: tuple[str, ...]) -> None:
-    found = resumed(run, *words)
+@pytest.mark.parametrize("overrides", [(), ("model=lenet5", "logger=[csv,mlflow]", "logger.mlflow.experiment=mine")])
+def test_overrides_that_are_given_again_change_nothing(run: Path, overrides: tuple[str, ...]) -> None:
+    found = resumed(run, *overrides)
     assert found.changed is None
     assert found.overrides == ["model=lenet5", "data=digits", "logger=[csv,mlflow]", "logger.mlflow.experiment=mine"]
 
@@ -78,6 +78,6 @@ def test_another_folder_is_refused(run: Path, word: str) -> None:
     assert str(caught.value) == f"resume={run}: a resumed run stays in its folder; leave {word} out"
 
 
-def test_its_own_folder_may_be_told(run: Path, tmp_path: Path) -> None:
+def test_its_own_folder_may_be_given(run: Path, tmp_path: Path) -> None:
     resumed(run, "folder=outputs/run")
     assert resumed(run, f"outputs={tmp_path / 'outputs'}").config.outputs == str(tmp_path / "outputs")

@@ -1,4 +1,4 @@
-"""Where on the x-axis the stages of a training lie."""
+"""The spans of the stages on the x-axis."""
 
 from convscope.figures.curves import Span, counted_in_epochs, panels, points, stage_spans
 

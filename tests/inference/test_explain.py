@@ -21,15 +21,15 @@ derivatives of the output
   1 4 2
   6 2 1
 
-backward: each output hands its derivative to the input that won its window (of equals, the first)
+backward: each output passes its derivative to the largest input of its window (of equals, the first)
   window (1, 1): 9 in row 2, column 1 gets 1
   window (1, 2): 8 in row 1, column 3 gets 3
-  window (1, 3): 8 in row 1, column 3 gets 1; with what it has: 3 + 1 = 4
-  window (2, 1): 9 in row 2, column 1 gets 1; with what it has: 1 + 1 = 2
+  window (1, 3): 8 in row 1, column 3 gets 1; in total 3 + 1 = 4
+  window (2, 1): 9 in row 2, column 1 gets 1; in total 1 + 1 = 2
   window (2, 2): 6 in row 3, column 3 gets 4
-  window (2, 3): 6 in row 3, column 3 gets 2; with what it has: 4 + 2 = 6
+  window (2, 3): 6 in row 3, column 3 gets 2; in total 4 + 2 = 6
   window (3, 1): 7 in row 5, column 2 gets 6
-  window (3, 2): 7 in row 5, column 2 gets 2; with what it has: 6 + 2 = 8
+  window (3, 2): 7 in row 5, column 2 gets 2; in total 6 + 2 = 8
   window (3, 3): 7 in row 5, column 5 gets 1
 
 derivatives of the input

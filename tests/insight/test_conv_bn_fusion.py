@@ -1,4 +1,4 @@
-"""BatchNorms folded into convolutions: the same answers, where it may be done, and only there."""
+"""BatchNorms folded into convolutions: the same outputs, where it may be done, and only there."""
 
 import torch
 import torch.nn.functional as F
@@ -10,7 +10,7 @@ from convscope.insight.conv_bn_fusion import FoldedForward
 
 
 def folds(model, inputs):
-    """How many BatchNorms of ``model`` are folded, after a look that its answers are the same."""
+    """Return how many BatchNorms of ``model`` are folded, after a check that its outputs are the same."""
     model.eval()
     with torch.no_grad():
         forward = FoldedForward(model, inputs)
@@ -19,7 +19,7 @@ def folds(model, inputs):
 
 
 def test_every_batch_norm_behind_a_convolution_is_folded(monkeypatch):
-    monkeypatch.setattr(folding, "MOST_WEIGHTS", float("inf"))
+    monkeypatch.setattr(folding, "MAX_WEIGHTS_PER_OUTPUT", float("inf"))
     assert folds(*small()) == 1
     assert folds(*build("resnet18")) == 20
     assert folds(*build("regnetx_002")) == sum(isinstance(m, nn.BatchNorm2d) for m in build("regnetx_002")[0].modules())
@@ -35,18 +35,18 @@ def test_what_has_more_weights_than_places_is_left_as_it_is():
 
 
 class Twice(nn.Module):
-    """A convolution whose output is read beside its BatchNorm, and one that is called twice with different ones."""
+    """Calls a convolution twice with different BatchNorms; with ``read_twice`` the first output has another reader."""
 
-    def __init__(self, beside: bool):
+    def __init__(self, read_twice: bool):
         super().__init__()
-        self.beside = beside
+        self.read_twice = read_twice
         self.conv = nn.Conv2d(3, 3, 3, padding=1)
         self.norm1, self.norm2 = nn.BatchNorm2d(3), nn.BatchNorm2d(3)
 
     def forward(self, x):
         y = self.conv(x)
         z = self.norm1(y)
-        if self.beside:
+        if self.read_twice:
             z = z + y
         z = F.relu(self.norm2(self.conv(F.relu(z))))
         return z.mean(dim=(2, 3))
@@ -55,8 +55,8 @@ class Twice(nn.Module):
 def test_an_output_that_something_else_reads_is_not_folded():
     torch.manual_seed(0)
     inputs = torch.randn(2, 3, 8, 8)
-    assert folds(experienced(Twice(beside=False)), inputs) == 2
-    assert folds(experienced(Twice(beside=True)), inputs) == 1
+    assert folds(experienced(Twice(read_twice=False)), inputs) == 2
+    assert folds(experienced(Twice(read_twice=True)), inputs) == 1
 
 
 class Standardised(nn.Conv2d):
@@ -98,7 +98,7 @@ def test_a_network_that_takes_another_way_is_run_as_it_was_written():
         torch.testing.assert_close(forward(images), model(images), rtol=1e-4, atol=1e-5)
 
 
-def test_weights_may_change_between_questions():
+def test_weights_may_change_between_passes():
     model, inputs = small()
     folds(model, inputs)
     with torch.no_grad():

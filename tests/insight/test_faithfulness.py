@@ -95,5 +95,5 @@ def test_what_does_not_fit_together_is_refused():
         deletion(LooksAt(), inputs, right, 1, steps=0)
     with pytest.raises(UserError, match=r"^masks: are \(2, 8, 8\)"):
         pointing_game(right, right[:, :8, :8] > 0)
-    with pytest.raises(UserError, match=r"^maps: have negative places"):
+    with pytest.raises(UserError, match=r"^maps: have negative values"):
         mass_inside(-right, right > 0)

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from convscope.insight.narrow_convolution import convolve, derivative_by_inputs, suits
+from convscope.insight.narrow_convolution import convolve, input_derivative, is_suitable
 
 CASES = [
     (kernel, stride, padding, size)
@@ -21,7 +21,7 @@ def test_it_equals_autograd():
         output = F.conv2d(inputs, weight, None, stride, padding)
         gradient = torch.randn_like(output)
         (expected,) = torch.autograd.grad(output, inputs, gradient)
-        ours = derivative_by_inputs(gradient, weight, stride, padding, size)
+        ours = input_derivative(gradient, weight, stride, padding, size)
         torch.testing.assert_close(ours, expected, msg=f"{kernel} {stride} {padding} {size}")
 
 
@@ -35,12 +35,12 @@ def test_the_convolution_itself_is_pytorchs():
 
 
 @pytest.mark.parametrize(
-    ("channels", "kernel", "stride", "padding", "dilation", "suited"),
+    ("channels", "kernel", "stride", "padding", "dilation", "suitable"),
     [
         (3, 7, 2, 3, 1, True), (1, 5, (2, 2), (0, 0), (1, 1), True), (3, 3, 2, 1, 1, False), (64, 7, 2, 3, 1, False),
         (3, 7, 1, 3, 1, False), (3, 7, (2, 1), 3, 1, False), (3, 7, 2, "valid", 1, False), (3, 7, 2, 3, 2, False),
     ],
 )  # fmt: skip
-def test_for_large_strided_kernels_on_few_channels_only(channels, kernel, stride, padding, dilation, suited):
+def test_for_large_strided_kernels_on_few_channels_only(channels, kernel, stride, padding, dilation, suitable):
     inputs, weight = torch.zeros(1, channels, 32, 32), torch.zeros(8, channels, kernel, kernel)
-    assert suits(inputs, weight, stride, padding, dilation, 1) is suited
+    assert is_suitable(inputs, weight, stride, padding, dilation, 1) is suitable

@@ -1,4 +1,4 @@
-"""A look at a network leaves nothing of itself behind: what the network caches while it runs is gone again."""
+"""An analysis leaves nothing in the network: what the network caches while it runs is gone again."""
 
 import contextlib
 import copy
@@ -23,12 +23,12 @@ SHAPE = (2, 3, 12, 12)
 
 
 def fold(network: nn.Module, inputs: torch.Tensor) -> None:
-    with frozen(network, inputs) as asked:
-        assert isinstance(asked.forward, FoldedForward)
-        asked.logits(asked.copy(inputs))
+    with frozen(network, inputs) as frozen_network:
+        assert isinstance(frozen_network.forward, FoldedForward)
+        frozen_network.logits(frozen_network.copy(inputs))
 
 
-LOOKS = {
+ANALYSES = {
     "describe": lambda network, inputs: describe_parameters(network, SHAPE),
     "receptive_fields": lambda network, inputs: receptive_fields(network, SHAPE),
     "multiply_adds": lambda network, inputs: multiply_adds(network, SHAPE),
@@ -58,7 +58,7 @@ def train(network: nn.Module, size: int = 12) -> None:
 
 
 def state(network: nn.Module) -> dict:
-    """What is plain to see of a network: attributes, modes, flags, buffers."""
+    """The attributes, modes, flags and buffers of a network."""
     plain = {}
     for path, module in network.named_modules():
         for name, value in vars(module).items():
@@ -74,38 +74,40 @@ def same(one: dict, other: dict) -> bool:
 
 
 def pairs() -> Iterator[object]:
-    """Every network with every look; by default each network with a few, and one network with all."""
+    """Every network with every analysis; by default each network with a few, and one network with all."""
     for kind in KINDS:
-        for look in LOOKS:
-            few = look in ("describe", "gradient", "effective_field") or kind is Attribute
-            yield pytest.param(kind, look, id=f"{kind.__name__}-{look}", marks=[] if few else [pytest.mark.slow])
+        for analysis in ANALYSES:
+            few = analysis in ("describe", "gradient", "effective_field") or kind is Attribute
+            yield pytest.param(
+                kind, analysis, id=f"{kind.__name__}-{analysis}", marks=[] if few else [pytest.mark.slow]
+            )
 
 
-@pytest.mark.parametrize(("kind", "look"), pairs())
-def test_a_look_leaves_no_trace_and_the_network_trains_afterwards(kind, look):
+@pytest.mark.parametrize(("kind", "analysis"), pairs())
+def test_an_analysis_leaves_no_trace_and_the_network_trains_afterwards(kind, analysis):
     torch.manual_seed(0)
     remembered.cache_clear()
     network, inputs = kind(), torch.randn(SHAPE)
     network.norm.eval()  # a mode of its own
     before, generator = state(network), torch.get_rng_state()
-    with contextlib.nullcontext() if look == "describe" else torch.inference_mode():
-        LOOKS[look](network, inputs)
+    with contextlib.nullcontext() if analysis == "describe" else torch.inference_mode():
+        ANALYSES[analysis](network, inputs)
     assert same(before, state(network))
-    assert torch.equal(generator, torch.get_rng_state()) or look == "deletion"  # whose maps were drawn by the test
+    assert torch.equal(generator, torch.get_rng_state()) or analysis == "deletion"  # whose maps the test draws
     assert remembered.cache_info().currsize == 0
     assert all(parameter.requires_grad and parameter.grad is None for parameter in network.parameters())
-    # The table that nobody finds has the size of the first pass, and all others of the first that was no look.
+    # The table that nobody finds has the size of the first pass, and all others of the first pass that was no analysis.
     train(network, 12 if kind is OutOfReach else 14)
 
 
-@pytest.mark.parametrize("look", LOOKS)
-def test_a_network_that_cached_in_inference_mode_can_be_looked_at(look):
+@pytest.mark.parametrize("analysis", ANALYSES)
+def test_a_network_that_cached_in_inference_mode_can_be_analysed(analysis):
     network, inputs = Attribute(), torch.randn(SHAPE)
     with torch.inference_mode():
         network.eval()(inputs)
     kept = network.kept
     assert kept.is_inference()
-    LOOKS[look](network, inputs)
+    ANALYSES[analysis](network, inputs)
     assert network.kept is kept
 
 

@@ -41,7 +41,7 @@ def test_they_are_those_of_an_exhaustive_search(network, layer, window):
     for ranks, known in zip(found, everywhere, strict=True):
         expected = sorted(known.items(), key=lambda entry: -entry[1])[:4]
         assert [each.tokens for each in ranks] == [words for words, _ in expected]
-        assert [each.answer for each in ranks] == pytest.approx([answer for _, answer in expected], abs=1e-5)
+        assert [each.activation for each in ranks] == pytest.approx([answer for _, answer in expected], abs=1e-5)
 
 
 def test_they_say_where_they_stand(network):

@@ -148,8 +148,8 @@ def test_output_size_is_the_floor_of_the_formula(n, kernel, stride, padding, out
 
 
 def test_stride_offset_and_padding():
-    told = field(nn.Sequential(conv(7, 2, padding=3), nn.MaxPool2d(3, 2, 1)))
-    assert (told.size, told.stride, told.offset, told.padding) == ((11, 11), (4, 4), (0, 0), (5, 5))
+    computed = field(nn.Sequential(conv(7, 2, padding=3), nn.MaxPool2d(3, 2, 1)))
+    assert (computed.size, computed.stride, computed.offset, computed.padding) == ((11, 11), (4, 4), (0, 0), (5, 5))
     even = field(nn.Sequential(nn.Conv2d(4, 4, 4, 4)))
     assert (even.stride, even.offset) == ((4, 4), (Fraction(3, 2), Fraction(3, 2)))
 
@@ -175,9 +175,9 @@ class Squeeze(nn.Module):
     ],
 )
 def test_gates_are_reported_apart(gate):
-    told = field(Squeeze(gate))
-    assert told.size == (5, 5)
-    assert told.context
+    computed = field(Squeeze(gate))
+    assert computed.size == (5, 5)
+    assert computed.context
     assert not field(nn.Sequential(conv(5))).context
 
 
@@ -235,9 +235,9 @@ def test_a_window_over_all_of_the_map_that_nothing_follows_is_a_dense_layer(end)
 
 
 def test_a_gate_of_a_window_over_all_of_the_map_is_a_gate():
-    told = field(nn.Sequential(Squeeze(nn.AvgPool2d(8)), conv()), (1, 4, 8, 8))
-    assert told.size == (7, 7)
-    assert told.context
+    computed = field(nn.Sequential(Squeeze(nn.AvgPool2d(8)), conv()), (1, 4, 8, 8))
+    assert computed.size == (7, 7)
+    assert computed.context
 
 
 def test_statistics_over_places_are_reported_apart():
@@ -373,18 +373,18 @@ def test_fields_in_one_two_and_three_dimensions(dims):
         conv(3, 2, dims=dims), nn.ReLU(), conv(5, dims=dims, groups=2), conv(2, padding=1, dilation=3, dims=dims)
     )
     shape = (1, 4) + (48,) * dims
-    told = receptive_fields(network, shape)[-1].field
+    computed = receptive_fields(network, shape)[-1].field
     first, last, unit = support(randomised(network), shape, "3")
-    assert told.size == (last - first + 1,) * dims
-    assert told.offset[-1] + unit * told.stride[-1] == Fraction(first + last, 2)
+    assert computed.size == (last - first + 1,) * dims
+    assert computed.offset[-1] + unit * computed.stride[-1] == Fraction(first + last, 2)
 
 
 def test_axes_differ():
     network = nn.Sequential(nn.Conv2d(4, 4, (1, 7), (1, 2), (0, 3)), nn.Conv2d(4, 4, (3, 1), padding=(1, 0)))
-    told = field(network)
-    assert told.size == (3, 7)
-    assert told.stride == (1, 2)
-    assert str(told) == "3×7"
+    computed = field(network)
+    assert computed.size == (3, 7)
+    assert computed.stride == (1, 2)
+    assert str(computed) == "3×7"
 
 
 def test_an_input_that_is_too_small_is_refused():
@@ -430,25 +430,25 @@ FAMILIES = ["resnet18", "seresnet18", "mobilenetv3_small_050", "convnext_atto", 
 def test_library_networks_agree_with_the_oracle(name):
     import timm
 
-    agrees_with_the_oracle(timm.create_model(name), (1, 3, 32, 32), most_places=32 * 2200)
+    agrees_with_the_oracle(timm.create_model(name), (1, 3, 32, 32), max_positions=32 * 2200)
 
 
-def agrees_with_the_oracle(network, shape, most_places):
+def agrees_with_the_oracle(network, shape, max_positions):
     """Whether the field of the last feature map is the support of a gradient on a strip that holds it twice.
 
-    Returns False where the strip would have more than ``most_places`` places.
+    Returns False where the strip would have more than ``max_positions`` positions.
     """
     fields = [f for f in receptive_fields(network, shape) if f.path in dict(network.named_modules())]
     last = network_field(fields)
-    told = last.field
-    stride = int(told.stride[-1]) or 1
-    length = -(-(told.size[-1] + 8 * stride) // stride) * stride
+    computed = last.field
+    stride = int(computed.stride[-1]) or 1
+    length = -(-(computed.size[-1] + 8 * stride) // stride) * stride
     height = shape[-2]
-    if length * height > most_places:
+    if length * height > max_positions:
         return False
     length = max(length, shape[-1])
     first, final, _ = support(randomised(network), (*shape[:2], height, length), last.path)
-    assert final - first + 1 == told.size[-1]
+    assert final - first + 1 == computed.size[-1]
     return True
 
 
@@ -491,8 +491,8 @@ TRANSFORMERS = {
     "iformer",
     "coat",
 }
-MOST_SECONDS = 60
-MOST_PLACES = 64 * 3000
+MAX_SECONDS = 60
+MAX_POSITIONS = 64 * 3000
 
 
 @pytest.mark.soak
@@ -523,7 +523,7 @@ def test_every_convolutional_family_of_timm(capsys):
         except Exception as error:
             failures[name] = f"{type(error).__name__}: {error}"
             continue
-        if time.monotonic() - began > MOST_SECONDS:
+        if time.monotonic() - began > MAX_SECONDS:
             failures[name] = f"took {time.monotonic() - began:.0f} s"
             continue
         traced += 1
@@ -534,7 +534,7 @@ def test_every_convolutional_family_of_timm(capsys):
         if table.parameters > 60e6 or layer.field.size[-1] > 1400:
             continue
         try:
-            compared += agrees_with_the_oracle(timm.create_model(name), (1, 3, 64, 64), MOST_PLACES)
+            compared += agrees_with_the_oracle(timm.create_model(name), (1, 3, 64, 64), MAX_POSITIONS)
         except AssertionError as error:
             failures[name] = f"oracle: {str(error).splitlines()[0]}"
         except Exception as error:

@@ -26,7 +26,7 @@ def test_maps_change_with_the_network_and_an_edge_detector_does_not():
     assert all(float(step.similarity.min()) > 0.999 for step in cascading_randomisation(model, inputs, 0, edges))
 
 
-def test_steps_are_told_or_one_a_layer():
+def test_steps_are_given_or_one_per_layer():
     model, inputs = small()
     found = cascading_randomisation(model, inputs, 0, saliency.gradient, steps=[["dense"], ["conv2", "conv1"]])
     assert [step.layer for step in found] == ["dense", "conv1"]

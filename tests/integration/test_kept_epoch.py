@@ -100,13 +100,13 @@ def test_the_best_epoch_of_a_stage_that_ends_early(convscope, tmp_path):
 )
 def test_the_last_maps_are_those_of_the_kept_weights(convscope, tmp_path, monkeypatch, told):
     looked = []
-    look = PeriodicCallback._look
+    look = PeriodicCallback._analyse_timed
 
     def noted(self, step, moment):
         looked.append((moment, {name: value.clone() for name, value in self.network.state_dict().items()}))
         look(self, step, moment)
 
-    monkeypatch.setattr(PeriodicCallback, "_look", noted)
+    monkeypatch.setattr(PeriodicCallback, "_analyse_timed", noted)
     # rates that ruin what the first stage has reached
     head, ruin = "{name: head, train: [head], epochs: 2, lr: 0.003}", "{name: all, train: [all], epochs: 1, lr: 20}"
     stages = f"transfer.stages=[{head},{ruin}]"
@@ -147,7 +147,7 @@ def test_a_resumed_run_takes_as_long_as_its_processes_together(convscope, tmp_pa
     write = Checkpoints.write
 
     def write_and_end(self, trainer, module):
-        first_epoch_is_written = self._gathered is not None and trainer.global_step > 0
+        first_epoch_is_written = self._pending is not None and trainer.global_step > 0
         write(self, trainer, module)
         if self.stage == 1 and first_epoch_is_written:
             raise KeyboardInterrupt

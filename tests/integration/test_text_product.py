@@ -34,7 +34,7 @@ def test_generated_sentences_are_learnt_and_the_decisive_words_are_found(convsco
 
     trained = load_trained_text(run)
     test = generated_sentences((1, 1, 400), seed=0).splits["test"]
-    texts = [trained.read(text) for text in test.texts]
+    texts = [trained.tokenize(text) for text in test.texts]
     rows = faithfulness_rows(trained.network, texts, torch.from_numpy(test.labels), test.marks, min_length=1)
     found = {row[0]: dict(zip(COLUMNS, row, strict=True))["pointing_game"] for row in rows}
     for method in ("input_x_gradient", "integrated_gradients"):  # what `convscope explain` draws of a text

@@ -144,7 +144,7 @@ def test_stages_freeze_the_vectors_first(convscope, tmp_path):
     stages = summary["transfer"]["stages"]
     assert summary["transfer"]["name"] == "vectors"  # what transfer=auto is here
     assert [stage["name"] for stage in stages] == ["fixed_vectors", "trained_vectors"]
-    assert stages[0]["why_not_cached"] == "what it says of a text is as long as the text"
+    assert stages[0]["why_not_cached"] == "the length of the features changes with the length of the text"
     assert (
         stages[1]["trainable_parameters"] - stages[0]["trainable_parameters"]
         == 3 * summary["data"]["tokens"]["vocabulary"]

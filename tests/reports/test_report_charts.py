@@ -1,4 +1,4 @@
-"""What the charts of a report hold, read from the data that the page hands to its charting library."""
+"""The data that the charts of a report hand to Bokeh."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from convscope.figures.curves import kept_at_ends
+from convscope.figures.curves import best_epochs_of_stages
 from convscope.reports import charting, facts, network_charts, training_charts
 from convscope.reports.confusion_chart import confusion_chart
 from convscope.reports.formats import times
@@ -21,13 +21,13 @@ def table(tmp_path: Path, text: str) -> ShownTable:
 
 
 def columns(chart: Any) -> list[dict[str, Any]]:
-    """The data of each source of a chart."""
-    found: list[dict[str, Any]] = []
+    """Return the data of each source of a chart."""
+    sources: list[dict[str, Any]] = []
 
     def visit(node: Any) -> None:
         if isinstance(node, dict):
             if node.get("name") == "ColumnDataSource":
-                found.append(dict(node["attributes"]["data"]["entries"]))
+                sources.append(dict(node["attributes"]["data"]["entries"]))
             for value in node.values():
                 visit(value)
         elif isinstance(node, list):
@@ -35,7 +35,7 @@ def columns(chart: Any) -> list[dict[str, Any]]:
                 visit(value)
 
     visit(json.loads(json.dumps(charting.bokeh_item(chart))))
-    return found
+    return sources
 
 
 def titles(charts: list[tuple[str, Any]]) -> list[str]:
@@ -65,7 +65,7 @@ def test_a_long_curve_is_thinned_and_keeps_its_end() -> None:
     rows = [{"step": float(step), "train/loss": float(step)} for step in range(10_000)]
     ((_, chart),) = training_charts.curve_charts(rows, [])
     x = columns(chart)[0]["x"]
-    assert len(x) <= training_charts.MOST_POINTS + 1
+    assert len(x) <= training_charts.MAX_POINTS + 1
     assert (x[0], x[-1]) == (0, 9999)
 
 
@@ -124,9 +124,9 @@ def test_the_times_add_up_to_the_run() -> None:
     assert shown == {"preparation": 10.0, "stage: head": 20.0, "stage: all": 60.0, "extracting features": 4.0,
                      "test": 10.0, "rest": 0.5}  # fmt: skip
     assert sum(shown.values()) == seconds["total"]
-    told = facts.times_shown({"seconds": seconds, "transfer": {"stages": STAGED}})
-    assert told[-1] == ("the run", "1 min 44 s", "100.0%")
-    assert told[3] == ("extracting features", "4.0 s", "3.8%")
+    rows = facts.times_shown({"seconds": seconds, "transfer": {"stages": STAGED}})
+    assert rows[-1] == ("the run", "1 min 44 s", "100.0%")
+    assert rows[3] == ("extracting features", "4.0 s", "3.8%")
 
 
 def test_what_an_earlier_version_counted_twice_counts_once() -> None:
@@ -145,7 +145,7 @@ def test_what_an_earlier_version_counted_twice_counts_once() -> None:
 
 
 def logged(first: int, **curves: list[float]) -> list[dict[str, float]]:
-    """A row of validation an epoch, 20 steps long; the number of the first epoch is ``first``."""
+    """Return a row of validation metrics per epoch of 20 steps; ``first`` is the number of the first epoch."""
     return [
         {"epoch": float(first + at), "step": 20.0 * at + 19} | {f"validation/{n}": ys[at] for n, ys in curves.items()}
         for at in range(len(next(iter(curves.values()))))
@@ -153,13 +153,13 @@ def logged(first: int, **curves: list[float]) -> list[dict[str, float]]:
 
 
 def rings(chart: Any) -> list[tuple[int, float, float]]:
-    """Epoch, x and y of each ring of a chart."""
+    """Return epoch, x and y of each ring of a chart."""
     return [(d["kept"][0], d["x"][0], d["y"][0]) for d in columns(chart) if "kept" in d]
 
 
-@pytest.mark.parametrize("first", [1, 0])  # of the first version, too, which counted from 0
+@pytest.mark.parametrize("first", [1, 0])  # 0: the first version counted epochs from 0
 def test_the_epoch_that_is_kept_is_ringed_in_every_chart(first: int) -> None:
-    """Accuracy keeps the latest of its equals, where loss is not the least; both charts show that epoch."""
+    """Accuracy keeps the latest of its equal epochs, at which the loss is not lowest; both charts ring that epoch."""
     rows = logged(first, accuracy=[0.5, 0.9, 0.9, 0.7], loss=[0.4, 0.1, 0.3, 0.2])
     charts = dict(training_charts.curve_charts(rows, [], KeptEpochs(3)))
     assert list(charts) == ["loss: 0.3 at epoch 3 (kept)", "accuracy: 0.9 at epoch 3 (kept)"]
@@ -177,7 +177,7 @@ def test_in_steps_the_ring_stands_at_the_end_of_the_epoch() -> None:
 
 def test_what_was_kept_at_the_end_of_a_stage_is_ringed_too() -> None:
     rows = logged(1, accuracy=[0.5, 0.6, 0.4, 0.8, 0.7])
-    before = kept_at_ends([{"best_epoch": 2}, {"best_epoch": 2}, {"best_epoch": 4}], 4)
+    before = best_epochs_of_stages([{"best_epoch": 2}, {"best_epoch": 2}, {"best_epoch": 4}], 4)
     assert before == [2]
     ((_, chart),) = training_charts.curve_charts(rows, [], KeptEpochs(4, before))
     assert rings(chart) == [(2, 2, 0.6), (4, 4, 0.8)]
@@ -190,7 +190,7 @@ def test_nothing_is_ringed_where_it_is_not_known_what_is_kept() -> None:
     assert titles(training_charts.curve_charts(rows, [], KeptEpochs(7))) == ["accuracy"]
 
 
-def test_cells_are_told_numbers_from_words(tmp_path: Path) -> None:
+def test_columns_of_numbers_are_recognised(tmp_path: Path) -> None:
     shown = table(tmp_path, 'a,b,c\n"1,000",x,\n2,3,\n')
     assert list(shown.numeric) == [True, False, False]
     assert shown.rows[0][0] == "1,000"

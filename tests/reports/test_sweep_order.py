@@ -1,4 +1,4 @@
-"""The best run of a sweep is chosen by the validation; the test set chooses only where it is told to, and then said."""
+"""The validation chooses the best run of a sweep; the test set does so only on request, which adds a note."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ NAN = float("nan")
 
 
 def sweep(folder: Path, runs: dict[str, dict[str, Any] | None]) -> Path:
-    """A folder of runs with these metrics; None: not complete."""
+    """Make a folder of runs with these metrics; None makes a run that is not complete."""
     for name, metrics in runs.items():
         run = RunFolder(folder / name).create()
         run.write_config("# convscope train\n")
@@ -23,10 +23,10 @@ def sweep(folder: Path, runs: dict[str, dict[str, Any] | None]) -> Path:
 
 
 def scores(validation: float | None, test: float | None, /, **losses: float) -> dict[str, Any]:
-    found: dict[str, Any] = {"validation": {"accuracy": validation}, "test": {"accuracy": test}}
+    metrics: dict[str, Any] = {"validation": {"accuracy": validation}, "test": {"accuracy": test}}
     for split, loss in losses.items():
-        found[split]["loss"] = loss
-    return found
+        metrics[split]["loss"] = loss
+    return metrics
 
 
 def names(folder: Path, *arguments: Any, **options: Any) -> list[str]:
@@ -55,7 +55,7 @@ def test_the_validation_chooses(disagreeing: Path) -> None:
     assert 'class="warnings"' not in page
 
 
-def test_of_a_loss_the_lowest_is_the_best_unless_told_otherwise(disagreeing: Path) -> None:
+def test_low_losses_are_better_by_default(disagreeing: Path) -> None:
     assert names(disagreeing, "validation/loss") == ["c", "a", "b"]
     assert names(disagreeing, "validation/loss", lowest=False) == ["b", "a", "c"]
     assert names(disagreeing, "validation/accuracy", lowest=True) == ["a", "c", "b"]
@@ -67,7 +67,7 @@ def test_of_a_loss_the_lowest_is_the_best_unless_told_otherwise(disagreeing: Pat
     assert '<th class="number">validation loss</th>' in page
 
 
-def test_the_test_set_chooses_where_it_is_told_to_and_that_is_said(disagreeing: Path) -> None:
+def test_an_order_by_the_test_set_adds_a_note(disagreeing: Path) -> None:
     order = ordered(swept_runs(disagreeing), "test/accuracy")
     assert [run.folder.path.name for run in order.runs] == ["a", "c", "b"]
     assert order.headline == "99.0% test accuracy, the best of 3 runs"
@@ -79,9 +79,9 @@ def test_the_test_set_chooses_where_it_is_told_to_and_that_is_said(disagreeing: 
 
 
 def test_equals_are_in_the_order_of_their_numbers_and_what_has_no_value_comes_last(tmp_path: Path) -> None:
-    told = {"10_x": scores(0.5, 0.9), "9_x": scores(0.5, 0.1), "2_x": None, "1_x": scores(None, 1.0),
+    runs = {"10_x": scores(0.5, 0.9), "9_x": scores(0.5, 0.1), "2_x": None, "1_x": scores(None, 1.0),
             "0_x": scores(NAN, 1.0)}  # fmt: skip
-    folder = sweep(tmp_path, told)
+    folder = sweep(tmp_path, runs)
     order = ordered(swept_runs(folder))
     assert [run.folder.path.name for run in order.runs] == ["9_x", "10_x", "0_x", "1_x", "2_x"]
     assert order.headline == "50.0% validation accuracy, the best of 5 runs; 10.0% on the test"

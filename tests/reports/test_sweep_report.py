@@ -1,4 +1,4 @@
-"""The page of a sweep: what its runs cost and reach, what a search has found, and where its runs look."""
+"""The report of a sweep: accuracy against cost, the figures of a search, and the saliency of the runs side by side."""
 
 import base64
 import io
@@ -11,7 +11,7 @@ from PIL import Image
 
 from convscope.figures.contact_sheet import SIDE, Tile, contact_sheet
 from convscope.figures.search import importance_figure, search_history
-from convscope.reports.side_by_side import MOST_RUNS, compared_images
+from convscope.reports.side_by_side import MAX_RUNS, compared_images
 from convscope.reports.sweep import write_sweep_report
 from convscope.runs.run_folder import RunFolder
 
@@ -24,7 +24,7 @@ def plain(colour, height=32):
 
 
 def sheet(overlays, heading="after 3 epochs"):
-    """As a run draws it: a row an image, with maps and overlays of two methods; the first overlay has a colour."""
+    """Return saliency maps as a run draws them: a row per image, two methods; the first overlay has a plain colour."""
     rows = [
         [Tile(plain(BLUE), TITLE), Tile(plain((9, 9, 9)), "gradient\ndog 98%"), Tile(plain(colour), "over it"),
          Tile(plain((8, 8, 8)), "grad_cam\ndog 98%"), Tile(plain((7, 7, 7)), "over it")]
@@ -38,41 +38,41 @@ def opened(image) -> np.ndarray:
 
 
 def tiles(column, rows):
-    """The middle of each tile."""
-    found = []
+    """Return height and colour of each tile of a column, at the tile's middle."""
+    measured = []
     for row in range(rows):
         solid = [
             y for y in range(len(column)) if np.ptp(column[y, 20:150].reshape(-1, 3).astype(int), axis=0).max() < 12
         ]
         inside = [y for y in solid if column[y, 80].min() < 200 and row * 202 <= y < (row + 1) * 202]
-        found.append((len(inside), tuple(np.round(column[inside, 80].mean(axis=0)).astype(int))))
-    return found
+        measured.append((len(inside), tuple(np.round(column[inside, 80].mean(axis=0)).astype(int))))
+    return measured
 
 
 @pytest.fixture
 def sheets(tmp_path):
-    made = []
+    sheets = []
     for label, overlays, data in (("a", (RED, GREEN), "x"), ("b", (GREEN, GREEN), "x"), ("c", (RED, RED), "y")):
         file = tmp_path / f"{label}.png"
         sheet(overlays).save(file)
-        made.append((label, file, data))
-    return made
+        sheets.append((label, file, data))
+    return sheets
 
 
 def test_the_runs_on_the_same_images_stand_side_by_side(sheets, tmp_path):
-    (shown,) = compared_images(sheets)  # of the data y there is but one run
-    assert [look.label for look in shown] == ["", "a", "b"]
-    for look, colours in zip(shown, ((BLUE, BLUE), (RED, GREEN), (GREEN, GREEN)), strict=True):
-        column = opened(look.image)
-        assert column.shape == (look.image.height, look.image.width, 3)
-        for (height, seen), colour in zip(tiles(column, 2), colours, strict=True):
+    (shown,) = compared_images(sheets)  # there is only one run on the data y
+    assert [column.label for column in shown] == ["", "a", "b"]
+    for column, colours in zip(shown, ((BLUE, BLUE), (RED, GREEN), (GREEN, GREEN)), strict=True):
+        pixels = opened(column.image)
+        assert pixels.shape == (column.image.height, column.image.width, 3)
+        for (height, measured), colour in zip(tiles(pixels, 2), colours, strict=True):
             assert abs(height - SIDE) <= 6
-            assert np.abs(np.subtract(seen, colour)).max() <= 8
-    heights = {look.image.height for look in shown}
+            assert np.abs(np.subtract(measured, colour)).max() <= 8
+    heights = {column.image.height for column in shown}
     assert len(heights) == 1
-    # the line with the run's own answer is there for the runs alone
+    # only the columns of the runs have a second line, with the run's answer
     second_line = slice(8 + 17 + 2, 8 + 2 * 17 - 4)
-    dark = [(opened(look.image)[second_line] < 128).sum() for look in shown]
+    dark = [(opened(column.image)[second_line] < 128).sum() for column in shown]
     assert dark[0] == 0
     assert min(dark[1:]) > 50
 
@@ -81,17 +81,17 @@ def test_what_is_no_such_sheet_is_left_out(sheets, tmp_path):
     Image.new("RGB", (900, 431)).save(tmp_path / "other.png")
     Image.new("RGB", (200, sheet((RED, RED)).height)).save(tmp_path / "narrow.png")
     more = [("other", tmp_path / "other.png", "x"), ("narrow", tmp_path / "narrow.png", "x")]
-    assert [[look.label for look in shown] for shown in compared_images([*more, *sheets])] == [["", "a", "b"]]
+    assert [[column.label for column in shown] for shown in compared_images([*more, *sheets])] == [["", "a", "b"]]
     (shown,) = compared_images([sheets[0]] * 20)
-    assert len(shown) == 1 + MOST_RUNS
+    assert len(shown) == 1 + MAX_RUNS
 
 
-def run(path, word, accuracy, **facts):
+def run(path, override, accuracy, **facts):
     folder = RunFolder(path).create()
     folder.write_config("# convscope train\n")
     folder.write_image("saliency/maps", sheet((RED, GREEN)))
     folder.write_summary({
-        "status": "completed", "overrides": [word], "data": {"name": "hotdog"},
+        "status": "completed", "overrides": [override], "data": {"name": "hotdog"},
         "metrics": {"test": {"accuracy": accuracy}}, "model": {"name": "m", "parameters": facts["parameters"]},
         "seconds": {"total": facts["seconds"]}, "receptive_field": {"theoretical": facts["field"], "effective": 3.0},
     })  # fmt: skip
@@ -112,9 +112,9 @@ def test_the_page_relates_accuracy_to_cost_and_field(tmp_path):
         json.loads(text) for text in re.findall(r'<script type="application/json">(.*?)</script>', page, re.DOTALL)
     ]
     titles = re.findall(r"<h3>(.*?)</h3>", page)
-    seen = dict(zip(titles, charts, strict=True))
+    by_title = dict(zip(titles, charts, strict=True))
     for unit, values in (("parameters", [1e6, 1e4]), ("seconds", [60, 6]), ("receptive field in pixels", [99, 31])):
-        text = json.dumps(seen[f"Test accuracy against {unit}"])
+        text = json.dumps(by_title[f"Test accuracy against {unit}"])
         assert json.dumps([float(value) for value in values]) in text
         assert "[0.9, 0.8]" in text
     assert 'id="search"' in page

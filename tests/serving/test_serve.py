@@ -1,4 +1,4 @@
-"""What the local page answers, and what it refuses: every bad upload a clear 4xx, and the server lives."""
+"""The answers of the local page; every bad upload is refused with a clear 4xx, and the server goes on."""
 
 import base64
 import io
@@ -22,7 +22,7 @@ from convscope.insight import saliency
 from convscope.modalities.images.trained import TrainedRun
 from convscope.runs.run_folder import RunFolder
 from convscope.serving import uploads
-from convscope.serving.answers import TITLES, ImageAnswers
+from convscope.serving.answers import METHOD_TITLES, ImageAnswers
 from convscope.serving.app import build_app
 
 ADDRESS = "http://127.0.0.1:8000"
@@ -55,53 +55,53 @@ def ask(client: TestClient, content: bytes, name: str = "photo.png", **fields: s
     return client.post("/answer", files={"image": (name, content, "image/png")}, data=fields)
 
 
-def test_the_answer_is_the_networks(client: TestClient, trained: TrainedRun) -> None:
+def test_the_answer_is_that_of_the_network(client: TestClient, trained: TrainedRun) -> None:
     answer = ask(client, encoded(image())).json()
     pixels = Resizing(32, 3, "bilinear", crop=32)(image())
     batch = Normalisation(trained.preprocessing)(torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None])
     with torch.no_grad():
         expected = trained.network(batch).softmax(dim=1)[0]
-    told = {row["class"]: row["probability"] for row in answer["probabilities"]}
-    assert [told[name] for name in trained.classes] == pytest.approx(expected.tolist(), abs=1e-6)
+    probabilities = {row["class"]: row["probability"] for row in answer["probabilities"]}
+    assert [probabilities[name] for name in trained.classes] == pytest.approx(expected.tolist(), abs=1e-6)
     assert answer["prediction"] == answer["target"] == trained.classes[int(expected.argmax())]
     assert np.array_equal(decoded(answer["image"]), pixels)
     assert "map" not in answer
 
 
 @pytest.mark.parametrize("target", ["hot_dog", "not_hot_dog"])
-def test_the_map_is_the_methods(client: TestClient, trained: TrainedRun, target: str) -> None:
+def test_the_map_is_that_of_the_method(client: TestClient, trained: TrainedRun, target: str) -> None:
     answer = ask(client, encoded(image()), method="gradient", target=target).json()
     assert (answer["method"], answer["target"]) == ("gradient", target)
     pixels = Resizing(32, 3, "bilinear", crop=32)(image())
     batch = Normalisation(trained.preprocessing)(torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None])
-    found = saliency.gradient(trained.network, batch, torch.tensor([trained.classes.index(target)]))[0].abs()
+    gradient = saliency.gradient(trained.network, batch, torch.tensor([trained.classes.index(target)]))[0].abs()
     drawn = decoded(answer["map"])[..., 3].astype(float).ravel()
     assert drawn.max() == 230
-    order = np.argsort(found.numpy().ravel())
+    order = np.argsort(gradient.numpy().ravel())
     assert (np.diff(drawn[order]) >= 0).all()  # the stronger the gradient, the more opaque
 
 
-def test_the_page_is_told_of_generated_images(client: TestClient, trained: TrainedRun) -> None:
+def test_about_reports_generated_images(client: TestClient, trained: TrainedRun) -> None:
     assert client.get("/about").json()["generated"] is False
     trained.folder.write_summary({"data": {"source": "generated"}})
     assert client.get("/about").json()["generated"] is True
 
 
 def test_every_method_of_the_page_exists() -> None:
-    assert set(TITLES) <= set(saliency.METHODS)
+    assert set(METHOD_TITLES) <= set(saliency.METHODS)
 
 
-def test_each_method_answers_or_says_why_not(client: TestClient) -> None:
-    drawn = set()
+def test_each_method_gives_a_map_or_a_note(client: TestClient) -> None:
+    methods_with_map = set()
     for method, title in client.get("/about").json()["methods"].items():
         answer = ask(client, encoded(image()), method=method).json()
         assert answer["prediction"] in {"hot_dog", "not_hot_dog"}
         if "map" in answer:
-            drawn.add(method)
+            methods_with_map.add(method)
             assert decoded(answer["map"]).shape == (32, 32, 4)
         else:
             assert answer["note"].startswith(f"{title}: ")
-    assert {"gradient", "smoothgrad", "integrated_gradients", "occlusion"} <= drawn
+    assert {"gradient", "smoothgrad", "integrated_gradients", "occlusion"} <= methods_with_map
 
 
 def bomb(side: int) -> bytes:
@@ -145,7 +145,7 @@ def test_texts_and_other_requests(client: TestClient) -> None:
     for data, status, reason in (
         ({"text": "good"}, 400, "reads images, not texts"),
         ({"text": "x" * 10_000_000}, 413, "maximum size"),
-        ({"text": "x" * (uploads.MOST_CHARACTERS + 1)}, 413, "at most 20,000"),
+        ({"text": "x" * (uploads.MAX_CHARACTERS + 1)}, 413, "at most 20,000"),
         ({"text": "  "}, 422, "empty"),
         ({"other": "x"}, 400, "Send either"),
         ({f"field{n}": "x" for n in range(9)}, 400, "Too many fields"),
@@ -227,14 +227,14 @@ def test_a_network_for_texts(tmp_path: Path) -> None:
     from convscope.serving.text_answers import TextAnswers
 
     class Run:
-        """As a trained text run: the first class for an even number of letters, with one letter a token."""
+        """A fake of a trained text run: the first class for an even number of letters, with one letter a token."""
 
         folder = RunFolder(tmp_path).create()
         classes = ("good", "bad")
         preprocessing = SimpleNamespace(min_length=2)
         network = torch.nn.Sequential(OrderedDict(embedding=torch.nn.Embedding(256, 4), head=Mean()))
 
-        def read(self, text: str) -> TokenizedText:
+        def tokenize(self, text: str) -> TokenizedText:
             return TokenizedText(text, [ord(c) for c in text], [(at, at + 1) for at in range(len(text))])
 
         def logits(self, texts: list[TokenizedText]) -> torch.Tensor:

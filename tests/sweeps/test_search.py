@@ -1,6 +1,7 @@
-"""Searches: Optuna chooses, a worker that dies is noticed, and every trial is finished once.
+"""Searches: Optuna chooses, a dead worker is noticed, and every trial is finished once.
 
-The trainings are stood for by a command that computes a number; whole ones are in tests/integration/test_searches.py.
+A command that computes a number stands in for the trainings; whole trainings are in
+tests/integration/test_searches.py.
 """
 
 import errno
@@ -33,7 +34,7 @@ BEST_LR = 3e-3
 
 
 class Pretended:
-    """Stands for ``train``: the nearer the rate to `BEST_LR`, the better; ``ends`` tells how the n-th run ends."""
+    """Stands in for ``train``: the nearer the rate to `BEST_LR`, the better; ``ends`` has the error of the n-th run."""
 
     SCHEMA = TrainConfig
     SWEEPS_GO_ON = True
@@ -56,26 +57,26 @@ class Pretended:
             if isinstance(end, Interrupted):
                 folder.write_status("interrupted")
             raise end
-        reached = 1 - 0.2 * abs(math.log10(config.transfer.lr / BEST_LR)) + 0.01 * config.seed
+        accuracy = 1 - 0.2 * abs(math.log10(config.transfer.lr / BEST_LR)) + 0.01 * config.seed
         trial = running_trial()
         callbacks = [] if trial is None else [PruningCallback(trial.metric, Position(), trial.should_prune)]
         for epoch in range(4):
             for callback in callbacks:
-                seen = {"validation/accuracy": reached * (epoch + 1) / 4}
+                logged = {"validation/accuracy": accuracy * (epoch + 1) / 4}
                 try:
-                    callback.on_train_epoch_end(SimpleNamespace(current_epoch=epoch, callback_metrics=seen), None)
+                    callback.on_train_epoch_end(SimpleNamespace(current_epoch=epoch, callback_metrics=logged), None)
                 except Pruned as error:
                     folder.write_status("pruned", message=str(error))
                     raise
         folder.write_summary({
             "status": "completed", "overrides": list(overrides), "model": {"name": "lenet5"},
-            "metrics": {"validation": {"accuracy": reached}, "test": {"accuracy": reached}},
+            "metrics": {"validation": {"accuracy": accuracy}, "test": {"accuracy": accuracy}},
         })  # fmt: skip
 
 
 @pytest.fixture
 def drawn(monkeypatch, tmp_path):
-    """A search with its figures and its page, which take longer than all pretended trials."""
+    """Return the command of a search with its figures and its report, which take longer than all pretended trials."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["convscope"])
     return Pretended()
@@ -89,19 +90,19 @@ def pretended(monkeypatch, drawn):
 
 
 def trials(folder, storage="journal"):
-    """The study as Optuna alone reads it."""
+    """Return the trials as Optuna alone reads them."""
     import optuna
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
     if storage == "sqlite":
-        kept = f"sqlite:///{folder / 'study.db'}"
+        study_storage = f"sqlite:///{folder / 'study.db'}"
     else:
-        kept = JournalStorage(JournalFileBackend(str(folder / "study.journal")))
-    return optuna.load_study(study_name="search", storage=kept).trials
+        study_storage = JournalStorage(JournalFileBackend(str(folder / "study.journal")))
+    return optuna.load_study(study_name="search", storage=study_storage).trials
 
 
-def told(folder, storage="journal"):
+def results(folder, storage="journal"):
     return [(trial.number, trial.state.name, trial.params, trial.value) for trial in trials(folder, storage)]
 
 
@@ -111,7 +112,7 @@ def test_a_search_ends_with_all_its_trials_and_a_best_one(drawn, tmp_path, capfd
     run_command("train", words, pretended)
     out = capfd.readouterr().out
     sweep = tmp_path / "outputs/sweeps/mine"
-    found = told(sweep, storage)
+    found = results(sweep, storage)
     assert [(number, state) for number, state, *_ in found] == [(number, "COMPLETE") for number in range(8)]
     best = max(found, key=lambda trial: trial[3])
     assert "8 trials: 8 to run" in out
@@ -145,12 +146,12 @@ def test_what_is_chosen_depends_on_no_interruption(pretended, tmp_path, capfd, k
     with pytest.raises(KeyboardInterrupt):
         run_command("train", [*words, "sweep.trials=5"], pretended)
     capfd.readouterr()
-    run_command("train", words, pretended)  # more of them
+    run_command("train", words, pretended)  # more trials
     assert "8 trials: 4 complete, 1 begun, 3 to run" in capfd.readouterr().out
     assert [resumed for _, resumed in pretended.ran].count(True) == 2
     sweeps = tmp_path / "outputs/sweeps"
-    assert told(sweeps / "mine") == told(sweeps / "whole")
-    assert len({str(trial[2]) for trial in told(sweeps / "whole")}) == 8
+    assert results(sweeps / "mine") == results(sweeps / "whole")
+    assert len({str(trial[2]) for trial in results(sweeps / "whole")}) == 8
 
 
 @pytest.mark.slow
@@ -191,10 +192,10 @@ def test_a_trial_that_fails_is_named_and_the_others_go_on(pretended, tmp_path, c
     with pytest.raises(UserError, match=r"the disk of .*002_.* is full; make room, then the same command"):
         run_command("train", WORDS, pretended)
     assert "the loss is nan" in capfd.readouterr().out
-    states = [state for _, state, *_ in told(tmp_path / "outputs/sweeps/mine")]
+    states = [state for _, state, *_ in results(tmp_path / "outputs/sweeps/mine")]
     assert states == ["COMPLETE", "FAIL", "RUNNING", *["COMPLETE"] * 5]
     run_command("train", WORDS, pretended)
-    states = [state for _, state, *_ in told(tmp_path / "outputs/sweeps/mine")]
+    states = [state for _, state, *_ in results(tmp_path / "outputs/sweeps/mine")]
     assert states == ["COMPLETE", "FAIL", *["COMPLETE"] * 6]
     assert pretended.ran[-1] == (pretended.ran[2][0], True)
 
@@ -205,20 +206,22 @@ def test_a_journal_that_was_cut_off_goes_on(pretended, tmp_path):
     with journal.open("ab") as file:
         file.write(b'{"op_code":4,"worker_id":"cut o')  # by a kill, or by a full disk
     run_command("train", [*WORDS, "sweep.trials=5"], pretended)
-    assert [state for _, state, *_ in told(journal.parent)] == ["COMPLETE"] * 5
+    assert [state for _, state, *_ in results(journal.parent)] == ["COMPLETE"] * 5
     assert b"cut o" not in journal.read_bytes()
 
 
 @pytest.mark.slow
 def test_a_trial_that_kills_its_processes_is_given_up(pretended, tmp_path, capfd):
-    pretended.ends = {run: KeyboardInterrupt() for run in range(1, 7)}  # without a word in its folder, as a kill
+    pretended.ends = {
+        run: KeyboardInterrupt() for run in range(1, 7)
+    }  # without a status in its folder, as after a kill
     for _ in range(5):
         with pytest.raises(KeyboardInterrupt):
             run_command("train", WORDS, pretended)
     pretended.ends = {}
     run_command("train", WORDS, pretended)
-    assert "5 processes died over it" in capfd.readouterr().out
-    assert [state for _, state, *_ in told(tmp_path / "outputs/sweeps/mine")] == ["FAIL", *["COMPLETE"] * 7]
+    assert "5 processes died while they ran it" in capfd.readouterr().out
+    assert [state for _, state, *_ in results(tmp_path / "outputs/sweeps/mine")] == ["FAIL", *["COMPLETE"] * 7]
 
 
 @pytest.mark.slow
@@ -267,17 +270,17 @@ def test_of_two_workers_one_is_killed_and_the_other_does_its_trial(tmp_path):
     finally:
         os.kill(stuck.pid, signal.SIGKILL)
         stuck.wait()
-    said, _ = slow.communicate(timeout=300)
-    assert slow.returncode == 0, said
-    found = told(tmp_path / "outputs/sweeps/mine")
+    output, _ = slow.communicate(timeout=300)
+    assert slow.returncode == 0, output
+    found = results(tmp_path / "outputs/sweeps/mine")
     assert [(number, state) for number, state, *_ in found] == [(number, "COMPLETE") for number in range(20)]
-    assert f"(trial {max(found, key=lambda trial: (trial[3], -trial[0]))[0]})" in said
+    assert f"(trial {max(found, key=lambda trial: (trial[3], -trial[0]))[0]})" in output
     ran = (tmp_path / "ran.txt").read_text().split()
-    assert len(ran) == len(set(ran)) == 18  # two were the other's
+    assert len(ran) == len(set(ran)) == 18  # the killed worker ran the other two
 
 
 def test_a_space_of_a_file_and_of_words():
-    made = search_space(
+    dimensions = search_space(
         parse_choices(["seed=1,2", "+a.b=int(interval(1,64))", "data=digits"]),
         {
             "data": "mnist,digits",
@@ -286,7 +289,7 @@ def test_a_space_of_a_file_and_of_words():
             "d": "range(0,1,0.25)",
         },
     )
-    kinds = {dimension.key: dimension.distribution() for dimension in made}
+    kinds = {dimension.key: dimension.distribution() for dimension in dimensions}
     assert {key: str(kind) for key, kind in kinds.items()} == {
         "transfer.lr": "FloatDistribution(high=0.3, log=False, low=0.1, step=None)",
         "c": "IntDistribution(high=64, log=True, low=1, step=1)",
@@ -294,10 +297,10 @@ def test_a_space_of_a_file_and_of_words():
         "seed": "CategoricalDistribution(choices=('1', '2'))",
         "+a.b": "IntDistribution(high=64, log=False, low=1, step=1)",
     }
-    rate = made[0]
-    assert rate.choose(0.123456789) == "transfer.lr=0.123457"
-    assert rate.choose(0.29999999999) == "transfer.lr=0.3"
-    assert search_space(parse_choices(["x=interval(0.33333333,0.5)"]), {})[0].choose(0.33333333) == "x=0.33333333"
+    rate = dimensions[0]
+    assert rate.to_override(0.123456789) == "transfer.lr=0.123457"
+    assert rate.to_override(0.29999999999) == "transfer.lr=0.3"
+    assert search_space(parse_choices(["x=interval(0.33333333,0.5)"]), {})[0].to_override(0.33333333) == "x=0.33333333"
 
 
 @pytest.mark.parametrize(
@@ -338,7 +341,7 @@ def test_a_search_in_a_file_of_ones_own(pretended, tmp_path):
         "defaults: [tpe]\nname: rates\ntrials: 2\nspace:\n  transfer.lr: tag(log,interval(1e-4,1e-1))\n"
     )
     run_command("train", ["--multirun", "--config-dir", "own", "sweep=rates", "model=lenet5", "data=digits"], pretended)
-    assert [set(params) for *_, params, _ in told(tmp_path / "outputs/sweeps/rates")] == [{"transfer.lr"}] * 2
+    assert [set(params) for *_, params, _ in results(tmp_path / "outputs/sweeps/rates")] == [{"transfer.lr"}] * 2
 
 
 def test_without_optuna_a_search_says_which_extra_has_it(pretended, monkeypatch):

@@ -1,7 +1,7 @@
-"""Sweeps go on: what is done is not done again, what was interrupted is resumed, what fails is named.
+"""Sweeps are resumed: complete jobs are skipped, interrupted ones resumed, failed ones named.
 
-The trainings are stood for by a command that writes what a run leaves behind; whole ones are in
-tests/integration/test_sweeps.py.
+A command that only writes the files of a run stands in for the trainings; whole trainings are in
+tests/integration/test_sweep_runs.py.
 """
 
 import errno
@@ -21,7 +21,7 @@ WORDS = ("--multirun", "model=lenet5", "data=digits", "seed=1,2,3", "sweep.name=
 
 
 class Pretended:
-    """Stands for ``train``: leaves a run's files behind, or ends as ``ends`` tells for a seed."""
+    """Stands in for ``train``: writes the files of a run, or raises the error in ``ends`` for a seed."""
 
     SCHEMA = TrainConfig
     SWEEPS_GO_ON = True
@@ -64,7 +64,7 @@ def test_what_is_done_is_not_done_again(pretended, tmp_path, capfd):
         run_command("train", WORDS, pretended)
         assert "3 jobs: 3 complete" in capfd.readouterr().out
     assert len(pretended.ran) == 3
-    run_command("train", [*WORDS[:3], "seed=4,2", WORDS[4]], pretended)  # a value more
+    run_command("train", [*WORDS[:3], "seed=4,2", WORDS[4]], pretended)  # one more value
     assert "2 jobs: 1 complete, 1 to run" in capfd.readouterr().out
     assert pretended.ran[3:] == [(4, False)]
     table = (sweep / "comparison.csv").read_text().splitlines()
@@ -119,7 +119,7 @@ def test_a_signal_ends_the_whole_sweep_and_the_same_command_goes_on(pretended, c
     ("words", "message"),
     [
         (("seed=1,2", "folder=here"), "folder=here: the jobs of a sweep have folders of their own"),
-        (("launcher=local,joblib",), "launcher: a sweep has one, and no choice of it"),
+        (("launcher=local,joblib",), "launcher: is the same for the whole sweep, and cannot have several values"),
         (("seed=1,2", "trainer.devices=2"), "each would run the whole sweep; use launcher=submitit_local"),
         (("seed=1,2", "trainer.devices=auto", "launcher=joblib"), "trainer.devices=auto: on several devices"),
         (("seed=1,2", "sweep.name=a/b"), "sweep.name=a/b: must be the name of a folder"),
@@ -136,10 +136,10 @@ def test_what_no_sweep_can_be(pretended, words, message):
 
 def test_a_job_of_another_configuration_is_left_as_it_is(pretended, tmp_path):
     run_command("train", WORDS, pretended)
-    asked = tmp_path / "outputs/sweeps/mine/seed=2/.asked.json"
-    told = json.loads(asked.read_text())
-    told["task"]["mixup"] = 0.5  # as another version of a file of options would have had it
-    asked.write_text(json.dumps(told))
+    requested = tmp_path / "outputs/sweeps/mine/seed=2/.requested.json"
+    config = json.loads(requested.read_text())
+    config["task"]["mixup"] = 0.5  # as if a configuration file had changed since
+    requested.write_text(json.dumps(config))
     with pytest.raises(UserError, match=r"another configuration \(task.mixup: 0.5, now 0.0\); choose another sweep"):
         run_command("train", WORDS, pretended)
     assert len(pretended.ran) == 3
@@ -169,9 +169,9 @@ def test_two_sweeps_at_the_same_time_run_no_job_twice(tmp_path):
         subprocess.Popen([sys.executable, "two.py", here], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
-    said = [process.communicate(timeout=300)[0] for process in both]
+    outputs = [process.communicate(timeout=300)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0]
-    assert sorted((tmp_path / "ran.txt").read_text().split()) == ["1", "2", "3"], said
+    assert sorted((tmp_path / "ran.txt").read_text().split()) == ["1", "2", "3"], outputs
     for seed in (1, 2, 3):
         assert (tmp_path / f"outputs/sweeps/mine/seed={seed}/summary.json").is_file()
 

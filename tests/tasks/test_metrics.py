@@ -1,4 +1,4 @@
-"""The scores of a classifier: scikit-learn's, for absent classes too, in memory that grows with the classes alone."""
+"""The metrics of a classifier: equal to scikit-learn's, also for absent classes, in memory linear in the classes."""
 
 import copy
 from typing import Any

@@ -37,7 +37,7 @@ MATRIX = list(itertools.product(sorted(PRECISIONS), [0.0, 1.0], [0.0, 0.9], [1, 
 
 
 def small_network() -> nn.Module:
-    """A network whose gradients are longer than 1, since its head is very sure of answers that are wrong."""
+    """A network whose gradients are longer than 1, since its head is very confident in wrong predictions."""
     torch.manual_seed(0)
     # The convolution has no bias: before a BatchNorm its gradient is rounding alone, which Adam makes large.
     convolution, head = nn.Conv2d(1, 4, 3, bias=False), nn.Linear(4 * 16, CLASSES)
@@ -66,8 +66,8 @@ def loader() -> DataLoader[ImageBatch]:
 def composed() -> Any:
     """Configurations: composed once, since that takes longer than a training."""
     with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
-        told = compose("train", ["model=lenet5", "data=digits", "logger=csv", "callbacks=none", "quiet=true"])
-    config = validate(told, TrainConfig)
+        settings = compose("train", ["model=lenet5", "data=digits", "logger=csv", "callbacks=none", "quiet=true"])
+    config = validate(settings, TrainConfig)
 
     def configured(clip: float, ema: float, accumulate: int) -> TrainConfig:
         trainer = config.trainer.model_copy(update={"gradient_clip": clip, "accumulate_grad_batches": accumulate})
@@ -77,7 +77,7 @@ def composed() -> Any:
 
 
 class Watch(pl.Callback):
-    """The norm of the gradients at each step of the optimizer, and whether that is a fused one."""
+    """Records the norm of the gradients at each step of the optimizer, and whether the optimizer is fused."""
 
     def __init__(self) -> None:
         self.norms: list[float] = []
@@ -99,8 +99,8 @@ def build(
     """The task and the trainer of a stage that trains everything at one rate."""
     network = small_network()
     task = ImageClassification(network, [str(number) for number in range(CLASSES)])
-    told = Optimization(lr=LR, optimizer=optimizer, weight_decay=DECAY, schedule="constant")
-    task.begin(plan_stage(network, blocks(network, "4"), Stage("all", ("all",), EPOCHS, told)))
+    optimization = Optimization(lr=LR, optimizer=optimizer, weight_decay=DECAY, schedule="constant")
+    task.begin_stage(plan_stage(network, blocks(network, "4"), Stage("all", ("all",), EPOCHS, optimization)))
     callbacks = build_callbacks(config, config.transfer.stages[0])
     hardware = Hardware("cpu", 1, precision, False, "system", 1)
     trainer = build_trainer(config, EPOCHS, hardware, folder, [], [*callbacks, Watch()])
@@ -174,7 +174,7 @@ def test_gradients_are_clipped_after_a_scaler_has_unscaled_them(composed, tmp_pa
 
 
 class CountOperations(pl.Callback):
-    """What each training step asks PyTorch for, with all that comes between the batch and the next one."""
+    """Counts the operations from the start of each training step to its end, with all callbacks in between."""
 
     def __init__(self) -> None:
         self.steps: list[Operations] = []
@@ -187,7 +187,7 @@ class CountOperations(pl.Callback):
 
 
 @pytest.mark.parametrize("accumulate", [1, 2])
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])  # Muon reads numbers of the CPU, which are no device's
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])  # Muon reads numbers that are on the CPU, not on a device
 def test_no_step_waits_for_the_device(composed, tmp_path, optimizer, accumulate):
     task, trainer = build(composed(1.0, 0.9, accumulate), optimizer, "fp32", RunFolder(tmp_path / "run"))
     counted = CountOperations()

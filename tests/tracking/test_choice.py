@@ -141,7 +141,7 @@ def fresh_wandb() -> None:
         ("no network", "cannot be reached"),
         ("refused", "did not take it"),
         ("short key", "did not take it"),
-        ("asked", "as asked"),
+        ("configured", "logger.wandb.mode=offline"),
         ("environment", "WANDB_MODE"),
     ],
 )
@@ -158,10 +158,10 @@ def test_wandb_is_offline_at_once(
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9" if mode == "no network" else refusing_server)
     if mode == "environment":
         monkeypatch.setenv("WANDB_MODE", "offline")
-    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asked"))
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("a prompt was shown"))
     start = time.monotonic()
     loggers, notices = build_loggers(
-        ["wandb"], folder, project="p", run_name="r", wandb_mode="offline" if mode == "asked" else "auto"
+        ["wandb"], folder, project="p", run_name="r", wandb_mode="offline" if mode == "configured" else "auto"
     )
     loggers[1].log_metrics({"train/loss": 1.0}, 0)
     assert close(loggers, "success") == []
@@ -170,8 +170,8 @@ def test_wandb_is_offline_at_once(
     assert len(notices) == 1
     assert reason in notices[0]
     assert f"wandb sync {next(folder.path.glob('wandb/offline-run-*')).relative_to(Path.cwd())}" in notices[0]
-    said = capfd.readouterr()
-    assert said.out + said.err == ""
+    printed = capfd.readouterr()
+    assert printed.out + printed.err == ""
 
 
 def test_slow_packages_are_imported_only_where_used() -> None:

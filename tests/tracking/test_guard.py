@@ -1,4 +1,4 @@
-"""A tracker may fail; the run may not."""
+"""A run goes on when a tracker fails."""
 
 import os
 import signal

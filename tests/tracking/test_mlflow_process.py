@@ -1,4 +1,4 @@
-"""MLflow's process: what it holds back, what it outlives, and what it never holds up."""
+"""The child process of MLflow: batching, failures, and that it never delays the training."""
 
 import os
 import pickle
@@ -65,7 +65,7 @@ def values(folder: RunFolder, name: str) -> list[float]:
 
 
 class Client:
-    """Notes what it is told."""
+    """Records the calls."""
 
     def __init__(self) -> None:
         self.metrics: list[int] = []
@@ -91,10 +91,10 @@ def test_scalars_are_gathered(monkeypatch: pytest.MonkeyPatch) -> None:
     assert writer.due is None
 
 
-def test_a_failure_ends_what_a_run_is_told_but_not_the_process() -> None:
-    told = [("start", ("x://",)), ("metrics", ([],)), ("nonsense", ()), ("end", ("failed",))]
+def test_a_failure_ends_the_calls_of_a_run_but_not_the_process() -> None:
+    messages = [("start", ("x://",)), ("metrics", ([],)), ("nonsense", ()), ("end", ("failed",))]
     inbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-    for message in told:
+    for message in messages:
         inbox.put(pickle.dumps(message))
     inbox.put(None)
     answers: list[tuple[str, Any]] = []
@@ -246,7 +246,7 @@ from convscope.tracking.trackers import build_loggers, close
 folder = RunFolder(Path("run").absolute()).create()
 loggers, _ = build_loggers(["mlflow"], folder, project="p", run_name="r", mlflow_uri="sqlite:///mlflow.db")
 loggers[1].log_metrics({"train/loss": 0.5}, 0)
-loggers[1].inner.experiment.tell("text", "", "received.txt")
+loggers[1].inner.experiment.send("text", "", "received.txt")
 print(loggers[1].inner.experiment._process.pid, *{"mlflow", "sqlalchemy"} & set(sys.modules), flush=True)
 time.sleep(600)
 """
@@ -264,7 +264,7 @@ def test_it_ends_with_the_training_whatever_ends_that(tmp_path: Path) -> None:
     training.wait()
     while Path(f"/proc/{child}").exists():
         time.sleep(0.05)
-    # what was told before is there
+    # everything that was sent before is there
     assert values(RunFolder(tmp_path / "run"), "train/loss") == [0.5]
 
 
@@ -283,15 +283,15 @@ def test_a_run_goes_on_at_its_server_wherever_the_password_comes_from(
     folder: RunFolder, monkeypatch: pytest.MonkeyPatch, uri: str, goes_on: bool
 ) -> None:
     """MLflow reads it from the environment, too, and not only from the address."""
-    asked: list[Any] = []
+    run_ids: list[Any] = []
 
     class Process:
         def call(self, method: str, *arguments: Any) -> str:
-            asked.append(arguments[-1])
+            run_ids.append(arguments[-1])
             return "its-id"
 
     monkeypatch.setattr(mlflow_run, "take", Process)
     monkeypatch.setattr(mlflow_run, "hub", SimpleNamespace(reachable=lambda _: True))
     for address in ("http://user:first-pw@host:1", uri):
         mlflow_run.start(folder, uri=address, experiment="p", run_name="r")
-    assert asked == [None, "its-id" if goes_on else None]
+    assert run_ids == [None, "its-id" if goes_on else None]

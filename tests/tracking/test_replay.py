@@ -1,4 +1,4 @@
-"""What a resumed run sends to a tracker that forgets nothing: what it lacks, and nothing twice."""
+"""What a resumed run sends to a tracker from which nothing can be deleted: what it lacks, and nothing twice."""
 
 from convscope.tracking.replay import Replay
 

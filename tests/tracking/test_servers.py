@@ -1,4 +1,4 @@
-"""What a run logged, asked of the trackers' own servers over HTTP."""
+"""What a run logged, read from the trackers' own servers over HTTP."""
 
 import json
 import os
@@ -122,15 +122,15 @@ def test_mlflow_serves_what_was_logged_and_may_die(
     recorder.model(network, np.zeros((2, 3, 8, 8), dtype=np.float32))
     recorder.scalars({"validation/accuracy": 0.75}, 7)
 
-    loggers[1].inner.experiment.ask("end", "success")  # waits for all that was told; the run itself goes on below
+    loggers[1].inner.experiment.call("end", "success")  # waits for all earlier calls; the run itself goes on below
 
     run_id = folder.read_trackers()["mlflow"]["run_id"]
     assert get(f"{address}/get-artifact", run_id=run_id, path="saliency/dog.png") == png
     run = json.loads(get(f"{address}/api/2.0/mlflow/runs/get", run_id=run_id))["run"]
     assert {metric["key"]: metric["value"] for metric in run["data"]["metrics"]} == {"validation/accuracy": 0.75}
     (model,) = run["outputs"]["model_outputs"]
-    told = json.loads(get(f"{address}/api/2.0/mlflow/logged-models/{model['model_id']}"))["model"]
-    assert told["info"]["status"] == "LOGGED_MODEL_READY"
+    logged_model = json.loads(get(f"{address}/api/2.0/mlflow/logged-models/{model['model_id']}"))["model"]
+    assert logged_model["info"]["status"] == "LOGGED_MODEL_READY"
 
     _end(process)
     start = time.monotonic()

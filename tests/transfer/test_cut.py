@@ -1,4 +1,4 @@
-"""Prefix, then rest, is the whole; and what is in the prefix never changes."""
+"""The prefix and then the rest compute what the whole computes; what is in the prefix never changes."""
 
 import copy
 

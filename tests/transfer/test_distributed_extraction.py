@@ -1,4 +1,4 @@
-"""A cache that several processes fill holds what one process would have written, or nothing."""
+"""A cache entry that several processes write holds what one process would have written, or does not exist."""
 
 import errno
 import threading
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from convscope.transfer import distributed_extraction as shared_filling
+from convscope.transfer import distributed_extraction
 from convscope.transfer.distributed_extraction import shared_features
 from convscope.transfer.feature_cache import CacheUnusableError, cached_features
 
@@ -17,26 +17,26 @@ BATCHES, ROWS = 5, 4
 
 def batches(channels_last: bool = False) -> list[tuple[torch.Tensor, ...]]:
     generator = torch.Generator().manual_seed(0)
-    made = []
+    result = []
     for _ in range(BATCHES):
         maps = torch.randn(ROWS, 3, 5, 4, generator=generator)
         if channels_last:
             maps = maps.contiguous(memory_format=torch.channels_last)
-        made.append((torch.randn(ROWS, 7, generator=generator), maps))
-    return made
+        result.append((torch.randn(ROWS, 7, generator=generator), maps))
+    return result
 
 
 class Threads:
-    """Threads that tell each other what processes do."""
+    """Threads that exchange values as processes do."""
 
     def __init__(self, count: int) -> None:
-        self.count, self.told, self.barrier = count, [None] * count, threading.Barrier(count, timeout=300)
+        self.count, self.values, self.barrier = count, [None] * count, threading.Barrier(count, timeout=300)
 
     def run(self, do) -> list:
-        """What ``do`` gives, or raises, in each."""
+        """Return what ``do`` returns, or raises, in each thread."""
         with ThreadPoolExecutor(self.count) as pool:
             started = [pool.submit(do, Member(self, rank)) for rank in range(self.count)]
-        return [each.exception() or each.result() for each in started]
+        return [future.exception() or future.result() for future in started]
 
 
 class Member:
@@ -44,26 +44,26 @@ class Member:
         self.threads, self.rank, self.count = threads, rank, threads.count
 
     def all_gather(self, value):
-        self.threads.told[self.rank] = value
+        self.threads.values[self.rank] = value
         self.threads.barrier.wait()
-        told = list(self.threads.told)
+        values = list(self.threads.values)
         self.threads.barrier.wait()
-        return told
+        return values
 
     def broadcast_object(self, make):
         return self.all_gather(make() if self.rank == 0 else None)[0]
 
 
-def fill(root: Path, mine, count: int = 2) -> list:
+def extract(root: Path, batches_of, count: int = 2) -> list:
     def do(member: Member):
-        return shared_features("key", root, BATCHES * ROWS, 1, mine(member), "it", member)
+        return shared_features("key", root, BATCHES * ROWS, 1, batches_of(member), "it", member)
 
     return Threads(count).run(do)
 
 
-def stretch_of(member: Member, channels_last: bool = False):
-    made = batches(channels_last)
-    yield from made[BATCHES * member.rank // member.count : BATCHES * (member.rank + 1) // member.count]
+def range_of(member: Member, channels_last: bool = False):
+    every_batch = batches(channels_last)
+    yield from every_batch[BATCHES * member.rank // member.count : BATCHES * (member.rank + 1) // member.count]
 
 
 def fail(member: Member):
@@ -74,16 +74,16 @@ def fail(member: Member):
 @pytest.mark.parametrize("channels_last", [True, False])
 @pytest.mark.parametrize("count", [2, 3, 7])
 def test_it_is_what_one_process_writes(tmp_path, monkeypatch, channels_last, count):
-    monkeypatch.setattr(shared_filling, "READ", 100)  # a row at a time
-    found = fill(tmp_path / "shared", lambda member: stretch_of(member, channels_last), count)
+    monkeypatch.setattr(distributed_extraction, "COPY_BYTES", 100)  # a row at a time
+    found = extract(tmp_path / "shared", lambda member: range_of(member, channels_last), count)
     cached_features("key", tmp_path / "alone", BATCHES * ROWS, 1, lambda: batches(channels_last), "it")
-    one, other = (
+    shared, alone = (
         {file.name: file.read_bytes() for file in (tmp_path / name / "features/key").iterdir()}
         for name in ("shared", "alone")
     )
-    assert one == other
+    assert shared == alone
     assert len(found) == count
-    again = fill(tmp_path / "shared", fail, count)
+    again = extract(tmp_path / "shared", fail, count)
     everything = torch.arange(BATCHES * ROWS)
     for features in (*found, *again):
         assert torch.equal(features.gather(everything)[1], torch.cat([maps for _, maps in batches()]))
@@ -91,21 +91,21 @@ def test_it_is_what_one_process_writes(tmp_path, monkeypatch, channels_last, cou
 
 @pytest.mark.parametrize("rank", [0, 1, 2])
 def test_a_process_that_cannot_write_is_heard_by_all(tmp_path, rank):
-    def mine(member: Member):
-        for number, batch in enumerate(stretch_of(member)):
+    def failing_range(member: Member):
+        for number, batch in enumerate(range_of(member)):
             if member.rank == rank and number == (rank > 0):
                 raise OSError(errno.ENOSPC, "no space left")
             yield batch
 
-    failed = fill(tmp_path, mine, 3)
+    failed = extract(tmp_path, failing_range, 3)
     assert [(type(error), str(error)) for error in failed] == [(CacheUnusableError, "no space left")] * 3
     assert not [path for path in (tmp_path / "features").iterdir() if path.is_dir()]
-    assert len(fill(tmp_path, stretch_of, 3)[0]) == BATCHES * ROWS
+    assert len(extract(tmp_path, range_of, 3)[0]) == BATCHES * ROWS
 
 
 def test_a_cache_that_cannot_be_locked_is_no_cache_for_any(tmp_path):
     (tmp_path / "file").touch()
-    failed = fill(tmp_path / "file", stretch_of)
+    failed = extract(tmp_path / "file", range_of)
     assert {type(error) for error in failed} == {CacheUnusableError}
 
 
@@ -113,6 +113,6 @@ def test_what_a_killed_training_left_is_removed(tmp_path):
     left = tmp_path / "features/key.abc"
     left.mkdir(parents=True)
     (left / "0.bin.1").write_bytes(b"half")
-    fill(tmp_path, stretch_of)
+    extract(tmp_path, range_of)
     assert not left.exists()
     assert sorted(path.name for path in (tmp_path / "features/key").iterdir()) == ["0.bin", "1.bin", "entry.json"]

@@ -53,7 +53,7 @@ def test_features_come_back_as_they_were(tmp_path, root, channels_last):
         assert found
         assert torch.equal(again.gather(indices)[1], features.gather(indices)[1])
         gathered = again.gather(indices)[0]
-        gathered.zero_()  # of memory of its own
+        gathered.zero_()  # it is a copy
         assert torch.equal(again.gather(indices)[0], whole()[0][indices])
 
 
@@ -74,7 +74,7 @@ def damage_flip(entry: Path) -> None:
     (entry / "1.bin").write_bytes(content)
 
 
-def damage_about(entry: Path) -> None:
+def damage_description(entry: Path) -> None:
     (entry / "entry.json").write_text("{")
 
 
@@ -83,11 +83,13 @@ def damage_missing(entry: Path) -> None:
 
 
 def damage_other_count(entry: Path) -> None:
-    about = json.loads((entry / "entry.json").read_text())
-    (entry / "entry.json").write_text(json.dumps(about | {"rows": 9}))
+    description = json.loads((entry / "entry.json").read_text())
+    (entry / "entry.json").write_text(json.dumps(description | {"rows": 9}))
 
 
-@pytest.mark.parametrize("damage", [damage_truncate, damage_flip, damage_about, damage_missing, damage_other_count])
+@pytest.mark.parametrize(
+    "damage", [damage_truncate, damage_flip, damage_description, damage_missing, damage_other_count]
+)
 def test_a_damaged_entry_is_made_again(tmp_path, damage):
     cached_features("key", tmp_path, COUNT, 1, batches, "it")
     damage(tmp_path / "features/key")
@@ -134,7 +136,7 @@ def test_a_read_only_folder_is_said(tmp_path, monkeypatch):
         cached_features("key", tmp_path, COUNT, 1, batches, "it")
 
 
-def _fill(root: str, ready, queue) -> None:
+def _extract(root: str, ready, queue) -> None:
     computed = 0
 
     def slow():
@@ -151,7 +153,7 @@ def _fill(root: str, ready, queue) -> None:
 def test_of_several_processes_one_fills(tmp_path):
     context = multiprocessing.get_context("fork")
     ready, queue = context.Barrier(3), context.Queue()
-    processes = [context.Process(target=_fill, args=(str(tmp_path), ready, queue)) for _ in range(3)]
+    processes = [context.Process(target=_extract, args=(str(tmp_path), ready, queue)) for _ in range(3)]
     for process in processes:
         process.start()
     ended = [queue.get(timeout=300) for _ in processes]

@@ -16,7 +16,7 @@ ALL = [pytest.param(name, marks=[] if name in FAST else pytest.mark.slow) for na
 
 
 def train(network: nn.Module, stage: Stage, head: str, batch: torch.Tensor, steps: int = 3) -> set[str]:
-    """Train a stage for some steps; returns the names of the parameters it was to train."""
+    """Train a stage for some steps; return the names of the parameters that it was to train."""
     plan = plan_stage(network, blocks(network, head), stage)
     train_only(network, plan.parameters, stage.batch_norm)
     optimizer = build_optimizer(network, stage.optimization, plan.groups)

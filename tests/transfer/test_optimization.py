@@ -6,11 +6,11 @@ from torch import nn
 from convscope.transfer.optimization import Optimization, build_optimizer
 
 RATE = 0.01
-TOLD = Optimization(lr=RATE, optimizer="muon", momentum=0.95, weight_decay=0.0)
+SETTINGS = Optimization(lr=RATE, optimizer="muon", momentum=0.95, weight_decay=0.0)
 
 
 def step_of(optimizer: torch.optim.Optimizer, module: nn.Module, gradients: list[torch.Tensor]) -> list[torch.Tensor]:
-    """What one step of ``optimizer`` adds to each parameter of ``module``."""
+    """Return what one step of ``optimizer`` adds to each parameter of ``module``."""
     before = [parameter.detach().clone() for parameter in module.parameters()]
     for parameter, gradient in zip(module.parameters(), gradients, strict=True):
         parameter.grad = gradient.clone()
@@ -21,7 +21,7 @@ def step_of(optimizer: torch.optim.Optimizer, module: nn.Module, gradients: list
 def test_muon_moves_a_convolution_by_an_orthogonal_matrix():
     torch.manual_seed(0)
     convolution = nn.Conv2d(8, 24, 3, bias=False)
-    [moved] = step_of(build_optimizer(convolution, TOLD), convolution, [torch.randn_like(convolution.weight)])
+    [moved] = step_of(build_optimizer(convolution, SETTINGS), convolution, [torch.randn_like(convolution.weight)])
     values = torch.linalg.svdvals(moved.flatten(1)) / (RATE * 0.2 * 72**0.5)  # Liu et al. 2025, eq. 4: 24 × 72
     # Newton and Schulz's five steps leave every value near 1; the gradient's own are 3.6 to 1 apart.
     assert values.min() > 0.9
@@ -32,7 +32,7 @@ def test_muon_agrees_with_pytorchs():
     torch.manual_seed(0)
     dense = nn.Linear(40, 30, bias=False)
     gradient = torch.randn_like(dense.weight)
-    [ours] = step_of(build_optimizer(dense, TOLD), dense, [gradient])
+    [ours] = step_of(build_optimizer(dense, SETTINGS), dense, [gradient])
     theirs = torch.optim.Muon(
         dense.parameters(), lr=RATE, weight_decay=0.0, momentum=0.95, nesterov=True, adjust_lr_fn="match_rms_adamw"
     )
@@ -44,7 +44,7 @@ def test_muon_agrees_with_pytorchs():
 def test_muon_leaves_vectors_to_adamw():
     norm = nn.BatchNorm1d(5)
     gradients = [torch.tensor([1.0, -1.0, 10.0, -0.1, 2.0]), torch.ones(5)]
-    moved = step_of(build_optimizer(norm, TOLD), norm, gradients)
+    moved = step_of(build_optimizer(norm, SETTINGS), norm, gradients)
     for now, gradient in zip(moved, gradients, strict=True):
         torch.testing.assert_close(now.sign(), -gradient.sign())
         torch.testing.assert_close(now.abs(), now.abs()[:1].expand(5), rtol=1e-4, atol=0.0)  # a step of Adam's: signs

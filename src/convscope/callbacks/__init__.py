@@ -1,1 +1,1 @@
-"""What happens beside a training: progress, figures, insight at the right moment."""
+"""Callbacks that run during a training and a test: progress, checkpoints, figures and analysis."""

@@ -1,4 +1,4 @@
-"""After the test: where the network looked when it was wrong, what its layers look for, whether its maps are right."""
+"""The analysis of a network after its test: its most confident mistakes, its filters, how faithful its maps are."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from convscope.insight import faithfulness, filters, saliency
 from convscope.insight.sanity_check import cascading_randomisation, layers_with_parameters
 from convscope.tracking.recorder import Recorder
 
-FIRST_FILTERS = 64  # of the first layer, at most
+MAX_FIRST_FILTERS = 64  # of the first layer
 FILTER_COLUMNS = 8
 FAITHFULNESS_COLUMNS = (
     "method", "images", "deletion", "insertion", "top_layer_randomised", "all_randomised",
@@ -32,19 +32,20 @@ FAITHFULNESS_COLUMNS = (
 Part = Callable[[], None]
 
 
-def untracked(parts: Sequence[tuple[str, Part]], what: str) -> Iterator[Part]:
-    """The parts, one after the other, by nobody watched."""
+def untracked(parts: Sequence[tuple[str, Part]], description: str) -> Iterator[Part]:
+    """Yield the parts in order, without showing progress."""
     return (part for _, part in parts)
 
 
 @dataclass(frozen=True)
 class TestImages:
-    """The test split, to look at: each function takes indices of it.
+    """The test split, accessed by index.
 
     Attributes:
-        look: To the images themselves.
-        mask: To where the object is, (H, W) bool as the network sees the image; None where nobody knows.
-        count: How many there are.
+        samples: Returns the images at some indices.
+        mask: Returns where the object in the image at an index is, (H, W) bool, cropped as the network sees the image;
+            None if that is not known.
+        count: Number of images.
     """
 
     samples: Callable[[Sequence[int]], ImageSamples]
@@ -56,7 +57,17 @@ class TestImages:
 
 @dataclass(frozen=True)
 class AnalysisSettings:
-    """How much is looked at; 0 leaves a part out."""
+    """How much each part of the analysis covers, as in ``callbacks.analysis``; 0 leaves a part out.
+
+    Attributes:
+        mistakes: Most confident mistakes whose maps are drawn.
+        units: Units of the last layer with a feature map, whose strongest patches are drawn.
+        patches: Patches drawn for each unit.
+        searched: Test images that are searched for patches.
+        layers: Layers whose feature maps are drawn.
+        faithfulness: Correctly classified images on which the saliency methods are scored.
+        curve_steps: Steps of the deletion and insertion curves.
+    """
 
     mistakes: int
     units: int
@@ -72,15 +83,15 @@ class AnalysisCallback(Callback):
 
     Args:
         recorder: Takes figures and tables.
-        network: Normalised images (N, C, H, W) to logits, the whole of it.
+        network: The whole network: normalised images (N, C, H, W) to logits.
         images: The test split.
-        classes: Names, in the order of the logits.
-        methods: Names, of ``insight.saliency``.
-        looks: How much of each.
-        field: From the path of a layer to its receptive field, to cut patches by; None shows whole images.
-        spent: Where the time is counted.
-        warn: Takes a sentence about what could not be looked at.
-        watched: Goes through the parts of the work, each with its name, and may show which it is at.
+        classes: Names of the classes, in the order of the logits.
+        methods: Names of methods of ``insight.saliency``.
+        settings: How much each part of the analysis covers.
+        find_field: Returns the receptive field of the layer with a path, which crops the patches; None: no cropping.
+        time_spent: Counts the seconds of each part.
+        warn: Takes a sentence about a part that could not be analysed.
+        track: Yields the parts, each given with its name, and may show progress under the description that it is given.
     """
 
     __test__ = False  # for pytest
@@ -93,59 +104,63 @@ class AnalysisCallback(Callback):
         classes: Sequence[str],
         methods: Sequence[str],
         settings: AnalysisSettings,
-        field: Callable[[str], filters.FieldGeometry | None],
+        find_field: Callable[[str], filters.FieldGeometry | None],
         time_spent: TimeSpent,
         warn: Callable[[str], None],
         track: Callable[[Sequence[tuple[str, Part]], str], Iterator[Part]] = untracked,
     ) -> None:
         self.recorder, self.network, self.images, self.classes = recorder, network, images, classes
         self.track = track
-        self.methods, self.settings, self.field, self.time_spent, self.warn = methods, settings, field, time_spent, warn
+        self.methods, self.settings, self.find_field = methods, settings, find_field
+        self.time_spent, self.warn = time_spent, warn
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Look at the weights that were tested."""
+        """Analyse the weights that were tested; in the first process only."""
         if not trainer.is_global_zero:
             return
         predictions, step = cast(Any, pl_module).predictions, trainer.global_step
-        sure, answers = predictions.logits.softmax(dim=1).max(dim=1)
-        wrong = answers != predictions.labels
-        places = torch.nonzero(wrong).flatten()
-        places = places[sure[places].argsort(descending=True, stable=True)][: self.settings.mistakes]
-        right = [int(predictions.indices[place]) for place in torch.nonzero(~wrong).flatten()]
+        confidence, predicted = predictions.logits.softmax(dim=1).max(dim=1)
+        wrong = predicted != predictions.labels
+        mistakes = torch.nonzero(wrong).flatten()
+        mistakes = mistakes[confidence[mistakes].argsort(descending=True, stable=True)][: self.settings.mistakes]
+        correct = [int(predictions.indices[place]) for place in torch.nonzero(~wrong).flatten()]
         parts: dict[str, Part] = {}
         if self.settings.mistakes:
-            shown = [int(predictions.indices[place]) for place in places]
-            parts["mistakes"] = partial(self._mistakes, shown, answers[places], step)
+            shown = [int(predictions.indices[place]) for place in mistakes]
+            parts["mistakes"] = partial(self._mistakes, shown, predicted[mistakes], step)
         if self.settings.units:
             parts["filters"] = partial(self._filters, step)
         if self.settings.layers:
-            surest = int(predictions.indices[sure.where(~wrong, -1).argmax()])
-            parts["feature maps"] = partial(self._feature_maps, surest, step)
-        if self.settings.faithfulness and right:
-            parts["faithfulness"] = partial(self._faithfulness, right, step)
-        looks = [(name, partial(self._counted, name, look)) for name, look in parts.items()]
-        for look in self.track(looks, "looking into the network"):
-            look()
+            most_confident = int(predictions.indices[confidence.where(~wrong, -1).argmax()])
+            parts["feature maps"] = partial(self._feature_maps, most_confident, step)
+        if self.settings.faithfulness and correct:
+            parts["faithfulness"] = partial(self._faithfulness, correct, step)
+        analyses = [(name, partial(self._timed, name, analyse)) for name, analyse in parts.items()]
+        for analyse in self.track(analyses, "looking into the network"):
+            analyse()
 
-    def _counted(self, name: str, part: Part) -> None:
+    def _timed(self, name: str, part: Part) -> None:
         with self.time_spent.measure(name):
             part()
 
-    def _mistakes(self, indices: Sequence[int], answers: torch.Tensor, step: int) -> None:
+    def _mistakes(self, indices: Sequence[int], predicted: torch.Tensor, step: int) -> None:
+        """Draw the maps of the mistakes, for the class that was predicted."""
         if not indices:
             return
-        seen = self.images.samples(indices)
-        maps, probabilities = SaliencyMethods(self.methods, self.warn)(self.network, seen.inputs, answers)
-        rows = map_rows(seen, answers, maps, probabilities, self.classes)
-        heading = "Most wrong: what spoke for the wrong answer"
+        samples = self.images.samples(indices)
+        maps, probabilities = SaliencyMethods(self.methods, self.warn)(self.network, samples.inputs, predicted)
+        rows = map_rows(samples, predicted, maps, probabilities, self.classes)
+        heading = "Most confident mistakes: evidence for the predicted class"
         self.recorder.image("mistakes/worst_maps", contact_sheet(rows, heading=heading), step)
 
     def _filters(self, step: int) -> None:
+        """Draw the first convolution's filters, and the strongest patches; nothing if there is no convolution."""
         try:
             path, weights = filters.first_layer_filters(self.network)
         except UserError:
             return
-        tiles = [Tile(weights_image(each)) for each in weights[:FIRST_FILTERS].float().cpu().numpy()]
+        shown = weights[:MAX_FIRST_FILTERS].float().cpu().numpy()
+        tiles = [Tile(weights_image(filter_weights)) for filter_weights in shown]
         rows = [tiles[first : first + FILTER_COLUMNS] for first in range(0, len(tiles), FILTER_COLUMNS)]
         heading = f"{path}: {len(weights)} filters {weights.shape[2]}×{weights.shape[3]}"
         self.recorder.image("filters/first_layer", contact_sheet(rows, heading=heading, side=64), step)
@@ -155,52 +170,52 @@ class AnalysisCallback(Callback):
             self.warn(f"{error} (no patches are shown)")
 
     def _patches(self, step: int) -> None:
-        """The strongest patches of some units of the last layer with a feature map, and their projections."""
-        chosen = np.linspace(0, self.images.count - 1, min(self.settings.searched, self.images.count)).astype(int)
-        parts = [chosen[first : first + 16].tolist() for first in range(0, len(chosen), 16)]
+        """Draw the strongest patches of some units of the last layer with a feature map, and their projections."""
+        searched = np.linspace(0, self.images.count - 1, min(self.settings.searched, self.images.count)).astype(int)
+        parts = [searched[first : first + 16].tolist() for first in range(0, len(searched), 16)]
         device = next(self.network.parameters()).device
         batches = (self.images.samples(part).inputs.to(device) for part in parts)
-        found = filters.strongest_patches(
+        patches = filters.strongest_patches(
             self.network, batches, units=self.settings.units, per_unit=self.settings.patches
         )
-        seen = self.images.samples([int(chosen[number]) for number in found.images.flatten()])
-        units = found.units.repeat_interleave(found.images.shape[1])
-        places = found.places.flatten(0, 1)
-        back = filters.projections_or_none(self.network, seen.inputs.to(device), found.layer, units, places)
-        field = self.field(found.layer)
+        samples = self.images.samples([int(searched[number]) for number in patches.images.flatten()])
+        units = patches.units.repeat_interleave(patches.images.shape[1])
+        places = patches.places.flatten(0, 1)
+        projections = filters.projections_or_none(self.network, samples.inputs.to(device), patches.layer, units, places)
+        field = self.find_field(patches.layer)
         rows = []
-        for row, unit in enumerate(found.units.tolist()):
+        for row, unit in enumerate(patches.units.tolist()):
             tiles = []
-            for column in range(found.images.shape[1]):
-                number = row * found.images.shape[1] + column
-                pixels = seen.pixels[number]
+            for column in range(patches.images.shape[1]):
+                number = row * patches.images.shape[1] + column
+                pixels = samples.pixels[number]
                 window = filters.patch(field, places[number].tolist(), pixels.shape[:2])
-                title = f"unit {unit}: {float(found.activations[row, column]):.2f}"
+                title = f"unit {unit}: {float(patches.activations[row, column]):.2f}"
                 tiles.append(Tile(np.ascontiguousarray(pixels[window]), title))
-                if back is not None:
-                    strength = back[number].abs().amax(dim=0).cpu().numpy()
-                    tiles.append(Tile(map_image(np.ascontiguousarray(strength[window])), "excited by"))
+                if projections is not None:
+                    strength = projections[number].abs().amax(dim=0).cpu().numpy()
+                    tiles.append(Tile(map_image(np.ascontiguousarray(strength[window])), "projection"))
             rows.append(tiles)
-        heading = f"{found.layer}: the patches that excite its units most"
+        heading = f"{patches.layer}: the patches that activate its units most"
         self.recorder.image("filters/strongest_patches", contact_sheet(rows, heading=heading, side=112), step)
 
     def _feature_maps(self, index: int, step: int) -> None:
-        """Of the image that it was surest of and right."""
-        seen = self.images.samples([index])
+        """Draw the feature maps of the image ``index``."""
+        samples = self.images.samples([index])
         device = next(self.network.parameters()).device
-        rows = feature_map_rows(self.network, seen.inputs.to(device), seen.pixels[0], self.settings.layers)
+        rows = feature_map_rows(self.network, samples.inputs.to(device), samples.pixels[0], self.settings.layers)
         if rows:
-            heading = f"{self.classes[int(seen.labels[0])]} on its way through the network: the strongest units"
+            heading = f"{self.classes[int(samples.labels[0])]} through the network: feature maps of the strongest units"
             self.recorder.image("filters/feature_maps", contact_sheet(rows, heading=heading, side=96), step)
 
     def _faithfulness(self, indices: Sequence[int], step: int) -> None:
-        """Of images that were classified rightly, spread over the split."""
+        """Write the table: the methods scored on correctly classified images, spread evenly over the test split."""
         spread = np.linspace(0, len(indices) - 1, min(self.settings.faithfulness, len(indices))).astype(int)
         chosen = [indices[place] for place in spread]
         masks = {number: mask for number, index in enumerate(chosen) if (mask := self.images.mask(index)) is not None}
-        seen = self.images.samples(chosen)
+        samples = self.images.samples(chosen)
         device = next(self.network.parameters()).device
-        inputs, labels = seen.inputs.to(device), seen.labels.to(device)
+        inputs, labels = samples.inputs.to(device), samples.labels.to(device)
         maps = {}
         for name in self.methods:
             try:
@@ -215,10 +230,10 @@ class AnalysisCallback(Callback):
         rows = [
             [
                 name, len(chosen), *(float(curve.area.mean()) for curve in curves[name]),
-                *similarity_to_randomised(self.network, inputs, labels, name, own), len(masks),
-                *agreement_with_masks(own, masks),
+                *similarity_to_randomised(self.network, inputs, labels, name, values), len(masks),
+                *agreement_with_masks(values, masks),
             ]
-            for name, own in maps.items()
+            for name, values in maps.items()
         ]  # fmt: skip
         rows = [[round(value, 4) if isinstance(value, float) else value for value in row] for row in rows]
         self.recorder.table("faithfulness", FAITHFULNESS_COLUMNS, rows, step)
@@ -227,20 +242,22 @@ class AnalysisCallback(Callback):
 def similarity_to_randomised(
     network: nn.Module, inputs: torch.Tensor, labels: torch.Tensor, name: str, maps: torch.Tensor
 ) -> list[float]:
-    """Rank correlation of the ``maps`` of the method ``name`` with those of a network whose top layer was randomised,
-    and whose layers all were."""
+    """Return how similar the maps stay when the network is randomised: once its top layer, once all its layers.
+
+    Both are the mean rank correlation with ``maps``, which the method ``name`` made of the network as it is.
+    """
     layers = [path for path, _ in reversed(list(layers_with_parameters(network)))]
     method, steps = saliency.find_method(name), [layers[:1], layers[1:]]
-    changed = cascading_randomisation(network, inputs, labels, method, steps=steps, before=maps)
-    return [float(step.similarity.mean()) for step in changed]
+    randomised = cascading_randomisation(network, inputs, labels, method, steps=steps, before=maps)
+    return [float(step.similarity.mean()) for step in randomised]
 
 
 def agreement_with_masks(maps: torch.Tensor, masks: Mapping[int, np.ndarray]) -> list[float | str]:
-    """Pointing game, mass inside, area, and mass over area, of the images with a mask; "" where there is none.
+    """Return pointing game, mass inside, area, and mass over area, of the images with a mask; "" if there is none.
 
     Args:
-        maps: (N, H, W).
-        masks: (H, W) bool, by the image's place among the maps.
+        maps: Saliency maps (N, H, W).
+        masks: Where the object is, (H, W) bool, by the index of the image among the maps.
     """
     if not masks:
         return [""] * 4

@@ -1,4 +1,4 @@
-"""One line an epoch: the history of a training, on a terminal and in a log file alike."""
+"""One line for each epoch: the history of a training, on a terminal and in a log file alike."""
 
 import time
 from collections.abc import Callable
@@ -10,27 +10,27 @@ from pytorch_lightning.callbacks import Callback
 class EpochLines(Callback):
     """Prints loss and accuracy of training and validation, and the time, after each epoch.
 
-    A line is printed when the next epoch begins or the training ends: the module logs the metrics of an epoch
-    after the callbacks have had their turn.
+    The line of an epoch is printed when the next epoch begins or the training ends: the module logs the metrics of an
+    epoch after the callbacks' hooks at its end.
 
     Epochs are counted through the run, from 1, up to the last one of the stage.
 
     Args:
         write: Takes a finished line.
-        first_epoch: Epochs of the earlier stages.
+        first_epoch: Number of epochs of the earlier stages.
     """
 
     def __init__(self, write: Callable[[str], None], first_epoch: int = 0) -> None:
         self.write, self.first_epoch = write, first_epoch
         self._started = 0.0
-        self._ended: tuple[int, float] | None = None  # epoch and its seconds, until its line is printed
+        self._ended: tuple[int, float] | None = None  # epoch and its seconds, until the line is printed
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Start the clock: an epoch that is resumed has no start of its own."""
+        """Start the clock: an epoch that is resumed has no start hook."""
         self._started = time.perf_counter()
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Print the line of the epoch before, and start the clock."""
+        """Print the line of the previous epoch, and start the clock."""
         self._print(trainer)
         self._started = time.perf_counter()
 

@@ -1,4 +1,4 @@
-"""The test as images: confusion matrix, worst mistakes, surest answers."""
+"""The test as figures: confusion matrix, worst mistakes, most confident correct predictions."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -12,15 +12,15 @@ from convscope.callbacks.confusion_figure import draw_confusion_matrix
 from convscope.figures.contact_sheet import GREEN, RED
 from convscope.tracking.recorder import Recorder
 
-MOST_IMAGES = 12
+MAX_IMAGES = 12
 
 
 class TestFigures(Callback):
-    """Draws what a test found, to the run's folder and to every tracker that is on.
+    """Draws the results of a test, to the run's folder and to every tracker that is on.
 
     Args:
         recorder: Takes the figures.
-        image: From an index in the test split to the image, (H, W, C) uint8.
+        image: Returns the test image at an index, (H, W, C) uint8.
     """
 
     __test__ = False  # for pytest
@@ -36,28 +36,28 @@ class TestFigures(Callback):
         logits, labels, indices = task.predictions.logits, task.predictions.labels, task.predictions.indices
         classes = task.classes
         probabilities = logits.softmax(dim=1)
-        sure, predicted = probabilities.max(dim=1)
+        confidence, predicted = probabilities.max(dim=1)
         draw_confusion_matrix(self.recorder, labels, predicted, classes, step)
         wrong = predicted != labels
         for name, heading, chosen in (
-            ("mistakes/worst", "Most wrong: true → predicted", wrong),
+            ("mistakes/worst", "Most confident mistakes: true → predicted", wrong),
             ("mistakes/most_confident", "Most confident and correct", ~wrong),
         ):
-            places = torch.nonzero(chosen).flatten()
-            if len(places) == 0:
+            shown = torch.nonzero(chosen).flatten()
+            if len(shown) == 0:
                 continue
-            places = places[sure[places].argsort(descending=True, stable=True)][:MOST_IMAGES]
+            shown = shown[confidence[shown].argsort(descending=True, stable=True)][:MAX_IMAGES]
             titles = [
-                f"{classes[labels[p]]}\n→ {classes[predicted[p]]} {sure[p]:.0%}"
+                f"{classes[labels[p]]}\n→ {classes[predicted[p]]} {confidence[p]:.0%}"
                 if wrong[p]
-                else f"{classes[predicted[p]]}\n{sure[p]:.0%}"
-                for p in places.tolist()
+                else f"{classes[predicted[p]]}\n{confidence[p]:.0%}"
+                for p in shown.tolist()
             ]
             self.recorder.image_grid(
                 name,
-                [self.image(int(indices[p])) for p in places],
+                [self.image(int(indices[p])) for p in shown],
                 titles,
                 step=step,
-                frames=[RED if wrong[p] else GREEN for p in places.tolist()],
+                frames=[RED if wrong[p] else GREEN for p in shown.tolist()],
                 heading=heading,
             )

@@ -1,4 +1,4 @@
-"""Where the parameters are: the layers of a run's network at its start, and what each stage trains of it."""
+"""Where the parameters are: the layers of a run's network at its start, and which of them each stage trains."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,15 +14,15 @@ COLUMNS = ("layer", "type", "output", "parameters", "trainable", "formula", "mul
 
 
 class ParameterTableLog(Callback):
-    """Logs ``parameters``, ``parameters_by_block`` and the counts at the start of each stage: what it trains of them.
+    """Logs ``parameters``, ``parameters_by_block`` and the counts at the start of each stage, with what it trains.
 
-    The tables of the later stages have ``_stage_2`` and so on after their names.
+    The names of the tables of the later stages end in ``_stage_2`` and so on.
 
     Args:
         recorder: Takes the tables.
-        table: Of the whole network, before the first stage.
+        table: The layers of the whole network, before the first stage.
         network: The whole network, of which a stage may run a part.
-        parts: Name of each block to the paths of its modules.
+        parts: The paths of the modules of each block, by the block's name.
     """
 
     def __init__(
@@ -35,15 +35,15 @@ class ParameterTableLog(Callback):
         self._stages = 0
 
     def state_dict(self) -> dict[str, Any]:
-        """How many stages have begun."""
+        """Return how many stages have begun."""
         return {"stages": self._stages}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Count on from there."""
+        """Restore the number of stages."""
         self._stages = state_dict["stages"]
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Log what the network has, and what the stage that begins trains of it; a resumed one began before."""
+        """Log the network's parameters and which of them the stage trains; a resumed stage has logged them before."""
         if trainer.ckpt_path is not None:
             return
         step = trainer.global_step
@@ -59,13 +59,13 @@ class ParameterTableLog(Callback):
         ]  # fmt: skip
         self.recorder.table(f"parameters{suffix}", COLUMNS, rows, step)
         counts = count_by_part(self.network, {**self.parts, "all others": ("",)})
-        counted: list[list[int | str]] = [
+        block_rows: list[list[int | str]] = [
             [self._stages, name, count.total, count.trainable, count.frozen]
             for name, count in counts.items()
             if count.total
         ]
         self.recorder.table(
-            f"parameters_by_block{suffix}", ("stage", "block", "parameters", "trainable", "frozen"), counted, step
+            f"parameters_by_block{suffix}", ("stage", "block", "parameters", "trainable", "frozen"), block_rows, step
         )
         total, trainable = (sum(getattr(count, part) for count in counts.values()) for part in ("total", "trainable"))
         self.recorder.scalars({"parameters/total": total, "parameters/trainable": trainable}, step)

@@ -1,4 +1,4 @@
-"""Signals that ask for an end: SLURM's time limit and preemption, or a person's Ctrl-C or ``kill``."""
+"""Signals that request an end: SLURM's time limit and preemption, or a person's Ctrl-C or ``kill``."""
 
 import signal
 import threading
@@ -13,61 +13,65 @@ from convscope.errors import Interrupted
 SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)
 )  # Windows has only the first two
-STEPS_TOGETHER = 8  # steps after which several processes ask each other: each time they wait for the slowest
-TOGETHER = 5.0  # seconds within which signals are one wish: a scheduler may tell all processes, and each its children
+STEPS_BETWEEN_CHECKS = 8  # of several processes, which wait for the slowest at each check
+# Signals within these seconds are one request: a scheduler may signal all processes, and each of them its children.
+SAME_REQUEST_SECONDS = 5.0
 
 
 class Preemption:
-    """Heeds SIGINT, SIGTERM, SIGUSR1 and SIGUSR2: at once, or, where a training holds them off, between two steps.
+    """Handles SIGINT, SIGTERM, SIGUSR1 and SIGUSR2: at once, or between two steps while a training defers them.
 
     Attributes:
         received: The first signal that came.
-        before: What handled each signal before.
-        largest: Where several processes train together: the largest of the numbers that they bring.
+        previous_handlers: What handled each signal before.
+        all_reduce_max: Returns the maximum of a number over all processes; None if there is one process.
     """
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
-        self.before: dict[signal.Signals, Callable[..., Any] | int | None] = {}
+        self.previous_handlers: dict[signal.Signals, Callable[..., Any] | int | None] = {}
         self.all_reduce_max: Callable[[int], int] | None = None
-        self._held_off = False
-        self._since = 0.0
+        self._deferred = False
+        self._received_at = 0.0
         self._steps = 0
 
     @contextmanager
     def installed(self) -> Iterator["Preemption"]:
-        """Heed the signals within; only the main thread can."""
+        """Handle the signals within the context.
+
+        Do nothing outside the main thread, where Python allows no handlers.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield self
             return
         before = {number: signal.getsignal(number) for number in SIGNALS}
-        # Whoever started this process to ignore a terminal's Ctrl-C tells it otherwise.
-        self.before = {number: handler for number, handler in before.items() if handler != signal.SIG_IGN}
+        # A signal that this process was started to ignore, as a background job ignores Ctrl-C, stays ignored.
+        self.previous_handlers = {number: handler for number, handler in before.items() if handler != signal.SIG_IGN}
         self._install()
         try:
             yield self
         finally:
-            for number, handler in self.before.items():
+            for number, handler in self.previous_handlers.items():
                 signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
     def defer(self) -> None:
-        """From now on whoever trains asks for `received`, after every step.
+        """Defer the signals: from now on the training checks `requested` after every step.
 
-        The handlers are set again: Lightning's Trainer puts one of its own before them, which ends the process
-        where nothing is saved.
+        The handlers are set again: Lightning's Trainer installs one of its own over them, which ends the process
+        without saving anything.
         """
-        self._held_off = True
-        if self.before:
+        self._deferred = True
+        if self.previous_handlers:
             self._install()
 
     def requested(self, now: bool = False) -> bool:
-        """Whether a signal came, to any process. Of several processes all must ask, after the same steps.
+        """Return whether a signal came, to any process. All processes must call this, after the same steps.
 
-        They ask each other after every few steps, and ``now``.
+        Several processes exchange their signals every few steps, and if ``now`` is set.
         """
         if self.all_reduce_max is not None:
             self._steps += 1
-            if not now and self._steps % STEPS_TOGETHER:
+            if not now and self._steps % STEPS_BETWEEN_CHECKS:
                 return False
             number = self.all_reduce_max(self.received or 0)
             if number:
@@ -76,25 +80,25 @@ class Preemption:
         return self.received is not None
 
     def stop_deferring(self) -> None:
-        """Heed signals at once again.
+        """Handle signals at once again.
 
         Raises:
-            Interrupted: One came in the meantime.
+            Interrupted: A signal came while they were deferred.
         """
-        self._held_off = False
+        self._deferred = False
         if self.received is not None:
             raise Interrupted(self.received)
 
     def _install(self) -> None:
-        for number in self.before:
+        for number in self.previous_handlers:
             signal.signal(number, self._on_signal)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self.received is None:
-            self.received, self._since = signal.Signals(number), time.monotonic()
-        elif time.monotonic() - self._since < TOGETHER:
+            self.received, self._received_at = signal.Signals(number), time.monotonic()
+        elif time.monotonic() - self._received_at < SAME_REQUEST_SECONDS:
             return
         else:
-            self._held_off = False  # who asks twice does not want to wait
-        if not self._held_off:
+            self._deferred = False  # whoever sends a second signal does not want to wait
+        if not self._deferred:
             raise Interrupted(self.received)

@@ -1,4 +1,4 @@
-"""A search follows the validation curve of its trial, and may end it."""
+"""Pruning: a hyperparameter search follows the validation metric of its trial, and may end it."""
 
 from collections.abc import Callable
 
@@ -10,23 +10,23 @@ from convscope.runs.position import Position
 
 
 class PruningCallback(Callback):
-    """Reports a metric after every epoch, and ends the training where the search has no hope for it.
+    """Reports a metric after every epoch, and ends the training if the search prunes the trial.
 
     Args:
-        metric: Its name, as in ``validation/accuracy``.
+        metric: Name of the metric, such as ``validation/accuracy``.
         position: Where the stage begins in its run: epochs are counted through all stages.
-        hopeless: Takes the number of epochs and the metric; says whether to end.
+        should_prune: Takes the number of epochs and the metric; returns whether to end the trial.
     """
 
     def __init__(self, metric: str, position: Position, should_prune: Callable[[int, float], bool]) -> None:
         self.metric, self.position, self.should_prune = metric, position, should_prune
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Report; validation has run by then.
+        """Report the metric; validation has run by then.
 
         Raises:
-            Pruned: The search has no hope for it.
-            UserError: Nothing called ``metric`` is logged.
+            Pruned: The search ends the trial.
+            UserError: No metric called ``metric`` is logged.
         """
         if self.metric not in trainer.callback_metrics:
             logged = ", ".join(sorted(name for name in trainer.callback_metrics if name.startswith("validation/")))

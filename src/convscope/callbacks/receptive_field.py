@@ -1,4 +1,4 @@
-"""How far a run's network sees, in theory and in effect: before training, after each stage, at the end."""
+"""The receptive field of a run's network, theoretical and effective: before training, after each stage, at the end."""
 
 import warnings
 from collections.abc import Mapping
@@ -25,15 +25,19 @@ COLUMNS = ("layer", "type", "output", "field", "stride", "offset", "padding", "g
 class ReceptiveFieldLog(Callback):
     """Logs the table ``receptive_field`` once; figures ``effective/...`` and scalars at each stage's start and end.
 
-    One instance serves all stages of a run. What cannot be measured is a warning, and no end of a training.
+    One instance serves all stages of a run. If a field cannot be measured, that is a warning and the training goes on.
 
     Args:
         recorder: Takes tables, figures and scalars.
-        table: Of the whole network.
+        table: The layers of the whole network.
         network: The whole network, of which a stage may run a part.
         images: Normalised images (N, C, H, W) to measure on; None: no effective field.
         image: One of them as uint8 (H, W, C), for the figures.
-        spent: Where the time is counted.
+        time_spent: Counts the seconds, as ``effective field``.
+
+    Attributes:
+        first: The effective field before training.
+        last: The effective field that was measured last.
     """
 
     def __init__(
@@ -54,22 +58,22 @@ class ReceptiveFieldLog(Callback):
         self.first: EffectiveField | None = None
         self.last: EffectiveField | None = None
         self._layer: LayerField | None = None  # the same in every stage
-        self._measured_on: dict[str, torch.Tensor] = {}  # the weights that `last` depends on
-        self._begun = False
+        self._measured_weights: dict[str, torch.Tensor] = {}  # the weights that `last` depends on
+        self._started = False
         self._stages = 0
 
     def state_dict(self) -> dict[str, Any]:
-        """What was measured before training and last, and after how many stages: plain values and tensors."""
+        """Return the first and the last measurement, and the number of finished stages, as plain values and tensors."""
         measurable = self.images is not None
         return {
             "stages": self._stages, "first": _plain(self.first), "last": _plain(self.last), "measurable": measurable,
         }  # fmt: skip
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on after those stages."""
-        self._begun, self._stages = True, state_dict["stages"]
+        """Restore the measurements and the number of stages."""
+        self._started, self._stages = True, state_dict["stages"]
         self.first, self.last = (self._field(state_dict[name]) for name in ("first", "last"))
-        if not state_dict["measurable"]:  # it was tried, and said
+        if not state_dict["measurable"]:  # an earlier attempt failed, and the warning was given
             self.images = None
 
     def _field(self, plain: dict[str, Any] | None) -> EffectiveField | None:
@@ -80,35 +84,35 @@ class ReceptiveFieldLog(Callback):
         return EffectiveField(**plain, field=self._layer.field)
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Log the theoretical fields, and the effective one before training."""
-        if self._begun:
+        """Log the theoretical fields, and the effective one before training; once in a run."""
+        if self._started:
             return
-        self._begun = True
+        self._started = True
         rows = [_row(layer.path, layer.type, layer.output, layer.field) for layer in self.table.layers if layer.output]
         self.recorder.table("receptive_field", COLUMNS, rows, trainer.global_step)
         self.first = self.last = self._measure(trainer.global_step, "start")
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Log the effective field that the stage has left, before its last checkpoint is written."""
+        """Log the effective field after the stage, before the stage's last checkpoint is written."""
         self._stages += 1
         measured = self._measure(trainer.global_step, f"stage_{self._stages}")
         if measured is not None:
             self.last = measured
 
     def draw_before_and_after(self, step: int) -> None:
-        """The first field beside that of the weights as they are now, as ``receptive_field/before_and_after``."""
+        """Draw the first field next to that of the current weights, as ``receptive_field/before_and_after``."""
         final = self._measure(step, "end")
         if final is None or self.first is None or final.gradient.ndim != 2:
             return
         self.last = final
         panels = [self._panel(title, field) for title, field in (("before", self.first), ("after", final))]
         with self.time_spent.measure("effective field"):
-            sheet = field_sheet(panels, f"What the centre of {final.layer} answers to")
+            sheet = field_sheet(panels, f"Effective receptive field of the centre of {final.layer}")
             self.recorder.image("receptive_field/before_and_after", sheet, step)
 
     @property
     def summary(self) -> dict[str, Any]:
-        """``receptive_field`` of ``summary.json``: sides in pixels, None for what is not known."""
+        """The entry ``receptive_field`` of ``summary.json``: sides in pixels, None for what is not known."""
         network = self.table.receptive_field
         theoretical = None if network is None or network.field is None else network.field.size[-1]
         effective = None if self.last is None else round(self.last.side, 1)
@@ -118,21 +122,21 @@ class ReceptiveFieldLog(Callback):
         if self.images is None:
             return None
         with self.time_spent.measure("effective field"):
-            return self._measured(self.images, step, moment)
+            return self._measure_and_log(self.images, step, moment)
 
-    def _measured(self, images: torch.Tensor, step: int, moment: str) -> EffectiveField | None:
+    def _measure_and_log(self, images: torch.Tensor, step: int, moment: str) -> EffectiveField | None:
         device = next(self.network.parameters()).device
         try:
             if self._layer is None:
                 self._layer = find_field_layer(self.network, tuple(images.shape))
             weights = self._weights(self._layer)
-            if self.last is not None and _same(weights, self._measured_on):
-                measured = self.last  # what was frozen sees what it saw
+            if self.last is not None and _equal(weights, self._measured_weights):
+                measured = self.last  # unchanged weights have an unchanged field
             else:
                 with torch.autocast(device.type, enabled=False):
                     measured = measure_effective_field(self.network, images.to(device), self._layer)
-                # not on a GPU, whose memory a training may need to the last
-                self._measured_on = {name: value.to("cpu", copy=True) for name, value in weights.items()}
+                # on the CPU: a training may need all of the GPU's memory
+                self._measured_weights = {name: value.to("cpu", copy=True) for name, value in weights.items()}
         except (UserError, RuntimeError) as error:
             warnings.warn(f"the effective receptive field cannot be measured: {error}", stacklevel=2)
             self.images = None
@@ -152,32 +156,34 @@ class ReceptiveFieldLog(Callback):
         return measured
 
     def _weights(self, layer: LayerField) -> dict[str, torch.Tensor]:
-        """Weights and buffers but those of modules that run after ``layer`` alone."""
-        paths = [one.path for one in self.table.layers]
+        """Return the weights and buffers, without those of modules that run only after ``layer``."""
+        paths = [row.path for row in self.table.layers]
         end = len(paths) - paths[::-1].index(layer.path) if layer.path in paths else len(paths)
         after = {*paths[end:]} - {*paths[:end]}
         state = self.network.state_dict()
         return {name: value for name, value in state.items() if name.rpartition(".")[0] not in after}
 
     def _panel(self, title: str, measured: EffectiveField) -> Panel:
-        told = f"{title}: {measured.side:.0f} px"
+        caption = f"{title}: {measured.side:.0f} px"
         box = None
         if measured.field is not None and not measured.field.everything:
             height, width = (float(size or 0) for size in measured.field.size)
-            told += f" of {measured.field}"
+            caption += f" of {measured.field}"
             box = (measured.centre[0] - height / 2, measured.centre[1] - width / 2, height, width)
-        return Panel(told, measured.gradient.numpy(), self.image, box)
+        return Panel(caption, measured.gradient.numpy(), self.image, box)
 
 
 def _plain(measured: EffectiveField | None) -> dict[str, Any] | None:
-    """All but the theoretical field, whose fractions a checkpoint cannot hold."""
+    """Return all but the theoretical field, whose fractions a checkpoint cannot hold."""
     if measured is None:
         return None
-    return {each.name: getattr(measured, each.name) for each in fields(measured) if each.name != "field"}
+    return {entry.name: getattr(measured, entry.name) for entry in fields(measured) if entry.name != "field"}
 
 
-def _same(one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]) -> bool:
-    return one.keys() == other.keys() and all(torch.equal(value.cpu(), other[name]) for name, value in one.items())
+def _equal(weights: Mapping[str, torch.Tensor], reference: Mapping[str, torch.Tensor]) -> bool:
+    return weights.keys() == reference.keys() and all(
+        torch.equal(value.cpu(), reference[name]) for name, value in weights.items()
+    )
 
 
 def _row(path: str, kind: str, output: tuple[int, ...], field: Field | None) -> list[Any]:

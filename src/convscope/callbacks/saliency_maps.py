@@ -1,4 +1,4 @@
-"""Maps of the same images again and again: one sees the network learn where to look."""
+"""Saliency maps of the same images throughout a training: they show how the network learns where to look."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from typing_extensions import override
 
 from convscope.callbacks.periodic_callback import PeriodicCallback
 from convscope.callbacks.time_spent import TimeSpent
@@ -17,12 +18,12 @@ from convscope.insight import saliency
 from convscope.insight.frozen_network import frozen
 from convscope.tracking.recorder import Recorder
 
-MOST_MOMENTS = 12  # in the figure that shows them side by side
+MAX_MOMENTS = 12  # in the figure that shows them side by side
 
 
 @dataclass(frozen=True)
 class ImageSamples:
-    """Images that a network is asked about.
+    """Images that a network is explained on.
 
     Attributes:
         pixels: (H, W, C) uint8 each, as the network sees them.
@@ -43,13 +44,13 @@ class SaliencyMaps(PeriodicCallback):
 
     Args:
         recorder: Takes the figures.
-        network: Normalised images (N, C, H, W) to logits: the whole of it, whatever part a stage trains.
-        images: What it is asked about; called once, at the first moment.
-        classes: Names, in the order of the logits.
-        methods: Names, of ``insight.saliency``.
-        every_epochs: Epochs between two moments within a stage; None: only its end.
-        spent: Where the time is counted.
-        warn: Takes a sentence where a method does not suit the network; the others go on.
+        network: The whole network, even while a stage trains a part of it: normalised images (N, C, H, W) to logits.
+        images: Returns the images that are explained; called once, at the first moment.
+        classes: Names of the classes, in the order of the logits.
+        methods: Names of methods of ``insight.saliency``.
+        every_epochs: Epochs between two moments within a stage; None: only at its end.
+        time_spent: Counts the seconds, as ``saliency``.
+        warn: Takes a sentence about a method that does not suit the network; the others go on.
     """
 
     def __init__(
@@ -65,58 +66,61 @@ class SaliencyMaps(PeriodicCallback):
     ) -> None:
         super().__init__(recorder, every_epochs, time_spent)
         self.network, self.classes = network, classes
-        self.maps = SaliencyMethods(methods, warn)
-        self._read, self._images = images, None
+        self._compute_maps = SaliencyMethods(methods, warn)
+        self._load_images, self._images = images, None
         self._moments: dict[str, list[tuple[str, list[np.ndarray]]]] = {}
 
     _images: ImageSamples | None
 
     def state_dict(self) -> dict[str, Any]:
-        """The moments so far: name and overlays (H, W, 3) uint8 of each, by method."""
+        """Return the moments so far, by method: the name of each, and its overlays (H, W, 3) uint8."""
         return {
-            method: [(moment, [torch.from_numpy(shown) for shown in overlays]) for moment, overlays in moments]
+            method: [(moment, [torch.from_numpy(image) for image in overlays]) for moment, overlays in moments]
             for method, moments in self._moments.items()
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on after those moments."""
+        """Restore the moments, so that later ones are drawn next to them."""
         self._moments = {
-            method: [(moment, [shown.numpy() for shown in overlays]) for moment, overlays in moments]
+            method: [(moment, [image.numpy() for image in overlays]) for moment, overlays in moments]
             for method, moments in state_dict.items()
         }
 
+    @override
     def analyse(self, step: int, moment: str) -> None:
-        """Draw both figures."""
         if self._images is None:
-            self._images = self._read()
-        seen = self._images
-        maps, probabilities = self.maps(self.network, seen.inputs, seen.labels)
+            self._images = self._load_images()
+        samples = self._images
+        maps, probabilities = self._compute_maps(self.network, samples.inputs, samples.labels)
         if not maps:
             return
-        rows = map_rows(seen, seen.labels, maps, probabilities, self.classes)
+        rows = map_rows(samples, samples.labels, maps, probabilities, self.classes)
         self.recorder.image("saliency/maps", contact_sheet(rows, heading=moment), step)
         for method, values in maps.items():
-            self._draw_moments(method, moment, values.numpy(), seen, step)
+            self._draw_moments(method, moment, values.numpy(), samples, step)
 
     def _draw_moments(self, method: str, moment: str, maps: np.ndarray, samples: ImageSamples, step: int) -> None:
         overlays = [overlay(pixels, values) for pixels, values in zip(samples.pixels, maps, strict=True)]
-        moments = self._moments[method] = [*self._moments.get(method, []), (moment, overlays)][-MOST_MOMENTS:]
+        moments = self._moments[method] = [*self._moments.get(method, []), (moment, overlays)][-MAX_MOMENTS:]
         rows = [
             [Tile(pixels, self.classes[int(label)]), *(Tile(shown[row], name) for name, shown in moments)]
             for row, (pixels, label) in enumerate(zip(samples.pixels, samples.labels, strict=True))
         ]
-        sheet = contact_sheet(rows, heading=f"where the network looks ({method})")
+        sheet = contact_sheet(rows, heading=f"saliency through the training ({method})")
         self.recorder.image(f"saliency/learning/{method}", sheet, step)
 
 
 def skipped_method_warning(method: str, error: Exception) -> str:
-    """The warning about a method that refuses the network; the same words wherever it is met, so it is said once."""
+    """Return the warning about a method that refuses the network.
+
+    It is the same wherever the refusal is met, so that it is printed once.
+    """
     named = str(error).startswith((f"{method}:", f"method {method}:"))
     return f"{'' if named else f'{method}: '}{error} (it is left out of figures and tables)"
 
 
 class SaliencyMethods:
-    """Several methods at once; one that refuses the network is left out from then on, which is said once."""
+    """Runs several methods; a method that refuses the network is left out from then on, with one warning."""
 
     def __init__(self, methods: Sequence[str], warn: Callable[[str], None]) -> None:
         self.methods = {name: saliency.find_method(name) for name in methods}
@@ -125,11 +129,11 @@ class SaliencyMethods:
     def __call__(
         self, network: nn.Module, inputs: torch.Tensor, targets: torch.Tensor
     ) -> tuple[Mapping[str, torch.Tensor], torch.Tensor]:
-        """Maps (N, H, W) of each method for the classes ``targets`` (N,), and the probabilities (N, classes)."""
+        """Return each method's maps (N, H, W) for the classes ``targets`` (N,), and the probabilities (N, classes)."""
         device = next(network.parameters()).device
         inputs, targets = inputs.to(device), targets.to(device)
-        with frozen(network, inputs) as asked, torch.no_grad():
-            probabilities = asked.logits(asked.copy(inputs)).softmax(dim=1).cpu()
+        with frozen(network, inputs) as frozen_network, torch.no_grad():
+            probabilities = frozen_network.logits(frozen_network.copy(inputs)).softmax(dim=1).cpu()
         maps: dict[str, torch.Tensor] = {}
         for name in list(self.methods):
             try:
@@ -147,17 +151,25 @@ def map_rows(
     probabilities: torch.Tensor,
     classes: Sequence[str],
 ) -> list[list[Tile]]:
-    """A row an image: the image with what it was taken for, then map and overlay of each method."""
-    answers = probabilities.argmax(dim=1)
+    """Return a row for each image: the image under its true and predicted class, then map and overlay of each method.
+
+    Args:
+        samples: The images.
+        targets: The classes that the maps explain, (N,).
+        maps: Maps (N, H, W) of each method.
+        probabilities: Of the network, (N, classes).
+        classes: Names of the classes.
+    """
+    predicted = probabilities.argmax(dim=1)
     rows = []
     for number, pixels in enumerate(samples.pixels):
-        label, answer, target = int(samples.labels[number]), int(answers[number]), int(targets[number])
-        said = f"{classes[answer]} {float(probabilities[number, answer]):.0%}"
-        title = f"{classes[label]}\n→ {said}"
-        row = [Tile(pixels, title, GREEN if label == answer else RED)]
-        asked = f"{classes[target]} {float(probabilities[number, target]):.0%}"
+        label, prediction, target = int(samples.labels[number]), int(predicted[number]), int(targets[number])
+        predicted_text = f"{classes[prediction]} {float(probabilities[number, prediction]):.0%}"
+        title = f"{classes[label]}\n→ {predicted_text}"
+        row = [Tile(pixels, title, GREEN if label == prediction else RED)]
+        target_text = f"{classes[target]} {float(probabilities[number, target]):.0%}"
         for name, values in maps.items():
-            shown = values[number].numpy()
-            row += [Tile(map_image(shown), f"{name}\n{asked}"), Tile(overlay(pixels, shown), "over it")]
+            map_values = values[number].numpy()
+            row += [Tile(map_image(map_values), f"{name}\n{target_text}"), Tile(overlay(pixels, map_values), "overlay")]
         rows.append(row)
     return rows

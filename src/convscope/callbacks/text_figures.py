@@ -1,4 +1,4 @@
-"""The test of a text run as images and tables: confusion matrix, mistakes with the words that counted, n-grams."""
+"""The test of a text run as figures and tables: confusion matrix, mistakes with the decisive words, n-grams."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, cast
@@ -15,13 +15,13 @@ from convscope.insight.ngrams import strongest_ngrams
 from convscope.insight.saliency import token_saliency
 from convscope.tracking.recorder import Recorder
 
-MOST_TEXTS = 10
-NGRAMS = 3  # a filter
-SHOWN_TITLE = 100  # characters
+MAX_TEXTS = 10
+NGRAMS_PER_FILTER = 3
+MAX_TITLE = 100  # characters
 
 
 class TokenizedText(NamedTuple):
-    """A text and its tokens: their numbers, and the characters (start, end) that each stands for."""
+    """A text and its tokens: their ids, and the characters (start, end) of each."""
 
     text: str
     ids: Sequence[int]
@@ -29,14 +29,14 @@ class TokenizedText(NamedTuple):
 
 
 class TextFigures(Callback):
-    """Draws what a test of texts found, to the run's folder and to every tracker that is on.
+    """Draws the results of a test of texts, to the run's folder and to every tracker that is on.
 
     Args:
         recorder: Takes figures and tables.
-        read: From an index in the test split to the text as the network reads it.
-        least: Tokens that a text is padded to.
-        training: Makes batches of training texts and their indices, in which the n-grams are looked for; and
-        ngram: gives the words of one, from its index and its first and last but one token.
+        tokenized: Returns the test text at an index, as the network reads it.
+        min_length: Tokens that a text is padded to at least.
+        training: Returns batches of training texts and their indices, which are searched for n-grams.
+        ngram: Returns the words of an n-gram, from the index of its text and its tokens ``start`` to ``stop`` - 1.
     """
 
     def __init__(
@@ -53,31 +53,31 @@ class TextFigures(Callback):
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Draw ``confusion_matrix``, ``mistakes/worst``, ``mistakes/most_confident``; tabulate ``ngrams``."""
         step, task = trainer.global_step, cast(Any, pl_module)
-        answers, classes = task.predictions, task.classes
-        sure, predicted = answers.logits.softmax(dim=1).max(dim=1)
-        draw_confusion_matrix(self.recorder, answers.labels, predicted, classes, step)
-        wrong = predicted != answers.labels
+        predictions, classes = task.predictions, task.classes
+        confidence, predicted = predictions.logits.softmax(dim=1).max(dim=1)
+        draw_confusion_matrix(self.recorder, predictions.labels, predicted, classes, step)
+        wrong = predicted != predictions.labels
         for name, heading, chosen in (
-            ("mistakes/worst", "Most wrong: what spoke for the answer (blue) and against it", wrong),
+            ("mistakes/worst", "Most confident mistakes: evidence for the prediction (blue) and against it", wrong),
             (
                 "mistakes/most_confident",
-                "Most confident and correct: evidence for the answer (blue) and against it",
+                "Most confident and correct: evidence for the prediction (blue) and against it",
                 ~wrong,
             ),
         ):
-            found = torch.nonzero(chosen).flatten()
-            places = found[sure[found].argsort(descending=True, stable=True)][:MOST_TEXTS].tolist()
-            if not places:
+            candidates = torch.nonzero(chosen).flatten()
+            shown = candidates[confidence[candidates].argsort(descending=True, stable=True)][:MAX_TEXTS].tolist()
+            if not shown:
                 continue
             titles = [
-                f"{classes[answers.labels[p]]} → {classes[predicted[p]]} {sure[p]:.0%}"
+                f"{classes[predictions.labels[p]]} → {classes[predicted[p]]} {confidence[p]:.0%}"
                 if wrong[p]
-                else f"{classes[predicted[p]]} {sure[p]:.0%}"
-                for p in places
+                else f"{classes[predicted[p]]} {confidence[p]:.0%}"
+                for p in shown
             ]
-            texts = [self.tokenized(int(answers.indices[p])) for p in places]
+            texts = [self.tokenized(int(predictions.indices[p])) for p in shown]
             maps = explain_tokens(
-                task.network, texts, [int(predicted[p]) for p in places], titles, self.min_length, pl_module.device
+                task.network, texts, [int(predicted[p]) for p in shown], titles, self.min_length, pl_module.device
             )
             self.recorder.figure(name, token_figure(maps, heading), step)
             self.recorder.folder.write_html(name, f"<h3>{heading}</h3>\n{token_html(maps)}")
@@ -87,19 +87,19 @@ class TextFigures(Callback):
         layers = first_convolutions(network)
         rows: list[list[Any]] = []
         for layer in layers:
-            for number, ranks in enumerate(strongest_ngrams(network, layer, self.training(), NGRAMS)):
-                words = [self.ngram(each.example, each.start, each.stop) for each in ranks]
-                answers = [round(each.answer, 3) for each in ranks]
-                gap = [""] * (NGRAMS - len(ranks))
-                rows.append([layer, number, *words, *gap, *answers, *gap])
+            for number, ngrams in enumerate(strongest_ngrams(network, layer, self.training(), NGRAMS_PER_FILTER)):
+                words = [self.ngram(ngram.example, ngram.start, ngram.stop) for ngram in ngrams]
+                activations = [round(ngram.activation, 3) for ngram in ngrams]
+                gap = [""] * (NGRAMS_PER_FILTER - len(ngrams))
+                rows.append([layer, number, *words, *gap, *activations, *gap])
         if rows:
-            places = range(1, NGRAMS + 1)
+            places = range(1, NGRAMS_PER_FILTER + 1)
             columns = ["layer", "filter", *(f"n-gram {p}" for p in places), *(f"answer {p}" for p in places)]
             self.recorder.table("ngrams", columns, rows, step)
 
 
 def pad_tokens(texts: Sequence[TokenizedText], min_length: int) -> torch.Tensor:
-    """Tokens (N, L) int64 of ``texts``, padded with 0, L at least ``least``."""
+    """Return the tokens (N, L) int64 of ``texts``, padded with 0; L is at least ``min_length``."""
     tokens = torch.zeros(len(texts), max(min_length, *(len(text.ids) for text in texts)), dtype=torch.int64)
     for row, text in enumerate(texts):
         tokens[row, : len(text.ids)] = torch.tensor(text.ids)
@@ -116,18 +116,32 @@ def explain_tokens(
     method: str = "input_x_gradient",
     score: Score = "logit",
 ) -> list[TokenMap]:
-    """How much each token of ``texts`` speaks for the classes ``targets``."""
+    """Return how much each token of ``texts`` is evidence for the classes ``targets``.
+
+    Args:
+        network: Tokens (N, L) to logits.
+        texts: The texts.
+        targets: A class for each text.
+        titles: A title for each text.
+        min_length: Tokens that a text is padded to at least.
+        device: Where the network is.
+        method: Name of a method of ``insight.saliency.token_saliency``.
+        score: What of the class is explained, its logit or another `Score`.
+    """
     tokens = pad_tokens(texts, min_length)
-    asked = token_saliency.find_method(method)
-    maps = asked(network, tokens.to(device), torch.tensor(targets, device=device), score=score)
+    saliency_method = token_saliency.find_method(method)
+    maps = saliency_method(network, tokens.to(device), torch.tensor(targets, device=device), score=score)
     return [
-        token_map(title[:SHOWN_TITLE], text.text, text.spans, values[: len(text.ids)].tolist())
+        token_map(title[:MAX_TITLE], text.text, text.spans, values[: len(text.ids)].tolist())
         for title, text, values in zip(titles, texts, maps.cpu(), strict=True)
     ]
 
 
 def first_convolutions(network: nn.Module) -> list[str]:
-    """Paths of the convolutions that read the embedding's output: those of its width, before any other."""
+    """Return the paths of the convolutions that read the embedding's output.
+
+    These are the parallel ones of a network with ``convolutions``, and else the first one.
+    """
     layers = [(path, module) for path, module in network.named_modules() if isinstance(module, nn.Conv1d)]
     if not layers:
         return []

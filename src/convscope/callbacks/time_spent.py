@@ -9,40 +9,43 @@ from pytorch_lightning.callbacks import Callback
 
 from convscope.runs.run_folder import RunFolder
 
-PREPARATION, TEST, REST = "preparation", "test", "rest"  # phases of a run; between the first two come its stages
-OWN, FEATURES = "own", "extracting features"  # what a phase spends them on, beside looking into the network
-EVERY = 5.0  # seconds between two notes on the disk: a kill loses the count of no more than that
+PREPARATION, TEST, REST = "preparation", "test", "rest"  # phases of a run; its stages come between the first two
+OWN, FEATURES = "own", "extracting features"  # parts of a phase's seconds; all other parts are analysis
+WRITE_INTERVAL = 5.0  # seconds between two writes to the disk: a kill loses no more of the count
 
 
 class TimeSpent:
-    """Seconds by phase of the run, and by what they were spent on in it. Hand one to every callback that looks.
+    """Counts the seconds of a run by phase, and by what they were spent on. All callbacks that analyse share one.
 
-    A second belongs to the innermost ``on`` that is open, and to none of those around it.
+    A second belongs to the innermost open `measure`, and to none of those around it.
 
     Args:
         started: When the first phase began, by ``time.perf_counter``; None: now.
+
+    Attributes:
+        phases: Seconds by phase and, within it, by what they were spent on, as of the last `count`.
     """
 
     def __init__(self, started: float | None = None) -> None:
         self.phases: dict[str, dict[str, float]] = {}
         self._phase = PREPARATION
         self._open = [OWN]
-        self._since = time.perf_counter() if started is None else started
+        self._counted_until = time.perf_counter() if started is None else started
 
     def add_earlier(self, phases: Mapping[str, Mapping[str, float]]) -> None:
-        """Count what an earlier process has spent on the same run, too: ``phases`` as `phases` has them."""
+        """Add what an earlier process spent on the same run: its `phases`."""
         for phase, parts in phases.items():
             for name, seconds in parts.items():
                 self._add(phase, name, seconds)
 
     def begin(self, phase: str) -> None:
-        """End the phase that is under way, and begin another."""
+        """End the current phase, and begin another."""
         self.count()
         self._phase = phase
 
     @contextmanager
     def measure(self, name: str) -> Iterator[None]:
-        """Count the body's seconds for ``name``, also when it raises."""
+        """Count the seconds of the context under ``name``, also if it raises."""
         self.count()
         self._open.append(name)
         try:
@@ -54,34 +57,34 @@ class TimeSpent:
     def count(self) -> None:
         """Bring ``phases`` up to now."""
         now = time.perf_counter()
-        self._add(self._phase, self._open[-1], now - self._since)
-        self._since = now
+        self._add(self._phase, self._open[-1], now - self._counted_until)
+        self._counted_until = now
 
     def seconds_of(self, phase: str, name: str) -> float:
-        """Seconds that a phase spent on something."""
+        """Return the seconds that a phase spent on ``name``."""
         return self.phases.get(phase, {}).get(name, 0.0)
 
     def insight(self, phase: str) -> float:
-        """Seconds that a phase spent on looking into the network."""
+        """Return the seconds that a phase spent on analysis."""
         return sum(seconds for name, seconds in self.phases.get(phase, {}).items() if name not in (OWN, FEATURES))
 
     @property
     def seconds(self) -> dict[str, float]:
-        """Seconds by what the network was looked into for."""
-        found: dict[str, float] = {}
+        """Seconds of each kind of analysis, over all phases."""
+        totals: dict[str, float] = {}
         for parts in self.phases.values():
             for name, seconds in parts.items():
                 if name not in (OWN, FEATURES):
-                    found[name] = found.get(name, 0.0) + seconds
-        return found
+                    totals[name] = totals.get(name, 0.0) + seconds
+        return totals
 
     @property
     def total(self) -> float:
-        """Seconds of looking into the network."""
+        """Seconds of all analysis."""
         return sum(self.seconds.values())
 
     def console_summary(self, run: float) -> str:
-        """In a line, beside the ``run`` seconds of the whole."""
+        """Return a line for the console about the seconds of analysis; ``run`` is those of the whole run."""
         parts = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.seconds.items())
         return f"looking into the network took {self.total:.1f} s, {self.total / run:.1%} of the run ({parts})"
 
@@ -91,14 +94,14 @@ class TimeSpent:
 
 
 def stage_phase(number: int) -> str:
-    """The phase of stage ``number``, from 0."""
+    """Return the name of the phase of stage ``number``, from 0."""
     return f"stage {number + 1}"
 
 
 def seconds_by_part(time_spent: TimeSpent, stages: int) -> dict[str, float]:
-    """The parts of a run's seconds for ``summary.json``, no second in two of them, and their sum first.
+    """Return the parts of a run's seconds for ``summary.json``, their sum first; no second counts twice.
 
-    ``training`` is that of all ``stages``, without ``extracting_features`` and ``insight``.
+    ``training`` sums all ``stages``, without ``extracting_features`` and ``insight``.
     """
     time_spent.count()
     fits = [stage_phase(number) for number in range(stages)]
@@ -114,26 +117,26 @@ def seconds_by_part(time_spent: TimeSpent, stages: int) -> dict[str, float]:
 
 
 class TimeSpentWriter(Callback):
-    """Notes the seconds of a training on the disk now and then: after a kill the run's time goes on from there."""
+    """Writes the seconds to the disk during a training, so that after a kill the run's time goes on from there."""
 
     def __init__(self, time_spent: TimeSpent, folder: RunFolder) -> None:
-        self.spent, self.folder = time_spent, folder
-        self._noted = time.perf_counter()
+        self.time_spent, self.folder = time_spent, folder
+        self._last_write = time.perf_counter()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Note what came before."""
-        self._note()
+        """Write what came before the training."""
+        self._write()
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: object) -> None:
-        """Note them, where the last time is long enough ago."""
-        if time.perf_counter() - self._noted >= EVERY:
-            self._note()
+        """Write the seconds if the last write is long enough ago."""
+        if time.perf_counter() - self._last_write >= WRITE_INTERVAL:
+            self._write()
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Note the stage's."""
-        self._note()
+        """Write the seconds of the stage."""
+        self._write()
 
-    def _note(self) -> None:
-        self.spent.count()
-        self.folder.write_seconds(self.spent.phases)
-        self._noted = time.perf_counter()
+    def _write(self) -> None:
+        self.time_spent.count()
+        self.folder.write_seconds(self.time_spent.phases)
+        self._last_write = time.perf_counter()

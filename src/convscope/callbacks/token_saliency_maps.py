@@ -1,4 +1,4 @@
-"""What a text network goes by, token by token: while it is trained, and, where the decisive words are known, scored."""
+"""Saliency of text networks, token by token: drawn during training, and scored where the decisive words are known."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, cast
@@ -7,6 +7,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
 from torch import nn
+from typing_extensions import override
 
 from convscope.callbacks.periodic_callback import PeriodicCallback
 from convscope.callbacks.text_figures import TokenizedText, explain_tokens, pad_tokens
@@ -17,8 +18,8 @@ from convscope.insight.saliency import token_saliency
 from convscope.insight.undisturbed import undisturbed
 from convscope.tracking.recorder import Recorder
 
-MOST_MOMENTS, MOST_MAPS = 12, 24  # in the figure that shows them below each other
-CHUNK = 50  # texts that are asked about at once
+MAX_MOMENTS, MAX_MAPS = 12, 24  # in the figure that shows them below each other
+CHUNK = 50  # texts that are explained at once
 COLUMNS = ("method", "texts", "pointing_game", "mass_inside", "area", "mass_over_area")
 Span = tuple[int, int]
 
@@ -26,21 +27,21 @@ Span = tuple[int, int]
 class TokenSaliencyMaps(PeriodicCallback):
     """Draws the maps of a few fixed texts at the end of every stage, every few epochs, and with the kept weights.
 
-    ``saliency/<method>`` has every text, for its true class; ``saliency/learning`` the first of them at all
-    moments so far, by the first method.
+    ``saliency/<method>`` has every text, for its true class; ``saliency/learning`` has the first few at all moments so
+    far, by the first method.
 
     Args:
         recorder: Takes the figures.
-        network: Tokens (N, L) to logits: the whole of it, whatever part a stage trains.
-        texts: What it is asked about, and the classes (N,).
-        least: Tokens that a text is padded to.
-        classes: Names, in the order of the logits.
-        methods: Names, of ``insight.saliency.tokens``.
-        every_epochs: Epochs between two moments within a stage; None: only its end.
-        spent: Where the time is counted.
+        network: The whole network, even while a stage trains a part of it: tokens (N, L) to logits.
+        texts: The texts that are explained, and their classes (N,).
+        min_length: Tokens that a text is padded to at least.
+        classes: Names of the classes, in the order of the logits.
+        methods: Names of methods of ``insight.saliency.token_saliency``.
+        every_epochs: Epochs between two moments within a stage; None: only at its end.
+        time_spent: Counts the seconds, as ``saliency``.
 
     Raises:
-        UserError: There is no such method for texts.
+        UserError: A method is none for texts.
     """
 
     def __init__(
@@ -64,58 +65,58 @@ class TokenSaliencyMaps(PeriodicCallback):
         self._moments: list[tuple[str, list[TokenMap]]] = []
 
     def state_dict(self) -> dict[str, Any]:
-        """The moments so far, as plain values: name, and title, tokens, values and gaps of each map."""
-        return {"moments": [(moment, [_plain(each) for each in maps]) for moment, maps in self._moments]}
+        """Return the moments so far as plain values: name, and title, tokens, values and gaps of each map."""
+        return {"moments": [(moment, [_plain(token_map) for token_map in maps]) for moment, maps in self._moments]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on after those moments."""
-        self._moments = [(moment, [TokenMap(*each) for each in maps]) for moment, maps in state_dict["moments"]]
+        """Restore the moments, so that later ones are drawn below them."""
+        self._moments = [(moment, [TokenMap(*plain) for plain in maps]) for moment, maps in state_dict["moments"]]
 
+    @override
     def analyse(self, step: int, moment: str) -> None:
-        """Draw all figures."""
         device, labels = next(self.network.parameters()).device, self.labels.tolist()
         with undisturbed(self.network), torch.no_grad():
-            sure, answers = self.network(self.tokens.to(device)).softmax(dim=1).cpu().max(dim=1)
-        said = [
-            f"{self.classes[label]} → {self.classes[answer]} {share:.0%}"
-            for label, answer, share in zip(labels, answers.tolist(), sure.tolist(), strict=True)
+            confidence, predicted = self.network(self.tokens.to(device)).softmax(dim=1).cpu().max(dim=1)
+        titles = [
+            f"{self.classes[label]} → {self.classes[prediction]} {probability:.0%}"
+            for label, prediction, probability in zip(labels, predicted.tolist(), confidence.tolist(), strict=True)
         ]
         for number, method in enumerate(self.methods):
-            maps = explain_tokens(self.network, self.texts, labels, said, self.min_length, device, method)
+            maps = explain_tokens(self.network, self.texts, labels, titles, self.min_length, device, method)
             self._draw(f"saliency/{method}", f"{method.replace('_', ' ')}, {moment}", maps, step)
             if number == 0:
-                self._moments = [*self._moments, (moment, maps)][-MOST_MOMENTS:]
+                self._moments = [*self._moments, (moment, maps)][-MAX_MOMENTS:]
         if len(self._moments) > 1:
-            shown = min(len(self.texts), max(1, MOST_MAPS // len(self._moments)))
+            shown = min(len(self.texts), max(1, MAX_MAPS // len(self._moments)))
             history = [
                 TokenMap(f"{at}: {maps[row].title}", maps[row].tokens, maps[row].values, maps[row].gaps)
                 for row in range(shown)
                 for at, maps in self._moments
             ]
-            self._draw("saliency/learning", f"what the network goes by ({self.methods[0]})", history, step)
+            self._draw("saliency/learning", f"saliency through the training ({self.methods[0]})", history, step)
 
     def _draw(self, name: str, heading: str, maps: Sequence[TokenMap], step: int) -> None:
         self.recorder.folder.write_html(name, f"<h3>{heading}</h3>\n{token_html(maps)}")
         self.recorder.figure(name, token_figure(maps, heading), step)
 
 
-def _plain(shown: TokenMap) -> tuple[str, list[str], list[float], list[bool]]:
-    return shown.title, [*shown.tokens], [*shown.values], [*shown.gaps]
+def _plain(token_map: TokenMap) -> tuple[str, list[str], list[float], list[bool]]:
+    return token_map.title, [*token_map.tokens], [*token_map.values], [*token_map.gaps]
 
 
 class TokenFaithfulness(Callback):
-    """Scores token saliency where the decisive words are known: the table ``faithfulness``, at the end of a test.
+    """Writes the table ``faithfulness`` at the end of a test: token saliency against the decisive words.
 
-    The maps of the answer that the network gives; of the texts that it gets right.
+    The maps are those of the predicted class, for texts that are classified correctly.
 
     Args:
         recorder: Takes the table.
         network: Tokens (N, L) to logits.
-        read: From an index in the test split to the text as the network reads it.
-        marks: From an index to the characters that decide.
-        least: Tokens that a text is padded to.
-        most: Texts that are asked about.
-        spent: Where the time is counted.
+        tokenized: Returns the test text at an index, as the network reads it.
+        marks: Returns the characters (start, end) that decide the class of the text at an index.
+        min_length: Tokens that a text is padded to at least.
+        max_texts: Maximum number of texts that are explained.
+        time_spent: Counts the seconds, as ``faithfulness``.
     """
 
     def __init__(
@@ -132,13 +133,13 @@ class TokenFaithfulness(Callback):
         self.min_length, self.max_texts, self.time_spent = min_length, max_texts, time_spent
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Ask, and write the table."""
-        answers = cast(Any, pl_module).predictions
+        """Explain the first correctly classified texts, and write the table."""
+        predictions = cast(Any, pl_module).predictions
         with self.time_spent.measure("faithfulness"):
-            right = torch.nonzero(answers.logits.argmax(dim=1) == answers.labels).flatten()[: self.max_texts]
-            chosen = [self.tokenized(int(answers.indices[place])) for place in right.tolist()]
-            decisive = [self.marks(int(answers.indices[place])) for place in right.tolist()]
-            rows = faithfulness_rows(self.network, chosen, answers.labels[right], decisive, self.min_length)
+            correct = torch.nonzero(predictions.logits.argmax(dim=1) == predictions.labels).flatten()[: self.max_texts]
+            chosen = [self.tokenized(int(predictions.indices[place])) for place in correct.tolist()]
+            decisive = [self.marks(int(predictions.indices[place])) for place in correct.tolist()]
+            rows = faithfulness_rows(self.network, chosen, predictions.labels[correct], decisive, self.min_length)
             if rows:
                 self.recorder.table("faithfulness", COLUMNS, rows, trainer.global_step)
 
@@ -150,14 +151,14 @@ def faithfulness_rows(
     decisive: Sequence[Sequence[Span]],
     min_length: int,
 ) -> list[list[str | int | float]]:
-    """A row for each method of ``insight.saliency.tokens``, as `COLUMNS` has it; none where there is no text.
+    """Return a row of `COLUMNS` for each method of ``insight.saliency.token_saliency``; none if there are no texts.
 
     Args:
         network: Tokens (N, L) to logits.
-        texts: What it is asked about.
-        targets: The class that is asked for of each, (N,).
-        decisive: The characters of each that decide.
-        least: Tokens that a text is padded to.
+        texts: The texts that are explained.
+        targets: The class of each text that is explained, (N,).
+        decisive: The characters (start, end) of each text that decide its class.
+        min_length: Tokens that a text is padded to at least.
     """
     if not texts:
         return []
@@ -170,10 +171,10 @@ def faithfulness_rows(
     rows: list[list[str | int | float]] = []
     for name, method in token_saliency.METHODS.items():
         parts = zip(tokens.split(CHUNK), targets.split(CHUNK), strict=True)
-        maps = torch.cat([method(network, part.to(device), asked.to(device)).cpu() for part, asked in parts])
-        flat, decides = maps[:, None], marked[:, None]  # a text is an image of one row
+        maps = torch.cat([method(network, part.to(device), classes.to(device)).cpu() for part, classes in parts])
+        flat, decides = maps[:, None], marked[:, None]  # a text is treated as an image of one row
         hits = float(faithfulness.pointing_game(flat, decides).float().mean())
         inside = float(faithfulness.mass_inside(flat.clamp(min=0), decides).mean())
-        figures = (round(value, 4) for value in (hits, inside, area, inside / area))
-        rows.append([name, len(texts), *figures])
+        scores = (round(value, 4) for value in (hits, inside, area, inside / area))
+        rows.append([name, len(texts), *scores])
     return rows

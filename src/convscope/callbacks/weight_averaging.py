@@ -30,13 +30,13 @@ class WarmupEMA(WeightAveraging):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Update the average after a step of the optimizer."""
-        updates = self._latest_update_step  # every step of the optimizer is one
+        updates = self._latest_update_step  # each step of the optimizer is one update
         if trainer.global_step == updates:
-            return  # gradients were accumulated, and no weight has changed
+            return  # gradients were accumulated, and no weight changed
         assert self._average_model is not None
         decay = min(self._decay, (1 + updates) / (10 + updates)) if updates else 0.0
         update_average(self._average_model.module, pl_module, decay)
-        self._average_model.n_averaged.add_(1)  # a checkpoint has it
+        self._average_model.n_averaged.add_(1)  # it is saved in the checkpoint
         self._latest_update_step = trainer.global_step
 
 
@@ -45,7 +45,7 @@ def update_average(averaged: nn.Module, current: nn.Module, decay: float) -> Non
     """Replace each value of ``averaged`` by decay · value + (1 - decay) · the value of ``current``, in place.
 
     Both are copies of one module: parameters and floating-point buffers are averaged, other buffers (such as
-    BatchNorm's number of batches) are copied. One call for all tensors of a type, and no wait for the device.
+    BatchNorm's number of batches) are copied. There is one call for all tensors of a type, and no wait for the device.
     """
     groups: dict[torch.dtype, tuple[list[torch.Tensor], list[torch.Tensor]]] = {}
     for mean, value in zip(_tensors(averaged), _tensors(current), strict=True):

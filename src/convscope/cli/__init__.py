@@ -1,1 +1,1 @@
-"""The command line: which command, its words, error messages, exit codes."""
+"""The command line: finds and runs the command, and turns errors into messages and exit statuses."""

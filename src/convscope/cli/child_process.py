@@ -1,4 +1,4 @@
-"""A further process of a training, as `Children` starts it: its configuration comes by the standard input."""
+"""Entry point of a further process of a training, as `Children` starts it, with its configuration on standard input."""
 
 import json
 import os
@@ -15,25 +15,25 @@ from convscope.masking import mask_text
 
 
 def main() -> None:
-    """Train together with the process that started this one, and end when that ends."""
+    """Train together with the process that started this one, and end when it ends."""
     config = TrainConfig.model_validate(json.loads(sys.stdin.buffer.readline()))
-    threading.Thread(target=_end_with_the_first, daemon=True).start()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     status = 0
     try:
         train.run(config, ())
     except BaseException as error:
-        if not is_silent():  # they have not found each other yet; later the first says it
+        if not is_silent():  # the process group does not exist yet; once it does, rank 0 prints the error
             if isinstance(error, UserError):
                 print(mask_text(f"error: {error}"), file=sys.stderr)
             else:
                 print(mask_text("".join(traceback.format_exception(error))), end="", file=sys.stderr)
         status = status_of(error)
     sys.stderr.flush()
-    os._exit(status)  # a library's thread could hold this process up
+    os._exit(status)  # a library's thread could keep this process alive
 
 
-def _end_with_the_first() -> None:
-    os.read(sys.stdin.fileno(), 1)  # nothing is ever written: it ends when whoever started this process does
+def _end_with_parent() -> None:
+    os.read(sys.stdin.fileno(), 1)  # nothing more is ever written: it returns when the parent process ends
     os._exit(1)
 
 

@@ -1,4 +1,4 @@
-"""``convscope COMMAND ...``: find the command, and say what went wrong in a line where it is the user's mistake."""
+"""``convscope COMMAND ...``: finds and runs the command, and reports a mistake of the user in one line."""
 
 import importlib
 import os
@@ -13,15 +13,15 @@ from convscope.errors import Interrupted, UserError
 from convscope.masking import mask_text, masking_excepthook
 
 COMMANDS = {
-    "train": "train a network, and keep what happened",
+    "train": "train a network, and write its results to a folder",
     "compare": "the runs of a sweep side by side, best first",
     "evaluate": "score the best weights of a run on its test split or on other data",
     "serve": "a local page: drop an image, see the class and where the network looked",
-    "explain": "which pixels a run answered for; or an example step by step: topic=max_pool",
+    "explain": "which pixels were the evidence for a run's answers; or an example step by step: topic=max_pool",
     "describe": "a network layer by layer: parameters, multiply-adds, receptive fields",
     "zoo": "list the networks: their year, cost, receptive field, weights",
     "dashboard": "lay out a project in wandb",
-    "cache": "list what is kept of images, texts and frozen networks, or clear it",
+    "cache": "list the cached images, texts and features, or remove them",
 }
 
 HELP = """\
@@ -42,8 +42,8 @@ commands:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command that ``arguments`` (default: those of the process) name, and exit with its status.
 
-    Exit status: 0 success, 1 a failure of the program, 2 a mistake in what was asked for, 130 interrupted;
-    128 and its number where a signal asked for an end, and all that is needed to go on is kept.
+    Exit status: 0 success, 1 a failure of the program, 2 a mistake of the user, 130 interrupted by Ctrl-C; 128 plus
+    the number of the signal if a signal ended the command and all that a resume needs is on disk.
     """
     try:
         try:
@@ -53,22 +53,22 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:
         if not _reader_is_gone():
             raise
-        # as in `convscope train --help | head`: nobody reads on, and the interpreter must not try at its end
+        # as in `convscope train --help | head`: nobody reads the rest, which the interpreter must not flush at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
 
 
 def _reader_is_gone() -> bool:
-    """Whether what the standard output goes to is closed at its other end."""
-    watched = select.poll()
-    watched.register(sys.stdout.fileno(), 0)
-    return any(event & select.POLLERR for _, event in watched.poll(0))
+    """Return whether standard output is a pipe whose reading end is closed."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
 def _main(arguments: list[str]) -> None:
     match arguments:
         case [] | ["-h" | "--help" | "help", *_]:
-            lines = (f"  {name:<10} {what}" for name, what in COMMANDS.items())
+            lines = (f"  {name:<10} {summary}" for name, summary in COMMANDS.items())
             print(HELP.format(commands="\n".join(lines)), end="")
             sys.exit(0)
         case ["--version", *_]:
@@ -87,13 +87,13 @@ def _main(arguments: list[str]) -> None:
         print(mask_text(f"error: {error}"), file=sys.stderr)
         sys.exit(1)
     except Interrupted as error:
-        # a second Ctrl-C asks for what is being done: it must not end in the libraries' own ends of a process
+        # the process is ending already: a second Ctrl-C must not interrupt the exit handlers of libraries
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         print(mask_text(str(error)), file=sys.stderr)
         sys.exit(128 + error.signal)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        # Libraries leave threads behind (trackers, data loaders) that would keep an interrupted process alive.
+        # Threads of libraries (trackers, data loaders) would keep an interrupted process alive.
         sys.stdout.flush()
         os._exit(130)
 
@@ -106,4 +106,5 @@ def _run(command: str, arguments: list[str]) -> None:
     except BaseException as error:
         if not is_silent():
             raise
-        os._exit(status_of(error))  # the first of several processes says it; a library's thread could hold this one up
+        # rank 0 prints the error; a library's thread could keep this process alive
+        os._exit(status_of(error))

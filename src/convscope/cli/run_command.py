@@ -1,4 +1,4 @@
-"""Run a command on its words: one configuration, the jobs of a multirun, or the trials of a search."""
+"""Runs a command with its overrides: on one configuration, on the jobs of a multirun, or on the trials of a search."""
 
 import os
 import sys
@@ -23,7 +23,7 @@ from convscope.composition.compose import (
 from convscope.composition.current_job import job_overrides
 from convscope.composition.error_messages import explain_composition
 from convscope.composition.hydra_options import refuse_in_files, refuse_without_effect
-from convscope.composition.jobs import jobs as job_words
+from convscope.composition.jobs import make_jobs
 from convscope.composition.overrides import (
     asks_hydra_to_print,
     config_dir,
@@ -37,39 +37,39 @@ from convscope.masking import hide
 
 
 def run_command(name: str, arguments: Sequence[str], command: Command) -> None:
-    """Compose ``conf/<name>.yaml`` with ``arguments``, check it, and run ``command`` on it, once a job.
+    """Compose ``conf/<name>.yaml`` with ``arguments``, validate it, and run ``command`` on it, once per job.
 
     Raises:
-        UserError: The arguments do not make a valid configuration, or a job met a mistake of the user's. In a
-            multirun the other jobs are run first.
+        UserError: The arguments do not make a valid configuration, or a job raised a ``UserError``. In a multirun the
+            other jobs are run first.
     """
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # hand its exceptions to us, instead of printing them and exiting with 1
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # makes Hydra raise its exceptions, not print them and exit with 1
     prepare: Callable[[list[str]], list[str]] = getattr(command, "prepare_arguments", list)
     arguments = [quote_override(argument) for argument in prepare([hide(argument) for argument in arguments])]
-    sys.argv = [f"convscope {name}", *arguments]  # which trackers write down
+    sys.argv = [f"convscope {name}", *arguments]  # trackers record it
     refuse_without_effect(name, overrides_in(arguments))
-    told = multirun_overrides(arguments)
+    choices = multirun_overrides(arguments)
     jobs = None
-    if told is not None:
+    if choices is not None:
         refuse_other_primary(arguments)
         folder = config_dir(arguments)
-        goes_on = getattr(command, "SWEEPS_GO_ON", False) and not asks_hydra_to_print(arguments)
-        # a sweep that chooses its values itself; what cannot be composed is none
-        first = [choice.overrides[0] for choice in told]
-        if goes_on and composed_value(name, first, folder, "sweep.kind") not in (None, "grid"):
+        resumable = getattr(command, "SWEEPS_GO_ON", False) and not asks_hydra_to_print(arguments)
+        # a search chooses its values itself; a configuration that cannot be composed is reported by check_jobs below
+        first_overrides = [choice.overrides[0] for choice in choices]
+        if resumable and composed_value(name, first_overrides, folder, "sweep.kind") not in (None, "grid"):
             from convscope.sweeps.search_plan import plan_search
 
-            search = plan_search(command, name, told, folder)
+            search = plan_search(command, name, choices, folder)
             from convscope.sweeps.search import run_search
 
             run_search(search)
             return
-        jobs = job_words(told)
+        jobs = make_jobs(choices)
         configs = check_jobs(name, jobs, folder, command.SCHEMA)
-        if goes_on:
+        if resumable:
             from convscope.sweeps.plan import plan_sweep
 
-            plan = plan_sweep(command, name, told, jobs, configs, folder)
+            plan = plan_sweep(command, name, choices, jobs, configs, folder)
             from convscope.sweeps.run_sweep import run_sweep
 
             run_sweep(plan)
@@ -77,7 +77,7 @@ def run_command(name: str, arguments: Sequence[str], command: Command) -> None:
     mistakes: list[str] = []
 
     def job(config: DictConfig) -> None:
-        # A mistake is kept and not raised, since Hydra would print a report of its own and drop the other jobs.
+        # A mistake is collected and not raised, since Hydra would print a report of its own and drop the other jobs.
         overrides = job_overrides()
         try:
             refuse_in_files(name, plain_containers(HydraConfig.get()))

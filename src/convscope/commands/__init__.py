@@ -1,1 +1,1 @@
-"""The commands: compose a configuration, build what it names, run it."""
+"""The commands, one module each: its ``run`` takes a validated configuration, builds what it names, and runs it."""

@@ -1,4 +1,4 @@
-"""``convscope cache``: list what is kept on this machine, or clear it."""
+"""``convscope cache``: lists the entries of the cache on this machine, or removes them."""
 
 import datetime
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ WHY_IT_STAYS: dict[State, str] = {
 
 
 def run(config: CacheCommandConfig, overrides: Sequence[str]) -> None:
-    """Print what there is, or remove it.
+    """Print a table of the entries of the cache, or remove those of the given kind that no process uses.
 
     Raises:
         UserError: The cache cannot be read.
@@ -44,20 +44,20 @@ def _run(config: CacheCommandConfig, root: Path) -> None:
             if config.clear in ("all", entry.kind):
                 warn(f"{entry.kind}/{entry.path.name} stays ({_mebibytes([entry])}): {WHY_IT_STAYS[entry.state]}")
         return
-    found = entries(root)
-    if not found:
+    present = entries(root)
+    if not present:
         echo(f"{root} is empty")
         return
     table = Table(box=None, pad_edge=False, header_style="cyan")
     for heading in ("kind", "entry", "last used", "state"):
         table.add_column(heading)
     table.add_column("size", justify="right")
-    for entry in found:
-        used = datetime.datetime.fromtimestamp(entry.last_used)
-        table.add_row(entry.kind, entry.path.name, f"{used:%Y-%m-%d %H:%M}", entry.state, _mebibytes([entry]))
+    for entry in present:
+        last_used = datetime.datetime.fromtimestamp(entry.last_used)
+        table.add_row(entry.kind, entry.path.name, f"{last_used:%Y-%m-%d %H:%M}", entry.state, _mebibytes([entry]))
     print_table(table)
-    echo(f"\n{len(found)} entries, {_mebibytes(found)}, in {root}; remove them with: convscope cache clear=all")
+    echo(f"\n{len(present)} entries, {_mebibytes(present)}, in {root}; remove them with: convscope cache clear=all")
 
 
-def _mebibytes(found: Sequence[Entry]) -> str:
-    return f"{sum(entry.size for entry in found) / 2**20:,.1f} MiB"
+def _mebibytes(cached: Sequence[Entry]) -> str:
+    return f"{sum(entry.size for entry in cached) / 2**20:,.1f} MiB"

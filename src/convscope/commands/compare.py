@@ -1,4 +1,4 @@
-"""``convscope compare``: the runs of a sweep side by side, best first, on the console, as CSV, and as a page."""
+"""``convscope compare``: compares the runs of a sweep, best first, on the console, as CSV, and as a page."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,15 +10,18 @@ SCHEMA = CompareConfig
 
 
 def prepare_arguments(arguments: list[str]) -> list[str]:
-    """``sweep=PATH`` is ``folder=PATH``: Hydra takes ``sweep=...`` for an option of the group ``conf/sweep/``."""
-    return [f"folder={word.removeprefix('sweep=')}" if word.startswith("sweep=") else word for word in arguments]
+    """Rewrite ``sweep=PATH`` as ``folder=PATH``; Hydra would look for an option of the group ``conf/sweep/``."""
+    return [
+        f"folder={argument.removeprefix('sweep=')}" if argument.startswith("sweep=") else argument
+        for argument in arguments
+    ]
 
 
 def run(config: CompareConfig, overrides: Sequence[str]) -> None:
     """Print the table, and write ``comparison.csv`` and ``report.html`` into the sweep's folder.
 
     Raises:
-        UserError: The folder is no sweep's, or no run of it has the metric.
+        UserError: The folder is not that of a sweep, or no complete run in it has the metric.
     """
     from convscope.sweeps.comparison import compare
 

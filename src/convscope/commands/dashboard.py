@@ -1,4 +1,4 @@
-"""``convscope dashboard``: lay out a project in wandb, or write the layout down."""
+"""``convscope dashboard``: lays out a project in wandb, or writes the layout to a file."""
 
 import importlib.util
 import json
@@ -11,14 +11,15 @@ from convscope.console import echo
 from convscope.errors import UserError
 
 SCHEMA = DashboardConfig
-NOBODY = "entity"  # stands for the account in a specification that is written without one
+PLACEHOLDER_ENTITY = "entity"  # the account in a specification that is written without one
 
 
 def run(config: DashboardConfig, overrides: Sequence[str]) -> None:
     """Save a workspace and a report to wandb; with ``dry_run`` write them as JSON instead.
 
     Raises:
-        UserError: The extra is not installed, there is no API key, or the server cannot be reached or refuses.
+        UserError: The package wandb-workspaces is not installed, there is no API key, or the server cannot be reached
+            or refuses.
     """
     if importlib.util.find_spec("wandb_workspaces") is None:
         raise UserError(
@@ -28,10 +29,8 @@ def run(config: DashboardConfig, overrides: Sequence[str]) -> None:
     if config.dry_run:
         from convscope.tracking.dashboard import build_dashboard
 
-        text = (
-            json.dumps(build_dashboard(config.entity or NOBODY, config.project, offline=True).specification(), indent=2)
-            + "\n"
-        )
+        dashboard = build_dashboard(config.entity or PLACEHOLDER_ENTITY, config.project, offline=True)
+        text = json.dumps(dashboard.specification(), indent=2) + "\n"
         if config.file is None:
             sys.stdout.write(text)
         else:
@@ -57,8 +56,8 @@ def run(config: DashboardConfig, overrides: Sequence[str]) -> None:
     try:
         entity = config.entity or str(wandb.Api().default_entity)
         addresses = build_dashboard(entity, config.project).save()
-    except Exception as error:  # of the server or of wandb's client, which has no common class for them
+    except Exception as error:  # wandb's client has no common base class for its errors and those of the server
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise UserError(f"convscope dashboard project={config.project}: wandb refused ({reason})") from error
-    for name, place in addresses.items():
-        echo(f"{name:<10} {place}")
+    for name, address in addresses.items():
+        echo(f"{name:<10} {address}")

@@ -1,4 +1,4 @@
-"""``convscope describe``: layer by layer, a network's parameters, multiply-adds and receptive fields."""
+"""``convscope describe``: prints a network's parameters, multiply-adds and receptive fields, layer by layer."""
 
 import itertools
 import sys
@@ -16,9 +16,10 @@ SCHEMA = DescribeConfig
 
 
 def prepare_arguments(arguments: list[str]) -> list[str]:
-    """Make ``model=resnet,vgg`` one job that compares: all combinations of the choices, the first one composed.
+    """Turn several values, as in ``model=resnet,vgg``, into one job that compares all their combinations.
 
-    Words that Hydra cannot read are left as they are, for it to complain of.
+    The first combination stays on the command line, and ``compare=[...]`` holds the overrides of the others. Arguments
+    that Hydra cannot parse are left as they are, so that Hydra reports them.
     """
     choices: list[list[str]] = []
     for argument in arguments:
@@ -34,15 +35,15 @@ def prepare_arguments(arguments: list[str]) -> list[str]:
     if all(len(choice) == 1 for choice in choices):
         return arguments
     _, *others = (
-        [word for word, choice in zip(job, choices, strict=True) if len(choice) > 1]
-        for job in itertools.product(*choices)
+        [override for override, choice in zip(combination, choices, strict=True) if len(choice) > 1]
+        for combination in itertools.product(*choices)
     )
-    compared = ",".join(f"[{','.join(quote_value(word) for word in job)}]" for job in others)
+    compared = ",".join(f"[{','.join(quote_value(override) for override in combination)}]" for combination in others)
     return [*(choice[0] for choice in choices), f"compare=[{compared}]"]
 
 
 def run(config: DescribeConfig, overrides: Sequence[str]) -> None:
-    """Print the description; nothing but data goes to standard output where data was asked for.
+    """Print the description; if ``output`` is a data format, print nothing but the data to standard output.
 
     Raises:
         UserError: The network does not run at this input size, has no such layer, or the figure cannot be written.
@@ -51,7 +52,8 @@ def run(config: DescribeConfig, overrides: Sequence[str]) -> None:
     from convscope.description.networks import describe
     from convscope.description.table import print_comparison, print_description
 
-    variants = [config, *(recompose("describe", [*words, "compare=[]"], DescribeConfig) for words in config.compare)]
+    compared = (recompose("describe", [*variant, "compare=[]"], DescribeConfig) for variant in config.compare)
+    variants = [config, *compared]
     described = [describe(variant) for variant in variants]
     match config.output:
         case "json":

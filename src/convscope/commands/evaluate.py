@@ -1,4 +1,4 @@
-"""``convscope evaluate``: score the best weights of a run on its own test split, or on other data."""
+"""``convscope evaluate``: scores the best weights of a run on its own test split, or on other data."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,26 +16,26 @@ SCHEMA = EvaluateConfig
 
 
 def prepare_arguments(arguments: list[str]) -> list[str]:
-    """Without ``data=...`` the data is the run's: its option and keys come first, so that the user's win.
+    """Insert the run's own data settings if there is no ``data=...``, before the user's overrides, which win.
 
     Raises:
-        UserError: ``run`` names no folder of a run.
+        UserError: ``run`` is not the folder of a run.
     """
     if any(argument.split("=")[0] == "data" for argument in arguments):
         return arguments
     runs = [argument.partition("=")[2] for argument in arguments if argument.startswith("run=")]
     if not runs:
         return arguments
-    told = read_saved_config(Path(runs[-1].strip("'\"")).expanduser())["data"]
-    keys = [f"data.{key}={value}" for key, value in values_as_overrides(told) if key != "name"]
-    return [f"data={told['name']}", *keys, *arguments]
+    data = read_saved_config(Path(runs[-1].strip("'\"")).expanduser())["data"]
+    keys = [f"data.{key}={value}" for key, value in values_as_overrides(data) if key != "name"]
+    return [f"data={data['name']}", *keys, *arguments]
 
 
 def run(config: EvaluateConfig, overrides: Sequence[str]) -> None:
-    """Write ``evaluation.json`` and ``predictions.csv`` to a new folder under the run's, and print both paths.
+    """Write ``evaluation.json`` and ``predictions.csv`` to a new folder in the run's, and print the scores and paths.
 
     Raises:
-        UserError: The run has no checkpoint, or the data has a class that the run does not know.
+        UserError: The run has no checkpoint, or the data has a class that the run was not trained on.
     """
     path = Path(config.run).expanduser()
     trained_on = read_saved_config(path)["data"]
@@ -56,7 +56,7 @@ def run(config: EvaluateConfig, overrides: Sequence[str]) -> None:
 
     from convscope.inference.evaluate import evaluate
 
-    done = evaluate(config, trained_on, accelerator, allocator, overrides)
-    scores = ", ".join(f"{name} {value:.4f}" for name, value in done.metrics.items())
-    echo(f"{done.size:,} {done.noun}: {scores}")
-    echo(f"evaluation   {done.file}\npredictions  {done.predictions}")
+    evaluation = evaluate(config, trained_on, accelerator, allocator, overrides)
+    scores = ", ".join(f"{name} {value:.4f}" for name, value in evaluation.metrics.items())
+    echo(f"{evaluation.size:,} {evaluation.noun}: {scores}")
+    echo(f"evaluation   {evaluation.file}\npredictions  {evaluation.predictions}")

@@ -1,4 +1,4 @@
-"""``convscope explain``: which pixels a trained network answered for, as figures and as arrays."""
+"""``convscope explain``: shows which pixels or tokens were the evidence for a run's answers, as figures and arrays."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,9 +14,9 @@ SCHEMA = ExplainConfig
 
 
 def prepare_arguments(arguments: list[str]) -> list[str]:
-    """``method=a,b`` is a list here and no sweep: there is one explanation, with several maps."""
+    """Rewrite ``method=a,b`` as a list, which is one explanation with several maps and no sweep; quote ``text=...``."""
     arguments = [
-        # A sentence has commas, which would make several values of it.
+        # Hydra would split a sentence at its commas.
         f"text={quote_value(argument.removeprefix('text='))}"
         if argument.startswith("text=") and argument[5:6] not in ("'", '"') and argument != "text=null"
         else argument
@@ -31,7 +31,7 @@ def prepare_arguments(arguments: list[str]) -> list[str]:
 
 
 def run(config: ExplainConfig, overrides: Sequence[str]) -> None:
-    """Write a figure an image and ``maps.npz`` to a new folder, or explain a topic; print what was written.
+    """Write a figure per image and ``maps.npz`` to a new folder, or explain a topic; print the paths.
 
     Raises:
         UserError: There is no such run, image, method, class or layer.
@@ -54,12 +54,12 @@ def run(config: ExplainConfig, overrides: Sequence[str]) -> None:
     if config.target == "label" and config.images is not None:
         raise UserError("target=label: is known of the run's own test images only; name a class, or leave out images")
 
-    if not (Path(config.run).expanduser() / "config.yaml").is_file():  # said before anything slow is imported
-        found = "no config.yaml" if Path(config.run).expanduser().is_dir() else "no such folder"
-        raise UserError(f"run={config.run}: no run lies there ({found})")
+    if not (Path(config.run).expanduser() / "config.yaml").is_file():  # checked before anything slow is imported
+        reason = "no config.yaml" if Path(config.run).expanduser().is_dir() else "no such folder"
+        raise UserError(f"run={config.run}: no run lies there ({reason})")
 
-    of_texts = is_text_run(Path(config.run).expanduser())
-    if of_texts:
+    trained_on_texts = is_text_run(Path(config.run).expanduser())
+    if trained_on_texts:
         try:
             refuse_methods_for_images("method", config.method or ())
         except ValueError as error:
@@ -69,7 +69,7 @@ def run(config: ExplainConfig, overrides: Sequence[str]) -> None:
 
     refuse_several_devices(config.trainer)
     prepare_process(config.trainer)
-    if of_texts:
+    if trained_on_texts:
         from convscope.inference.explain_texts import explain_text
 
         explain_text(config)

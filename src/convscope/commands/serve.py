@@ -1,4 +1,4 @@
-"""``convscope serve``: a local page on which a trained network answers for an image."""
+"""``convscope serve``: serves a local page on which a trained network classifies an image or a text."""
 
 import importlib.util
 import socket
@@ -11,14 +11,14 @@ from convscope.errors import UserError
 
 SCHEMA = ServeConfig
 NEEDED = ("starlette", "uvicorn", "python_multipart")
-MOST_CONNECTIONS = 32
+MAX_CONNECTIONS = 32
 
 
 def run(config: ServeConfig, overrides: Sequence[str]) -> None:
-    """Serve until interrupted, on this machine's own address alone.
+    """Serve the page until interrupted, on the loopback address only.
 
     Raises:
-        UserError: The run cannot be loaded, the port is taken, or the packages of the extra are not installed.
+        UserError: The run cannot be loaded, the port is taken, or the packages that the server needs are not installed.
     """
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
@@ -26,7 +26,7 @@ def run(config: ServeConfig, overrides: Sequence[str]) -> None:
             f"convscope serve needs {', '.join(missing)}; install it with: pip install 'convscope[serve]' "
             "(here: make setup extras=serve)"
         )
-    listening = _listen(config.port)  # before the libraries, which take seconds
+    listening = _listen(config.port)  # before the imports, which take seconds
 
     import uvicorn
 
@@ -50,7 +50,7 @@ def run(config: ServeConfig, overrides: Sequence[str]) -> None:
             app,
             log_level="warning",
             access_log=False,
-            limit_concurrency=MOST_CONNECTIONS,
+            limit_concurrency=MAX_CONNECTIONS,
             server_header=False,
             ws="none",
         )

@@ -1,4 +1,4 @@
-"""``convscope train``: train a network, and keep what happened."""
+"""``convscope train``: trains a network, and writes its results to a folder."""
 
 import importlib.util
 import re
@@ -17,22 +17,22 @@ from convscope.engine.transfer_choice import refuse_without_effect
 from convscope.errors import UserError
 
 SCHEMA = TrainConfig
-SWEEPS_GO_ON = True  # a multirun again runs what is not done
+SWEEPS_GO_ON = True  # a repeated multirun runs only the jobs that are not complete
 FURTHER_PROCESS = (sys.executable, "-m", "convscope.cli.child_process")
-OF_A_STAGE = re.compile(rf"transfer\.stages\.\d+\.({'|'.join(StageDefaults.model_fields)})\b")
+STAGE_KEY = re.compile(rf"transfer\.stages\.\d+\.({'|'.join(StageDefaults.model_fields)})\b")
 
 
 def prepare_arguments(arguments: list[str]) -> list[str]:
-    """A stage may be given a key that its file leaves to what all stages share, which Hydra would call unknown."""
-    return [f"++{argument}" if OF_A_STAGE.match(argument) else argument for argument in arguments]
+    """Prefix keys of a stage with ``++``: Hydra refuses those that the file of the stage does not set itself."""
+    return [f"++{argument}" if STAGE_KEY.match(argument) else argument for argument in arguments]
 
 
 def run(config: TrainConfig, overrides: Sequence[str]) -> None:
-    """Train, test the best weights, and leave a complete folder behind.
+    """Train, test the best weights, and write the folder of the run.
 
     Raises:
-        UserError: Something that was asked for cannot be had, or the training diverged.
-        Interrupted: A signal asked for an end; the run's folder has what a resume needs.
+        UserError: A setting cannot be satisfied, or the training diverged.
+        Interrupted: A signal ended the training; the run's folder has what a resume needs.
     """
     started = time.perf_counter()
     from convscope.callbacks.preemption import Preemption
@@ -41,55 +41,61 @@ def run(config: TrainConfig, overrides: Sequence[str]) -> None:
         set_quiet(config.quiet)
         refuse_launcher(config)
         refuse_without_effect(config, overrides)
-        asked = resolve_request(config, overrides)
-        if asked is None:
+        request = resolve_request(config, overrides)
+        if request is None:
             return
         from convscope.modalities.registry import build_modality, open_data
 
-        source = open_data(asked.config)
-        prepare_trackers(asked.config, not isinstance(asked.config.data, TextsConfig))
+        source = open_data(request.config)
+        prepare_trackers(request.config, not isinstance(request.config.data, TextsConfig))
         from convscope.engine.hardware import prepare_process
 
-        accelerator, allocator = prepare_process(asked.config.trainer)
-        processes.start(asked.config, accelerator, FURTHER_PROCESS)
+        accelerator, allocator = prepare_process(request.config.trainer)
+        processes.start(request.config, accelerator, FURTHER_PROCESS)
         if processes.count > 1:
             preemption.all_reduce_max = processes.all_reduce_max
         from convscope.engine.training_run import TrainingRun
 
-        subject = build_modality(asked.config, source)
-        TrainingRun(asked, subject, accelerator, allocator, preemption, processes, started).run()
+        modality = build_modality(request.config, source)
+        TrainingRun(request, modality, accelerator, allocator, preemption, processes, started).run()
 
 
-def prepare_trackers(config: TrainConfig, keeps_network: bool) -> None:
-    """Let MLflow's process begin with its imports while this one has those of torch to do."""
-    # of several processes only the first logs, and which that is they do not know yet
-    alone = config.trainer.devices == config.trainer.nodes == 1
-    if config.logger.mlflow is not None and alone and importlib.util.find_spec("mlflow") is not None:
+def prepare_trackers(config: TrainConfig, logs_model: bool) -> None:
+    """Start MLflow's process, so that it imports MLflow while this process imports torch, and probe the servers.
+
+    Does nothing if several processes train: only rank 0 logs, and the ranks are not known yet.
+
+    Args:
+        config: The settings of the training.
+        logs_model: Whether the trained network is logged as a model of MLflow.
+    """
+    single_process = config.trainer.devices == config.trainer.nodes == 1
+    if config.logger.mlflow is not None and single_process and importlib.util.find_spec("mlflow") is not None:
         from convscope.tracking.mlflow_process import prepare
 
-        prepare(config.logger.settings(config.outputs)["mlflow_uri"], keeps_network)
-    if alone:
-        ask_servers(config)
+        prepare(config.logger.settings(config.outputs)["mlflow_uri"], logs_model)
+    if single_process:
+        probe_trackers(config)
 
 
-def ask_servers(config: TrainConfig) -> None:
-    """Let the servers of the trackers be asked, in the background, whether they answer: all wait at the same time."""
+def probe_trackers(config: TrainConfig) -> None:
+    """Check in the background whether the servers of the trackers answer, all at the same time."""
     from convscope import hub
     from convscope.tracking import wandb_run
 
     mlflow, wandb = config.logger.mlflow, config.logger.wandb
     if mlflow is not None and (uri := config.logger.settings(config.outputs)["mlflow_uri"]).startswith("http"):
-        hub.reachable.begin(uri)
-    asks = config.logger.auto is not None if wandb is None else wandb.mode == "auto"
-    if asks and wandb_run.requested_mode() not in ("offline", "disabled") and wandb_run.key_configured():
-        hub.reachable.begin(wandb_run.server_address())
+        hub.reachable.start_probe(uri)
+    wandb_is_auto = config.logger.auto is not None if wandb is None else wandb.mode == "auto"
+    if wandb_is_auto and wandb_run.requested_mode() not in ("offline", "disabled") and wandb_run.key_configured():
+        hub.reachable.start_probe(wandb_run.server_address())
 
 
 def refuse_launcher(config: TrainConfig) -> None:
-    """Refuse a launcher of sweeps where there is no sweep.
+    """Refuse a launcher, which is for the jobs of a sweep, outside a sweep.
 
     Raises:
-        UserError: One is chosen.
+        UserError: A launcher other than ``local`` is chosen, and there is no sweep.
     """
     if config.launcher.name != "local" and sweep_path() is None:
         raise UserError(f"launcher={config.launcher.name}: is for the jobs of a sweep; add --multirun")

@@ -1,4 +1,4 @@
-"""``convscope zoo``: list the networks of the zoo, with what they cost and how far they see."""
+"""``convscope zoo``: lists the networks of the zoo, with their cost and receptive field."""
 
 import json
 from collections.abc import Sequence
@@ -13,10 +13,10 @@ SCHEMA = ZooConfig
 
 
 def run(config: ZooConfig, overrides: Sequence[str]) -> None:
-    """Print the list; ``output=json`` prints nothing else. No weights, no data, no download.
+    """Print the list of networks; ``output=json`` prints nothing else. Needs no weights, no data and no download.
 
     Raises:
-        UserError: A file cannot be written, or has no place for the table.
+        UserError: A file cannot be written, or has no lines to put the table between.
     """
     from convscope.description.zoo_table import COLUMNS, measure_zoo, text_rows
 
@@ -36,43 +36,43 @@ def run(config: ZooConfig, overrides: Sequence[str]) -> None:
 
             table = Table(box=None, pad_edge=False, header_style="bold")
             for number, column in enumerate(COLUMNS):
-                table.add_column(column, justify="left" if number in LEFT else "right", no_wrap=True)
+                table.add_column(column, justify="left" if number in LEFT_ALIGNED else "right", no_wrap=True)
             for cells in text_rows(rows):
                 table.add_row(*cells)
-            # Piped, a console has 80 columns, and would leave the years out.
-            Console(width=max(get_console().width, WIDTH), highlight=False).print(table)
+            # In a pipe a console has 80 columns, which would cut off columns of the table.
+            Console(width=max(get_console().width, MIN_TABLE_WIDTH), highlight=False).print(table)
     if config.figure is not None:
         from convscope.figures.figure_file import write_figure
         from convscope.figures.timeline import draw_history
 
-        # What a pass over a text costs depends on its length: images alone are compared.
+        # The cost of a forward pass over a text depends on its length, so the figure compares image networks only.
         file = write_figure(draw_history([asdict(row) for row in rows if len(row.input) == 3]), config.figure)
         if config.output != "json":
             echo(f"\nfigure   {file}")
 
 
-LEFT = {1, 2, 6, 8}  # columns of words
-WIDTH = 140
+LEFT_ALIGNED = {1, 2, 6, 8}  # numbers of the columns that hold words
+MIN_TABLE_WIDTH = 140
 
 
 def as_markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table that README can hold."""
-    rule = [":--" if number in LEFT else "--:" for number in range(len(columns))]
+    """Return a Markdown table."""
+    rule = [":--" if number in LEFT_ALIGNED else "--:" for number in range(len(columns))]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (columns, rule, *rows))
 
 
-BEGIN, END = "<!-- begin: convscope zoo readme=README.md -->", "<!-- end: convscope zoo -->"
+TABLE_BEGIN, TABLE_END = "<!-- begin: convscope zoo readme=README.md -->", "<!-- end: convscope zoo -->"
 
 
 def put_table(file: Path, table: str) -> None:
-    """Replace what stands between ``BEGIN`` and ``END`` in ``file``.
+    """Replace the text between ``TABLE_BEGIN`` and ``TABLE_END`` in ``file``.
 
     Raises:
-        UserError: There is no such file, or it has not both.
+        UserError: There is no such file, or it lacks one of the two lines.
     """
     text = file.read_text(encoding="utf-8") if file.is_file() else ""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    before, begin, rest = text.partition(TABLE_BEGIN)
+    _, end, after = rest.partition(TABLE_END)
     if not begin or not end:
-        raise UserError(f"readme={file}: has no lines {BEGIN!r} and {END!r} to put the table between")
-    file.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}", encoding="utf-8")
+        raise UserError(f"readme={file}: has no lines {TABLE_BEGIN!r} and {TABLE_END!r} to put the table between")
+    file.write_text(f"{before}{TABLE_BEGIN}\n{table}\n{TABLE_END}{after}", encoding="utf-8")

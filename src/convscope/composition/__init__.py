@@ -1,1 +1,1 @@
-"""From words and ``conf/`` to a checked configuration, by Hydra, before anything slow is imported."""
+"""Composes a validated configuration from overrides and ``conf/``, by Hydra, before anything slow is imported."""

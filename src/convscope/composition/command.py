@@ -1,4 +1,4 @@
-"""What a command is, for all that composes configurations for it or runs it as a job."""
+"""The interface of a command, for the code that composes its configurations or runs it as a job."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -9,11 +9,11 @@ from convscope.config.base import Config
 class Command(Protocol):
     """A module of `convscope.commands`.
 
-    It may also have ``prepare_arguments(arguments)``, which translates words before Hydra reads them, and
-    ``SWEEPS_GO_ON``: whether the same multirun again runs what is not done.
+    It may also have a function ``prepare_arguments(arguments)``, which translates command-line arguments before Hydra
+    reads them, and a constant ``SWEEPS_GO_ON``: whether a repeated multirun runs only the jobs that are not complete.
     """
 
     SCHEMA: type[Config]
 
     def run(self, config: Any, overrides: Sequence[str]) -> None:
-        """Do what ``config`` says; ``overrides`` are the user's own words."""
+        """Run the command with ``config``; ``overrides`` are the overrides as the user typed them."""

@@ -1,4 +1,4 @@
-"""From words to a checked configuration, by Hydra, before anything slow is imported."""
+"""Composes a configuration from overrides by Hydra, and validates it, before anything slow is imported."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -31,7 +31,7 @@ C = TypeVar("C", bound=Config)
 
 
 def validate(config: DictConfig, schema: type[C]) -> C:
-    """``config``, resolved, as an instance of ``schema``.
+    """Resolve the interpolations of ``config`` and return it as an instance of ``schema``, with its secrets revealed.
 
     Raises:
         UserError: A key is unknown or missing, or a value has the wrong type or is out of range.
@@ -47,34 +47,45 @@ def validate(config: DictConfig, schema: type[C]) -> C:
 
 
 def recompose(name: str, overrides: Sequence[str], schema: type[C]) -> C:
-    """The configuration of the running job with ``overrides`` beside, or instead of, the user's."""
+    """Compose the running job's configuration again, with ``overrides`` after the user's own, and validate it.
+
+    Raises:
+        UserError: The configuration is not valid.
+    """
     return validate(compose(name, [*job_overrides(), *overrides]), schema)
 
 
 def check_jobs(name: str, jobs: Sequence[Job], folder: str | None, schema: type[C]) -> list[C]:
-    """The configuration of each job.
+    """Compose and validate the configuration of each job.
 
     Args:
-        name: Of the command.
-        jobs: With all their words.
-        folder: Of the user's own options.
-        schema: What they must be.
+        name: Name of the command.
+        jobs: The jobs, with all their overrides.
+        folder: The folder of the user's own options, or None.
+        schema: Class of the configurations.
 
     Raises:
-        UserError: One is not valid.
+        UserError: The configuration of a job is not valid.
     """
-    checked = []
+    configs = []
     for job in jobs:
         try:
             config = _composed(name, job.overrides, folder)
         except (HydraException, OmegaConfBaseException) as error:
             raise UserError(explain_composition(error, known_keys(name, job.overrides))) from error
-        checked.append(validate(config, schema))
-    return checked
+        configs.append(validate(config, schema))
+    return configs
 
 
 def composed_value(name: str, overrides: Sequence[str], folder: str | None, key: str) -> Any:
-    """What ``key`` is in the configuration that ``words`` make, unchecked; None where they make none."""
+    """Return the value of ``key`` in the composed configuration, not validated; None if it cannot be composed.
+
+    Args:
+        name: Name of the command.
+        overrides: Overrides of the command line.
+        folder: The folder of the user's own options, or None.
+        key: A dotted key, such as ``sweep.kind``.
+    """
     try:
         config = _composed(name, overrides, folder)
     except (HydraException, OmegaConfBaseException):
@@ -94,22 +105,22 @@ def _composed(name: str, overrides: Sequence[str], folder: str | None) -> DictCo
 
 
 def plain_containers(node: Any) -> dict[str, Any]:
-    """``node`` as plain containers, its interpolations as they stand."""
+    """Return the mapping ``node`` as plain dicts and lists, without resolving its interpolations."""
     plain = OmegaConf.to_container(node, resolve=False)
     assert isinstance(plain, dict)
     return {str(key): value for key, value in plain.items()}
 
 
 def known_keys(name: str, arguments: Sequence[str]) -> Callable[[str], Sequence[str]]:
-    """A function from a path such as ``model`` to the keys that stand there, for the options that were chosen."""
+    """Return a function that lists the keys at a path such as ``model``, given the options chosen in ``arguments``."""
 
     def keys(path: str) -> Sequence[str]:
         groups = {folder.name for folder in CONFIG_DIR.iterdir() if folder.is_dir()}
-        chosen = [a for a in overrides_in(arguments) if a.split("=")[0] in groups and "," not in a]
-        GlobalHydra.instance().clear()  # of the composition that failed
+        options = [a for a in overrides_in(arguments) if a.split("=")[0] in groups and "," not in a]
+        GlobalHydra.instance().clear()  # the state of the composition that failed
         try:
             with initialize_config_dir(str(CONFIG_DIR), version_base=HYDRA_VERSION_BASE):
-                config = compose(name, chosen)
+                config = compose(name, options)
         except (HydraException, OmegaConfBaseException):
             return ()
         node = OmegaConf.select(config, path) if path else config

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, in a line or two that name the key and list what is allowed."""
+"""Explains what is wrong with a configuration, in a line or two that name the key and list the allowed values."""
 
 import difflib
 import re
@@ -12,15 +12,20 @@ from convscope.config.base import Config
 
 
 def explain_composition(error: Exception, known_keys: Callable[[str], Sequence[str]]) -> str:
-    """A message for an exception of Hydra or OmegaConf; ``known_keys(path)`` lists the keys that a node has."""
+    """Return a message for an exception of Hydra or OmegaConf.
+
+    Args:
+        error: The exception.
+        known_keys: Returns the keys of the node at a path such as ``model``; empty if there is no such node.
+    """
     text = str(error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, option = error.missing_cfg_file.removesuffix(".yaml").rpartition("/")
         return f"{group}={option}: no such option{_choices(option, error.options or ())}"
     if isinstance(error, OverrideParseException):
         return f"{error.override}: not of the form key=value"
-    if isinstance(error.__cause__, ConfigIndexError) and (place := re.search(r"override \+*(\S+?)\.(\d+)\b", text)):
-        return f"{place[1]}.{place[2]}: there are not as many; the first is {place[1]}.0"
+    if isinstance(error.__cause__, ConfigIndexError) and (item := re.search(r"override \+*(\S+?)\.(\d+)\b", text)):
+        return f"{item[1]}.{item[2]}: there are not as many; the first is {item[1]}.0"
     if unknown := re.search(r"Could not override '([^']+)'", text):
         return _unknown_key(unknown[1], known_keys)
     if unknown := re.search(r"Could not (?:delete from config|find)\D*'([^']+)'", text):
@@ -30,30 +35,30 @@ def explain_composition(error: Exception, known_keys: Callable[[str], Sequence[s
         return f"{ambiguous[1]}: several values; add --multirun to run each, or write {key}=[a,b] for a list"
     if isinstance(error, MissingMandatoryValue):
         return f"{error.full_key}: must be given, as in {error.full_key}=..."
-    if at := re.search(r"full_key: (\S+)", text):
-        return f"{at[1]}: {text.splitlines()[0]}"
+    if key_match := re.search(r"full_key: (\S+)", text):
+        return f"{key_match[1]}: {text.splitlines()[0]}"
     return " ".join(line.strip() for line in text.splitlines() if line.strip())
 
 
 def explain_validation(error: ValidationError, schema: type[Config]) -> str:
-    """A message for a value that the schema refuses: one line for each, three at most."""
-    rules: dict[tuple[str, str], tuple[str, list[str]]] = {}
+    """Return a message for the values that the schema refuses: one line for each, three at most."""
+    faults: dict[tuple[str, str], tuple[str, list[str]]] = {}
     for fault in error.errors(include_url=False):
         path = [str(part) for part in fault["loc"]]
         if len(path) > 1 and _is_tagged(schema, path[0]):
-            del path[1]  # the class that the option selects is no part of the key
+            del path[1]  # the tag of the union, that is, the name of the chosen option, is no part of the key
         path = [part for part in path if not _BRANCH.fullmatch(part)]
         if len(path) > 1 and path[-1].isdecimal() and not isinstance(fault["input"], dict):
-            del path[-1]  # of a list of plain values, the value says which it is
+            del path[-1]  # the index in a list of plain values: the message shows the value itself
         key = ".".join(path)
         shown = key if isinstance(fault["input"], dict) else f"{key}={fault['input']}"
         rule = _rule(fault["type"], fault["msg"], fault.get("ctx", {}))
-        # One line for the branches of a union, and one where a key takes its value from another of its name.
-        _, said = rules.setdefault((key.rpartition(".")[2], str(fault["input"])), (shown, []))
-        if rule not in said:
-            said.append(rule)
-    # What a validator of the whole configuration says names its keys itself.
-    lines = [f"{shown}: {', or '.join(said)}" if shown else ", or ".join(said) for shown, said in rules.values()]
+        # One line for all branches of a union, and for all keys of one name that share a value by interpolation.
+        _, rules = faults.setdefault((key.rpartition(".")[2], str(fault["input"])), (shown, []))
+        if rule not in rules:
+            rules.append(rule)
+    # A validator of the whole configuration names the keys in its message itself.
+    lines = [f"{shown}: {', or '.join(rules)}" if shown else ", or ".join(rules) for shown, rules in faults.values()]
     return "\nerror: ".join(lines[:3])
 
 
@@ -95,8 +100,8 @@ def _unknown_key(key: str, known_keys: Callable[[str], Sequence[str]]) -> str:
     return f"{path}: no such key{_choices(last, [k for k in known_keys(parent) if k != 'hydra'])}"
 
 
-def _choices(word: str, choices: Sequence[str]) -> str:
+def _choices(name: str, choices: Sequence[str]) -> str:
     shown = [choice for choice in choices if not choice.startswith("_")]
-    near = difflib.get_close_matches(word, shown, n=1)
+    near = difflib.get_close_matches(name, shown, n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
     return f"{hint}; choose from: {', '.join(shown)}" if shown else hint

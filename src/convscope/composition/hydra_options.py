@@ -1,7 +1,7 @@
-"""Options of Hydra itself (``hydra/launcher=...``, ``hydra.run.dir=...``): which have an effect here, and which not.
+"""Refuses options of Hydra itself (``hydra/launcher=...``, ``hydra.run.dir=...``) that have no effect in convscope.
 
-A sweep has launchers, a search and folders of its own; Hydra's options for these would be ignored, so they are
-refused, and the message names the option to use instead.
+Sweeps of convscope have launchers, searches and folders of their own; Hydra's options for these would be ignored, so
+they are refused, and the message names the option to use instead.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,13 +9,13 @@ from typing import Any
 
 from convscope.errors import UserError
 
-# Where Hydra reads its options from, what it logs, the environment and the callbacks of a job, the texts of --help.
+# Options that have an effect: Hydra's search path and logging, the environment and callbacks of a job, --help texts.
 EFFECTIVE = (
     "hydra.searchpath", "hydra.job.env_set", "hydra.job.env_copy", "hydra.callbacks", "hydra.job_logging",
     "hydra.hydra_logging", "hydra.verbose", "hydra.help", "hydra.hydra_help",
 )  # fmt: skip
 
-# Options of `convscope train` by the names of Hydra and its plugins; the longest name that begins a key counts.
+# Options of `convscope train` that replace those of Hydra and its plugins; of a key, the longest known prefix counts.
 LAUNCHERS = {
     "basic": "launcher=local",
     "joblib": "launcher=joblib launcher.jobs=2",
@@ -54,12 +54,12 @@ SWEEPER_KEYS = {
     "params": "the choices themselves, as in seed=1,2, or sweep.space",
     "search_space": "the choices themselves, as in seed=1,2, or sweep.space",
 }
-INSTEAD = {
+REPLACEMENTS = {
     "hydra": f"one key at a time; these have an effect: {', '.join(EFFECTIVE)}",
     "hydra.launcher": "launcher=... and launcher.KEY=...",
-    **{f"hydra.launcher.{key}": f"{own}=..." for key, own in LAUNCHER_KEYS.items()},
+    **{f"hydra.launcher.{key}": f"{option}=..." for key, option in LAUNCHER_KEYS.items()},
     "hydra.sweeper": "sweep=tpe, sweep=random or sweep=grid, and sweep.KEY=...",
-    **{f"hydra.sweeper.{key}": own if " " in own else f"{own}=..." for key, own in SWEEPER_KEYS.items()},
+    **{f"hydra.sweeper.{key}": option if " " in option else f"{option}=..." for key, option in SWEEPER_KEYS.items()},
     "hydra.run": "folder=PATH for the run's folder, or outputs=PATH for the folder of all runs",
     "hydra.sweep": "outputs=PATH sweep.name=NAME for the sweep's folder, OUTPUTS/sweeps/NAME",
     "hydra.sweep.subdir": "nothing: a job's folder is named after its choices",
@@ -68,9 +68,9 @@ INSTEAD = {
     "hydra.job.chdir": "folder=PATH or outputs=PATH",
 }
 
-# What a file of the user's own may set as well, and what it is where nobody set it.
-UNTOUCHED = {
-    "mode": (None, "RUN", "MULTIRUN"),  # our own launching says MULTIRUN
+# Keys that the user's own configuration files can set too, with the values that they have if no file sets them.
+DEFAULT_VALUES = {
+    "mode": (None, "RUN", "MULTIRUN"),  # convscope's launchers set MULTIRUN
     "run.dir": (".",),
     "sweep.dir": ("multirun/${now:%Y-%m-%d}/${now:%H-%M-%S}",),
     "sweep.subdir": ("${hydra.job.num}",),
@@ -80,79 +80,83 @@ UNTOUCHED = {
 
 
 def refuse_without_effect(command: str, overrides: Sequence[str]) -> None:
-    """Refuse the words of the command line that set an option of Hydra which has no effect in ``command``.
+    """Refuse overrides that set an option of Hydra which has no effect in ``command``.
+
+    Args:
+        command: Name of the command.
+        overrides: Overrides of the command line.
 
     Raises:
-        UserError: There are some; a line for each says what to write instead.
+        UserError: There are such overrides; a line for each says what to write instead.
     """
-    refused = [_refusal(command, key, value) for key, value in map(_split, overrides) if _is_ignored(key)]
+    refused = [_refusal(command, key, value) for key, value in map(_key_and_value, overrides) if _is_ignored(key)]
     if refused:
         raise UserError("\nerror: ".join(refused))
 
 
 def refuse_in_files(command: str, hydra: Mapping[str, Any]) -> None:
-    """Refuse a composed configuration in which a file chooses what has no effect, as by ``override /hydra/launcher``.
+    """Refuse a configuration in which a file sets an option without effect, as by ``override /hydra/launcher``.
 
     Args:
-        command: Its name.
+        command: Name of the command.
         hydra: The node ``hydra`` as plain containers, its interpolations not resolved.
 
     Raises:
-        UserError: A launcher, a sweeper or a folder of Hydra's is chosen.
+        UserError: A file sets a launcher, a sweeper or a folder of Hydra's.
     """
     choices = hydra.get("runtime", {}).get("choices", {})
     for group in ("hydra/launcher", "hydra/sweeper"):
         chosen = choices.get(group, "basic")
         if chosen != "basic":
             raise UserError(f"{_refusal(command, group, str(chosen))} (a configuration file chooses it)")
-    for key, untouched in UNTOUCHED.items():
+    for key, defaults in DEFAULT_VALUES.items():
         node: Any = hydra
         for part in key.split("."):
             node = node.get(part) if isinstance(node, Mapping) else None
         node = getattr(node, "name", node)  # of an enum
-        if node not in untouched:
+        if node not in defaults:
             raise UserError(f"{_refusal(command, f'hydra.{key}', str(node))} (a configuration file sets it)")
 
 
-def _split(word: str) -> tuple[str, str]:
-    """Key and value of an override, without prefix, package and ``~``: ``+hydra/launcher@x=joblib``."""
-    key, _, value = word.lstrip("+~").partition("=")
+def _key_and_value(override: str) -> tuple[str, str]:
+    """Return key and value of an override such as ``+hydra/launcher@x=joblib``, without the prefixes and ``@x``."""
+    key, _, value = override.lstrip("+~").partition("=")
     return key.partition("@")[0].strip(), value.strip()
 
 
 def _is_ignored(key: str) -> bool:
     dotted = key.replace("/", ".")
-    return _beneath(dotted, "hydra") and not any(_beneath(dotted, effective) for effective in EFFECTIVE)
+    return _is_at_or_below(dotted, "hydra") and not any(_is_at_or_below(dotted, effective) for effective in EFFECTIVE)
 
 
-def _beneath(key: str, parent: str) -> bool:
+def _is_at_or_below(key: str, parent: str) -> bool:
     return key == parent or key.startswith(f"{parent}.")
 
 
 def _refusal(command: str, key: str, value: str) -> str:
-    word = f"{key}={value}"
+    override = f"{key}={value}"
     if command != "train":
-        return f"{word}: has no effect in convscope {command}; leave it out"
-    instead = _instead(key, value)
-    if instead is None:
-        return f"{word}: has no effect in convscope train; leave it out"
-    if instead.startswith("nothing: "):
-        return f"{word}: has no effect; {instead.removeprefix('nothing: ')}"
-    return f"{word}: has no effect; write {instead}"
+        return f"{override}: has no effect in convscope {command}; leave it out"
+    replacement = _replacement(key, value)
+    if replacement is None:
+        return f"{override}: has no effect in convscope train; leave it out"
+    if replacement.startswith("nothing: "):
+        return f"{override}: has no effect; {replacement.removeprefix('nothing: ')}"
+    return f"{override}: has no effect; write {replacement}"
 
 
-def _instead(key: str, value: str) -> str | None:
+def _replacement(key: str, value: str) -> str | None:
     if key == "hydra/launcher":
         return f"{LAUNCHERS.get(value, 'launcher=joblib, submitit_local, ray or slurm')}, with --multirun"
     if key == "hydra/sweeper":
         return f"{SWEEPERS.get(value, 'sweep=tpe or sweep=random')}, with --multirun"
     dotted = key.replace("/", ".")
-    known = next((name for name in _parents(dotted) if name in INSTEAD), "hydra")
-    return None if known == "hydra" and dotted != known else INSTEAD[known]
+    known = next((name for name in _parents(dotted) if name in REPLACEMENTS), "hydra")
+    return None if known == "hydra" and dotted != known else REPLACEMENTS[known]
 
 
 def _parents(key: str) -> Iterator[str]:
-    """The key and what is above it: ``a.b.c``, ``a.b``, ``a``."""
+    """Yield the key and the keys above it: ``a.b.c``, ``a.b``, ``a``."""
     while key:
         yield key
         key = key.rpartition(".")[0]

@@ -1,4 +1,4 @@
-"""The jobs of a sweep, and what they are called: by what was chosen for them, not by the clock."""
+"""The jobs of a sweep, and the names of jobs and sweeps, which are made of their overrides and not of the time."""
 
 import hashlib
 import itertools
@@ -13,20 +13,20 @@ from hydra.errors import HydraException
 from convscope.composition.error_messages import explain_composition
 from convscope.errors import UserError
 
-LONGEST_NAME = 100  # characters; a file system takes 255 bytes, and a path several names
-FREE = re.compile(r"[^\w.=,+-]")  # what stands for something in a shell or a path
+MAX_NAME_LENGTH = 100  # characters; a file system takes 255 bytes per name, and a path consists of several names
+UNSAFE_CHARACTERS = re.compile(r"[^\w.=,+-]")  # those that may have a meaning in a shell or a path
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A word of the command line.
+    """An override of the command line, which may give several values to choose from.
 
     Attributes:
-        key: What it is about.
-        words: One for each value, so several where it is swept over; where ``open``, the ends of its interval.
-        swept: Whether it leaves something to choose.
-        typed: The word itself.
-        open: Whether it names an interval, which has no end of values.
+        key: The key that it sets, without prefix.
+        overrides: One override per value: several if the key is swept over; if ``open``, the ends of the interval.
+        swept: Whether it gives several values to choose from.
+        typed: The override as the user typed it.
+        open: Whether it gives an interval, whose values cannot be listed.
     """
 
     key: str
@@ -41,8 +41,8 @@ class Job:
     """One training of a sweep.
 
     Attributes:
-        words: All its overrides, in the order typed.
-        name: Of its folder, made of the overrides that the sweep chooses.
+        overrides: All overrides of the job, in the order typed.
+        name: Name of the job's folder, made of the overrides that the sweep chooses.
     """
 
     overrides: tuple[str, ...]
@@ -50,43 +50,43 @@ class Job:
 
 
 def parse_choices(overrides: Sequence[str]) -> list[Choice]:
-    """What each word of the command line leaves to choose.
+    """Parse overrides into the values that each leaves to choose from.
 
     Raises:
-        UserError: A word is no override, or has nothing to choose from.
+        UserError: An argument is not an override, or gives no value to choose from.
     """
     try:
-        parsed = [(word, OverridesParser.create().parse_override(word)) for word in overrides]
+        parsed = [(typed, OverridesParser.create().parse_override(typed)) for typed in overrides]
     except HydraException as error:
         raise UserError(explain_composition(error, lambda _: ())) from error
-    made = []
-    for word, override in parsed:
-        key, prefix = override.get_key_element(), word[: len(word) - len(word.lstrip("+~"))]
+    choices = []
+    for typed, override in parsed:
+        key, prefix = override.get_key_element(), typed[: len(typed) - len(typed.lstrip("+~"))]
         if not override.is_sweep_override():
-            made.append(Choice(key.lstrip("+~"), (word,), swept=False, typed=word))
+            choices.append(Choice(key.lstrip("+~"), (typed,), swept=False, typed=typed))
             continue
         key = key if key.startswith(prefix) else f"{prefix}{key}"
-        told = override.value()
-        if isinstance(told, IntervalSweep):
-            ends = tuple(f"{key}={end}" for end in (told.start, told.end))
-            made.append(Choice(key.lstrip("+~"), ends, swept=True, typed=word, open=True))
+        value = override.value()
+        if isinstance(value, IntervalSweep):
+            ends = tuple(f"{key}={end}" for end in (value.start, value.end))
+            choices.append(Choice(key.lstrip("+~"), ends, swept=True, typed=typed, open=True))
             continue
         try:
             values = list(override.sweep_string_iterator())
         except HydraException as error:
-            raise UserError(f"{word}: {error}") from error
+            raise UserError(f"{typed}: {error}") from error
         if not values or any(value in ("", "''", '""') for value in values):
-            raise UserError(f"{word}: an empty choice; name at least one value, and none between two commas")
-        each = tuple(f"{key}={value}" for value in dict.fromkeys(values))
-        made.append(Choice(key.lstrip("+~"), each, swept=True, typed=word))
-    return made
+            raise UserError(f"{typed}: an empty choice; name at least one value, and none between two commas")
+        single = tuple(f"{key}={value}" for value in dict.fromkeys(values))
+        choices.append(Choice(key.lstrip("+~"), single, swept=True, typed=typed))
+    return choices
 
 
-def jobs(choices: Sequence[Choice]) -> list[Job]:
-    """Every combination of the choices.
+def make_jobs(choices: Sequence[Choice]) -> list[Job]:
+    """Return a job for every combination of the choices.
 
     Raises:
-        UserError: One of them is an interval.
+        UserError: One of the choices is an interval.
     """
     for choice in choices:
         if choice.open:
@@ -94,54 +94,54 @@ def jobs(choices: Sequence[Choice]) -> list[Job]:
                 f"{choice.typed}: has no end of values to choose from; name some of them, {choice.key}=1,2, or let a "
                 "search choose: sweep=tpe"
             )
-    made = []
-    for words in itertools.product(*(choice.overrides for choice in choices)):
-        chosen = [word for word, choice in zip(words, choices, strict=True) if choice.swept]
-        made.append(Job(words, folder_name(chosen or words)))
-    return made
+    jobs = []
+    for overrides in itertools.product(*(choice.overrides for choice in choices)):
+        chosen = [override for override, choice in zip(overrides, choices, strict=True) if choice.swept]
+        jobs.append(Job(overrides, folder_name(chosen or overrides)))
+    return jobs
 
 
 def folder_name(overrides: Sequence[str]) -> str:
-    """A folder's name for ``words``, whatever their order: readable, and different for different words."""
-    # of a key given twice the last one counts
-    last = {word.lstrip("+~").partition("=")[0]: word.removeprefix("++") for word in overrides}
+    """Return a readable folder name, the same for the same ``overrides`` in any order, and for these only."""
+    # if a key is given twice, the last override counts
+    last = {override.lstrip("+~").partition("=")[0]: override.removeprefix("++") for override in overrides}
     exact = ",".join(last[key] for key in sorted(last))
-    readable = FREE.sub("_", exact)
-    if readable == exact and 0 < len(exact) <= LONGEST_NAME:
+    readable = UNSAFE_CHARACTERS.sub("_", exact)
+    if readable == exact and 0 < len(exact) <= MAX_NAME_LENGTH:
         return exact
-    return f"{readable[: LONGEST_NAME - 10]}-{digest(exact)}"
+    return f"{readable[: MAX_NAME_LENGTH - 10]}-{digest(exact)}"
 
 
 def sweep_name(choices: Sequence[Choice]) -> str:
-    """A name of a sweep that was given none: the same for the same words, whatever values its choices have.
+    """Return the default name of a sweep, which depends on the fixed overrides and on the keys that are swept over.
 
-    So a command that names one value more finds what is done already.
+    It does not depend on the values of these keys, so a repeated command with one more value finds the complete jobs.
     """
     swept = sorted(choice.key for choice in choices if choice.swept)
     return folder_name_of_keys(swept, "\n".join(identity(choices)))
 
 
 def folder_name_of_keys(keys: Sequence[str], exact: str) -> str:
-    """The keys, and a digest of ``exact``."""
-    readable = FREE.sub("_", "+".join(keys) or "single")
-    return f"{readable[: LONGEST_NAME - 10]}-{digest(exact)}"
+    """Return a folder name made of ``keys`` and a digest of ``exact``."""
+    readable = UNSAFE_CHARACTERS.sub("_", "+".join(keys) or "single")
+    return f"{readable[: MAX_NAME_LENGTH - 10]}-{digest(exact)}"
 
 
-def identity(choices: Sequence[Choice], free: Sequence[str] = ()) -> list[str]:
-    """What makes a sweep this one and no other: its fixed words, and the keys that it chooses values for.
+def identity(choices: Sequence[Choice], ignored_keys: Sequence[str] = ()) -> list[str]:
+    """Return what identifies a sweep: its fixed overrides, and ``key=...`` for each key that it chooses values for.
 
     Args:
-        told: Its choices.
-        free: Keys that make no difference.
+        choices: The parsed overrides of the sweep.
+        ignored_keys: Keys to leave out, in addition to ``FREE_KEYS``.
     """
     last: dict[str, str] = {}
     for choice in choices:
-        if not any(choice.key == key or choice.key.startswith(f"{key}.") for key in (*FREE_KEYS, *free)):
+        if not any(choice.key == key or choice.key.startswith(f"{key}.") for key in (*FREE_KEYS, *ignored_keys)):
             last[choice.key] = f"{choice.key}=..." if choice.swept else choice.overrides[0]
     return sorted(last.values())
 
 
-# How and where a sweep is run, not what it is.
+# Keys that determine how and where a sweep runs, not what it computes.
 FREE_KEYS = (
     "sweep", "launcher", "outputs", "quiet", "tags", "logger", "callbacks.progress",
     "callbacks.checkpoint.every_seconds", "data.workers", "data.cache_dir", "cache.limit_gib", "trainer.profiler",
@@ -150,5 +150,5 @@ FREE_KEYS = (
 
 
 def digest(text: str) -> str:
-    """Eight hexadecimal digits that stand for ``text``."""
+    """Return the first eight hexadecimal digits of the SHA-256 of ``text``."""
     return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -1,4 +1,4 @@
-"""The words of a command line: overrides and Hydra's options among them, and how to write a value as a word."""
+"""Separates overrides from Hydra's options on the command line, and writes values in the grammar of overrides."""
 
 import argparse
 import os
@@ -14,13 +14,13 @@ from convscope.errors import UserError
 
 
 def quote_value(value: str) -> str:
-    """``value`` as a string of Hydra's grammar: in quotes, where a backslash escapes only before a quote."""
-    escaped = re.sub(r"(\\*)('|$)", lambda at: at[1] * 2 + ("\\'" if at[2] else ""), value)
+    """Return ``value`` as a quoted string of Hydra's grammar, in which a backslash escapes only before a quote."""
+    escaped = re.sub(r"(\\*)('|$)", lambda match: match[1] * 2 + ("\\'" if match[2] else ""), value)
     return f"'{escaped}'"
 
 
 def quote_override(argument: str) -> str:
-    """``argument``, its value in quotes where Hydra's grammar has no place for it, as for a path with an ``ä``."""
+    """Return ``argument``, its value in quotes if Hydra cannot parse it without, as for a path with an ``ä``."""
     key, equals, value = argument.partition("=")
     if not equals or argument.startswith("-"):
         return argument
@@ -32,7 +32,7 @@ def quote_override(argument: str) -> str:
 
 
 def multirun_overrides(arguments: Sequence[str]) -> list[Choice] | None:
-    """The words of a multirun; None where ``arguments`` ask for no multirun."""
+    """Return the parsed overrides of a multirun; None if ``arguments`` have no ``--multirun``."""
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--multirun", "-m", action="store_true")
     known, _ = parser.parse_known_args(arguments)
@@ -43,7 +43,7 @@ def refuse_other_primary(arguments: Sequence[str]) -> None:
     """Refuse another primary configuration in a multirun, whose jobs are composed from the command's own.
 
     Raises:
-        UserError: One is named.
+        UserError: ``arguments`` name one.
     """
     for argument in arguments:
         option = argument.split("=")[0]
@@ -52,13 +52,13 @@ def refuse_other_primary(arguments: Sequence[str]) -> None:
 
 
 def asks_hydra_to_print(arguments: Sequence[str]) -> bool:
-    """Whether Hydra is asked to print something and to run nothing, as by ``--cfg job``."""
-    own = ("--multirun", "-m", "--config-dir", "-cd")
-    return any(argument.startswith("-") and argument.split("=")[0] not in own for argument in arguments)
+    """Return whether ``arguments`` make Hydra print something and run nothing, as ``--cfg job`` does."""
+    running = ("--multirun", "-m", "--config-dir", "-cd")
+    return any(argument.startswith("-") and argument.split("=")[0] not in running for argument in arguments)
 
 
 def overrides_in(arguments: Sequence[str]) -> list[str]:
-    """The overrides among ``arguments``, without Hydra's options and the values of these."""
+    """Return the overrides among ``arguments``, without Hydra's options and their values."""
     parser = argparse.ArgumentParser(add_help=False)
     for option in (("--config-dir", "-cd"), ("--config-name", "-cn"), ("--config-path", "-cp")):
         parser.add_argument(*option)
@@ -67,7 +67,7 @@ def overrides_in(arguments: Sequence[str]) -> list[str]:
 
 
 def config_dir(arguments: Sequence[str]) -> str | None:
-    """The folder of the user's own options, absolute; None where ``arguments`` name none."""
+    """Return the absolute path of the folder of the user's own options; None if ``arguments`` name none."""
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--config-dir", "-cd")
     folder = parser.parse_known_args(arguments)[0].config_dir
@@ -75,7 +75,7 @@ def config_dir(arguments: Sequence[str]) -> str | None:
 
 
 def values_as_overrides(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Keys and values of a nested mapping as words of the command line."""
+    """Yield the dotted keys and the values of a nested mapping, the values in Hydra's grammar."""
     for key, value in node.items():
         if isinstance(value, Mapping):
             yield from values_as_overrides(value, f"{prefix}{key}.")

@@ -1,4 +1,5 @@
-"""The typed configuration: what each key may be. Pydantic alone, so that a mistake is answered at once.
+"""The typed configuration: the name, type and range of each key.
 
-The defaults stand in ``conf/``, where a user reads and overrides them; here stand the names, types and ranges.
+The default values are in ``conf/``, where a user reads and overrides them. The classes here import pydantic and
+nothing slow, so that a mistake is reported at once.
 """

@@ -1,4 +1,4 @@
-"""What every typed configuration shares: unknown keys and silent conversions are refused."""
+"""The base class of every typed configuration: unknown keys and silent conversions are refused."""
 
 import re
 
@@ -8,13 +8,18 @@ from convscope.errors import UserError
 
 
 class Config(BaseModel):
-    """A node of the configuration: immutable, every key stated, no other key allowed."""
+    """A node of the configuration: immutable, without unknown keys and without conversions between types."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, protected_namespaces=())
 
 
 def matching(pattern: str, description: str) -> AfterValidator:
-    """For the annotation of a string that must match ``pattern`` from end to end; ``how`` says it to a person."""
+    """Return an annotation for a string that must match ``pattern`` from end to end.
+
+    Args:
+        pattern: The regular expression.
+        description: What the string must be, to follow "must be" in the error message.
+    """
 
     def check(value: str) -> str:
         if re.fullmatch(pattern, value) is None:
@@ -25,10 +30,10 @@ def matching(pattern: str, description: str) -> AfterValidator:
 
 
 def required(value: str | None, key: str) -> str:
-    """``value``, where it was given.
+    """Return ``value``.
 
     Raises:
-        UserError: It was not.
+        UserError: It is None, that is, the user has not set ``key``.
     """
     if value is None:
         raise UserError(f"{key}: must be given, as in {key}=PATH")

@@ -1,4 +1,4 @@
-"""``cache``: what may be asked of the cache."""
+"""Settings of ``convscope cache``."""
 
 from typing import Literal
 
@@ -6,7 +6,7 @@ from convscope.config.base import Config
 
 
 class CacheCommandConfig(Config):
-    """A look at the cache: ``convscope cache``."""
+    """Whether ``convscope cache`` lists or removes entries, and of which cache folder."""
 
     clear: Literal["none", "all", "images", "features", "tokens"]
     cache_dir: str | None

@@ -1,4 +1,4 @@
-"""``compare``: which sweep is compared, and by what."""
+"""Settings of ``convscope compare``."""
 
 from typing import Annotated, Literal
 
@@ -6,7 +6,7 @@ from convscope.config.base import Config, matching
 
 
 class CompareConfig(Config):
-    """The runs of a sweep side by side: ``convscope compare``."""
+    """The sweep whose runs ``convscope compare`` lists, and the metric by which they are ordered."""
 
     folder: str
     metric: Annotated[str, matching(r"(test|validation)/\w+", "a metric with its split, as in validation/accuracy")]

@@ -1,4 +1,4 @@
-"""``dashboard``: everything that the layout of a wandb project can be told."""
+"""Settings of ``convscope dashboard``."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from convscope.config.base import Config
 
 
 class DashboardConfig(Config):
-    """A workspace and a report in wandb: ``convscope dashboard``."""
+    """The wandb project in which ``convscope dashboard`` saves a workspace and a report, or the file instead."""
 
     project: Annotated[str, Field(min_length=1)]
     entity: str | None

@@ -1,4 +1,4 @@
-"""``data``: one class for each option of ``conf/data``."""
+"""Settings of ``data``: one class for each image data set in ``conf/data``; for texts see ``text_data``."""
 
 from typing import Annotated, Literal
 
@@ -12,7 +12,7 @@ Augmentation = Literal["none", "shift", "crop", "light", "colour", "strong"]
 
 
 class FromScratchConfig(Config):
-    """What a training from random weights on this data does well with."""
+    """Recommended settings for training from random weights on this data."""
 
     epochs: PositiveInt
     image_size: Annotated[int, Field(ge=8, le=4096)] | None
@@ -31,7 +31,7 @@ class _ImageDataConfig(Config):
 
 
 class ImageFolderConfig(_ImageDataConfig):
-    """A folder of class folders, with or without train, val and test above them."""
+    """A folder of class folders, with or without train, val and test folders above them."""
 
     name: Literal["image_folder"]
     root: str | None
@@ -41,7 +41,7 @@ class ImageFolderConfig(_ImageDataConfig):
 
 
 class ImageHubConfig(_ImageDataConfig):
-    """Any image-classification set that the ``datasets`` library reads."""
+    """Any image-classification data set that the ``datasets`` library reads."""
 
     name: Literal["image_hub"]
     path: str | None
@@ -54,7 +54,7 @@ class ImageHubConfig(_ImageDataConfig):
 
 
 class GeneratedScenesConfig(Config):
-    """How many images are drawn, how large, and from which seed."""
+    """Number, size and seed of the images that are drawn."""
 
     size: Annotated[int, Field(ge=16, le=1024)]
     train: PositiveInt
@@ -64,7 +64,7 @@ class GeneratedScenesConfig(Config):
 
 
 class HotdogConfig(_ImageDataConfig):
-    """Hot dog, or not hot dog."""
+    """Images of two classes: hot dog, or not hot dog."""
 
     name: Literal["hotdog"]
     source: Literal["auto", "folder", "hub", "generated"]

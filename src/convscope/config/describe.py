@@ -1,4 +1,4 @@
-"""``describe``: everything that the description of a network can be told."""
+"""Settings of ``convscope describe``."""
 
 from typing import Annotated, Literal
 
@@ -9,7 +9,7 @@ from convscope.config.model import InputSize, ModelConfig
 
 
 class DescribeConfig(Config):
-    """A description: ``convscope describe``."""
+    """The network that ``convscope describe`` describes, its input, and the form of the output."""
 
     model: ModelConfig
     input_size: InputSize

@@ -1,4 +1,4 @@
-"""``evaluate``: everything that one evaluation can be told."""
+"""Settings of ``convscope evaluate``."""
 
 from typing import Annotated, Literal
 
@@ -10,7 +10,7 @@ from convscope.config.train import TrainerConfig
 
 
 class EvaluateConfig(Config):
-    """An evaluation: ``convscope evaluate``."""
+    """The run that ``convscope evaluate`` evaluates, the data, and the hardware."""
 
     run: Annotated[str, Field(min_length=1)]
     checkpoint: Literal["best", "last"]

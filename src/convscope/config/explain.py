@@ -1,4 +1,4 @@
-"""``explain``: everything that one explanation can be told."""
+"""Settings of ``convscope explain``."""
 
 from typing import Annotated, Literal
 
@@ -13,7 +13,7 @@ Name = Annotated[str, Field(min_length=1)]
 
 
 class MaxPoolConfig(Config):
-    """The matrix that is pooled, and how."""
+    """The matrix that ``topic=max_pool`` pools, and the parameters of the pooling."""
 
     matrix: Matrix
     derivatives: Matrix | None
@@ -24,7 +24,7 @@ class MaxPoolConfig(Config):
 
 
 class ExplainConfig(Config):
-    """An explanation: ``convscope explain``."""
+    """The run and inputs that ``convscope explain`` explains, and the saliency methods."""
 
     run: Name | None
     images: Name | None

@@ -1,4 +1,4 @@
-"""``model``: one class for each option of ``conf/model``."""
+"""Settings of ``model``: one class for each image network in ``conf/model``; for texts see ``text_model``."""
 
 from typing import Annotated, Any, Literal
 
@@ -16,7 +16,7 @@ FourWidths = Annotated[list[PositiveInt], Field(min_length=4, max_length=4)]
 
 
 class NeocognitronConfig(WeightedConfig):
-    """Neocognitron (Fukushima 1980)."""
+    """The neocognitron (Fukushima 1980)."""
 
     name: Literal["neocognitron"]
     rule: Literal["gradient", "winner_take_all"]
@@ -85,7 +85,7 @@ class ResNetConfig(WeightedConfig):
     widths: FourWidths | None
 
     @model_validator(mode="after")
-    def _bottlenecks_have_a_1x1(self) -> "ResNetConfig":
+    def _stride_in_needs_bottlenecks(self) -> "ResNetConfig":
         if self.stride_in == "1x1" and self.depth < 50:
             raise UserError(f"model.stride_in=1x1: depth {self.depth} has no bottlenecks; use depth 50, 101 or 152")
         return self
@@ -102,7 +102,7 @@ class WideResNetConfig(WeightedConfig):
     stem: Stem
 
     @model_validator(mode="after")
-    def _exists(self) -> "WideResNetConfig":
+    def _variant_exists(self) -> "WideResNetConfig":
         if self.form == "imagenet" and (self.depth not in (50, 101) or self.width != 2 or self.dropout):
             raise UserError("model.form=imagenet: there are depth 50 and 101, of width 2, without dropout")
         if self.form == "cifar" and (self.depth < 10 or self.depth % 6 != 4):

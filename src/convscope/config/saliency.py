@@ -1,4 +1,4 @@
-"""Names of the saliency methods, known without importing them: a wrong one is refused before anything is read."""
+"""Names of the saliency methods, so that a wrong one is refused before any method is imported or data is read."""
 
 import difflib
 import importlib.util
@@ -12,7 +12,7 @@ IMAGE_METHODS = (
     "grad_cam", "grad_cam++", "score_cam", "layer_cam",
 )  # fmt: skip
 TEXT_METHODS = ("gradient", "input_x_gradient", "integrated_gradients", "smoothgrad")
-# Captum's that need a network and an input, and nothing else.
+# Captum's methods that need a network and an input, and nothing else.
 CAPTUM_METHODS = (
     "DeepLift", "Deconvolution", "FeatureAblation", "FeaturePermutation", "GradientShap", "GuidedBackprop",
     "InputXGradient", "IntegratedGradients", "KernelShap", "LRP", "Lime", "Saliency", "ShapleyValueSampling",
@@ -22,15 +22,15 @@ CAPTUM = "captum:"
 
 
 def known_method(name: str) -> str:
-    """``name``, where it is a method.
+    """Return ``name`` if it is the name of a saliency method.
 
     Raises:
-        ValueError: There is no such method, or it is Captum's, which is not installed.
+        ValueError: There is no such method, or it is one of Captum's and Captum is not installed.
     """
     if name.startswith(CAPTUM):
-        own = name.removeprefix(CAPTUM)
-        if own not in CAPTUM_METHODS:
-            raise ValueError(f"Captum has no such method for an input{choices(own, CAPTUM_METHODS)}")
+        captum_name = name.removeprefix(CAPTUM)
+        if captum_name not in CAPTUM_METHODS:
+            raise ValueError(f"Captum has no such method for an input{choices(captum_name, CAPTUM_METHODS)}")
         if importlib.util.find_spec("captum") is None:
             raise ValueError("needs Captum; make setup extras=captum, or pip install captum")
     elif name not in IMAGE_METHODS:
@@ -39,10 +39,14 @@ def known_method(name: str) -> str:
 
 
 def refuse_methods_for_images(key: str, names: Sequence[str]) -> None:
-    """Refuse what no text can be explained by; ``key`` is where ``names`` were given.
+    """Refuse saliency methods that do not work on texts.
+
+    Args:
+        key: The key at which ``names`` were given, for the message.
+        names: Names of saliency methods.
 
     Raises:
-        ValueError: One is no method for texts.
+        ValueError: One of the methods does not work on texts.
     """
     for name in names:
         if name not in TEXT_METHODS:
@@ -50,7 +54,7 @@ def refuse_methods_for_images(key: str, names: Sequence[str]) -> None:
 
 
 def choices(name: str, known: Sequence[str]) -> str:
-    """The end of a message: the known name that is nearest to ``name``, and all of them."""
+    """Return the end of an error message: the name in ``known`` that is nearest to ``name``, and all of ``known``."""
     near = difflib.get_close_matches(name, known, n=1)
     return f"{f'; did you mean {near[0]}?' if near else ''}; choose from: {', '.join(known)}"
 

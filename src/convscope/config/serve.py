@@ -1,4 +1,4 @@
-"""``serve``: everything that the local page can be told."""
+"""Settings of ``convscope serve``."""
 
 from typing import Annotated, Literal
 
@@ -8,7 +8,7 @@ from convscope.config.base import Config
 
 
 class ServeConfig(Config):
-    """A local page: ``convscope serve``."""
+    """The run that ``convscope serve`` serves as a local page, and the port."""
 
     run: Annotated[str, Field(min_length=1)]
     checkpoint: Literal["best", "last"]

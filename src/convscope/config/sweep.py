@@ -1,4 +1,4 @@
-"""``sweep`` and ``launcher``: what many trainings from one line are called, and where they run."""
+"""Settings of ``sweep`` and ``launcher``: how a multirun chooses its values, and where its jobs run."""
 
 from typing import Annotated, Literal
 
@@ -7,24 +7,24 @@ from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt
 from convscope.config.base import Config, matching
 
 
-def _is_a_folder(name: str | None) -> str | None:
+def _folder_name(name: str | None) -> str | None:
     if name is not None and (not name.strip() or "/" in name or "\\" in name or name.startswith(".")):
         raise ValueError("must be the name of a folder, without slashes and without a dot at its beginning")
     return name
 
 
-Name = Annotated[str | None, AfterValidator(_is_a_folder)]
+Name = Annotated[str | None, AfterValidator(_folder_name)]
 
 
 class GridConfig(Config):
-    """A sweep over all combinations of its choices."""
+    """A sweep over all combinations of the given values."""
 
     kind: Literal["grid"]
     name: Name
 
 
 class SearchConfig(Config):
-    """A sweep that chooses the values of each trial itself, and learns from the trials before."""
+    """A search that chooses the values of each trial itself: by the earlier trials (TPE) or at random."""
 
     kind: Literal["tpe", "random"]
     name: Name
@@ -42,7 +42,7 @@ class SearchConfig(Config):
 
     @property
     def lowest(self) -> bool:
-        """Whether a low value of the metric is the better one."""
+        """Whether a low value of the metric is better."""
         return self.order == "lowest" or (self.order == "auto" and self.metric.endswith("/loss"))
 
 
@@ -50,13 +50,13 @@ SweepConfig = Annotated[GridConfig | SearchConfig, Field(discriminator="kind")]
 
 
 class LocalConfig(Config):
-    """One job after the other, in this process."""
+    """Runs one job after the other, in this process."""
 
     name: Literal["local"]
 
 
 class JoblibConfig(Config):
-    """Several jobs at a time, each in a process of this machine."""
+    """Runs several jobs at a time, each in a process of its own on this machine."""
 
     name: Literal["joblib"]
     jobs: PositiveInt
@@ -64,7 +64,7 @@ class JoblibConfig(Config):
 
 
 class SubmititLocalConfig(Config):
-    """Jobs as on a cluster, each in a process of this machine with its own log files."""
+    """Runs jobs as on a cluster, each in a process of its own on this machine, with its own log files."""
 
     name: Literal["submitit_local"]
     gpus: NonNegativeInt
@@ -73,7 +73,7 @@ class SubmititLocalConfig(Config):
 
 
 class RayConfig(Config):
-    """Jobs of Ray, on a cluster or on this machine."""
+    """Runs jobs by Ray, on a cluster or on this machine."""
 
     name: Literal["ray"]
     address: Annotated[str, matching(r"auto|[^/]+:\d+", "auto, or HOST:PORT")] | None
@@ -84,7 +84,7 @@ class RayConfig(Config):
 
 
 class SlurmConfig(Config):
-    """Jobs of a SLURM cluster, as one array."""
+    """Runs jobs on a SLURM cluster, as one job array."""
 
     name: Literal["slurm"]
     partition: str | None

@@ -1,4 +1,4 @@
-"""``data``: the options that are texts."""
+"""Settings of ``data`` for texts: one class for each text data set in ``conf/data``."""
 
 from typing import Annotated, Literal
 
@@ -11,13 +11,13 @@ Count = Annotated[int, Field(ge=0)]
 
 
 class TextFromScratchConfig(Config):
-    """What a training from random weights on this data does well with."""
+    """Recommended settings for training from random weights on this data."""
 
     epochs: PositiveInt
 
 
 class TokensConfig(Config):
-    """What a text is taken apart into, and how much of it is known."""
+    """How a text is split into tokens, and which tokens the vocabulary holds."""
 
     level: Literal["auto", "word", "wordpiece", "byte_pair", "character"]
     lowercase: bool
@@ -28,7 +28,7 @@ class TokensConfig(Config):
 
 
 class TextsConfig(Config):
-    """What all text data share."""
+    """Settings that all text data sets share."""
 
     tokens: TokensConfig
     validation: Fraction
@@ -46,7 +46,7 @@ class TextsConfig(Config):
 
 
 class GeneratedSentencesConfig(Config):
-    """How many sentences are made, and from which seed."""
+    """Number and seed of the sentences that are generated."""
 
     train: PositiveInt
     validation: PositiveInt
@@ -88,7 +88,7 @@ class TextFilesConfig(TextsConfig):
 
 
 class TextHubConfig(TextsConfig):
-    """Any text-classification set that the ``datasets`` library reads; some by a name of their own."""
+    """Any text-classification data set that the ``datasets`` library reads; some have an option of their own."""
 
     name: Literal["text_hub", "ag_news", "imdb", "yelp"]
     path: str | None

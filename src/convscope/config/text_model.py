@@ -1,4 +1,4 @@
-"""``model`` for sentences: one class for each option of ``conf/model`` that reads words or characters."""
+"""Settings of ``model`` for texts: one class for each option of ``conf/model`` that reads words or characters."""
 
 from typing import Annotated, Literal
 
@@ -11,7 +11,7 @@ Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 class _WordModelConfig(WeightedConfig):
     variant: Literal["rand", "static", "non_static", "multichannel"]
-    vectors: Annotated[str, Field(min_length=1)]  # packaged, or a word2vec or GloVe file
+    vectors: Annotated[str, Field(min_length=1)]  # "packaged", or a word2vec or GloVe file
     vectors_scale: Annotated[float, Field(gt=0.0)] | None
     dimension: Annotated[int, Field(ge=1, le=4096)]
 

@@ -1,4 +1,4 @@
-"""``train``: everything that one training can be told."""
+"""Settings of ``convscope train``."""
 
 import os
 from typing import Annotated, Any, Literal, Self
@@ -17,7 +17,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class TaskConfig(Config):
-    """The objective of the classification."""
+    """The classification loss, mixing augmentations, weight averaging and test-time augmentation."""
 
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)]
     mixup: NonNegativeFloat
@@ -27,7 +27,7 @@ class TaskConfig(Config):
 
 
 class CacheConfig(Config):
-    """What is kept of a frozen network's work."""
+    """How the feature maps of a frozen network are cached."""
 
     features: bool
     precision: Literal["fp32", "bf16"]
@@ -35,7 +35,7 @@ class CacheConfig(Config):
 
 
 class TrainerConfig(Config):
-    """Where and how the arithmetic is done."""
+    """The hardware, the precision of the arithmetic, and limits on the training."""
 
     accelerator: Literal["auto", "cpu", "gpu", "mps"]
     devices: PositiveInt | Literal["auto"]
@@ -54,7 +54,7 @@ class TrainerConfig(Config):
 
 
 class CheckpointConfig(Config):
-    """Which weights are kept, and how often the state of the training is."""
+    """Which weights count as the best, and how often the state of the training is saved."""
 
     monitor: str
     mode: Literal["min", "max"]
@@ -62,7 +62,7 @@ class CheckpointConfig(Config):
 
 
 class EarlyStoppingConfig(Config):
-    """When a training ends before its last epoch."""
+    """When training ends before its last epoch."""
 
     monitor: str
     mode: Literal["min", "max"]
@@ -71,7 +71,7 @@ class EarlyStoppingConfig(Config):
 
 
 class SaliencyConfig(Config):
-    """Maps of fixed images or texts at the end of every stage, and every few epochs."""
+    """Saliency maps of fixed images or texts at the end of every stage, and every few epochs."""
 
     methods: Methods | None
     images: Annotated[int, Field(ge=1, le=100)]
@@ -79,7 +79,7 @@ class SaliencyConfig(Config):
 
 
 class AnalysisConfig(Config):
-    """What is looked at after the test; 0 leaves a part out."""
+    """Which parts the analysis after the test has; 0 leaves a part out."""
 
     methods: Methods
     mistakes: Annotated[int, Field(ge=0, le=100)]
@@ -92,7 +92,7 @@ class AnalysisConfig(Config):
 
 
 class CallbacksConfig(Config):
-    """What happens beside the training."""
+    """Checkpoints, logging, figures and analyses of a training."""
 
     checkpoint: CheckpointConfig
     early_stopping: EarlyStoppingConfig | None
@@ -107,13 +107,13 @@ class CallbacksConfig(Config):
 
 
 class AutoLoggerConfig(Config):
-    """wandb where a key is configured, else TensorBoard."""
+    """wandb if an API key is configured, otherwise TensorBoard."""
 
     project: str
 
 
 class WandbConfig(Config):
-    """Weights & Biases."""
+    """Settings of Weights & Biases."""
 
     project: str
     entity: str | None
@@ -121,7 +121,7 @@ class WandbConfig(Config):
 
 
 class MLflowConfig(Config):
-    """MLflow."""
+    """Settings of MLflow."""
 
     experiment: str
     uri: str | None
@@ -132,7 +132,7 @@ class NoSettings(Config):
 
 
 class LoggerConfig(Config):
-    """The trackers that are on: the keys that are there."""
+    """The trackers of a training: those whose key is set."""
 
     auto: AutoLoggerConfig | None = None
     csv: NoSettings | None = None
@@ -142,11 +142,15 @@ class LoggerConfig(Config):
 
     @property
     def names(self) -> list[str]:
-        """Names of the trackers, in the order of this class."""
+        """The names of the trackers, in the order of the fields of this class."""
         return list(self.model_dump(exclude_none=True))
 
     def settings(self, outputs: str) -> dict[str, Any]:
-        """What the trackers were told, as keyword arguments of ``build_loggers``."""
+        """Return the settings of all trackers, as keyword arguments of ``build_loggers``.
+
+        Args:
+            outputs: The folder of all runs, which holds MLflow's database if no server is named.
+        """
         project = (self.wandb or self.auto or AutoLoggerConfig(project="convscope")).project
         uri = (self.mlflow.uri if self.mlflow else None) or os.environ.get("MLFLOW_TRACKING_URI")
         return {
@@ -158,7 +162,7 @@ class LoggerConfig(Config):
 
 
 class TrainConfig(Config):
-    """A training: ``convscope train``."""
+    """All settings of one training: ``convscope train``."""
 
     model: ModelConfig
     data: DataConfig
@@ -179,7 +183,7 @@ class TrainConfig(Config):
     quiet: bool
 
     @model_validator(mode="after")
-    def _methods_suit_the_data(self) -> Self:
+    def _methods_fit_the_data(self) -> Self:
         if isinstance(self.data, TextsConfig) and self.callbacks.saliency is not None:
             refuse_methods_for_images("callbacks.saliency.methods", self.callbacks.saliency.methods or ())
         return self

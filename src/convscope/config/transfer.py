@@ -1,4 +1,4 @@
-"""``transfer``: what of the network is trained, at what rates, for how long, stage by stage."""
+"""Settings of ``transfer``: which layers are trained, at what rates and for how long, stage by stage."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -10,7 +10,7 @@ from convscope.config.data import Augmentation
 
 
 class StageDefaults(Config):
-    """What a stage is told beside its name and what it trains."""
+    """The settings of a stage that may be shared by all stages: all but its name and the layers that it trains."""
 
     epochs: PositiveInt
     lr: PositiveFloat
@@ -32,19 +32,19 @@ class StageDefaults(Config):
 
 
 class StageConfig(StageDefaults):
-    """One stage, complete."""
+    """One stage of a training, with all its settings."""
 
     name: Annotated[str, matching(r"\w[\w-]*", "of letters, digits, _ and -")]
     train: Annotated[list[str], Field(min_length=1)]
 
 
-# The same keys beside `stages`: for each stage that does not say its own.
-_shared: Any = {name: (field.rebuild_annotation() | None, ...) for name, field in StageDefaults.model_fields.items()}
-SharedSettings = create_model("SharedSettings", __base__=Config, **_shared)
+# The same keys next to `stages`: they hold for each stage that does not set its own.
+_optional: Any = {name: (field.rebuild_annotation() | None, ...) for name, field in StageDefaults.model_fields.items()}
+SharedSettings = create_model("SharedSettings", __base__=Config, **_optional)
 
 
 class TransferConfig(SharedSettings):  # type: ignore[misc, valid-type]
-    """A training in stages. A stage takes from beside ``stages`` what it does not say itself."""
+    """A training in stages. A key next to ``stages`` holds for every stage that does not set it."""
 
     name: str
     weights: Literal["any", "known"]  # `known`: refused on random weights
@@ -52,7 +52,7 @@ class TransferConfig(SharedSettings):  # type: ignore[misc, valid-type]
 
     @model_validator(mode="before")
     @classmethod
-    def _complete(cls, values: Any) -> Any:
+    def _fill_in_shared_settings(cls, values: Any) -> Any:
         if not isinstance(values, Mapping) or not isinstance(values.get("stages"), list):
             return values
         shared = {key: values[key] for key in StageDefaults.model_fields if key in values}
@@ -60,7 +60,7 @@ class TransferConfig(SharedSettings):  # type: ignore[misc, valid-type]
         return {**values, "stages": stages}
 
     @model_validator(mode="after")
-    def _named_apart(self) -> "TransferConfig":
+    def _stage_names_differ(self) -> "TransferConfig":
         names = [stage.name for stage in self.stages]
         if len(set(names)) < len(names):
             raise ValueError(f"two stages have one name ({', '.join(names)})")
@@ -68,5 +68,5 @@ class TransferConfig(SharedSettings):  # type: ignore[misc, valid-type]
 
     @property
     def total_epochs(self) -> int:
-        """Of all stages, if none ends early."""
+        """The number of epochs of all stages, if none ends early."""
         return sum(stage.epochs for stage in self.stages)

@@ -1,4 +1,4 @@
-"""``model.weights``: what every network can be told."""
+"""The setting ``model.weights``, which every network has."""
 
 from typing import Annotated
 
@@ -10,6 +10,6 @@ PRETRAINED_SOURCES = ("auto", "packaged", "hub", "random")
 
 
 class WeightedConfig(Config):
-    """A network, with where its weights are from."""
+    """Settings of a network, with the source of its weights."""
 
     weights: Annotated[str, Field(min_length=1)]  # one of PRETRAINED_SOURCES, or a file

@@ -1,4 +1,4 @@
-"""``zoo``: everything that the list of the networks can be told."""
+"""Settings of ``convscope zoo``."""
 
 from typing import Annotated, Literal
 
@@ -8,7 +8,7 @@ from convscope.config.base import Config
 
 
 class ZooConfig(Config):
-    """The list of the zoo: ``convscope zoo``."""
+    """The form of the list of networks that ``convscope zoo`` prints, and the files that it writes."""
 
     output: Literal["table", "json", "markdown"]
     figure: Annotated[str, Field(min_length=1)] | None

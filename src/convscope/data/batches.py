@@ -1,8 +1,8 @@
-"""Batches whose content is a function of (seed, epoch, number) alone.
+"""Batches whose content depends on the seed, the epoch and the number of the batch alone.
 
-The order of an epoch, and the random changes of each image, depend neither on the number of workers nor
-on what was drawn before, and PyTorch's, NumPy's and Python's global generators are left as they are. So a
-run that was interrupted within an epoch continues with the batches that it would have seen.
+The order of an epoch and the augmentation of each image depend neither on the number of workers nor on earlier
+random draws, and the global generators of PyTorch, NumPy and Python are left unchanged. So a run that was interrupted
+within an epoch continues with the batches that it would have seen without the interruption.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -17,16 +17,19 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-ORDER, AUGMENTATION = 0, 1  # streams of random numbers, of the order and of the changes
+ORDER, AUGMENTATION = 0, 1  # independent random streams for the order and for the augmentation
 
 
 class ImageBatch(NamedTuple):
-    """``inputs`` (N, C, H, W), uint8 until they are normalised, or what a frozen prefix said of them, a tuple of
-    tensors (N, ...); ``labels`` and ``indices`` (N,) int64.
+    """A batch of images or texts, or of the features that frozen layers computed from them, with the labels.
 
-    ``indices`` are those of the `ImageStore` that the images are from. Where several processes share a batch,
-    ``share`` is what the mean over this part weighs in the mean of all parts' means: 1 for parts of one size, 0 where
-    the images do not count.
+    Attributes:
+        inputs: Images (N, C, H, W), uint8 until they are normalised; the tokens of texts (N, L) int64; or features, a
+            tuple of tensors (N, ...).
+        labels: (N,) int64.
+        indices: (N,) int64, the indices of the images in their `ImageStore`, or of the texts in their `TokenStore`.
+        weight: If several processes share a batch, the weight of this part's mean when the means of all parts are
+            averaged: 1 if all parts have the same size, 0 if the examples of this part do not count.
     """
 
     inputs: torch.Tensor | tuple[torch.Tensor, ...]
@@ -35,40 +38,51 @@ class ImageBatch(NamedTuple):
     weight: float = 1.0
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "ImageBatch":
-        """The batch on ``device``; from pinned memory without waiting for the copy."""
+        """Return the batch on ``device``. A copy from pinned memory to a GPU is not waited for."""
         device = torch.device(device)
         if device.type == "cpu" and self.labels.device.type == "cpu":
             return self
-        ahead = non_blocking or (device.type == "cuda" and self.labels.is_pinned())
-        return self._each(lambda tensor: tensor.to(device, non_blocking=ahead))
+        non_blocking = non_blocking or (device.type == "cuda" and self.labels.is_pinned())
+        return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> "ImageBatch":
-        """The batch in page-locked memory, from which a GPU copies while the CPU goes on."""
-        return self._each(torch.Tensor.pin_memory)
+        """Return the batch in page-locked memory, from which a GPU copies while the CPU goes on."""
+        return self._map(torch.Tensor.pin_memory)
 
-    def _each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> "ImageBatch":
+    def _map(self, function: Callable[[torch.Tensor], torch.Tensor]) -> "ImageBatch":
+        """Return the batch with ``function`` applied to each of its tensors."""
         inputs = self.inputs
-        changed = tuple(map(change, inputs)) if isinstance(inputs, tuple) else change(inputs)
-        return ImageBatch(changed, change(self.labels), change(self.indices), self.weight)
+        mapped = tuple(map(function, inputs)) if isinstance(inputs, tuple) else function(inputs)
+        return ImageBatch(mapped, function(self.labels), function(self.indices), self.weight)
 
 
 class Reader(Protocol):
-    """Gives the batch of the images ``indices`` (N,) int64 as they are in an epoch."""
+    """Reads batches of examples."""
 
     def read(self, epoch: int, indices: torch.Tensor) -> ImageBatch:
-        """The batch."""
+        """Return the batch of the examples ``indices`` (N,) int64, as augmented in ``epoch``."""
 
 
 class EpochOrder:
-    """Which images make up which batch of an epoch.
+    """Assigns the examples of a split to the batches of each epoch.
 
-    Shuffled, anew every epoch, for training; in their order for evaluation. A last batch of one image is left
-    out of training: BatchNorm cannot normalise it.
+    Training examples are shuffled anew every epoch, evaluation examples keep their order. A last batch of one example
+    is left out of training, because BatchNorm cannot normalise it.
 
-    ``batch_size`` is that of all processes together. Of several (``rank`` of ``world_size``) each has every
-    ``world_size``-th image of every batch: the batches, and their number, are those that one process would have,
-    and no image is used twice. Where the last batch has fewer images than there are processes, a process that
-    gets none reads one whose ``share`` is 0, so that all make as many steps.
+    If several processes train together, each reads every ``world_size``-th example of every batch: the batches, and
+    their number, are those of a single process, and no example is used twice. If the last batch has fewer examples
+    than there are processes, a process without one reads an example with `weight` 0, so that all processes make the
+    same number of steps.
+
+    Args:
+        examples: Number of examples of the split.
+        batch_size: Of all processes together.
+        seed: Determines the order, together with the epoch.
+        training: Whether the batches are for training: a last batch of one example is then left out.
+        shuffle: Whether the examples are shuffled.
+        rank: Number of this process.
+        world_size: Number of processes.
+        first_epoch: The epoch of the run in which epoch 0 of `set_epoch` falls.
     """
 
     def __init__(
@@ -84,40 +98,44 @@ class EpochOrder:
         first_epoch: int = 0,
     ) -> None:
         self.epoch = self._first_epoch = first_epoch
-        self._images, self._batch_size, self._seed = examples, batch_size, seed
+        self._examples, self._batch_size, self._seed = examples, batch_size, seed
         self._shuffle, self._rank, self._world_size = shuffle, rank, world_size
         self._used = examples - 1 if training and examples > batch_size > 1 == examples % batch_size else examples
 
     def set_epoch(self, epoch: int) -> None:
-        """Lightning calls this before every epoch, also after a resume; a stage's trainer counts from 0."""
+        """Set the epoch. Lightning calls this before every epoch, also after a resume.
+
+        Args:
+            epoch: The epoch as the trainer of a stage counts, from 0 at the start of the stage.
+        """
         self.epoch = self._first_epoch + epoch
 
     def __len__(self) -> int:
         return -(-self._used // self._batch_size)
 
     def batches(self) -> tuple[torch.Tensor, ...]:
-        """Indices (N,) int64 of this process's part of each batch of this epoch."""
+        """Return the indices (N,) int64 of this process's part of each batch of this epoch."""
         return tuple(self.shard(whole) for whole in self.whole_batches())
 
     def shard(self, whole: torch.Tensor) -> torch.Tensor:
-        """What this process has of the batch ``whole``; never nothing."""
-        mine = whole[self._rank :: self._world_size] if self._world_size > 1 else whole
-        return mine if len(mine) else whole[:1]
+        """Return this process's part of ``whole``, the indices of a batch; at least one of them."""
+        part = whole[self._rank :: self._world_size] if self._world_size > 1 else whole
+        return part if len(part) else whole[:1]
 
     def whole_batches(self) -> tuple[torch.Tensor, ...]:
-        """Indices (N,) int64 of each batch of this epoch, of all processes together."""
-        order = np.arange(self._images)
+        """Return the indices (N,) int64 of each batch of this epoch, for all processes together."""
+        order = np.arange(self._examples)
         if self._shuffle:
-            order = np.random.default_rng([self._seed, ORDER, self.epoch]).permutation(self._images)
+            order = np.random.default_rng([self._seed, ORDER, self.epoch]).permutation(self._examples)
         return torch.from_numpy(order[: self._used]).split(self._batch_size)
 
     def weight(self, whole: torch.Tensor) -> float:
-        """What the part of this process weighs: see `ImageBatch`."""
+        """Return the weight of this process's part of the batch ``whole``: see `ImageBatch`."""
         return len(range(self._rank, len(whole), self._world_size)) * self._world_size / len(whole)
 
 
-class _Plan(Sampler[tuple[int, np.ndarray]]):
-    """What the workers are to read, batch after batch."""
+class _BatchQueue(Sampler[tuple[int, np.ndarray]]):
+    """The batches that the workers read next, in order: an epoch and indices (N,) each."""
 
     items: list[tuple[int, np.ndarray]]
 
@@ -131,22 +149,31 @@ class _Plan(Sampler[tuple[int, np.ndarray]]):
         return len(self.items)
 
 
-def _as_it_is(batch: Any) -> Any:
+def _unchanged(batch: Any) -> Any:
     return batch
 
 
 class BatchLoader:
-    """What Lightning iterates over: an epoch of `ImageBatch`.
+    """Iterates over the batches of an epoch, in place of a `DataLoader`.
 
-    Not a `DataLoader`: nothing is to be collated, and of its 60 µs a batch none is spent. One is used
-    inside where there are ``workers``. Lightning finds the attribute ``sampler``, whose ``set_epoch`` it
-    calls, and the state with which it resumes within an epoch.
+    Readers return whole batches, so that nothing has to be collated, and the 60 µs that a `DataLoader` takes for a
+    batch are saved. Only if there are ``workers``, a `DataLoader` is used inside. Lightning calls ``set_epoch`` of the
+    attribute ``sampler``, and saves and loads the state with which it resumes within an epoch.
 
-    Lightning makes the first iterator of a run before it sets the epoch: nothing is decided, and no worker
-    started, before the first batch is asked for.
+    Lightning makes the first iterator of a run before it sets the epoch. So no order is drawn and no worker is started
+    before the first batch is requested.
+
+    Args:
+        reader: Reads the batches.
+        order: Assigns the examples to the batches.
+        workers: Number of worker processes; 0 to read in this process.
+        pin_memory: Whether batches are returned in page-locked memory.
+        position: Returns the number of batches of this epoch that are already done. None to continue where
+            `load_state_dict` says.
+        shuffled: Whether the order is shuffled.
     """
 
-    batch_sampler = None  # Lightning looks at it, to tell whether an evaluation is shuffled
+    batch_sampler = None  # Lightning checks it to find out whether an evaluation is shuffled
 
     def __init__(
         self,
@@ -161,19 +188,19 @@ class BatchLoader:
         self.order = order
         self.sampler: Any = order if shuffled else SequentialSampler(range(len(order)))
         self._reader, self._pin_memory, self._position = reader, pin_memory, position
-        self._at = {"epoch": 0, "batches": 0}
+        self._progress = {"epoch": 0, "batches": 0}
         self._resume_from: dict[str, int] | None = None
-        self._plan = _Plan()
-        self._in_workers: DataLoader[ImageBatch] | None = None
+        self._queue = _BatchQueue()
+        self._worker_loader: DataLoader[ImageBatch] | None = None
         if workers:
-            self._in_workers = DataLoader(
-                cast(Dataset[ImageBatch], reader),  # nothing else is given workers
+            self._worker_loader = DataLoader(
+                cast(Dataset[ImageBatch], reader),  # every reader that is used with workers is a Dataset
                 batch_size=None,
-                sampler=self._plan,
+                sampler=self._queue,
                 num_workers=workers,
                 persistent_workers=True,
                 pin_memory=pin_memory,
-                collate_fn=_as_it_is,
+                collate_fn=_unchanged,
                 generator=torch.Generator(),  # otherwise it draws from the global one
             )
 
@@ -184,16 +211,16 @@ class BatchLoader:
         epoch = self.order.epoch
         first = self._first_batch(epoch)
         wholes = self.order.whole_batches()[first:]
-        read = self._read(epoch, tuple(map(self.order.shard, wholes)))
-        for number, (whole, batch) in enumerate(zip(wholes, read, strict=True), start=first + 1):
-            self._at = {"epoch": epoch, "batches": number}
+        batches = self._read(epoch, tuple(map(self.order.shard, wholes)))
+        for number, (whole, batch) in enumerate(zip(wholes, batches, strict=True), start=first + 1):
+            self._progress = {"epoch": epoch, "batches": number}
             weight = self.order.weight(whole)
             yield batch if weight == 1.0 else batch._replace(weight=weight)
 
     def _read(self, epoch: int, batches: tuple[torch.Tensor, ...]) -> Iterator[ImageBatch]:
-        if self._in_workers is not None:
-            self._plan.items = [(epoch, indices.numpy()) for indices in batches]
-            yield from self._in_workers
+        if self._worker_loader is not None:
+            self._queue.items = [(epoch, indices.numpy()) for indices in batches]
+            yield from self._worker_loader
         elif self._pin_memory:
             yield from (self._reader.read(epoch, indices).pin_memory() for indices in batches)
         else:
@@ -201,10 +228,11 @@ class BatchLoader:
             yield from (read(epoch, indices) for indices in batches)
 
     def _first_batch(self, epoch: int) -> int:
-        """0 but after a resume: then the batch after the last one that was trained on.
+        """Return the number of the first batch: 0, or after a resume the one after the last that was trained on.
 
-        A trainer is asked where it is. It would hand over the state of its checkpoint, but not where somebody asked
-        for the number of steps before it had read that, as a schedule of the learning rate must.
+        ``position`` takes precedence over the state of `load_state_dict`. Lightning does not pass the state of its
+        checkpoint to a loader that was made before it read the checkpoint, and a loader is made that early whenever a
+        learning rate schedule needs the number of steps.
         """
         resumed, self._resume_from = self._resume_from, None
         if self._position is not None:
@@ -214,23 +242,29 @@ class BatchLoader:
         return resumed["batches"] if resumed["epoch"] == epoch else 0
 
     def state_dict(self) -> dict[str, int]:
-        """How far the epoch is: its number and the batches handed out."""
-        return dict(self._at)
+        """Return the epoch and the number of its batches that were already yielded."""
+        return dict(self._progress)
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Let the next iteration begin where ``state`` was taken."""
+        """Start the next iteration after the batches that had been yielded when ``state`` was saved."""
         self._resume_from = dict(state)
 
     def close(self) -> None:
-        """End the workers."""
-        self._in_workers = None
+        """End the worker processes."""
+        self._worker_loader = None
 
 
 def completed_batches(trainer: "Trainer") -> int:
-    """Of the epoch that a training begins or resumes; a batch that was under way at the interruption is not done."""
+    """Return how many batches of the epoch that ``trainer`` begins or resumes are already done; 0 outside training.
+
+    A batch that was being trained on when the run was interrupted is not done.
+    """
     return trainer.fit_loop.epoch_loop.batch_progress.current.ready if trainer.training else 0
 
 
 def shard(items: Sequence[T], rank: int, world_size: int) -> Sequence[T]:
-    """The part of ``items`` that process ``rank`` of ``world_size`` has: one after the other they are all."""
+    """Return the contiguous part of ``items`` that belongs to process ``rank`` of ``world_size``.
+
+    The parts of all processes, one after the other, are ``items``.
+    """
     return items[len(items) * rank // world_size : len(items) * (rank + 1) // world_size]

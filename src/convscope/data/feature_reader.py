@@ -1,4 +1,4 @@
-"""Batches of what a frozen prefix says of the images, in place of the images."""
+"""Batches of features that frozen layers computed from the images, in place of the images."""
 
 from typing import Protocol
 
@@ -7,25 +7,35 @@ import torch
 
 from convscope.data.batches import ImageBatch
 
-VIEWS = 2  # a stream of random numbers, beside those of `convscope.data.batches`
+VIEWS = 2  # a random stream of its own, independent of those of `convscope.data.batches`
 
 
 class FeatureSource(Protocol):
-    """Features of N images in ``views`` versions each, such as ``transfer.feature_cache.Features``."""
+    """Features of N images, such as ``transfer.feature_cache.Features``.
+
+    Attributes:
+        views: Number of versions of each image, augmented differently.
+    """
 
     views: int
 
     def __len__(self) -> int:
-        """Number of images."""
+        """Return the number of images."""
 
     def gather(self, indices: torch.Tensor, views: torch.Tensor | None = None) -> tuple[torch.Tensor, ...]:
-        """Features of the images ``indices``, each in its view."""
+        """Return the features of the images ``indices`` (N,), each in its view of ``views`` (N,), or all in view 0."""
 
 
 class FeatureReader:
-    """Reads batches of features. Of several views, an image shows each once in as many epochs, in turn.
+    """Reads batches of features.
 
-    Which view comes first is drawn for each image by ``seed``, so that an epoch mixes them.
+    With V views, an image goes through all of them in V epochs, one view an epoch. Its first view is drawn with
+    ``seed``, for each image separately, so that an epoch mixes the views.
+
+    Args:
+        features: The features of all images of a split.
+        labels: The labels (N,) of these images.
+        seed: Determines the first view of each image.
     """
 
     def __init__(self, features: FeatureSource, labels: np.ndarray, seed: int = 0) -> None:
@@ -34,7 +44,7 @@ class FeatureReader:
         self._first = torch.from_numpy(first)
 
     def read(self, epoch: int, indices: torch.Tensor) -> ImageBatch:
-        """The features of the images ``indices`` (N,) in the views of ``epoch``."""
+        """Return the features of the images ``indices`` (N,) int64, in their views of ``epoch``."""
         views = None
         if self._features.views > 1:
             views = (self._first.index_select(0, indices) + epoch) % self._features.views

@@ -1,4 +1,4 @@
-"""Class names as the files of each split spell them; `datasets` reads every split with the names of the first file."""
+"""Class names from the files of each split, because `datasets` reads every split with those of the first file."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,28 +9,33 @@ from convscope.errors import UserError
 if TYPE_CHECKING:
     from datasets import Dataset
 
-ClassNames = dict[str, tuple[str, ...]]  # of each column of class labels
+ClassNames = dict[str, tuple[str, ...]]  # for each column of class labels, the names in the order of the labels
 
 
 def restore_class_names(
-    loaded: Mapping[str, "Dataset"], path: str, config: str | None, given: Mapping[str, list[str]] | None = None
+    loaded: Mapping[str, "Dataset"], path: str, config: str | None, data_files: Mapping[str, list[str]] | None = None
 ) -> None:
-    """Give the label columns of each split of ``loaded`` the class names that stand in that split's own files.
+    """Give the label columns of each split of ``loaded`` the class names that are stored in the files of that split.
 
-    `datasets` keeps the numbers of Parquet and Arrow files, but takes the names from the first file of all. Where the
-    files agree, nothing changes: a data card may name the classes better than they do. ``path`` is a folder, or a
-    set of the hub, of which the files in the local cache are read. ``given`` is the ``data_files`` it was loaded with.
+    `datasets` keeps the label numbers of Parquet and Arrow files, but takes the class names of all splits from the
+    first file. If the files agree, nothing changes: a data card may have better names than the files.
+
+    Args:
+        loaded: The splits; the features of their label columns are changed.
+        path: A folder; or the name of a data set on the hub, whose files are read from the local cache.
+        config: Name of the configuration of the data set.
+        data_files: The ``data_files`` that the data set was loaded with.
 
     Raises:
         UserError: The files of one split number the classes differently.
     """
     folder = Path(path) if Path(path).is_dir() else _cached_files(path)
-    files = {} if folder is None else _data_files(folder, config, given)
+    files = {} if folder is None else _data_files(folder, config, data_files)
     names = {split: _names_of_split(files[split], split, path) for split in loaded if split in files}
-    for column in {column for of_split in names.values() for column in of_split}:
-        if len({of_split[column] for of_split in names.values() if column in of_split}) > 1:
-            for split, of_split in names.items():
-                _rename_classes(loaded[split], column, of_split.get(column))
+    for column in {column for split_names in names.values() for column in split_names}:
+        if len({split_names[column] for split_names in names.values() if column in split_names}) > 1:
+            for split, split_names in names.items():
+                _rename_classes(loaded[split], column, split_names.get(column))
 
 
 def _rename_classes(dataset: "Dataset", column: str, names: tuple[str, ...] | None) -> None:
@@ -42,39 +47,40 @@ def _rename_classes(dataset: "Dataset", column: str, names: tuple[str, ...] | No
 
 
 def _cached_files(repository: str) -> Path | None:
-    """The folder of the local cache that holds files of ``repository``; no network is used."""
+    """Return the folder of the local cache that holds the files of ``repository``; use no network."""
     from huggingface_hub import snapshot_download
 
     try:
         return Path(snapshot_download(repository, repo_type="dataset", local_files_only=True))
-    except (OSError, ValueError):  # not cached, or no name of a repository
+    except (OSError, ValueError):  # not cached, or not a valid repository name
         return None
 
 
-def _data_files(folder: Path, config: str | None, given: Mapping[str, list[str]] | None) -> dict[str, list[Path]]:
-    """The Parquet and Arrow files of each split."""
+def _data_files(folder: Path, config: str | None, data_files: Mapping[str, list[str]] | None) -> dict[str, list[Path]]:
+    """Return the Parquet and Arrow files of each split of ``folder``."""
     from datasets import load_dataset_builder
     from datasets.exceptions import DatasetsError
 
     try:
-        files = load_dataset_builder(str(folder), name=config, data_files=given).config.data_files or {}
+        files = load_dataset_builder(str(folder), name=config, data_files=data_files).config.data_files or {}
     except (DatasetsError, OSError, ValueError):
         return {}
     return {
-        str(split): [Path(file) for file in of_split if str(file).endswith((".parquet", ".arrow"))]
-        for split, of_split in files.items()
+        str(split): [Path(file) for file in split_files if str(file).endswith((".parquet", ".arrow"))]
+        for split, split_files in files.items()
     }
 
 
 def _names_of_split(files: list[Path], split: str, path: str) -> ClassNames:
+    """Return the class names in ``files``; raise UserError if two files number the classes differently."""
     names: ClassNames = {}
     first: dict[str, Path] = {}
     for file in files:
-        for column, of_file in _names_in_file(file).items():
-            if names.setdefault(column, of_file) != of_file:
+        for column, file_names in _names_in_file(file).items():
+            if names.setdefault(column, file_names) != file_names:
                 raise UserError(
                     f"{path}: two files of its {split} split number the classes of '{column}' differently, "
-                    f"{first[column].name} ({', '.join(names[column])}) and {file.name} ({', '.join(of_file)}): "
+                    f"{first[column].name} ({', '.join(names[column])}) and {file.name} ({', '.join(file_names)}): "
                     "write them with the same class names"
                 )
             first.setdefault(column, file)
@@ -90,7 +96,7 @@ def _names_in_file(file: Path) -> ClassNames:
         schema = parquet.read_schema(file) if file.suffix == ".parquet" else _arrow_schema(file)
         features = Features.from_arrow_schema(schema)
     except (pyarrow.ArrowException, OSError, ValueError):
-        return {}  # whatever is wrong with it, `datasets` has read it
+        return {}  # `datasets` has read the file, so that this is no error
     return {name: tuple(feature.names) for name, feature in features.items() if isinstance(feature, ClassLabel)}
 
 
@@ -100,6 +106,6 @@ def _arrow_schema(file: Path) -> Any:
     with pyarrow.OSFile(str(file)) as stream:
         try:
             return pyarrow.ipc.open_stream(stream).schema
-        except (OSError, pyarrow.ArrowInvalid):  # the format with random access
+        except (OSError, pyarrow.ArrowInvalid):  # not the streaming format, but the random access format
             stream.seek(0)
             return pyarrow.ipc.open_file(stream).schema

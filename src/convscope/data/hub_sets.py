@@ -1,4 +1,4 @@
-"""Sets of the `datasets` library, whatever they are of: from the hub, its local cache, or a folder; within seconds."""
+"""Labelled data sets of the `datasets` library, of images or texts: from the hub, its local cache or a folder."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ from convscope.data.hub_files import files_of_splits
 from convscope.data.label_values import class_names, is_number, missing_labels, refuse_lists
 from convscope.data.split_names import split_of_name
 from convscope.errors import UserError
-from convscope.hub import hugging_face_endpoint, offline_requested
+from convscope.hub import hugging_face_endpoint, offline_mode
 from convscope.hub_downloads import hugging_face_fault, hugging_face_reachable, network_errors
 
 if TYPE_CHECKING:
@@ -23,11 +23,16 @@ if TYPE_CHECKING:
 LABEL_COLUMNS = ("label", "labels", "class", "fine_label")
 
 
-def load_hub_set(path: str, config: str | None, instead: str) -> tuple[Mapping[str, "Dataset"], str]:
-    """The splits of the set ``path`` as they are named there, and whether they came from a "folder" or the "hub".
+def load_hub_set(path: str, config: str | None, hint: str) -> tuple[Mapping[str, "Dataset"], str]:
+    """Return the splits of the data set ``path``, by their names there, and where they are from: "folder" or "hub".
 
-    Raises ``UserError``, within seconds where the hub is away, if the set cannot be had; it closes with ``instead``,
-    what to do without it.
+    Args:
+        path: A folder, or the name of a data set on the Hugging Face hub.
+        config: Name of the configuration of the data set.
+        hint: What to do if neither the hub nor the local cache has the data set; ends the message of the error.
+
+    Raises:
+        UserError: The data set cannot be loaded. If the hub cannot be reached, this takes only seconds.
     """
     folder = Path(path).expanduser()
     if folder.is_dir():
@@ -39,17 +44,17 @@ def load_hub_set(path: str, config: str | None, instead: str) -> tuple[Mapping[s
     if in_local_cache(path):
         with _offline():
             return _call_datasets(path, config, path), "hub"
-    why = (
-        "is not asked (HF_HUB_OFFLINE or HF_DATASETS_OFFLINE is set)"
-        if offline_requested()
+    reason = (
+        "is not used (HF_HUB_OFFLINE or HF_DATASETS_OFFLINE is set)"
+        if offline_mode()
         else f"{hugging_face_fault()} (HF_ENDPOINT may name a mirror)"
     )
     raise UserError(
-        f"{path} is not in the local cache, and the hub {hugging_face_endpoint()} {why}: go online, or {instead}"
+        f"{path} is not in the local cache, and the hub {hugging_face_endpoint()} {reason}: go online, or {hint}"
     )
 
 
-def _call_datasets(path: str, config: str | None, said: str) -> Mapping[str, "Dataset"]:
+def _call_datasets(path: str, config: str | None, requested_path: str) -> Mapping[str, "Dataset"]:
     import datasets
     from datasets.exceptions import DatasetsError
 
@@ -66,12 +71,12 @@ def _call_datasets(path: str, config: str | None, said: str) -> Mapping[str, "Da
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         if error.__cause__ is not None and (cause := str(error.__cause__).strip().partition("\n")[0]):
             reason = f"{reason} ({cause})"
-        raise UserError(f"{said} cannot be loaded: {reason}") from error
+        raise UserError(f"{requested_path} cannot be loaded: {reason}") from error
     return loaded if isinstance(loaded, Mapping) else {"train": loaded}
 
 
 def in_local_cache(path: str) -> bool:
-    """Whether `datasets` has prepared ``path`` before; told without importing it, which takes seconds."""
+    """Return whether the cache of `datasets` holds ``path``; does not import `datasets`, which would take seconds."""
     if "datasets" in sys.modules:
         cache = Path(sys.modules["datasets"].config.HF_DATASETS_CACHE)
     else:
@@ -79,14 +84,14 @@ def in_local_cache(path: str) -> bool:
         home = os.environ.get("HF_HOME", os.path.join(home, "huggingface"))
         cache = Path(os.environ.get("HF_DATASETS_CACHE", os.path.join(home, "datasets")))
     namespace, _, name = path.rpartition("/")
-    wanted = f"{namespace}___{name}".replace("_", "").lower()  # `datasets` writes CamelCase as camel_case
+    folder_name = f"{namespace}___{name}".replace("_", "").lower()  # `datasets` writes CamelCase as camel_case
     cache = cache.expanduser()
-    return cache.is_dir() and any(entry.name.replace("_", "").lower() == wanted for entry in cache.iterdir())
+    return cache.is_dir() and any(entry.name.replace("_", "").lower() == folder_name for entry in cache.iterdir())
 
 
 @contextmanager
 def _offline() -> Iterator[None]:
-    """`datasets` asks no hub, and does not remark upon it."""
+    """Keep `datasets` from using the network, and from logging warnings about that."""
     import datasets
 
     offline, verbosity = datasets.config.HF_HUB_OFFLINE, datasets.logging.get_verbosity()
@@ -100,45 +105,54 @@ def _offline() -> Iterator[None]:
 
 
 def named_splits(loaded: Mapping[str, "Dataset"], path: str) -> tuple[dict[str, "Dataset"], list[str]]:
-    """The splits under our names, and sentences about those that were passed over.
+    """Return the train, validation and test splits of ``loaded`` by these names, and warnings about unused splits.
 
-    Raises ``UserError`` where none is the train split.
+    A single split is the train split, whatever its name.
+
+    Raises:
+        UserError: There is no train split.
     """
     if len(loaded) == 1:
         return {"train": next(iter(loaded.values()))}, []
-    found: dict[str, Dataset] = {}
-    passed_over = []
+    datasets: dict[str, Dataset] = {}
+    unused = []
     splits = {name: split_of_name(str(name)) for name in loaded}
     for name, split in sorted(splits.items(), key=lambda item: str(item[0]) != item[1]):  # "test" before "eval"
-        if split and split not in found:
-            found[split] = loaded[name]
+        if split and split not in datasets:
+            datasets[split] = loaded[name]
         else:
-            passed_over.append(str(name))
-    if "train" not in found:
+            unused.append(str(name))
+    if "train" not in datasets:
         raise UserError(f"{path} has no train split: it has {', '.join(map(str, loaded))}")
-    return found, [f"{path}: passed over the splits {', '.join(passed_over)}"] if passed_over else []
+    return datasets, [f"{path}: passed over the splits {', '.join(unused)}"] if unused else []
 
 
 def labels_of(
-    found: Mapping[str, "Dataset"], inputs: str, column: str | None, path: str
+    datasets: Mapping[str, "Dataset"], inputs: str, column: str | None, path: str
 ) -> tuple[tuple[str, ...], dict[str, np.ndarray], list[str]]:
-    """The classes, the labels (N,) int64 of each split that has some, and sentences about what has none.
+    """Return the classes, the labels (N,) int64 of each labelled split, and warnings about missing labels.
 
-    ``inputs`` is the column of what is to be classified, ``column`` that of the labels, which is found where it is
-    not named. The classes are those of the train split; the others are read by the names of the classes, whatever
-    their numbers. A row without a label has -1.
+    The classes are those of the train split. The other splits are matched by the names of the classes, whatever their
+    numbers there. A row without a label has -1.
 
-    Raises ``UserError`` where one of the columns is not there, the train split is not labelled, or another one has
-    classes that train lacks.
+    Args:
+        datasets: The splits.
+        inputs: Name of the column with the images or texts.
+        column: Name of the column with the labels; None to find it.
+        path: Name of the data set, for messages.
+
+    Raises:
+        UserError: One of the columns does not exist, the train split is not labelled, or another split has classes
+            that train lacks.
     """
-    column = column or _label_column(found["train"], path)
+    column = column or _label_column(datasets["train"], path)
     for name in (inputs, column):
-        if name not in found["train"].column_names:
-            columns = ", ".join(found["train"].column_names)
+        if name not in datasets["train"].column_names:
+            columns = ", ".join(datasets["train"].column_names)
             raise UserError(f"{path} has no column '{name}': it has {columns}")
-    values = {split: dataset[column][:] for split, dataset in found.items() if column in dataset.column_names}
-    classes, labels, warnings = _class_labels(found, values, column, path)
-    for split, dataset in found.items():
+    values = {split: dataset[column][:] for split, dataset in datasets.items() if column in dataset.column_names}
+    classes, labels, warnings = _class_labels(datasets, values, column, path)
+    for split, dataset in datasets.items():
         if split not in labels:
             warnings.append(f"the {split} split of {path} has no column '{column}', and is not used")
             continue
@@ -154,9 +168,10 @@ def labels_of(
 
 
 def _label_column(dataset: "Dataset", path: str) -> str:
-    """The one column of class labels; by its feature, else by its name.
+    """Return the name of the column of class labels, found by the type of its feature or by its usual names.
 
-    Raises ``UserError`` where there is none, or several.
+    Raises:
+        UserError: There is no such column, or several.
     """
     from datasets import ClassLabel
 
@@ -164,55 +179,61 @@ def _label_column(dataset: "Dataset", path: str) -> str:
     if not columns:
         columns = [name for name in LABEL_COLUMNS if name in dataset.column_names][:1]
     if len(columns) != 1:
-        have = "no column" if not columns else f"the columns {', '.join(columns)}"
-        named = ", ".join(dataset.column_names)
-        raise UserError(f"{path} has {have} of class labels (its columns: {named}): set data.label_column")
+        candidates = "no column" if not columns else f"the columns {', '.join(columns)}"
+        all_columns = ", ".join(dataset.column_names)
+        raise UserError(f"{path} has {candidates} of class labels (its columns: {all_columns}): set data.label_column")
     return columns[0]
 
 
 def _class_labels(
-    found: Mapping[str, "Dataset"], values: Mapping[str, Sequence[object]], column: str, path: str
+    datasets: Mapping[str, "Dataset"], values: Mapping[str, Sequence[object]], column: str, path: str
 ) -> tuple[tuple[str, ...], dict[str, np.ndarray], list[str]]:
-    """The classes, the labels (N,) int64 of each split, -1 where there is none, and sentences of ``class_names``.
+    """Return the classes, the labels (N,) int64 of each split, -1 for a missing one, and the warnings of `class_names`.
 
-    Raises ``UserError`` where the column holds no classes that a classifier could be trained on.
+    Raises:
+        UserError: The column does not hold classes that a classifier can be trained on.
     """
     refuse_lists(values, column, path)
-    features = {split: found[split].features[column] for split in values}
-    named = {split: names for split, feature in features.items() if (names := getattr(feature, "names", None))}
+    features = {split: datasets[split].features[column] for split in values}
+    feature_names = {split: names for split, feature in features.items() if (names := getattr(feature, "names", None))}
     resolved: dict[str, Sequence[object]] = {}
-    for split, of_split in values.items():
-        names = named.get(split) or named.get("train")  # numbers without names are those of train
-        where = f"the {split} split of {path}"
-        resolved[split] = of_split if names is None else [_name_of(value, names, where) for value in of_split]
+    for split, split_values in values.items():
+        names = feature_names.get(split) or feature_names.get("train")  # numbers without names are those of train
+        data_name = f"the {split} split of {path}"
+        resolved[split] = (
+            split_values if names is None else [_name_of(value, names, data_name) for value in split_values]
+        )
     warnings: list[str] = []
-    if "train" in named:
-        classes = named["train"]
+    if "train" in feature_names:
+        classes = feature_names["train"]
     else:
-        of_class, warnings = class_names(resolved, column, path)
-        classes = _in_order({name for name in of_class["train"] if name is not None})
-        resolved = dict(of_class)
+        names_of_split, warnings = class_names(resolved, column, path)
+        classes = _in_order({name for name in names_of_split["train"] if name is not None})
+        resolved = dict(names_of_split)
     number: dict[object, int] = {name: label for label, name in enumerate(classes)} | {None: -1}
-    unknown = {str(name) for of_split in resolved.values() for name in of_split if name not in number}
+    unknown = {str(name) for names_of_rows in resolved.values() for name in names_of_rows if name not in number}
     if unknown:
         raise UserError(f"{path} has classes that its train split lacks: {', '.join(sorted(unknown))}")
     if len(classes) == 1:
         raise UserError(f"column '{column}' of {path} has one class, and a classifier needs two or more")
-    labels = {split: np.array([number[name] for name in of_split], np.int64) for split, of_split in resolved.items()}
+    labels = {
+        split: np.array([number[name] for name in names_of_rows], np.int64) for split, names_of_rows in resolved.items()
+    }
     return tuple(classes), labels, warnings
 
 
 def _in_order(names: set[str]) -> list[str]:
-    """Numbers by their size, words by the alphabet."""
+    """Return ``names`` sorted: by value if all are numbers, else alphabetically."""
     return sorted(names, key=float) if all(map(is_number, names)) else sorted(names)
 
 
-def _name_of(value: object, names: Sequence[str], where: str) -> object:
-    """The class of ``value``, a number or a word; None where there is none.
+def _name_of(value: object, names: Sequence[str], data_name: str) -> object:
+    """Return the class name of ``value``, a number or a word; None for a missing label.
 
-    Raises ``UserError`` where no class has this number.
+    Raises:
+        UserError: No class has this number.
     """
-    if value is None or value != value:  # not a number
+    if value is None or value != value:  # NaN
         return None
     if isinstance(value, str):
         return value if value in names else value.strip() or None
@@ -221,5 +242,5 @@ def _name_of(value: object, names: Sequence[str], where: str) -> object:
     if not isinstance(value, int) or isinstance(value, bool):
         return value
     if value >= len(names):
-        raise UserError(f"{where} has the label {value}, and {len(names)} classes: {', '.join(names)}")
+        raise UserError(f"{data_name} has the label {value}, and {len(names)} classes: {', '.join(names)}")
     return None if value < 0 else names[value]

@@ -1,4 +1,4 @@
-"""The words by which files, folders and sets of a hub name their splits."""
+"""Recognises train, validation and test splits by the names of files, folders and hub data sets."""
 
 import os
 import re
@@ -7,8 +7,8 @@ from pathlib import Path
 
 from convscope.errors import UserError
 
-UNKNOWN_TO_DATASETS = {"trn", "tst"}  # the others are its words, too (datasets.data_files, SPLIT_KEYWORDS)
-WORDS = {
+UNKNOWN_TO_DATASETS = {"trn", "tst"}  # `datasets` knows the other words (datasets.data_files, SPLIT_KEYWORDS)
+SPLIT_OF_WORD = {
     "train": "train",
     "trn": "train",
     "training": "train",
@@ -22,54 +22,60 @@ WORDS = {
     "eval": "test",
     "evaluation": "test",
 }
-NAME = re.compile(rf"({'|'.join(WORDS)})(?:[\s_-]*(?:set|split|data|images?|imgs?|images|photos|texts|files))?", re.I)
+NAME = re.compile(
+    rf"({'|'.join(SPLIT_OF_WORD)})(?:[\s_-]*(?:set|split|data|images?|imgs?|pictures|photos|texts|files))?", re.I
+)
 
 
 def split_of_name(name: str) -> str | None:
-    """The split, "train", "validation" or "test", that ``name`` stands for ("Training", "test_set"), or None."""
-    found = NAME.fullmatch(name.strip())
-    return WORDS[found[1].lower()] if found else None
+    """Return the split, "train", "validation" or "test", that ``name`` stands for ("Training", "test_set"), or None."""
+    match = NAME.fullmatch(name.strip())
+    return SPLIT_OF_WORD[match[1].lower()] if match else None
 
 
 def split_names(names: Collection[str]) -> dict[str, str]:
-    """The split of each name that stands for one, alone or together: seg_train and seg_test, "data.trn", "data.tst".
+    """Return the split of each of ``names`` that stands for one.
 
-    Words in longer names count where the rest is that of another split's name, and one of them is the train split.
+    A name may stand for a split by itself ("Training"), or together with others: seg_train and seg_test, "data.trn"
+    and "data.tst". A word inside a longer name counts only if the rest of the name is the same for several splits, one
+    of which is train.
     """
-    found = {name: split for name in names if (split := split_of_name(name))}
-    alike: dict[tuple[str, str], dict[str, str]] = {}
+    single_names = {name: split for name in names if (split := split_of_name(name))}
+    groups: dict[tuple[str, str], dict[str, str]] = {}
     for name in names:
         for rest, split in _words_in(name):
-            alike.setdefault(rest, {})[name] = split
-    together = [group for group in alike.values() if "train" in group.values() and len({*group.values()}) > 1]
-    return max([found, *together], key=len)
+            groups.setdefault(rest, {})[name] = split
+    split_groups = [group for group in groups.values() if "train" in group.values() and len({*group.values()}) > 1]
+    return max([single_names, *split_groups], key=len)
 
 
 def _words_in(name: str) -> Iterator[tuple[tuple[str, str], str]]:
-    """What is before and after each word in ``name`` that stands for a split, and that split."""
+    """Yield, for each word in ``name`` that stands for a split, the texts before and after it, and the split."""
     pieces = re.split(r"([\s\d._-]+)", name.strip().lower())
-    for place, piece in enumerate(pieces):
-        if piece in WORDS:
-            yield ("".join(pieces[:place]), "".join(pieces[place + 1 :])), WORDS[piece]
+    for position, piece in enumerate(pieces):
+        if piece in SPLIT_OF_WORD:
+            yield ("".join(pieces[:position]), "".join(pieces[position + 1 :])), SPLIT_OF_WORD[piece]
 
 
 def split_folders(folder: Path, names: Sequence[str]) -> dict[str, Path]:
-    """The folders of the splits among the subfolders ``names`` of ``folder``; empty where these are the classes.
+    """Return the folder of each split among the subfolders ``names`` of ``folder``; empty if these are the classes.
 
-    They are splits where all have such names (see `split_names`), and beside other folders where there is a train
-    folder, or several that hold folders in their turn. Beside the classes bus and car, though, a single folder train
-    that holds no folders is a class too.
+    If all subfolders are named like splits (see `split_names`), they are the splits. If only some are, these are the
+    splits under one of two conditions: one of them is the train split, and one of them holds folders; or there are
+    several of them, and one is the train split or holds folders. So beside the classes bus and car, a single folder
+    train that holds no folders is a class too.
 
     Raises:
         UserError: Two folders are named for one split.
     """
-    found = split_names(names)
-    if len(found) < len(names):
-        trains, nested = "train" in found.values(), any(_has_folders(folder / name) for name in found)
-        if not ((trains and nested) or (len(found) > 1 and (trains or nested))):
+    split_of_folder = split_names(names)
+    if len(split_of_folder) < len(names):
+        has_train = "train" in split_of_folder.values()
+        nested = any(_has_folders(folder / name) for name in split_of_folder)
+        if not ((has_train and nested) or (len(split_of_folder) > 1 and (has_train or nested))):
             return {}
     splits: dict[str, Path] = {}
-    for name, split in found.items():
+    for name, split in split_of_folder.items():
         if split in splits:
             raise UserError(f"{folder} has two folders for {split}, {splits[split].name} and {name}: remove one")
         splits[split] = _unpacked(folder / name)
@@ -77,23 +83,26 @@ def split_folders(folder: Path, names: Sequence[str]) -> dict[str, Path]:
 
 
 def classes_like_splits(folder: Path, classes: Sequence[str]) -> list[str]:
-    """A sentence about those of ``classes``, folders in ``folder``, that might be meant as splits; none without any.
+    """Return a warning if some of ``classes``, subfolders of ``folder``, may be meant as splits; else an empty list.
 
-    They are those called train, test1 and the like, and where there are words of several splits, all that have one.
+    These are classes called train, test1 and the like; and if the names of the classes have words for several splits,
+    all classes with such a word.
     """
-    words = {name: {split for _, split in _words_in(name)} for name in classes}
-    several = len(set().union(*words.values())) > 1
-    like = [name for name in classes if split_of_name(name.rstrip("0123456789")) or (several and words[name])]
-    if not like:
+    splits_in_name = {name: {split for _, split in _words_in(name)} for name in classes}
+    several = len(set().union(*splits_in_name.values())) > 1
+    suspects = [
+        name for name in classes if split_of_name(name.rstrip("0123456789")) or (several and splits_in_name[name])
+    ]
+    if not suspects:
         return []
-    said = ", ".join(f"'{name}'" for name in like)
+    quoted = ", ".join(f"'{name}'" for name in suspects)
     return [
-        f"{folder}: {said} count as classes; folders of splits are called train, val and test, and hold class folders"
+        f"{folder}: {quoted} count as classes; folders of splits are called train, val and test, and hold class folders"
     ]
 
 
 def _unpacked(folder: Path) -> Path:
-    """The folder of the same name that ``folder`` holds and nothing else, as some archives are packed; or itself."""
+    """Return the folder in ``folder`` if it has the same name and is alone, as in some archives; else ``folder``."""
     try:
         inside = [name for name in os.listdir(folder) if not name.startswith(".")]
     except OSError:

@@ -1,4 +1,4 @@
-"""A LightningDataModule for stages: what images and texts have in common."""
+"""The LightningDataModule for training in stages: the part that image and text data have in common."""
 
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from pytorch_lightning import LightningDataModule
+from typing_extensions import override
 
 from convscope.data.batches import BatchLoader, EpochOrder, Reader, completed_batches
 from convscope.data.feature_reader import FeatureReader, FeatureSource
@@ -21,31 +22,37 @@ SPLITS_OF_STAGE = {
 
 
 class Store(Protocol):
-    """The examples of a split, with their labels (N,)."""
+    """The examples of a split, with their labels (N,) int64."""
 
     labels: np.ndarray
 
     def __len__(self) -> int:
-        """Number of examples."""
+        """Return the number of examples."""
 
 
 class Source(Protocol):
-    """Where examples come from: the names of their classes, and their splits."""
+    """A data set: the names of its classes, and its splits."""
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """In the order of the labels."""
+        """Names of the classes, in the order of the labels."""
 
     @property
     def splits(self) -> Mapping[str, Any]:
-        """By name."""
+        """The splits, by name."""
 
 
 class StagedDataModule(LightningDataModule):
-    """Batches of the examples of ``source``, or of what a frozen prefix said of them.
+    """Loads batches of the examples of ``source``, or of the features that frozen layers computed from them.
 
-    ``batch_size`` is that of all processes together; ``seed`` gives the order of every epoch. Whoever sets up the
-    training may set ``cores``, those of the CPU that this process has for itself; None: all that it may use.
+    Args:
+        source: The data set.
+        batch_size: Number of examples of a batch, of all processes together.
+        seed: Determines the order of every epoch.
+
+    Attributes:
+        cores: Number of CPU cores that this process has for itself, set by the code that sets up the training; None
+            for all that it may use.
     """
 
     cores: int | None = None
@@ -61,21 +68,22 @@ class StagedDataModule(LightningDataModule):
 
     @abstractmethod
     def store(self, split: str) -> Store:
-        """The examples of ``split``, opened or filled at the first call.
+        """Return the examples of ``split``; the first call opens its store, or fills it.
 
-        Raises ``UserError`` where the source has no such split.
+        Raises:
+            UserError: The source has no such split.
         """
 
     @abstractmethod
     def _reader(self, split: str) -> Reader:
-        """Reads the batches of ``split``."""
+        """Return a reader of the batches of ``split``."""
 
     @abstractmethod
-    def _order(self, split: str, **told: Any) -> EpochOrder:
-        """Which examples of ``split`` make up which batch; ``told`` is what an order is made with."""
+    def _order(self, split: str, **options: Any) -> EpochOrder:
+        """Return the order of the examples of ``split``; ``options`` are the keyword arguments of `EpochOrder`."""
 
     def _workers(self, split: str) -> int:
-        """Processes that read the batches of ``split``; 0: this one."""
+        """Return the number of worker processes that read the batches of ``split``; 0 to read in this process."""
         return 0
 
     @property
@@ -84,42 +92,57 @@ class StagedDataModule(LightningDataModule):
         return self._source.classes
 
     def begin_stage(self, batch_size: int, augmentation: Any, first_epoch: int) -> None:
-        """From now on batches of ``batch_size``, augmented so; epoch 0 of the stage is the run's ``first_epoch``."""
+        """Set up the batches of the next stage, and stop using the features of the last one.
+
+        Args:
+            batch_size: Number of examples of a batch, of all processes together.
+            augmentation: The augmentation of the training examples.
+            first_epoch: The epoch of the run in which epoch 0 of the stage falls.
+        """
         self.batch_size, self._first_epoch = batch_size, first_epoch
         self._features = {}
 
     def serve(self, features: Mapping[str, FeatureSource]) -> None:
-        """Hand out ``features`` in place of the inputs of their splits, in the same order, until the next stage."""
+        """Use ``features`` in place of the inputs of their splits, until the next stage.
+
+        Args:
+            features: For each split, the features of its examples, in the order of the store.
+        """
         self._features = dict(features)
 
     def setup(self, stage: str | None = None) -> None:
-        """Open the stores that ``stage`` needs, all of them without one. A second call does nothing."""
+        """Open the stores of the splits that ``stage`` needs, or of all splits without one; a second call does nothing.
+
+        Args:
+            stage: "fit", "validate", "test", "predict" or None, as Lightning passes it.
+        """
         for split in SPLITS_OF_STAGE.get(stage or "", tuple(self._source.splits)):
             self.store(split)
 
     def class_weights(self) -> torch.Tensor:
-        """(classes,) float32: how much an example of each class counts, so that all classes count the same.
+        """Return the loss weights (classes,) float32 with which all classes count the same.
 
-        Inverse to the frequency in the train split; their mean is 1.
+        The weight of an example is inverse to the frequency of its class in the train split; the mean of the weights
+        is 1.
         """
         counts = np.bincount(self.store("train").labels, minlength=len(self.classes))
         weights = 1 / np.maximum(counts, 1)
         return torch.from_numpy(weights / weights.mean()).float()
 
     def train_dataloader(self) -> BatchLoader:
-        """Shuffled batches of the train split."""
+        """Return the shuffled batches of the train split."""
         return self._loader("train")
 
+    @override
     def val_dataloader(self) -> BatchLoader:
-        """Batches of the validation split."""
         return self._loader("validation")
 
+    @override
     def test_dataloader(self) -> BatchLoader:
-        """Batches of the test split."""
         return self._loader("test")
 
     def predict_dataloader(self) -> BatchLoader:
-        """As `test_dataloader`."""
+        """Return the batches of the test split, as `test_dataloader` does."""
         return self._loader("test")
 
     def teardown(self, stage: str | None = None) -> None:
@@ -136,7 +159,7 @@ class StagedDataModule(LightningDataModule):
             reader, workers = FeatureReader(features, self.store(split).labels, self.seed), 0
         trainer = self.trainer
         training = split == "train"
-        overfit = getattr(trainer, "overfit_batches", 0)  # the same few batches over and over
+        overfit = getattr(trainer, "overfit_batches", 0)  # not shuffled, so that every epoch has the same few batches
         shuffle = training and not overfit
         order = self._order(
             split,

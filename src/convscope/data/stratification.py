@@ -1,4 +1,4 @@
-"""Cutting labelled images into parts that each hold every class in the same proportion."""
+"""Stratified splits and folds: parts of labelled examples that hold every class in the same proportion."""
 
 from collections.abc import Container, Mapping, Sequence
 
@@ -8,7 +8,13 @@ from convscope.errors import UserError
 
 
 class TooFewExamplesError(Exception):
-    """A class has fewer images than there are parts to cut."""
+    """A class has too few examples to have at least one in each part.
+
+    Attributes:
+        label: The class.
+        available: Number of its examples.
+        needed: Number of examples that it needs at least.
+    """
 
     def __init__(self, label: int, available: int, needed: int) -> None:
         super().__init__(label, available, needed)
@@ -18,13 +24,19 @@ class TooFewExamplesError(Exception):
 
 
 def stratified_split(labels: np.ndarray, parts: Sequence[float | int], seed: int) -> list[np.ndarray]:
-    """Rows of ``labels`` (N,) that remain, then those of each part, all ascending.
+    """Cut stratified parts from a data set; return the rows that remain, then the rows of each part, all ascending.
 
-    A part is a fraction of the images (a float) or their number (an int). Its size is exact, except that
-    every class has at least one image in each part and in the rest; a class deviates from its proportion
-    by less than one image. The same labels, parts and seed give the same rows.
+    The size of a part is exact, except that every class has at least one example in each part and in the rest. The
+    number of examples of a class deviates from its proportion by less than one. The same labels, parts and seed give
+    the same rows.
 
-    Raises ``TooFewImages`` where a class cannot be in every part.
+    Args:
+        labels: The labels (N,).
+        parts: The size of each part: a fraction of the examples (a float) or their number (an int).
+        seed: Determines which examples are in which part.
+
+    Raises:
+        TooFewExamplesError: A class has too few examples to be in every part.
     """
     rng = np.random.default_rng(seed)
     classes, counts = np.unique(labels, return_counts=True)
@@ -34,18 +46,18 @@ def stratified_split(labels: np.ndarray, parts: Sequence[float | int], seed: int
 
     rows_of_class = [rng.permutation(np.flatnonzero(labels == label)) for label in classes]
     taken = np.zeros(len(classes), dtype=np.int64)
-    cut: list[np.ndarray] = []
+    part_rows: list[np.ndarray] = []
     for number, part in enumerate(parts):
         total = part if isinstance(part, int) else round(part * len(labels))
-        most = counts - taken - (len(parts) - number)  # one for each later part, and one for the rest
-        sizes = np.clip(_proportional(total, counts), 1, most)
-        cut.append(np.sort(np.concatenate(_slices(rows_of_class, taken, taken + sizes))))
+        max_sizes = counts - taken - (len(parts) - number)  # leave one for each later part, and one for the rest
+        sizes = np.clip(_proportional(total, counts), 1, max_sizes)
+        part_rows.append(np.sort(np.concatenate(_take(rows_of_class, taken, taken + sizes))))
         taken = taken + sizes
-    return [np.sort(np.concatenate(_slices(rows_of_class, taken, counts))), *cut]
+    return [np.sort(np.concatenate(_take(rows_of_class, taken, counts))), *part_rows]
 
 
 def _proportional(total: int, counts: np.ndarray) -> np.ndarray:
-    """``total`` shared out in proportion to ``counts``, what is left over to the largest remainders."""
+    """Return whole numbers in proportion to ``counts`` whose sum is ``total`` (the largest remainder method)."""
     quotas = total * counts / counts.sum()
     sizes = np.floor(quotas).astype(np.int64)
     largest = np.argsort(sizes - quotas, kind="stable")[: total - sizes.sum()]
@@ -53,18 +65,19 @@ def _proportional(total: int, counts: np.ndarray) -> np.ndarray:
     return sizes
 
 
-def _slices(rows: Sequence[np.ndarray], starts: np.ndarray, stops: np.ndarray) -> list[np.ndarray]:
-    return [row[start:stop] for row, start, stop in zip(rows, starts, stops, strict=True)]
+def _take(rows_of_class: Sequence[np.ndarray], starts: np.ndarray, stops: np.ndarray) -> list[np.ndarray]:
+    """Return ``rows[start:stop]`` of the rows of each class."""
+    return [rows[start:stop] for rows, start, stop in zip(rows_of_class, starts, stops, strict=True)]
 
 
 def stratified_folds(labels: np.ndarray, folds: int, seed: int) -> np.ndarray:
-    """The fold of each row of ``labels``, (N,) int64 from 0 to ``folds`` - 1.
+    """Return the fold of each row of ``labels`` (N,), as (N,) int64 from 0 to ``folds`` - 1.
 
-    The folds differ in size by one row at most, and so they do in the rows of each class. The same labels, number
-    of folds and seed give the same folds.
+    The folds differ in size by at most one row, and in the number of rows of each class by at most one. The same
+    labels, number of folds and seed give the same folds.
     """
     rng = np.random.default_rng(seed)
-    # Dealt out like cards, class after class: each class begins where the one before ended.
+    # The rows go to the folds in turn, class after class: each class begins with the fold after the last one used.
     order = np.concatenate([rng.permutation(np.flatnonzero(labels == label)) for label in np.unique(labels)])
     fold = np.empty(len(labels), dtype=np.int64)
     fold[order] = np.arange(len(labels)) % folds
@@ -78,32 +91,39 @@ def make_missing_splits(
     seed: int,
     *,
     classes: Sequence[str],
-    where: str,
+    data_name: str,
     noun: str = "images",
 ) -> dict[str, np.ndarray]:
-    """Rows of the train ``labels`` (N,) for "train", and for each split of ``parts`` that is not ``present``.
+    """Return the rows of the train ``labels`` for "train", and for each split that has to be cut from it.
 
-    ``things`` is what messages call that which is cut.
+    Args:
+        labels: The labels (N,) of the train split.
+        present: The splits that the data set has; they are not cut.
+        parts: The size of each split to cut: a fraction of the train examples (a float) or their number (an int).
+        seed: Determines which examples are in which split.
+        classes: Names of the classes, for messages.
+        data_name: Name of the data set, for messages.
+        noun: What messages call the examples, in the plural.
 
-    Raises ``UserError``, which names the data set as ``where``, for a class with too few images, and for
-    parts that are nothing or leave nothing.
+    Raises:
+        UserError: A class has too few examples, or the parts are empty or leave no train split.
     """
     missing = {name: part for name, part in parts.items() if name not in present}
     if not missing:
         return {"train": np.arange(len(labels))}
     shares = [part / len(labels) if isinstance(part, int) else part for part in missing.values()]
     if min(shares) <= 0 or sum(shares) >= 1:
-        said = ", ".join(f"data.{name}={part:g}" for name, part in missing.items())
+        settings = ", ".join(f"data.{name}={part:g}" for name, part in missing.items())
         raise UserError(
-            f"{said}: each must take a part of the {len(labels)} {noun} of {where}, and leave a train split"
+            f"{settings}: each must take a part of the {len(labels)} {noun} of {data_name}, and leave a train split"
         )
     try:
         rows = stratified_split(labels, list(missing.values()), seed)
     except TooFewExamplesError as error:
-        one = noun.removesuffix("s")
+        singular = noun.removesuffix("s")
         splits = ["train", *missing]
         raise UserError(
-            f"class '{classes[error.label]}' of {where} has {error.available} {one}(s), too few to be in each of "
-            f"{', '.join(splits)}: add {noun} ({error.needed} or more), or give these splits folders of their own"
+            f"class '{classes[error.label]}' of {data_name} has {error.available} {singular}(s), too few to be in each "
+            f"of {', '.join(splits)}: add {noun} ({error.needed} or more), or give these splits folders of their own"
         ) from error
     return dict(zip(["train", *missing], rows, strict=True))

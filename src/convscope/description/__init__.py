@@ -1,1 +1,1 @@
-"""A network described: layer by layer as a table or as data, and all networks of the zoo side by side."""
+"""Descriptions of a network, layer by layer, as a table or as data; and the table of the model zoo."""

@@ -1,4 +1,4 @@
-"""A description of a network as data: JSON, CSV, Markdown."""
+"""The description of a network, and its output as JSON, CSV or Markdown."""
 
 import csv
 import difflib
@@ -17,7 +17,7 @@ COLUMNS = (
     "trainable", "formula", "multiply_adds", "activation_bytes", "receptive_field", "stride", "offset",
     "field_padding", "context", "shares",
 )  # fmt: skip
-COMPARED = (
+COMPARISON_COLUMNS = (
     "model", "input_size", "layers", "parameters", "trainable", "multiply_adds", "activation_bytes",
     "receptive_field", "stride", "layer",
 )  # fmt: skip
@@ -25,15 +25,16 @@ COMPARED = (
 
 @dataclass(frozen=True)
 class Description:
-    """A network that was described.
+    """The layers of a network and their receptive fields.
 
     Attributes:
-        model: Its name.
-        input_size: Pixels of the square input.
-        table: Its layers.
-        parts: Blocks: their names and the paths of their modules.
-        classes: Class of the module at each path.
-        layer: Path of the layer whose field is asked for; None: the network's.
+        model: Name of the network.
+        input_size: Side of the square input in pixels; the number of tokens of a text.
+        table: The layers.
+        blocks: Name of each block, and the paths of its modules.
+        module_types: Class name of the module at each path.
+        layer: Path of the layer whose receptive field is reported; None for the last layer that does not see all of
+            the input.
 
     Raises:
         UserError: No layer has that path.
@@ -42,8 +43,8 @@ class Description:
     model: str
     input_size: int
     table: ParameterTable
-    parts: Mapping[str, Sequence[str]]
-    classes: Mapping[str, str]
+    blocks: Mapping[str, Sequence[str]]
+    module_types: Mapping[str, str]
     layer: str | None = None
 
     def __post_init__(self) -> None:
@@ -56,17 +57,17 @@ class Description:
             )
 
     @property
-    def measured(self) -> Layer | None:
-        """The layer whose field is reported."""
+    def reported_layer(self) -> Layer | None:
+        """The layer whose receptive field is reported; None if every layer sees all of the input."""
         if self.layer is None:
             return self.table.receptive_field
         return next(layer for layer in reversed(self.table.layers) if layer.path == self.layer)
 
 
-def to_plain(description: Description) -> dict[str, Any]:
-    """As JSON has it."""
-    table, measured = description.table, description.measured
-    field = None if measured is None else measured.field
+def to_dict(description: Description) -> dict[str, Any]:
+    """Return the description as plain containers, for JSON."""
+    table, reported_layer = description.table, description.reported_layer
+    field = None if reported_layer is None else reported_layer.field
     return {
         "model": description.model,
         "input_size": description.input_size,
@@ -77,24 +78,24 @@ def to_plain(description: Description) -> dict[str, Any]:
         "receptive_field": {
             "size": field_size(field),
             "stride": field_stride(field),
-            "layer": None if measured is None else measured.path,
+            "layer": None if reported_layer is None else reported_layer.path,
         },
-        "layers": [layer_to_plain(layer) for layer in table.layers],
+        "layers": [layer_to_dict(layer) for layer in table.layers],
     }
 
 
-def layer_to_plain(layer: Layer) -> dict[str, Any]:
-    """A layer as JSON has it; numbers that are the same along all axes are given once."""
+def layer_to_dict(layer: Layer) -> dict[str, Any]:
+    """Return a layer as plain containers, for JSON. Numbers that are the same along all axes are given once."""
     geometry, field = layer.geometry, layer.field
     return {
         "path": layer.path,
         "type": layer.type,
         "input": list(layer.input),
         "output": list(layer.output),
-        "kernel": None if geometry is None else _once(geometry.kernel),
-        "kernel_stride": None if geometry is None else _once(geometry.stride),
-        "padding": None if geometry is None else _once(geometry.padding),
-        "dilation": None if geometry is None else _once(geometry.dilation),
+        "kernel": None if geometry is None else _scalar_if_equal(geometry.kernel),
+        "kernel_stride": None if geometry is None else _scalar_if_equal(geometry.stride),
+        "padding": None if geometry is None else _scalar_if_equal(geometry.padding),
+        "dilation": None if geometry is None else _scalar_if_equal(geometry.dilation),
         "groups": None if geometry is None else geometry.groups,
         "parameters": layer.parameters,
         "trainable": layer.trainable,
@@ -103,70 +104,81 @@ def layer_to_plain(layer: Layer) -> dict[str, Any]:
         "activation_bytes": layer.activation_bytes,
         "receptive_field": field_size(field),
         "stride": field_stride(field),
-        "offset": None if field is None or field.everything else _once([as_number(at) for at in field.offset]),
-        "field_padding": None if field is None or field.everything else _once(field.padding),
+        "offset": None
+        if field is None or field.everything
+        else _scalar_if_equal([as_number(at) for at in field.offset]),
+        "field_padding": None if field is None or field.everything else _scalar_if_equal(field.padding),
         "context": None if field is None else field.context,
         "shares": list(layer.shares),
     }
 
 
 def field_size(field: Field | None) -> Any:
-    """Places; ``global`` where a layer sees everything; None where the input does not reach it."""
+    """Return the size of the receptive field along each axis, as one number if all are the same.
+
+    ``global`` if the layer sees all of the input; None if its output does not depend on the input.
+    """
     if field is None:
         return None
-    return "global" if field.everything else _once(field.size)
+    return "global" if field.everything else _scalar_if_equal(field.size)
 
 
 def field_stride(field: Field | None) -> Any:
-    """Input places from unit to unit; None where there is one unit, or none."""
-    return None if field is None or field.everything else _once([as_number(stride) for stride in field.stride])
+    """Return the number of input positions between neighbouring units, as one number if it is the same on all axes.
+
+    None if the layer sees all of the input, or its output does not depend on the input.
+    """
+    return (
+        None if field is None or field.everything else _scalar_if_equal([as_number(stride) for stride in field.stride])
+    )
 
 
-def _once(values: Sequence[Any]) -> Any:
+def _scalar_if_equal(values: Sequence[Any]) -> Any:
     return values[0] if len(set(values)) == 1 else list(values)
 
 
-def as_json(described: Sequence[Description]) -> str:
-    """One network as an object, several as a list of them."""
-    content = [to_plain(description) for description in described]
+def as_json(descriptions: Sequence[Description]) -> str:
+    """Return one network as a JSON object, several as a list of objects."""
+    content = [to_dict(description) for description in descriptions]
     return json.dumps(content[0] if len(content) == 1 else content, indent=2, ensure_ascii=False)
 
 
-def as_csv(described: Sequence[Description]) -> str:
-    """One network with a line a layer, several with a line each."""
+def as_csv(descriptions: Sequence[Description]) -> str:
+    """Return one network as CSV with a row for each layer, several with a row for each network."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    if len(described) == 1:
+    if len(descriptions) == 1:
         writer.writerow(COLUMNS)
-        for layer in described[0].table.layers:
-            writer.writerow([_cell(value) for value in layer_to_plain(layer).values()])
+        for layer in descriptions[0].table.layers:
+            writer.writerow([_cell(value) for value in layer_to_dict(layer).values()])
     else:
-        writer.writerow(COMPARED)
-        writer.writerows([[_cell(value) for value in comparison_row(one)] for one in described])
+        writer.writerow(COMPARISON_COLUMNS)
+        writer.writerows([[_cell(value) for value in comparison_row(item)] for item in descriptions])
     return file.getvalue()
 
 
 def comparison_row(description: Description) -> list[Any]:
-    """A network in one line: the values of ``COMPARED``."""
-    told = to_plain(description)
+    """Return the values of ``COMPARISON_COLUMNS`` for a network."""
+    values = to_dict(description)
     return [
-        told["model"], told["input_size"], len(told["layers"]), told["parameters"]["total"],
-        told["parameters"]["trainable"], told["multiply_adds"], told["activation_bytes"],
-        *told["receptive_field"].values(),
+        values["model"], values["input_size"], len(values["layers"]), values["parameters"]["total"],
+        values["parameters"]["trainable"], values["multiply_adds"], values["activation_bytes"],
+        *values["receptive_field"].values(),
     ]  # fmt: skip
 
 
-def as_markdown(described: Sequence[Description]) -> str:
-    """A table for a README: layers with what they have, or a line for each network."""
-    if len(described) > 1:
-        rows = [[_grouped(value) for value in comparison_row(one)] for one in described]
-        return _markdown(COMPARED, rows)
+def as_markdown(descriptions: Sequence[Description]) -> str:
+    """Return a Markdown table: one network with a row for each layer, several with a row for each network."""
+    if len(descriptions) > 1:
+        rows = [[_with_separators(value) for value in comparison_row(item)] for item in descriptions]
+        return _markdown(COMPARISON_COLUMNS, rows)
     shown = ("path", "type", "output", "formula", "parameters", "multiply_adds", "receptive_field", "stride")
-    layers = [layer_to_plain(layer) for layer in described[0].table.layers]
-    rows = [[_grouped(layer[column]) for column in shown] for layer in layers]
-    told = to_plain(described[0])
-    totals = ["**total**", "", "", "", _grouped(told["parameters"]["total"]), _grouped(told["multiply_adds"]),
-              *map(_grouped, list(told["receptive_field"].values())[:2])]  # fmt: skip
+    layers = [layer_to_dict(layer) for layer in descriptions[0].table.layers]
+    rows = [[_with_separators(layer[column]) for column in shown] for layer in layers]
+    values = to_dict(descriptions[0])
+    totals = ["**total**", "", "", "",
+              _with_separators(values["parameters"]["total"]), _with_separators(values["multiply_adds"]),
+              *map(_with_separators, list(values["receptive_field"].values())[:2])]  # fmt: skip
     return _markdown(shown, [*rows, totals])
 
 
@@ -181,5 +193,5 @@ def _cell(value: Any) -> Any:
     return "" if value is None else value
 
 
-def _grouped(value: Any) -> str:
+def _with_separators(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(_cell(value))

@@ -1,4 +1,4 @@
-"""How the field of described networks grows with every convolution, as a figure: plain against dilated ones, say."""
+"""Figure of the receptive field after each convolution, for one or several networks."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -11,17 +11,25 @@ if TYPE_CHECKING:
 
 
 def comparison_labels(overrides: Sequence[str], compare: Sequence[Sequence[str]]) -> list[str]:
-    """What tells compared networks apart: the values of the keys that differ; of a single one, nothing."""
+    """Return a label for each compared network: the values of the overrides in which they differ.
+
+    Args:
+        overrides: Overrides of the first network.
+        compare: Overrides of each further network; empty if there is only one network, whose label is empty.
+    """
     if not compare:
         return [""]
-    keys = [word.partition("=")[0] for word in compare[0]]
-    told = {key: value for key, _, value in (word.partition("=") for word in overrides)}
-    first = [f"{key}={told[key]}" for key in keys if key in told]
-    return [", ".join(word.partition("=")[2] for word in words) for words in (first, *compare)]
+    keys = [override.partition("=")[0] for override in compare[0]]
+    given = {key: value for key, _, value in (override.partition("=") for override in overrides)}
+    first = [f"{key}={given[key]}" for key in keys if key in given]
+    return [", ".join(item.partition("=")[2] for item in differing) for differing in (first, *compare)]
 
 
 def field_sides(description: Description) -> list[int]:
-    """Side of the field after each convolution that sees a part of the input: the longest, where axes differ."""
+    """Return the side of the receptive field after each convolution that sees only a part of the input.
+
+    If the sides differ, the longest counts.
+    """
     return [
         max(size for size in layer.field.size if size is not None)
         for layer in description.table.layers
@@ -29,8 +37,14 @@ def field_sides(description: Description) -> list[int]:
     ]
 
 
-def growth_figure(names: Sequence[str], described: Sequence[Description]) -> "Figure":
-    """A line a network: the side of its field over its convolutions, with its parameters beside its name."""
-    titles = [name or one.model for name, one in zip(names, described, strict=True)]
-    networks = dict(zip(titles, map(field_sides, described), strict=True))
-    return field_growth(networks, {name: one.table.parameters for name, one in zip(titles, described, strict=True)})
+def growth_figure(names: Sequence[str], descriptions: Sequence[Description]) -> "Figure":
+    """Return a figure with one curve per network: the side of its receptive field after each convolution.
+
+    Args:
+        names: Name of each curve in the legend; if empty, the name of the network.
+        descriptions: The networks.
+    """
+    titles = [name or description.model for name, description in zip(names, descriptions, strict=True)]
+    networks = dict(zip(titles, map(field_sides, descriptions), strict=True))
+    parameters = {title: description.table.parameters for title, description in zip(titles, descriptions, strict=True)}
+    return field_growth(networks, parameters)

@@ -1,4 +1,4 @@
-"""The table of the zoo: what each network costs and sees at its paper's input, measured on the meta device."""
+"""The table of the model zoo: cost and receptive field of each network at its paper's input, on the meta device."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,12 +20,21 @@ COLUMNS = ("year", "model", "paper", "parameters", "multiply-adds", "field", "we
 
 @dataclass(frozen=True)
 class ZooRow:
-    """One network with the options that ``conf/model`` gives it, at its paper's input and number of classes.
+    """One network with the options of ``conf/model``, at its paper's input size and number of classes.
 
     Attributes:
+        model: Name of the network.
+        variant: Variant of the paper, if it has several.
+        year: Year of the paper.
+        authors: Authors of the paper.
         input: Channels, height and width of an image; the length of a text.
-        receptive_field: Pixels of a side that its last spatial map sees of the input, unbounded; words or characters.
-        top1: Published share of ImageNet's validation images named right, in percent.
+        classes: Number of classes.
+        parameters: Number of parameters.
+        multiply_adds: Multiply-adds for one input.
+        receptive_field: Side of the receptive field of the last spatial feature map, not cut off at the border of the
+            input: pixels of an image, words or characters of a text.
+        top1: Published top-1 accuracy on ImageNet's validation images, in percent.
+        top1_source: Source of ``top1``.
         weights: ``packaged``, ``hub``, or None.
     """
 
@@ -44,27 +53,27 @@ class ZooRow:
 
 
 def measure_zoo() -> list[ZooRow]:
-    """Every network of the history, in order; no weights are allocated."""
+    """Return a row for each network of ``PAPERS``, in that order. No weights are allocated."""
     return [_measure(paper) for paper in PAPERS]
 
 
 def _measure(paper: Paper) -> ZooRow:
-    told: Any = TypeAdapter(ModelConfig).validate_python(
+    model_config: Any = TypeAdapter(ModelConfig).validate_python(
         yaml.safe_load((CONFIG_DIR / "model" / f"{paper.model}.yaml").read_text(encoding="utf-8"))
     )
     weights = None
     if paper.texts:
-        reader = build_text_architecture(told)
-        words, length = text_shape(reader)
+        text_architecture = build_text_architecture(model_config)
+        vocabulary, length = text_shape(text_architecture)
         shape: tuple[int, ...] = (length,)
         with weightless():
-            network = reader.build(paper.classes, words)
+            network = text_architecture.build(paper.classes, vocabulary)
     else:
-        architecture = build_architecture(told)
-        seen = architecture.preprocessing(paper.channels)
-        shape = (seen.channels, seen.size, seen.size)
+        architecture = build_architecture(model_config)
+        preprocessing = architecture.preprocessing(paper.channels)
+        shape = (preprocessing.channels, preprocessing.size, preprocessing.size)
         with weightless():
-            network = architecture.build(paper.classes, seen.channels, seen.size)
+            network = architecture.build(paper.classes, preprocessing.channels, preprocessing.size)
         weights = "packaged" if architecture.packaged else "hub" if architecture.hub else None
     table = describe_parameters(network, (1, *shape))
     return ZooRow(
@@ -84,13 +93,16 @@ def _measure(paper: Paper) -> ZooRow:
 
 
 def _field(table: ParameterTable) -> int | None:
-    """Along a row, of the last layer that does not see all of it; the TDNN sees whole columns."""
+    """Return the width of the receptive field of the last layer that does not see the whole width.
+
+    The width, not the height, because the TDNN always sees the whole height.
+    """
     sizes = [layer.field.size[-1] for layer in table.layers if layer.field is not None]
     return next((size for size in reversed(sizes) if size is not None), None)
 
 
 def text_rows(rows: Sequence[ZooRow]) -> list[tuple[str, ...]]:
-    """The cells of ``COLUMNS`` as a person reads them."""
+    """Return the cells of ``COLUMNS`` as text for each network."""
     return [
         (
             "" if row.year is None else str(row.year),

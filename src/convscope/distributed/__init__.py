@@ -1,1 +1,1 @@
-"""Several processes that train one network: a GPU each, or some cores each, on one machine or on many."""
+"""Distributed training: several processes train one network, on the GPUs or cores of one machine or of many."""

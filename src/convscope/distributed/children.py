@@ -1,4 +1,4 @@
-"""The other processes of a machine, where this one starts them."""
+"""The other training processes of this machine, when this process has to start them."""
 
 import json
 import os
@@ -13,22 +13,22 @@ from convscope.config.train import TrainConfig
 if TYPE_CHECKING:
     from lightning_fabric.plugins import ClusterEnvironment
 
-LAST_SECONDS = 600.0  # after a training, for a process to end
-KILL_SECONDS = 3.0  # after SIGTERM
+EXIT_SECONDS = 600.0  # that a process may take to exit after the training
+TERMINATE_SECONDS = 3.0  # that a process may take to exit after SIGTERM
 
 
 class ChildProcesses:
-    """Processes 1, 2, ... of this machine.
+    """The processes with the local ranks 1, 2, ... of this machine.
 
-    Each is told the configuration, as it was resolved here, by its standard input; Hydra and the words of the
-    command line have no part in it. The input stays open for as long as this process lives.
+    Each child reads the configuration, as it was resolved here, from its standard input; it uses neither Hydra nor
+    the overrides of the command line. Its standard input stays open for as long as this process lives.
 
     Args:
-        config: Of the training.
-        environment: Lightning's, of one machine or of several that nobody manages.
-        local: Processes of this machine, this one included.
-        nodes: Machines.
-        command: That starts one, and hands it what it reads there.
+        config: Configuration of the training.
+        environment: Lightning's cluster environment, for one machine or for several without a cluster manager.
+        local: Number of processes on this machine, this one included.
+        nodes: Number of machines.
+        command: Command line that starts a child, which reads its configuration from standard input.
     """
 
     def __init__(
@@ -40,8 +40,8 @@ class ChildProcesses:
             "NODE_RANK": str(environment.node_rank()),
             "WORLD_SIZE": str(local * nodes),
         }
-        told = config.model_dump(mode="json") | {"resume": None, "launcher": {"name": "local"}}
-        self._ending = False
+        settings = config.model_dump(mode="json") | {"resume": None, "launcher": {"name": "local"}}
+        self._stopping = False
         self._processes: list[subprocess.Popen[bytes]] = []
         for rank in range(1, local):
             process = subprocess.Popen(
@@ -49,56 +49,63 @@ class ChildProcesses:
                 env={**os.environ, "LOCAL_RANK": str(rank)},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
-                start_new_session=True,  # a Ctrl-C is for this process, which tells the others
+                start_new_session=True,  # a Ctrl-C reaches this process only, which then ends the children
             )
             assert process.stdin is not None
-            process.stdin.write(json.dumps(told).encode() + b"\n")
+            process.stdin.write(json.dumps(settings).encode() + b"\n")
             process.stdin.flush()
             self._processes.append(process)
-        os.environ["LOCAL_RANK"] = "0"  # by this Lightning knows that they are started
-        self._ended: Callable[[int, int], None] | None = None
+        os.environ["LOCAL_RANK"] = "0"  # by this variable Lightning knows that the processes are started
+        self._on_exit: Callable[[int, int], None] | None = None
         for rank, process in enumerate(self._processes, start=1):
             threading.Thread(target=self._wait_for, args=(rank, process), daemon=True).start()
 
-    def watch(self, on_end: Callable[[int, int], None]) -> None:
-        """From now on ``ended`` is called with the rank and the status of a process that ends before its time."""
-        self._ended = on_end
+    def watch(self, on_exit: Callable[[int, int], None]) -> None:
+        """Call ``on_exit`` from now on with the local rank and the exit status of a child that fails too early.
+
+        Before this call, such a child ends this process.
+        """
+        self._on_exit = on_exit
 
     def _wait_for(self, rank: int, process: "subprocess.Popen[bytes]") -> None:
         status = process.wait()
-        if self._ending or status == 0:
+        if self._stopping or status == 0:
             return
-        if self._ended is not None:
-            self._ended(rank, status)
+        if self._on_exit is not None:
+            self._on_exit(rank, status)
             return
-        # This process waits for the others without end, in a call that hears no signal.
+        # The main thread waits for the children without a time limit, in a call that no signal interrupts.
         print(f"error: process {rank} could not start", file=sys.stderr, flush=True)
-        self.end()
+        self.terminate()
         os._exit(status if status > 0 else 1)
 
     def wait(self) -> list[tuple[int, int]]:
-        """Wait until all have ended; returns rank and status of those that did not end well."""
-        bad = []
-        self._ending = True
+        """Wait until all children have exited, and kill those that do not exit within ``EXIT_SECONDS``.
+
+        Returns:
+            Local rank and exit status of each child whose status is not 0.
+        """
+        failed = []
+        self._stopping = True
         for rank, process in enumerate(self._processes, start=1):
             try:
-                status = process.wait(LAST_SECONDS)
+                status = process.wait(EXIT_SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()
                 status = process.wait()
             if status:
-                bad.append((rank, status))
+                failed.append((rank, status))
         self._close()
-        return bad
+        return failed
 
-    def end(self) -> None:
-        """End all, at once."""
-        self._ending = True
+    def terminate(self) -> None:
+        """Terminate all children at once, and kill those that do not exit within ``TERMINATE_SECONDS``."""
+        self._stopping = True
         for process in self._processes:
             process.terminate()
         for process in self._processes:
             try:
-                process.wait(KILL_SECONDS)
+                process.wait(TERMINATE_SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

@@ -1,4 +1,4 @@
-"""What went wrong first, among several processes: told to all, and said once."""
+"""The first failure among several processes: shared with all of them, and printed once."""
 
 import json
 import os
@@ -12,82 +12,82 @@ from typing import Any
 
 from convscope.errors import Interrupted, UserError
 
-FAILED = "convscope/failed"
-FOR_EVER = timedelta(days=365)
-NEWS = timedelta(seconds=3)  # what another process met reaches this one by a broken connection before by its word
-GRACE = 15.0  # seconds in which a process has to end by itself after another failed; it may hang in an exchange
+FAILED = "convscope/failed"  # key of the first failure in the store
+NO_TIMEOUT = timedelta(days=365)
+REPORT_TIMEOUT = timedelta(seconds=3)  # another process's failure breaks a connection before its report arrives
+GRACE = 15.0  # seconds that a process has to exit by itself after another failed; it may hang in a collective call
 
 
 class OtherProcessError(RuntimeError):
-    """Another process of this training failed, or was killed."""
+    """Raised when another process of this training failed or was killed."""
 
 
 class Failures:
-    """The first failure of all processes, kept in the store by which they found each other.
+    """Records the first failure of all processes in the store of their process group, and watches for it.
 
     Args:
-        store: Of ``torch.distributed``; the first process has it.
-        rank: Of this process.
-        give_up: Ends what this process has started; called before the process is ended by force.
+        store: Store of ``torch.distributed``; rank 0 hosts it.
+        rank: Rank of this process.
+        give_up: Called before this process is ended by force; it ends what the process has started.
     """
 
     def __init__(self, store: Any, rank: int, give_up: Callable[[], None]) -> None:
-        self._store, self._listening, self._rank, self._give_up = store, store.clone(), rank, give_up
-        self._over = threading.Event()
+        self._store, self._waiting_store, self._rank, self._give_up = store, store.clone(), rank, give_up
+        self._exiting = threading.Event()
         threading.Thread(target=self._watch, args=(store.clone(),), daemon=True, name="failures").start()
 
     def cause(self, error: BaseException) -> BaseException:
-        """``error``, or what went wrong before it in another process, of which it is a consequence."""
+        """Return ``error``, or the earlier failure of another process that it is a consequence of."""
         expected = isinstance(error, UserError | Interrupted)
         if not expected:
             with suppress(Exception):
-                self._listening.wait([FAILED], NEWS)
-        first = self.report(_told(error, self._rank))
-        return error if expected or first["rank"] == self._rank else _raised(first)
+                self._waiting_store.wait([FAILED], REPORT_TIMEOUT)
+        first = self.report(_to_failure(error, self._rank))
+        return error if expected or first["rank"] == self._rank else _to_error(first)
 
     def report(self, failure: dict[str, Any]) -> dict[str, Any]:
-        """Note ``failure`` where it is the first; returns the first."""
+        """Record ``failure`` if no process has failed before, and return the first failure."""
         try:
             first: dict[str, Any] = json.loads(self._store.compare_set(FAILED, "", json.dumps(failure)))
-        except Exception:  # the first process is gone
+        except Exception:  # rank 0, which hosts the store, has exited
             return failure
         return first
 
     def stop_watching(self) -> None:
-        """From here on this process ends in its own way."""
-        self._over.set()
+        """Stop watching the other processes: a failure of theirs no longer ends this process."""
+        self._exiting.set()
 
     def _watch(self, store: Any) -> None:
-        """End this process where another has failed and this one does not notice: it waits for ever on a GPU."""
+        """End this process ``GRACE`` seconds after another has failed: it may wait for ever on a GPU."""
         try:
-            store.wait([FAILED], FOR_EVER)
+            store.wait([FAILED], NO_TIMEOUT)
             first = json.loads(store.get(FAILED))
         except Exception:
-            first = {"rank": 0, "kind": "failure", "message": "it ended without a word", "traceback": ""}
-        if self._over.wait(GRACE):
+            first = {"rank": 0, "kind": "failure", "message": "ended without reporting an error", "traceback": ""}
+        if self._exiting.wait(GRACE):
             return
         if self._rank == 0:
-            print(f"error: {_raised(first)}", file=sys.stderr, flush=True)
+            print(f"error: {_to_error(first)}", file=sys.stderr, flush=True)
         self._give_up()
-        os._exit(status_of(_raised(first)))
+        os._exit(status_of(_to_error(first)))
 
 
 def failure_of_killed(rank: int, status: int) -> dict[str, Any]:
-    """The failure of a process that ended with ``status`` and told nobody why."""
+    """Return the failure of process ``rank``, which ended with the exit ``status`` and reported no error itself."""
     import signal
 
-    how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
-    return {"rank": rank, "kind": "failure", "message": how, "traceback": ""}
+    message = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+    return {"rank": rank, "kind": "failure", "message": message, "traceback": ""}
 
 
 def status_of(error: BaseException) -> int:
-    """The exit status that a command has for ``error``."""
+    """Return the exit status of a command that fails with ``error``."""
     if isinstance(error, Interrupted):
         return 128 + error.signal
     return 2 if isinstance(error, UserError) else 1
 
 
-def _told(error: BaseException, rank: int) -> dict[str, Any]:
+def _to_failure(error: BaseException, rank: int) -> dict[str, Any]:
     match error:
         case Interrupted():
             return {"rank": rank, "kind": "interrupted", "signal": int(error.signal)}
@@ -97,7 +97,7 @@ def _told(error: BaseException, rank: int) -> dict[str, Any]:
     return {"rank": rank, "kind": "failure", "message": f"{type(error).__name__}: {error}", "traceback": lines}
 
 
-def _raised(failure: dict[str, Any]) -> BaseException:
+def _to_error(failure: dict[str, Any]) -> BaseException:
     match failure["kind"]:
         case "interrupted":
             return Interrupted(failure["signal"])

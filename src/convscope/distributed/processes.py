@@ -1,4 +1,4 @@
-"""The processes of one training: started, of one mind, and ended together."""
+"""The processes of one training: found or started together, checked to agree, and ended together."""
 
 import os
 import warnings
@@ -21,17 +21,21 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-PATIENCE = timedelta(hours=12)  # the others wait while the first process looks into the network or writes a report
-VARIABLES = ("LOCAL_RANK", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT", "WORLD_SIZE", "OMP_NUM_THREADS")
+# The other processes wait while rank 0 analyses the network or writes a report.
+PROCESS_GROUP_TIMEOUT = timedelta(hours=12)
+ENVIRONMENT_VARIABLES = ("LOCAL_RANK", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT", "WORLD_SIZE", "OMP_NUM_THREADS")
 
 
 class Processes:
-    """This process, and the others that train with it after `start`; to be used as a context.
+    """This process and, after ``start``, the others that train with it; a context manager.
+
+    Leaving the context ends the processes that this one started, leaves the process group, restores the environment
+    variables, and raises the error of the process that failed first.
 
     Attributes:
-        rank: Of this process; the first, 0, is the one that writes and prints.
-        count: Of all processes.
-        cores: Of the CPU, that this process has for itself; None: all that it may use.
+        rank: Rank of this process; rank 0 is the one that writes and prints.
+        count: Number of all processes.
+        cores: Number of CPU cores that this process has for itself; None for all that it may use.
     """
 
     def __init__(self) -> None:
@@ -44,68 +48,74 @@ class Processes:
 
     @property
     def is_rank_zero(self) -> bool:
-        """Whether this is the process that writes and prints."""
+        """Return whether this is the process that writes and prints."""
         return self.rank == 0
 
     def start(self, config: TrainConfig, accelerator: str, command: Sequence[str]) -> None:
-        """Find the other processes of ``trainer.devices`` and ``trainer.nodes``, or start them where nobody has.
+        """Join the other processes of ``trainer.devices`` and ``trainer.nodes``, and start them if nothing else has.
 
-        A cluster (``srun``) or ``torchrun`` starts them itself; else each machine's command starts those of its
-        machine, with ``MASTER_ADDR``, ``MASTER_PORT`` and ``NODE_RANK`` in its environment where there are several.
+        A cluster (``srun``) or ``torchrun`` starts all processes itself. Otherwise the command that runs on each
+        machine starts the processes of that machine; if there are several machines, the environment of each command
+        has ``MASTER_ADDR``, ``MASTER_PORT`` and ``NODE_RANK``.
 
         Args:
-            config: Of the training.
-            accelerator: What each process computes on.
-            command: That starts a further process, which reads the configuration from its standard input.
+            config: Configuration of the training.
+            accelerator: Lightning's name of what each process computes on.
+            command: Command line that starts another process, which reads the configuration from standard input.
 
         Raises:
-            UserError: Others were started than the configuration tells, or with another configuration.
+            UserError: The number of processes started is not the one configured, their configurations differ, or
+                the configuration is not for several processes.
         """
-        told = config.trainer
-        if told.devices == 1 and told.nodes == 1:
-            _refuse_srun(1)
+        trainer = config.trainer
+        if trainer.devices == 1 and trainer.nodes == 1:
+            _check_srun(1)
             return
         strategy = _strategy(config, accelerator)
         environment = strategy.cluster_environment
         assert environment is not None
         local = strategy.num_processes
-        _refuse_srun(local * told.nodes, type(environment).__name__ == "SLURMEnvironment")
-        if local * told.nodes == 1:
+        _check_srun(local * trainer.nodes, type(environment).__name__ == "SLURMEnvironment")
+        if local * trainer.nodes == 1:
             return
-        _refuse(config, local * told.nodes)
-        self._environment = {name: os.environ.get(name) for name in VARIABLES}
+        _check_config(config, local * trainer.nodes)
+        self._environment = {name: os.environ.get(name) for name in ENVIRONMENT_VARIABLES}
         if not environment.creates_processes_externally:
-            self._children = ChildProcesses(config, environment, local, told.nodes, command)
+            self._children = ChildProcesses(config, environment, local, trainer.nodes, command)
         strategy.setup_environment()
-        self._join(strategy.global_rank)
-        self._take_cores(told.threads, environment.node_rank())
+        self._join_group(strategy.global_rank)
+        self._set_threads(trainer.threads, environment.node_rank())
         if len({*self.all_gather(config.model_dump_json(exclude={"resume", "launcher"}))}) > 1:
             raise UserError("the processes of this training were started with different configurations")
 
-    def _join(self, rank: int) -> None:
+    def _join_group(self, rank: int) -> None:
         import torch.distributed as dist
         from torch.distributed import distributed_c10d
 
         self.rank, self.count = rank, dist.get_world_size()
-        # What they tell each other beside the training is small, and no reason to wait for a GPU. A group of its own
-        # would have PyTorch's patience, of 30 minutes, and not that of the first.
+        # What the processes exchange besides gradients is small, so it need not wait for a GPU: it goes through gloo.
+        # Without a timeout of its own, a new group would have PyTorch's default of 30 minutes.
         gloo = dist.get_backend() == "gloo"
-        self._group = dist.group.WORLD if gloo else dist.new_group(backend="gloo", timeout=PATIENCE)
+        self._group = dist.group.WORLD if gloo else dist.new_group(backend="gloo", timeout=PROCESS_GROUP_TIMEOUT)
         self._failures = Failures(distributed_c10d._get_default_store(), rank, self._give_up)
         if self._children is not None:
             self._children.watch(lambda local, status: self._child_ended(rank + local, status))
         if self.is_rank_zero:
-            hours = PATIENCE / timedelta(hours=1)
+            hours = PROCESS_GROUP_TIMEOUT / timedelta(hours=1)
             echo(f"{self.count} processes train together; each waits up to {hours:g} hours for the others")
         else:
             set_silent()
             warnings.simplefilter("ignore")
 
-    def _take_cores(self, threads: int | None, node: int) -> None:
-        """Find which cores this process has for itself, and compute on ``threads`` of them, or on all.
+    def _set_threads(self, threads: int | None, node: int) -> None:
+        """Set ``cores`` to the number of cores that this process has for itself, and compute with as many threads.
 
-        The cores that each process of the machine may use show whether whoever started them gave each its own.
-        Lightning would later set other threads, but for the variable.
+        The sets of cores that the processes of a machine may use show whether each was given cores of its own.
+        ``OMP_NUM_THREADS`` keeps Lightning from setting another number of threads later.
+
+        Args:
+            threads: Number of threads to compute with; None for as many as there are cores for this process.
+            node: Rank of this machine.
         """
         import torch
 
@@ -115,36 +125,36 @@ class Processes:
         os.environ["OMP_NUM_THREADS"] = str(threads or self.cores)
 
     def broadcast_object(self, make: Callable[[], T]) -> T:
-        """What ``make`` gives in the first process; the others get a copy. All must come here."""
+        """Return the result of ``make``, which rank 0 calls, in all processes. All processes must call this."""
         import torch.distributed as dist
 
         if self.count == 1:
             return make()
-        told = [make() if self.is_rank_zero else None]
-        dist.broadcast_object_list(told, src=0, group=self._group)
-        return told[0]  # type: ignore[return-value]
+        objects = [make() if self.is_rank_zero else None]
+        dist.broadcast_object_list(objects, src=0, group=self._group)
+        return objects[0]  # type: ignore[return-value]
 
     def all_gather(self, value: T) -> list[T]:
-        """``value`` of each process, in the order of their ranks. All must come here."""
+        """Return ``value`` of each process, in the order of their ranks. All processes must call this."""
         import torch.distributed as dist
 
         if self.count == 1:
             return [value]
-        found: list[Any] = [None] * self.count
-        dist.all_gather_object(found, value, group=self._group)
-        return found
+        values: list[Any] = [None] * self.count
+        dist.all_gather_object(values, value, group=self._group)
+        return values
 
     def all_reduce_max(self, number: int) -> int:
-        """The largest of the processes' numbers. All must come here."""
+        """Return the largest ``number`` of all processes. All processes must call this."""
         import torch
         import torch.distributed as dist
 
-        told = torch.tensor(number)
-        dist.all_reduce(told, dist.ReduceOp.MAX, group=self._group)
-        return int(told)
+        maximum = torch.tensor(number)
+        dist.all_reduce(maximum, dist.ReduceOp.MAX, group=self._group)
+        return int(maximum)
 
     def broadcast_module(self, module: "nn.Module") -> None:
-        """Give all processes the weights and buffers that ``module`` has in the first."""
+        """Copy the weights and buffers that ``module`` has in rank 0 to all processes. All processes must call this."""
         import torch
         import torch.distributed as dist
 
@@ -157,7 +167,7 @@ class Processes:
                 value.copy_(copy)
 
     def cause(self, error: BaseException) -> BaseException:
-        """``error``, or what went wrong before it in another process, of which it is a consequence."""
+        """Return ``error``, or the earlier failure of another process that it is a consequence of."""
         return error if self._failures is None else self._failures.cause(error)
 
     def __enter__(self) -> "Processes":
@@ -184,21 +194,21 @@ class Processes:
             return
         import torch.distributed as dist
 
-        if cause is None or dist.get_backend() == "gloo":  # another backend could wait for a process that is gone
+        if cause is None or dist.get_backend() == "gloo":  # another backend could wait for a process that has exited
             dist.destroy_process_group()
 
     def _end_children(self, cause: BaseException | None) -> None:
         if self._children is None:
             return
         if cause is not None:
-            self._children.end()
+            self._children.terminate()
         else:
             for local, status in self._children.wait():
                 warn(f"process {local} ended with status {status}, after the training")
 
     def _give_up(self) -> None:
         if self._children is not None:
-            self._children.end()
+            self._children.terminate()
 
     def _child_ended(self, rank: int, status: int) -> None:
         if self._failures is not None:
@@ -206,6 +216,7 @@ class Processes:
 
 
 def _strategy(config: TrainConfig, accelerator: str) -> "DDPStrategy":
+    """Return Lightning's strategy for ``config``, with the cluster environment that it has detected."""
     import pytorch_lightning as pl
     from pytorch_lightning.strategies import DDPStrategy
 
@@ -215,7 +226,7 @@ def _strategy(config: TrainConfig, accelerator: str) -> "DDPStrategy":
             accelerator=accelerator,
             devices=config.trainer.devices,
             num_nodes=config.trainer.nodes,
-            strategy=DDPStrategy(timeout=PATIENCE),
+            strategy=DDPStrategy(timeout=PROCESS_GROUP_TIMEOUT),
             logger=False,
             enable_checkpointing=False,
             enable_progress_bar=False,
@@ -225,7 +236,7 @@ def _strategy(config: TrainConfig, accelerator: str) -> "DDPStrategy":
         assert isinstance(strategy, DDPStrategy)
         assert strategy.cluster_environment is not None
         strategy.cluster_environment.validate_settings(strategy.num_processes, config.trainer.nodes)
-    except (ValueError, RuntimeError) as error:  # of SLURM's numbers against those of the configuration
+    except (ValueError, RuntimeError) as error:  # SLURM's numbers of processes do not fit the configuration
         raise UserError(
             f"trainer.devices={config.trainer.devices} trainer.nodes={config.trainer.nodes}: "
             f"{' '.join(str(error).split())}"
@@ -233,27 +244,28 @@ def _strategy(config: TrainConfig, accelerator: str) -> "DDPStrategy":
     return strategy
 
 
-def _refuse_srun(count: int, on_slurm: bool = False) -> None:
-    """Refuse what srun has started, where it is not ``count`` processes; they would wait for the others without end."""
+def _check_srun(count: int, on_slurm: bool = False) -> None:
+    """Raise UserError if srun has started more or fewer than ``count`` processes, which would wait for ever."""
     tasks = int(os.environ.get("SLURM_STEP_NUM_TASKS", "1"))
     if tasks > count == 1:
         raise UserError(
             f"srun started {tasks} processes, and each would be a training of its own: trainer=ddp with "
-            "trainer.devices (of a node) and trainer.nodes lets them train together"
+            "trainer.devices (per node) and trainer.nodes lets them train together"
         )
     if on_slurm and tasks != count:
         raise UserError(
-            f"trainer.devices and trainer.nodes tell of {count} processes, and srun started {tasks}: in a job of "
+            f"trainer.devices and trainer.nodes request {count} processes, but srun started {tasks}: in a job of "
             f"SLURM, srun --ntasks={count} starts them"
         )
 
 
-def _refuse(config: TrainConfig, count: int) -> None:
+def _check_config(config: TrainConfig, count: int) -> None:
+    """Raise UserError if ``count`` processes cannot train with ``config``."""
     for stage in config.transfer.stages:
         if stage.batch_size < count:
             raise UserError(
                 f"transfer.batch_size={stage.batch_size} (of the stage {stage.name}): {count} processes share each "
-                "batch, so that it needs an image for each"
+                "batch, so it needs at least one example for each"
             )
     if getattr(config.model, "rule", None) == "winner_take_all":
         raise UserError("model.rule=winner_take_all: learns from one image after the other; use one device")

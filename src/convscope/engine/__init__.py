@@ -1,1 +1,4 @@
-"""One training, from its request to a complete folder: stages, features, hardware, trainer, resume, summary."""
+"""Training a network, from the resolved configuration to a complete run folder.
+
+Stages, cached features, hardware, Lightning's Trainer, resuming, and the summary.
+"""

@@ -1,4 +1,4 @@
-"""glibc's allocator, told to keep what a network will ask for again at the next step."""
+"""Settings of glibc's allocator: memory that one training step frees is kept for the next step."""
 
 import ctypes
 import gc
@@ -14,11 +14,11 @@ _M_MMAP_MAX = -4
 def tune_allocator() -> bool:
     """Make glibc keep freed memory instead of giving each large tensor back to the kernel.
 
-    Without it every large tensor is mapped afresh, and the page faults cost more than the arithmetic. To be called
-    before anything large is allocated. The price is that memory once used stays with the process.
+    Otherwise the kernel maps every large tensor afresh, and the page faults cost more than the arithmetic. Call it
+    before anything large is allocated. The price is that the process keeps all memory that it once used.
 
     Returns:
-        Whether it was done; false where the C library is not glibc.
+        Whether all settings were accepted; False if the C library is not glibc.
     """
     if sys.platform != "linux":
         return False
@@ -35,9 +35,10 @@ def tune_allocator() -> bool:
 
 
 def give_back_freed() -> None:
-    """Collect garbage, and give what lies free within the process's memory back to the kernel, where that is glibc's.
+    """Collect garbage, and return the free memory of the process to the kernel if the C library is glibc.
 
-    Between the jobs of a sweep, whose networks (which refer to themselves) and holes would otherwise add up.
+    A sweep calls it between its jobs. Otherwise their networks (which contain reference cycles) and the holes in the
+    heap would add up.
     """
     gc.collect()
     if sys.platform == "linux":

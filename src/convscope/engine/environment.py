@@ -1,4 +1,4 @@
-"""What a run ran on: versions, processor, source revision."""
+"""The environment of a run: package versions, processor, source revision."""
 
 import os
 import platform
@@ -18,15 +18,15 @@ GIT_SECONDS = 5.0
 
 
 def environment() -> dict[str, Any]:
-    """The environment of this process, for ``summary.json``; None for what is not there.
+    """Return the environment of this process for ``summary.json``; values that cannot be found are None.
 
-    ``git_commit`` and ``git_dirty`` are those of convscope's own sources where these are a git checkout, else
-    those of the working directory. Names of people, machines and folders are left out.
+    ``git_commit`` and ``git_dirty`` describe convscope's own sources if these are a git checkout, else the working
+    directory. Names of people, machines and folders are left out.
     """
     import torch
 
     source = Path(__file__).resolve()
-    revision = _git_revision(source.parent, of=source) or _git_revision(Path.cwd())
+    revision = _git_revision(source.parent, tracked_file=source) or _git_revision(Path.cwd())
     return {
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
@@ -47,7 +47,7 @@ def _version(package: str) -> str | None:
 
 
 def _device() -> str:
-    """Name of the accelerator, else of the processor."""
+    """Return the names of the GPUs, or the name of the processor if there is no GPU."""
     import torch
 
     if torch.cuda.is_available():
@@ -70,15 +70,18 @@ def _processor() -> str:
 
 
 def _usable_cpus() -> int:
-    """Processors that this process may use, which can be fewer than the machine has."""
+    """Return the number of processors that this process may use, which can be fewer than the machine has."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-def _git_revision(folder: Path, of: Path | None = None) -> tuple[str, bool] | None:
-    """Commit, and whether tracked files differ; None outside a checkout, or where ``of`` is not tracked."""
-    if of is not None and _git(folder, "ls-files", "--error-unmatch", "--", str(of)) is None:
+def _git_revision(folder: Path, tracked_file: Path | None = None) -> tuple[str, bool] | None:
+    """Return the commit of the checkout at ``folder``, and whether tracked files differ from it.
+
+    Returns None outside a checkout, or if git does not track ``tracked_file``.
+    """
+    if tracked_file is not None and _git(folder, "ls-files", "--error-unmatch", "--", str(tracked_file)) is None:
         return None  # installed into an environment that lies in the checkout of something else
     commit = _git(folder, "rev-parse", "HEAD")
     if not commit:
@@ -88,7 +91,7 @@ def _git_revision(folder: Path, of: Path | None = None) -> tuple[str, bool] | No
 
 def _git(folder: Path, *arguments: str) -> str | None:
     try:
-        result = subprocess.run(
+        completed = subprocess.run(
             ["git", "-C", str(folder), *arguments],
             capture_output=True,
             text=True,
@@ -98,4 +101,4 @@ def _git(folder: Path, *arguments: str) -> str | None:
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return result.stdout.strip()
+    return completed.stdout.strip()

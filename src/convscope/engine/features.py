@@ -1,4 +1,4 @@
-"""The features that a stage trains on: from the cache, or computed now, or not at all, with the reason."""
+"""Outputs of the frozen layers (features) for a stage to train on, read from the cache or computed now."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -23,22 +23,22 @@ from convscope.transfer.feature_cache import CacheUnusableError, Features, cache
 from convscope.transfer.feature_extraction import FrozenPrefix
 
 EXTRACTION_BATCH = 32
-SHARE_OF_MEMORY = 0.25  # of what is free, that features may take where the cache cannot be written
+MAX_MEMORY_SHARE = 0.25  # of the free memory, for features that cannot be written to the cache
 
 
 @dataclass
 class FeatureExtractor:
-    """Makes the features of a data module's splits.
+    """Provides the features of a data module's splits.
 
     Attributes:
-        told: ``cache`` of the configuration.
-        root: The cache's folder.
-        data: The inputs.
-        device: Where the network is.
-        processes: Those that train together: each makes its stretch of the features.
-        unusable: Whether the cache could not be written: said once.
-        warnings: Sentences about what was not as it should be, each printed already.
-        held: The features of the stage that is running: the cache keeps them.
+        config: The group ``cache`` of the configuration.
+        root: Folder of the cache.
+        data: Data module that gives the inputs.
+        device: Device of the network.
+        processes: Processes of this training; each computes its own part of the features.
+        unusable: Whether writing to the cache has failed. It is not tried again, and the user is warned once.
+        warnings: Warnings so far; each was printed already.
+        in_use: Features of the current stage, which the cache must not remove.
     """
 
     config: CacheConfig
@@ -48,70 +48,87 @@ class FeatureExtractor:
     processes: Processes = field(default_factory=Processes)
     unusable: bool = False
     warnings: list[str] = field(default_factory=list)
-    at_exit: list[Features] = field(default_factory=list)
+    in_use: list[Features] = field(default_factory=list)
 
     def features(self, cut: Cut, splits: Iterable[str], views: int) -> dict[str, Features] | None:
-        """The features of ``splits`` at ``cut``, ``views`` of an augmented image; None where there is no room."""
+        """Return the outputs of ``cut.prefix`` for each of ``splits``.
+
+        Args:
+            cut: The network, divided into its frozen prefix and the rest.
+            splits: Such as ``train`` and ``validation``.
+            views: Number of augmented versions of each training image.
+
+        Returns:
+            The features by split; None if they fit neither into the cache nor into memory.
+        """
         self.release()
         digest = prefix_digest(cut.prefix)
         prefix: FrozenPrefix | None = None
-        found: dict[str, Features] = {}
+        features_by_split: dict[str, Features] = {}
         for split in splits:
-            count, kept = len(self.data.store(split)), self.data.views(split, views)
+            count, split_views = len(self.data.store(split)), self.data.views(split, views)
 
             def compute(
-                rank: int, world_size: int, split: str = split, count: int = count, kept: int = kept
+                rank: int, world_size: int, split: str = split, count: int = count, split_views: int = split_views
             ) -> Iterator[tuple[torch.Tensor, ...]]:
                 nonlocal prefix
                 if prefix is None:
                     prefix = self._frozen_prefix(cut)
-                inputs = self.data.inputs(split, kept, EXTRACTION_BATCH, rank, world_size)
+                inputs = self.data.inputs(split, split_views, EXTRACTION_BATCH, rank, world_size)
                 batches = (batch.to(self.device) for batch in inputs)
-                total = -(-count // EXTRACTION_BATCH) * kept // world_size
-                yield from self._watched(prefix.features(batches), f"features of {count:,} {split} images", total)
+                total = -(-count // EXTRACTION_BATCH) * split_views // world_size
+                yield from self._with_progress(prefix.features(batches), f"features of {count:,} {split} images", total)
 
             key = feature_key(
-                digest, self.data.content(split), kept, self.config.precision, self.data.channels_last, self.device.type
+                digest,
+                self.data.content(split),
+                split_views,
+                self.config.precision,
+                self.data.channels_last,
+                self.device.type,
             )
-            made = self._obtain(key, count, kept, compute, f"the features of the {split} images")
-            if made is None:
+            features = self._obtain(key, count, split_views, compute, f"the features of the {split} images")
+            if features is None:
                 return None
-            self._warn(made.warnings)
-            self.at_exit.append(made)
-            found[split] = made
+            self._warn(features.warnings)
+            self.in_use.append(features)
+            features_by_split[split] = features
         self.make_room()
-        return found
+        return features_by_split
 
     def release(self) -> None:
-        """Say that the features of earlier stages are not read any more: the cache may remove them."""
-        for features in self.at_exit:
+        """Release the features of earlier stages, so that the cache may remove them."""
+        for features in self.in_use:
             features.release()
-        self.at_exit.clear()
+        self.in_use.clear()
 
     def make_room(self) -> None:
-        """Remove what was used least recently, of all kinds, where the cache has grown beyond its limit."""
+        """Remove the least recently used entries, of all kinds, if the cache is larger than ``limit_gib``."""
         if not self.processes.is_rank_zero:
             return
-        with suppress(PermissionError):  # a cache that cannot be read: who wants to write to it says so
+        with suppress(PermissionError):  # an unreadable cache is reported by the code that writes to it
             for entry in evict(self.root, int(self.config.limit_gib * 2**30)):
                 echo(f"cache: {entry.kind}/{entry.path.name} made room ({entry.size / 2**20:,.0f} MiB)")
 
     def sample(self) -> torch.Tensor:
-        """Two inputs, to cut and to compare with."""
+        """Return two training inputs on the device, for cutting the network and comparing its parts."""
         return next(self.data.inputs("train", batch_size=2)).to(self.device)
 
-    def as_long_as_a_text(self, cut: Cut) -> bool:
-        """Whether the features are of another shape where a text is longer, so that they fit no table."""
+    def depends_on_text_length(self, cut: Cut) -> bool:
+        """Return whether the shape of the features changes with the length of a text.
+
+        Such features cannot be cached, since all rows of the cache have one shape. False for images.
+        """
         sample = self.sample()
         if sample.is_floating_point():
             return False
         longer = torch.nn.functional.pad(sample, (0, 1))
         with torch.no_grad():
             pairs = zip(cut.prefix(sample), cut.prefix(longer), strict=True)
-            return any(one.shape != other.shape for one, other in pairs)
+            return any(short.shape != long.shape for short, long in pairs)
 
     def _frozen_prefix(self, cut: Cut) -> FrozenPrefix:
-        # The features lie as those of the whole network would: the rest may not take others.
+        # The memory format is that of the whole network, because the rest of the network may not accept another one.
         fold = partial(FoldedForward, channels_last=self.data.channels_last)
         prefix = FrozenPrefix(cut.prefix, self.sample(), fold, self.config.precision, self.data.channels_last)
         if self.config.precision != "fp32":
@@ -124,51 +141,62 @@ class FeatureExtractor:
         count: int,
         views: int,
         compute: Callable[[int, int], Iterable[tuple[torch.Tensor, ...]]],
-        what: str,
+        description: str,
     ) -> Features | None:
-        together, reason = self.processes, ""
+        """Return the features from the cache or computed now; None if they cannot be kept.
 
-        def everything() -> Iterable[tuple[torch.Tensor, ...]]:
+        Args:
+            key: Name of the cache entry, from ``feature_key``.
+            count: Number of inputs.
+            views: Versions of each input.
+            compute: Gives the batches of features that rank ``rank`` of ``world_size`` computes.
+            description: What is extracted, for messages.
+        """
+        processes, reason = self.processes, ""
+
+        def compute_all() -> Iterable[tuple[torch.Tensor, ...]]:
             return compute(0, 1)
 
         if not self.unusable:
             try:
-                if together.count == 1:
-                    return cached_features(key, self.root, count, views, everything, what)[0]
-                mine = compute(together.rank, together.count)
-                return shared_features(key, self.root, count, views, mine, what, together)
+                if processes.count == 1:
+                    return cached_features(key, self.root, count, views, compute_all, description)[0]
+                own_share = compute(processes.rank, processes.count)
+                return shared_features(key, self.root, count, views, own_share, description, processes)
             except CacheUnusableError as error:
                 self.unusable = True
                 self._warn(error.warnings)
                 reason = f"the cache {self.root} cannot be written ({error})"
-        one = next(iter(everything()))
-        size = sum(feature[0].numel() for feature in one) * 4 * count * views
-        fits = together.broadcast_object(lambda: size <= SHARE_OF_MEMORY * available_memory())
+        first_batch = next(iter(compute_all()))
+        size = sum(feature[0].numel() for feature in first_batch) * 4 * count * views
+        fits = processes.broadcast_object(lambda: size <= MAX_MEMORY_SHARE * available_memory())
         if reason:
-            instead = "are kept in memory for this run" if fits else "are computed anew in every epoch"
-            self._warn([f"{reason}: {size / 2**20:,.0f} MiB of features {instead}"])
-        return cached_features(key, None, count, views, everything, what)[0] if fits else None
+            consequence = "are kept in memory for this run" if fits else "are computed anew in every epoch"
+            self._warn([f"{reason}: {size / 2**20:,.0f} MiB of features {consequence}"])
+        return cached_features(key, None, count, views, compute_all, description)[0] if fits else None
 
     def _warn(self, warnings: Iterable[str]) -> None:
         for warning in warnings:
             warn(warning)
             self.warnings.append(warning)
 
-    def _watched(
-        self, batches: Iterator[tuple[torch.Tensor, ...]], what: str, total: int
+    def _with_progress(
+        self, batches: Iterator[tuple[torch.Tensor, ...]], description: str, total: int
     ) -> Iterator[tuple[torch.Tensor, ...]]:
         started, done = time.perf_counter(), False
         try:
-            shown = get_console().is_terminal
-            yield from track(batches, what, total=total, console=get_console(), transient=True) if shown else batches
+            show_bar = get_console().is_terminal
+            if show_bar:
+                batches = iter(track(batches, description, total=total, console=get_console(), transient=True))
+            yield from batches
             done = True
         finally:
             if done:
-                echo(f"{what}: computed once, in {time.perf_counter() - started:.1f} s")
+                echo(f"{description}: computed once, in {time.perf_counter() - started:.1f} s")
 
 
 def available_memory() -> int:
-    """Bytes that processes may still take, as Linux tells; elsewhere 4 GiB."""
+    """Return the bytes of memory that Linux reports as available; 4 GiB on other systems."""
     meminfo = Path("/proc/meminfo")
     if meminfo.is_file():
         for line in meminfo.read_text().splitlines():

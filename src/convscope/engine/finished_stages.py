@@ -1,4 +1,4 @@
-"""What is kept of the finished stages of a training, for its summary and for a resume."""
+"""Records of the finished stages of a training, for its summary and for resuming it."""
 
 import json
 from collections.abc import Sequence
@@ -11,17 +11,29 @@ from convscope.runs.checkpoint import open_checkpoint
 from convscope.runs.files import write_atomically
 from convscope.runs.run_folder import RunFolder
 
-STAGES_FILE = "stages.json"  # what the finished stages were, for a resume
+STAGES_FILE = "stages.json"  # results of the finished stages, in the checkpoint folder
 
 
 @dataclass(frozen=True)
 class StageResult:
-    """A finished stage, as ``summary.json`` tells of it.
+    """A finished stage, as in ``summary.json``.
 
-    ``best`` is the best monitored metric up to its end, ``best_epoch`` the epoch of the run, from 1, that reached it:
-    its weights are those in ``best.ckpt`` then. An epoch of an earlier stage, where this one was not better.
-    ``seconds`` are without those of extracting features and of looking into the network, and with those of the
-    processes that were interrupted in the stage.
+    Attributes:
+        name: Name of the stage.
+        epochs: Epochs that were trained.
+        steps: Optimizer steps.
+        trainable_parameters: Number of parameters that the stage trained.
+        learning_rate: Learning rate of the configuration.
+        cached: Whether the stage trained on cached features.
+        why_not_cached: Why it did not; None if it did.
+        precision: ``fp32``, ``bf16`` or ``fp16``.
+        seconds: Seconds of training, without those of extracting features and of analysing the network, and with those
+            of processes that were interrupted in this stage.
+        seconds_extracting_features: Seconds of extracting features.
+        best: Best value of the monitored metric up to the end of this stage.
+        best_epoch: Epoch of the run, counted from 1, that reached ``best`` and whose weights were in ``best.ckpt`` at
+            the end of this stage. It belongs to an earlier stage if this one did not improve the metric.
+        seconds_insight: Seconds of analysing the network.
     """
 
     name: str
@@ -39,32 +51,33 @@ class StageResult:
     seconds_insight: float = 0.0
 
 
-def write_finished_stages(folder: RunFolder, done: Sequence[StageResult]) -> None:
-    """Note which stages are finished."""
-    text = json.dumps([asdict(result) for result in done], indent=2)
+def write_finished_stages(folder: RunFolder, finished: Sequence[StageResult]) -> None:
+    """Write the results of the finished stages to ``checkpoints/stages.json``."""
+    text = json.dumps([asdict(result) for result in finished], indent=2)
     write_atomically(folder.checkpoints / STAGES_FILE, text.encode(), to_disk=True)
 
 
 def read_finished_stages(folder: RunFolder) -> list[StageResult]:
-    """The finished stages of a run that was interrupted.
+    """Return the finished stages of an interrupted run.
 
     Raises:
-        UserError: Their file is damaged, or what they left is not there.
+        UserError: ``stages.json`` is damaged, or ``last.ckpt``, which has the weights of the finished stages, is
+            missing.
     """
     file = folder.checkpoints / STAGES_FILE
     if not file.is_file():
         return []
     try:
-        done = [StageResult(**told) for told in json.loads(file.read_text())]
+        finished = [StageResult(**values) for values in json.loads(file.read_text())]
     except (ValueError, TypeError) as error:
         raise UserError(f"{file}: is damaged ({error}); put a copy in its place, or begin anew") from error
-    if done and not (last := folder.checkpoints / LAST).is_file():
+    if finished and not (last := folder.checkpoints / LAST).is_file():
         raise UserError(f"{last}: is missing, and the finished stages are in it; put a copy there, or begin anew")
-    return done
+    return finished
 
 
-def logged_before(folder: RunFolder) -> dict[str, Any]:
-    """How much an interrupted run had logged at its last checkpoint, by tracker; empty where it has none."""
+def read_marks_of_checkpoint(folder: RunFolder) -> dict[str, Any]:
+    """Return how much each tracker had logged when ``last.ckpt`` was written; empty if there is no such checkpoint."""
     if not (folder.checkpoints / LAST).is_file():
         return {}
     marks: dict[str, Any] = open_checkpoint(folder.checkpoints / LAST)["callbacks"][STATE].get("logged", {})

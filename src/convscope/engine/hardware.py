@@ -1,4 +1,4 @@
-"""Where the arithmetic is done and in which precision: what was told, or what suits network and processor."""
+"""Accelerator, precision and memory format of a run: as configured, or chosen for the network and the processor."""
 
 import dataclasses
 import os
@@ -21,7 +21,18 @@ _LIGHTNING_PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mix
 
 @dataclass(frozen=True)
 class Hardware:
-    """What a run computes on; ``precision`` is fp32, bf16 or fp16, ``threads`` those of each of ``processes``."""
+    """The hardware settings of a run.
+
+    Attributes:
+        accelerator: ``cpu``, ``gpu`` or ``mps``.
+        devices: As Lightning's Trainer takes it.
+        precision: ``fp32``, ``bf16`` or ``fp16``.
+        channels_last: Whether feature maps are laid out channels last.
+        allocator: ``tuned`` or ``system``.
+        threads: CPU threads of each process.
+        nodes: Number of machines.
+        processes: Number of processes that train together.
+    """
 
     accelerator: str
     devices: int | str
@@ -34,50 +45,46 @@ class Hardware:
 
     @property
     def trainer_arguments(self) -> dict[str, Any]:
-        """The keyword arguments of Lightning's Trainer for it."""
-        together = {"strategy": "ddp", "num_nodes": self.nodes, "use_distributed_sampler": False}
+        """Return the keyword arguments for Lightning's Trainer."""
+        distributed = {"strategy": "ddp", "num_nodes": self.nodes, "use_distributed_sampler": False}
         return {
             "accelerator": self.accelerator,
             "devices": self.devices,
             "precision": _LIGHTNING_PRECISION[self.precision],
-            **(together if self.processes > 1 else {}),
+            **(distributed if self.processes > 1 else {}),
         }
 
     def __str__(self) -> str:
-        words = [self.accelerator.upper(), self.precision]
+        parts = [self.accelerator.upper(), self.precision]
         if self.channels_last:
-            words.append("channels last")
+            parts.append("channels last")
         if self.accelerator == "cpu":
-            words += [f"{self.threads} threads", f"{self.allocator} allocator"]
+            parts += [f"{self.threads} threads", f"{self.allocator} allocator"]
         if self.processes > 1:
-            words.append(f"{self.processes} processes" + (f" on {self.nodes} machines" if self.nodes > 1 else ""))
-        return ", ".join(words)
+            parts.append(f"{self.processes} processes" + (f" on {self.nodes} machines" if self.nodes > 1 else ""))
+        return ", ".join(parts)
 
 
 def find_accelerator(config: TrainerConfig) -> str:
-    """``cpu``, ``gpu`` or ``mps``.
+    """Return ``cpu``, ``gpu`` or ``mps``, whichever ``trainer.accelerator`` names or ``auto`` finds.
 
     Raises:
-        UserError: The one that was asked for is not there.
+        UserError: This machine does not have the requested accelerator.
     """
     available = {"cpu": True, "gpu": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if config.accelerator == "auto":
         return next(name for name in ("gpu", "mps", "cpu") if available[name])
     if not available[config.accelerator]:
-        there = ", ".join(name for name, yes in available.items() if yes)
+        names = ", ".join(name for name, yes in available.items() if yes)
         raise UserError(
             f"trainer.accelerator={config.accelerator}: PyTorch {torch.__version__} finds none on this machine "
-            f"(there: {there}); use trainer=auto or trainer=cpu"
+            f"(there: {names}); use trainer=auto or trainer=cpu"
         )
     return config.accelerator
 
 
 def refuse_several_devices(config: TrainerConfig) -> None:
-    """Refuse several devices, for what one process does.
-
-    Raises:
-        UserError: They are asked for.
-    """
+    """Raise UserError if a command that runs in one process is configured for several devices or machines."""
     if config.devices != 1 or config.nodes != 1:
         raise UserError(
             f"trainer.devices={config.devices} trainer.nodes={config.nodes}: only a training is shared by several "
@@ -86,18 +93,22 @@ def refuse_several_devices(config: TrainerConfig) -> None:
 
 
 def prepare_process(config: TrainerConfig) -> tuple[str, str]:
-    """Set allocator and threads, once, before anything large is allocated; returns accelerator and allocator.
+    """Set up the allocator and the number of threads. Call it once, before Lightning is imported.
 
-    To be called before Lightning is imported.
+    The allocator must be set before anything large is allocated.
+
+    Returns:
+        The accelerator (``cpu``, ``gpu`` or ``mps``) and the allocator (``tuned`` or ``system``).
     """
     accelerator = find_accelerator(config)
     tuned = config.allocator == "tuned" and accelerator == "cpu" and tune_allocator()
     if not torch.cuda.is_available():
-        # Every step of an optimizer asks for a GPU, which without this looks for NVIDIA's library on the disk: 0.2 ms.
+        # Every optimizer step checks for a GPU. Without this variable, each check takes 0.2 ms, since it looks for
+        # NVIDIA's library on the disk.
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
     if config.threads is not None:
         torch.set_num_threads(config.threads)
-    from convscope import lean_torchmetrics  # noqa: F401  (what is imported first, Lightning takes)
+    from convscope import lean_torchmetrics  # noqa: F401  (before Lightning, which then uses it)
 
     return accelerator, "tuned" if tuned else "system"
 
@@ -105,24 +116,32 @@ def prepare_process(config: TrainerConfig) -> tuple[str, str]:
 def choose_hardware(
     config: TrainerConfig, accelerator: str, allocator: str, network: nn.Module, multiply_adds: int, trains_all: bool
 ) -> Hardware:
-    """Fill in what ``told`` leaves to ``auto``.
+    """Return the hardware settings of ``config``, with every ``auto`` replaced by what suits the network.
 
-    On a CPU that multiplies bf16 matrices (AMX), bf16 with channels_last pays where the arithmetic is dense:
-    for networks of enough multiply-adds an image, but not for the training of depthwise networks.
+    On a CPU that multiplies bf16 matrices (AMX), bf16 with channels_last is faster if the arithmetic is dense: for
+    networks of at least ``LARGE_MULTIPLY_ADDS`` an image, but not for training depthwise networks.
+
+    Args:
+        config: The group ``trainer`` of the configuration.
+        accelerator: ``cpu``, ``gpu`` or ``mps``.
+        allocator: ``tuned`` or ``system``.
+        network: The network that runs on it.
+        multiply_adds: Multiply-adds of the network for one input.
+        trains_all: Whether all layers are trained, rather than only some or none.
     """
     precision, channels_last = config.precision, config.channels_last
-    large = multiply_adds >= LARGE_MULTIPLY_ADDS
+    is_large = multiply_adds >= LARGE_MULTIPLY_ADDS
     if precision == "auto":
         match accelerator:
             case "gpu":
                 precision = "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
-            case "cpu" if has_amx() and large and not (trains_all and is_depthwise(network)):
+            case "cpu" if has_amx() and is_large and not (trains_all and is_depthwise(network)):
                 precision = "bf16"
             case _:
                 precision = "fp32"
     if channels_last == "auto":
-        channels_last = has_convolutions(network) and (accelerator == "gpu" or (accelerator == "cpu" and large))
-    together = torch.distributed.is_available() and torch.distributed.is_initialized()
+        channels_last = has_convolutions(network) and (accelerator == "gpu" or (accelerator == "cpu" and is_large))
+    distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
     return Hardware(
         accelerator,
         config.devices,
@@ -131,7 +150,7 @@ def choose_hardware(
         allocator,
         torch.get_num_threads(),
         config.nodes,
-        torch.distributed.get_world_size() if together else 1,
+        torch.distributed.get_world_size() if distributed else 1,
     )
 
 
@@ -142,33 +161,34 @@ def resolve_memory_format(
     network: nn.Module,
     preprocessing: Preprocessing | TextPreprocessing,
 ) -> tuple[Hardware, str | None]:
-    """Lay the weights of ``network`` as ``hardware`` says; contiguous where the network does not run channels last.
+    """Convert the weights of ``network`` to channels last if ``hardware`` says so and the network can run that way.
 
-    Some networks do not: those that call ``x.view(n, -1)`` on a feature map. It is tried on zeros.
+    Some networks cannot, such as those that call ``x.view(n, -1)`` on a feature map. It is tried on an input of zeros.
+    Such a network keeps contiguous feature maps.
 
     Args:
-        hardware: What was chosen.
-        config: What was asked for.
-        name: Of the network.
-        network: Where it is going to run.
-        seen: What it takes; nothing is tried with texts.
+        hardware: The chosen hardware settings.
+        config: The group ``trainer`` of the configuration.
+        name: Name of the network, for messages.
+        network: The network, on the device where it is going to run.
+        preprocessing: Shape of its inputs; networks for texts are left as they are.
 
     Returns:
-        The hardware, and a warning where it is another one now.
+        The hardware settings, and a warning if they were changed to contiguous feature maps.
 
     Raises:
-        UserError: It does not run so, and ``trainer.channels_last=true`` was asked for.
+        UserError: The network cannot run channels last, and ``trainer.channels_last=true`` requires it.
     """
     if not hardware.channels_last or not isinstance(preprocessing, Preprocessing):
         return hardware, None
-    refused = lay_channels_last(network, (preprocessing.channels, preprocessing.size, preprocessing.size))
-    if refused is None:
+    reason = lay_channels_last(network, (preprocessing.channels, preprocessing.size, preprocessing.size))
+    if reason is None:
         return hardware, None
     if config.channels_last is True:
         raise UserError(
-            f"trainer.channels_last=true: {name} does not run so ({refused}); use trainer.channels_last=false"
+            f"trainer.channels_last=true: {name} does not run so ({reason}); use trainer.channels_last=false"
         )
-    warning = f"{name} does not run with feature maps channels last ({refused}): they are contiguous"
+    warning = f"{name} does not run with feature maps channels last ({reason}): they are contiguous"
     return dataclasses.replace(hardware, channels_last=False), warning
 
 
@@ -177,18 +197,18 @@ LARGE_MULTIPLY_ADDS = 50_000_000  # an image; below it, conversions cost more th
 
 @cache
 def has_amx() -> bool:
-    """Whether the CPU has matrix units for bf16 (Intel AMX), as Linux tells."""
+    """Return whether Linux reports that the CPU has matrix units for bf16 (Intel AMX)."""
     cpuinfo = Path("/proc/cpuinfo")
     return cpuinfo.is_file() and "amx_bf16" in cpuinfo.read_text(errors="replace")
 
 
 def is_depthwise(network: nn.Module) -> bool:
-    """Whether the network has convolutions with one input channel a group."""
+    """Return whether the network has depthwise convolutions: one input channel per group."""
     return any(
         isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1 for module in network.modules()
     )
 
 
 def has_convolutions(network: nn.Module) -> bool:
-    """Whether the network has two-dimensional convolutions, which is what channels_last is for."""
+    """Return whether the network has two-dimensional convolutions, for which channels_last is meant."""
     return any(isinstance(module, nn.Conv2d) for module in network.modules())

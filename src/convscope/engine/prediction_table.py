@@ -1,47 +1,52 @@
-"""The answers of a network to a split of images, as a table that a person can sort."""
+"""The predictions of a network for a whole split, as a table."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from convscope.tasks.classification import Predictions
 
-MOST_PROBABILITY_COLUMNS = 20
+MAX_PROBABILITY_COLUMNS = 20
 
 
 def prediction_table(
-    predictions: Predictions, names: Sequence[str], classes: Sequence[str], thing: str = "image"
+    predictions: Predictions, names: Sequence[str], classes: Sequence[str], noun: str = "image"
 ) -> tuple[list[str], list[list[Any]]]:
-    """Columns and rows: the example, true class, predicted class, whether right, its probability; then each class's.
+    """Return the columns and rows of the prediction table.
+
+    The columns are the name of the example, the true class, the predicted class, whether that is correct, and its
+    probability; then the probability of each class.
 
     Args:
-        predictions: Of a whole split.
-        names: What each example of the split is called.
-        classes: In the order of the logits; with more than 20 their probabilities are left out.
-        thing: What an example is: the name of the first column.
+        predictions: Predictions for a whole split.
+        names: Name of each example of the split.
+        classes: Class names in the order of the logits. With more than 20 classes, the probability of each class is
+            left out.
+        noun: What an example is (``image`` or ``text``): the name of the first column.
     """
     probabilities = predictions.logits.softmax(dim=1)
-    best, predicted = probabilities.max(dim=1)
-    shown = classes if len(classes) <= MOST_PROBABILITY_COLUMNS else ()
-    columns = [thing, "label", "prediction", "correct", "probability", *(f"p({c})" for c in shown)]
+    confidences, predicted = probabilities.max(dim=1)
+    shown = classes if len(classes) <= MAX_PROBABILITY_COLUMNS else ()
+    columns = [noun, "label", "prediction", "correct", "probability", *(f"p({c})" for c in shown)]
     rows = [
         [
             names[int(index)],
             classes[int(label)],
-            classes[int(answer)],
-            bool(label == answer),
+            classes[int(prediction)],
+            bool(label == prediction),
             round(float(probability), 6),
             *(round(float(p), 6) for p in row[: len(shown)]),
         ]
-        for index, label, answer, probability, row in zip(
-            predictions.indices, predictions.labels, predicted, best, probabilities, strict=True
+        for index, label, prediction, probability, row in zip(
+            predictions.indices, predictions.labels, predicted, confidences, probabilities, strict=True
         )
     ]
     return columns, rows
 
 
 def most_confident_mistakes(predictions: Predictions) -> list[int]:
-    """Rows of the table, the surest of the wrong answers first, then the right ones, the least sure first."""
-    sure, predicted = predictions.logits.softmax(dim=1).max(dim=1)
-    wrong = predicted != predictions.labels
-    order: list[int] = (sure * wrong + (wrong.float() - 1) * sure).argsort(descending=True, stable=True).tolist()
+    """Return the row numbers of the table: wrong predictions, most confident first, then correct ones, least first."""
+    confidences, predicted = predictions.logits.softmax(dim=1).max(dim=1)
+    is_wrong = predicted != predictions.labels
+    scores = confidences * is_wrong + (is_wrong.float() - 1) * confidences
+    order: list[int] = scores.argsort(descending=True, stable=True).tolist()
     return order

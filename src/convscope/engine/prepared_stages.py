@@ -1,4 +1,4 @@
-"""The stages of a training before the first begins: what each trains, and where its frozen part is cut off."""
+"""Preparation of all stages before the first begins: what each trains, and where its frozen part is cut off."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from rich.table import Table
 
 from convscope.config.train import TrainConfig
-from convscope.config.transfer import StageConfig as Told
+from convscope.config.transfer import StageConfig
 from convscope.console import print_table
 from convscope.engine.features import FeatureExtractor
 from convscope.insight.network_state import preserved
@@ -23,51 +23,58 @@ from convscope.transfer.stage import Stage
 
 @dataclass(frozen=True)
 class PreparedStage:
-    """A stage that can begin: what it trains, and where it is cut, or why it is not."""
+    """A stage that is ready to begin.
 
-    config: Told
+    Attributes:
+        config: The stage's part of the configuration.
+        plan: What the stage trains, and at what learning rates.
+        cut: The network, divided into its frozen prefix and the rest; None if the features are not cached.
+        why_not_cached: Why they are not; None if they are.
+    """
+
+    config: StageConfig
     plan: StagePlan
     cut: Cut | None
     why_not_cached: str | None
 
 
-def build_stage(config: Told) -> Stage:
-    """The stage that the configuration tells of."""
+def build_stage(config: StageConfig) -> Stage:
+    """Return the stage that the configuration describes."""
     values = config.model_dump()
     optimization = Optimization(**{key: values[key] for key in Optimization.__dataclass_fields__})
-    own = {key: values[key] for key in Stage.__dataclass_fields__ if key in values and key != "train"}
-    return Stage(**own, train=tuple(config.train), optimization=optimization)
+    stage_values = {key: values[key] for key in Stage.__dataclass_fields__ if key in values and key != "train"}
+    return Stage(**stage_values, train=tuple(config.train), optimization=optimization)
 
 
 def prepare_stages(
     config: TrainConfig, network: Network | TextNetwork, extractor: FeatureExtractor
 ) -> list[PreparedStage]:
-    """All stages, checked, planned and cut, before the first begins.
+    """Check, plan and cut all stages of the configuration, so that mistakes show before the first stage begins.
 
     Raises:
         UserError: A stage selects no parameter.
     """
     module = network.module
-    ordered = blocks(module, network.head)
-    plans = [(told, plan_stage(module, ordered, build_stage(told))) for told in config.transfer.stages]
+    ordered_blocks = blocks(module, network.head)
+    plans = [(stage, plan_stage(module, ordered_blocks, build_stage(stage))) for stage in config.transfer.stages]
     prepared = []
-    for told, plan in plans:
-        reason = _why_not(config, told)
-        parts = None
+    for stage, plan in plans:
+        reason = _reason_not_cached(config, stage)
+        stage_cut = None
         if reason is None:
-            train_only(module, plan.parameters, told.batch_norm)
+            train_only(module, plan.parameters, stage.batch_norm)
             try:
-                with preserved(module):  # what a network caches while it is traced is no tensor
-                    parts = cut(module, extractor.sample())
-                if extractor.as_long_as_a_text(parts):
-                    parts, reason = None, "what it says of a text is as long as the text"
+                with preserved(module):  # a network that caches values during tracing would cache symbolic ones
+                    stage_cut = cut(module, extractor.sample())
+                if extractor.depends_on_text_length(stage_cut):
+                    stage_cut, reason = None, "the length of the features changes with the length of the text"
             except CannotCutError as error:
                 reason = str(error)
-        prepared.append(PreparedStage(told, plan, parts, reason))
+        prepared.append(PreparedStage(stage, plan, stage_cut, reason))
     return prepared
 
 
-def _why_not(config: TrainConfig, stage: Told) -> str | None:
+def _reason_not_cached(config: TrainConfig, stage: StageConfig) -> str | None:
     if not config.cache.features:
         return "cache.features=false"
     if config.trainer.fast_dev_run:
@@ -80,7 +87,12 @@ def _why_not(config: TrainConfig, stage: Told) -> str | None:
 
 
 def print_plan(prepared: Sequence[PreparedStage], parameters: int) -> None:
-    """A table of the stages: what trains, at what rates, and whether the frozen part is cached."""
+    """Print a table of the stages: what each trains, its learning rates, and whether the frozen part is cached.
+
+    Args:
+        prepared: All stages.
+        parameters: Number of all parameters of the network.
+    """
     table = Table(box=None, pad_edge=False, header_style="cyan")
     for heading in ("stage", "trains", "parameters", "rate", "epochs", "batch", "frozen part"):
         table.add_column(heading)
@@ -94,10 +106,10 @@ def print_plan(prepared: Sequence[PreparedStage], parameters: int) -> None:
             rate,
             str(stage.config.epochs),
             str(stage.config.batch_size),
-            f"not cached: {stage.why_not_cached}" if stage.why_not_cached else _cached(stage.config),
+            f"not cached: {stage.why_not_cached}" if stage.why_not_cached else _describe_caching(stage.config),
         )
     print_table(table)
 
 
-def _cached(stage: Told) -> str:
+def _describe_caching(stage: StageConfig) -> str:
     return "cached" if stage.augmentation == "none" else f"cached, {stage.views} views an image"

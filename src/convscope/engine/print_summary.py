@@ -1,4 +1,4 @@
-"""The last thing that a training prints: what it reached, stage by stage, and where it lies."""
+"""Prints the results of a training at its end: stages, metrics, time, and the paths of its files."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from convscope.runs.run_folder import RunFolder
 
 
 def print_summary(summary: Mapping[str, Any], folder: RunFolder) -> None:
-    """Print the stages, the metrics of the splits, the time, and the paths; in quiet mode the paths alone."""
+    """Print the stages, the metrics of each split, the time, and the paths; in quiet mode only the paths."""
     if not is_quiet():
         stages = as_dict(summary.get("transfer")).get("stages") or []
         if len(stages) > 1:

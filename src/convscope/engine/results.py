@@ -1,4 +1,4 @@
-"""What a training leaves in its folder and hands to its trackers once it is tested."""
+"""Logs the results of a tested training to its folder and its trackers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,30 +21,42 @@ def log_results(
     modality: Modality,
     recorder: Recorder,
     data: ImageDataModule | TextDataModule,
-    answers: Predictions,
+    predictions: Predictions,
     folder: RunFolder,
     summary: Mapping[str, Any],
 ) -> None:
-    """Log the predictions of the test, the summary, and the report."""
+    """Log the test predictions, the summary, and the report.
+
+    Args:
+        modality: Images or texts.
+        recorder: Writes to the run's folder and its trackers.
+        data: Gives the names of the test examples.
+        predictions: Predictions for the test split.
+        folder: The run's folder.
+        summary: Content of ``summary.json``.
+    """
     columns, rows = prediction_table(
-        answers, data.names("test"), modality.source.classes, modality.noun.removesuffix("s")
+        predictions, data.names("test"), modality.source.classes, modality.noun.removesuffix("s")
     )
     image = modality.test_image()
     recorder.table(
-        "predictions", columns, rows, 0, rows_with_image=most_confident_mistakes(answers),
-        image=None if image is None else lambda row: image(int(answers.indices[row])),
+        "predictions", columns, rows, 0, rows_with_image=most_confident_mistakes(predictions),
+        image=None if image is None else lambda row: image(int(predictions.indices[row])),
     )  # fmt: skip
     recorder.summary(summary, 0)
     recorder.file(write_report(folder, summary), 0)
 
 
 def log_network(modality: Modality, recorder: Recorder, network: nn.Module) -> None:
-    """Hand the network to a tracker that keeps networks: its export takes as long as what is left here."""
+    """Give the network to the recorder if one of its trackers keeps networks.
+
+    Call it early: the tracker exports the network in another process, which takes about as long as the rest of the run.
+    """
     example = modality.example_input()
     if recorder.keeps_models and example is not None:
         recorder.model(standalone_copy(network), example)
 
 
 def standalone_copy(network: nn.Module) -> nn.Module:
-    """A copy of ``network`` as another program would run it: on the CPU, in eval mode."""
+    """Return a copy of ``network`` for use in another program: on the CPU, contiguous, in eval mode."""
     return copy_network(network).to("cpu").to(memory_format=torch.contiguous_format).eval()

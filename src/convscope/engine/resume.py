@@ -1,4 +1,4 @@
-"""``convscope train resume=RUN``: go on with a run where it was interrupted, as it was told to be."""
+"""``convscope train resume=RUN``: continue an interrupted run with its own configuration."""
 
 import os
 import shlex
@@ -15,7 +15,7 @@ from convscope.console import echo
 from convscope.errors import UserError
 from convscope.masking import is_masked, mask, without_credentials, without_numbers
 
-# What may differ from the run that is resumed: where and with what it is done, but not what comes out.
+# Keys that may differ from those of the resumed run, because they do not change its results.
 CHANGEABLE = (
     "resume", "logger", "tags", "outputs", "folder", "callbacks.progress", "callbacks.checkpoint.every_seconds",
     "data.workers", "data.root", "data.cache_dir", "cache.limit_gib", "trainer.profiler",
@@ -24,13 +24,13 @@ CHANGEABLE = (
 
 @dataclass(frozen=True)
 class ResumedRun:
-    """A run to go on with.
+    """A run to continue.
 
     Attributes:
-        path: Its folder.
-        config: What it is, with what is changed now.
-        overrides: The words that make that.
-        changed: ``config`` without secrets, for ``config.yaml``; None where that says it already.
+        path: The run's folder.
+        config: The run's configuration, with the changes of this command.
+        overrides: The overrides that give this configuration.
+        changed: ``config`` without secrets, for ``config.yaml``; None if nothing in that file changes.
     """
 
     path: Path
@@ -40,10 +40,10 @@ class ResumedRun:
 
 
 def resume_run(config: TrainConfig, overrides: Sequence[str]) -> ResumedRun | None:
-    """The run that ``config.resume`` names; None, having said so, where it is finished.
+    """Return the run that ``config.resume`` names; print a message and return None if it is complete.
 
     Raises:
-        UserError: No run lies there, or ``overrides`` would make it another run.
+        UserError: There is no run in that folder, or ``overrides`` would change its results.
     """
     assert config.resume is not None
     path = Path(config.resume).expanduser().absolute()
@@ -52,88 +52,99 @@ def resume_run(config: TrainConfig, overrides: Sequence[str]) -> ResumedRun | No
         raise UserError(f"resume={path}: no run lies there ({'no config.yaml' if path.is_dir() else 'no such folder'})")
     text = file.read_text(encoding="utf-8")
     try:
-        began = TrainConfig.model_validate(yaml.safe_load(text))
+        original = TrainConfig.model_validate(yaml.safe_load(text))
     except (yaml.YAMLError, ValidationError) as error:
         raise UserError(f"{file}: is no configuration of this version of convscope") from error
-    told, now = began.model_dump(), config.model_dump()
-    words = [word for word in overrides if _key(word) != "resume"]
+    merged, requested = original.model_dump(), config.model_dump()
+    given = [override for override in overrides if _key(override) != "resume"]
     changed = set()
-    for word in sorted(words, key=lambda word: _key(word).count(".")):  # a group before what is in it
-        key = _key(word)
-        for leaf, before, after in _differences(_at(told, key), _at(now, key), key):
+    for override in sorted(given, key=lambda item: _key(item).count(".")):  # a group before its keys
+        key = _key(override)
+        for leaf, before, after in _differences(_value_at(merged, key), _value_at(requested, key), key):
             if mask(after) != before:
-                _refuse(path, word, leaf, before, after)
+                _refuse_change(path, override, leaf, before, after)
                 changed.add(key)
-            _put(told, leaf, after)
+            _set_value(merged, leaf, after)
     if (path / "summary.json").is_file():
         echo(f"{path} is complete: there is nothing to resume")
         return None
-    first = shlex.split(text.splitlines()[0].removeprefix("# convscope train"))
-    typed = [word for word in first if not _within(_key(word), changed)]
-    typed += [word for word in words if _within(_key(word), changed)]
-    whole = TrainConfig.model_validate(_with_secrets(told, now, path))
-    return ResumedRun(path, whole, typed, mask(told) if changed else None)
+    original_overrides = shlex.split(text.splitlines()[0].removeprefix("# convscope train"))
+    new_overrides = [override for override in original_overrides if not _is_at_or_below(_key(override), changed)]
+    new_overrides += [override for override in given if _is_at_or_below(_key(override), changed)]
+    resumed_config = TrainConfig.model_validate(_with_secrets(merged, requested, path))
+    return ResumedRun(path, resumed_config, new_overrides, mask(merged) if changed else None)
 
 
-def _refuse(path: Path, word: str, leaf: str, before: Any, after: Any) -> None:
-    if leaf in ("folder", "outputs"):
+def _refuse_change(path: Path, override: str, key: str, before: Any, after: Any) -> None:
+    """Raise UserError if ``override`` changes a key that must stay as it is in the run at ``path``."""
+    if key in ("folder", "outputs"):
         place = None if after is None else Path(after).expanduser().resolve()
-        if path.resolve() != place and (leaf == "folder" or place not in path.resolve().parents):
-            raise UserError(f"resume={path}: a resumed run stays in its folder; leave {word} out")
-    elif not _within(leaf, CHANGEABLE):
+        if path.resolve() != place and (key == "folder" or place not in path.resolve().parents):
+            raise UserError(f"resume={path}: a resumed run stays in its folder; leave {override} out")
+    elif not _is_at_or_below(key, CHANGEABLE):
         raise UserError(
-            f"resume={path}: the run has {leaf}={before}, and {word} would make it {after}; resume it as it is, or "
+            f"resume={path}: the run has {key}={before}, and {override} would make it {after}; resume it as it is, or "
             "begin another run"
         )
 
 
-def _key(word: str) -> str:
-    return word.split("=")[0].lstrip("+~")
+def _key(override: str) -> str:
+    return override.split("=")[0].lstrip("+~")
 
 
-def _within(key: str, keys: Iterable[str]) -> bool:
-    return any(key == above or key.startswith(f"{above}.") for above in keys)
+def _is_at_or_below(key: str, keys: Iterable[str]) -> bool:
+    return any(key == parent or key.startswith(f"{parent}.") for parent in keys)
 
 
-def _with_secrets(kept: Any, now: Any, path: Path, key: str = "") -> Any:
-    """``kept`` with the secrets that were not kept: from ``now``, or, of MLflow, from the environment.
+def _with_secrets(kept: Any, requested: Any, path: Path, key: str = "") -> Any:
+    """Return ``kept`` with every masked secret filled in again.
+
+    A secret comes from ``requested``, the configuration of this command. MLflow's can also come from the environment.
+
+    Args:
+        kept: A value of the run's ``config.yaml``.
+        requested: The value of the same key in this command.
+        path: The run's folder, for messages.
+        key: The key of ``kept``, with dots.
 
     Raises:
         UserError: A secret is neither given again nor in the environment.
     """
     if isinstance(kept, Mapping):
-        given = now if isinstance(now, Mapping) else {}
+        given = requested if isinstance(requested, Mapping) else {}
         return {
             name: _with_secrets(value, given.get(name), path, f"{key}.{name}" if key else name)
             for name, value in kept.items()
         }
     if isinstance(kept, list):
-        items = now if isinstance(now, list) and len(now) == len(kept) else [None] * len(kept)
+        items = requested if isinstance(requested, list) and len(requested) == len(kept) else [None] * len(kept)
         return [_with_secrets(value, items[place], path, f"{key}.{place}") for place, value in enumerate(kept)]
     if not isinstance(kept, str) or not is_masked(kept):
         return kept
     environment = os.environ.get("MLFLOW_TRACKING_URI", "") if key == "logger.mlflow.uri" else ""
-    for value in (now, environment):
+    for value in (requested, environment):
         if isinstance(value, str) and without_numbers(mask(value)) == without_numbers(kept):
             return value
     if key == "logger.mlflow.uri" and kept.startswith("http") and os.environ.get("MLFLOW_TRACKING_USERNAME"):
         return without_credentials(kept)
-    also = ", or set MLFLOW_TRACKING_URI" if key == "logger.mlflow.uri" else ""
-    raise UserError(f"resume={path}: {key}={kept} was kept without its secret; give it again: {key}=...{also}")
+    alternative = ", or set MLFLOW_TRACKING_URI" if key == "logger.mlflow.uri" else ""
+    raise UserError(f"resume={path}: {key}={kept} was kept without its secret; give it again: {key}=...{alternative}")
 
 
-def _at(plain: Any, key: str) -> Any:
+def _value_at(config: Any, key: str) -> Any:
+    """Return the value of the dotted ``key``; None if there is none."""
     for part in key.split("."):
-        if isinstance(plain, list) and part.isdigit() and int(part) < len(plain):
-            plain = plain[int(part)]
-        elif isinstance(plain, Mapping):
-            plain = plain.get(part)
+        if isinstance(config, list) and part.isdigit() and int(part) < len(config):
+            config = config[int(part)]
+        elif isinstance(config, Mapping):
+            config = config.get(part)
         else:
             return None
-    return plain
+    return config
 
 
 def _differences(before: Any, after: Any, key: str) -> Iterator[tuple[str, Any, Any]]:
+    """Yield each key at or below ``key`` whose value differs, with both values."""
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for name in [*before, *(name for name in after if name not in before)]:
             yield from _differences(before.get(name), after.get(name), f"{key}.{name}")
@@ -141,8 +152,8 @@ def _differences(before: Any, after: Any, key: str) -> Iterator[tuple[str, Any, 
         yield key, before, after
 
 
-def _put(plain: dict[str, Any], key: str, value: Any) -> None:
+def _set_value(config: dict[str, Any], key: str, value: Any) -> None:
     *parents, last = key.split(".")
     for part in parents:
-        plain = plain[part]
-    plain[last] = value
+        config = config[part]
+    config[last] = value

@@ -1,4 +1,7 @@
-"""What a training is asked to be: a new one, or one to go on with, as told or as its job was queued again."""
+"""What one ``train`` command runs: a new training, or one that is resumed.
+
+A training is resumed by ``resume=RUN``, or because SLURM requeued its job.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,35 +16,39 @@ from convscope.runs.requeued import folder_before_requeue
 
 @dataclass(frozen=True)
 class RunRequest:
-    """A training to be done.
+    """A training to run.
 
     Attributes:
-        config: What it is.
-        overrides: The words that made the configuration.
-        words: Those that were given now, which a resumed run's are not.
-        resumed: The run to go on with, if any.
-        before: The folder that this job of SLURM had in an earlier run, if any.
+        config: Its configuration.
+        overrides: The overrides that give the configuration; those of the original run if it is resumed.
+        typed: The overrides of this command.
+        resumed: The run to continue, if any.
+        requeued_folder: The run folder of this SLURM job before it was requeued, if any.
     """
 
     config: TrainConfig
     overrides: Sequence[str]
     typed: Sequence[str]
     resumed: ResumedRun | None
-    before: Path | None
+    requeued_folder: Path | None
 
 
 def resolve_request(config: TrainConfig, typed: Sequence[str]) -> RunRequest | None:
-    """A new training, or one to go on with; None, having said so, where that is complete.
+    """Return the training to run; print a message and return None if it resumes a run that is complete.
+
+    Args:
+        config: The configuration of this command.
+        typed: The overrides of this command.
 
     Raises:
-        UserError: The run to go on with is not there, or would become another.
+        UserError: The run to resume does not exist, or an override would change its results.
     """
-    before = None if sweep_path() or config.resume else folder_before_requeue(config.outputs, typed)
+    requeued_folder = None if sweep_path() or config.resume else folder_before_requeue(config.outputs, typed)
     overrides = typed
-    if before is not None and (before / "config.yaml").is_file():
-        echo(f"this job was queued again: {before} goes on")
-        config, overrides = config.model_copy(update={"resume": str(before)}), []
+    if requeued_folder is not None and (requeued_folder / "config.yaml").is_file():
+        echo(f"this job was queued again: {requeued_folder} goes on")
+        config, overrides = config.model_copy(update={"resume": str(requeued_folder)}), []
     if config.resume is None:
-        return RunRequest(config, overrides, typed, None, before)
+        return RunRequest(config, overrides, typed, None, requeued_folder)
     resumed = resume_run(config, overrides)
-    return None if resumed is None else RunRequest(resumed.config, resumed.overrides, typed, resumed, before)
+    return None if resumed is None else RunRequest(resumed.config, resumed.overrides, typed, resumed, requeued_folder)

@@ -1,4 +1,4 @@
-"""How a training ended that is not complete, noted in its folder."""
+"""Records in the run's folder why a training ended before it was complete."""
 
 import signal
 from collections.abc import Iterator
@@ -12,11 +12,11 @@ from convscope.runs.run_folder import RunFolder
 
 @contextmanager
 def record_status(folder: RunFolder, processes: Processes) -> Iterator[None]:
-    """``status.json`` for a training that ends before its time: pruned, interrupted or failed, and why.
+    """Write ``status.json`` if the body is pruned, interrupted or fails, and raise its exception again.
 
     Raises:
-        Exception: What the body raised, or, where that is a consequence of it, what went wrong in another process.
-        Interrupted: The body was; says how to go on.
+        Exception: The exception of the body, or that of another process if the body only failed as a consequence.
+        Interrupted: A signal ended the body; the message says how to resume the run.
     """
     try:
         yield
@@ -32,6 +32,6 @@ def record_status(folder: RunFolder, processes: Processes) -> Iterator[None]:
             if error is raised:
                 raise
             raise error from None
-        how = f"convscope train resume={readable_path(folder.path)}"
-        folder.write_status("interrupted", signal=signal.Signals(error.signal).name, resume=how)
-        raise Interrupted(error.signal, f"interrupted: {folder.path}; to go on: {how}") from error
+        resume_command = f"convscope train resume={readable_path(folder.path)}"
+        folder.write_status("interrupted", signal=signal.Signals(error.signal).name, resume=resume_command)
+        raise Interrupted(error.signal, f"interrupted: {folder.path}; to go on: {resume_command}") from error

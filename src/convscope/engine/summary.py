@@ -1,4 +1,4 @@
-"""``summary.json``: what a run was, and how it ended."""
+"""Content of ``summary.json``: the configuration of a run and its results."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -31,10 +31,24 @@ def summarise(
     time_spent: TimeSpent,
     warnings: Sequence[str],
 ) -> dict[str, Any]:
-    """The summary of a run whose best weights have just been tested."""
-    transfer, source, special = config.transfer, modality.source, modality.summary()
-    kept = stages.finished[-1].best_epoch if stages.finished else None
-    test = _under("test/", {name: float(value) for name, value in trainer.callback_metrics.items()})
+    """Return the summary of a run whose best weights have just been tested.
+
+    Args:
+        config: The configuration of the run.
+        overrides: The overrides of the command line.
+        modality: Images or texts.
+        network: The network.
+        multiply_adds: Its multiply-adds for one input.
+        stages: The stages, finished.
+        trainer: The trainer that tested, which has the test metrics.
+        folder: The run's folder.
+        hardware: The hardware settings.
+        time_spent: Seconds of the run by phase.
+        warnings: Warnings of the run.
+    """
+    transfer, source, modality_summary = config.transfer, modality.source, modality.summary()
+    best_epoch = stages.finished[-1].best_epoch if stages.finished else None
+    test = _without_prefix("test/", {name: float(value) for name, value in trainer.callback_metrics.items()})
     return {
         "status": "debug" if config.trainer.fast_dev_run else "completed",
         "task": modality.task_name,
@@ -43,21 +57,21 @@ def summarise(
             "parameters": network.parameters,
             "multiply_adds": multiply_adds,
             "weights": {"source": network.weights.source, "name": network.weights.name},
-            **special["model"],
+            **modality_summary["model"],
         },
         "data": {
             "name": source.name,
             "source": source.source,
             "classes": list(source.classes),
             "sizes": stages.data.sizes,
-            **special["data"],
+            **modality_summary["data"],
         },
         "transfer": {
             "name": transfer.name,
             "stages": [dataclasses.asdict(result) for result in stages.finished],
         },
-        "metrics": {"validation": validation_of(folder, kept), "test": test},
-        "best_epoch": kept,
+        "metrics": {"validation": validation_metrics(folder, best_epoch), "test": test},
+        "best_epoch": best_epoch,
         "best_by": config.callbacks.checkpoint.monitor,
         "receptive_field": {"theoretical": None, "effective": None},
         "seconds": seconds_by_part(time_spent, len(stages.finished)),
@@ -71,21 +85,22 @@ def summarise(
             "nodes": hardware.nodes,
         },
         "seed": config.seed,
-        "overrides": [mask_text(word) for word in overrides],
+        "overrides": [mask_text(override) for override in overrides],
         "warnings": [mask_text(warning) for warning in warnings],
     }
 
 
-def validation_of(folder: RunFolder, epoch: int | None) -> dict[str, float]:
-    """What ``metrics.csv`` has of the validation of ``epoch``, counted from 1; empty where there was none."""
+def validation_metrics(folder: RunFolder, epoch: int | None) -> dict[str, float]:
+    """Return the validation metrics of ``epoch``, counted from 1, from ``metrics.csv``; empty if there are none."""
     values: dict[str, float] = {}
     if epoch is None:
         return values
     for row in read_metrics(folder.metrics_file):
         if row.get("epoch") == epoch:
-            values |= _under("validation/", row)
+            values |= _without_prefix("validation/", row)
     return values
 
 
-def _under(prefix: str, values: Mapping[str, float]) -> dict[str, float]:
+def _without_prefix(prefix: str, values: Mapping[str, float]) -> dict[str, float]:
+    """Return the values whose name begins with ``prefix``, by the rest of their names."""
     return {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}

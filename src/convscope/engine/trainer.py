@@ -1,4 +1,4 @@
-"""Lightning's Trainer and its callbacks, as the configuration tells."""
+"""Builds Lightning's Trainer and its callbacks from the configuration."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -9,6 +9,7 @@ import yaml
 from pytorch_lightning.callbacks import Callback, EarlyStopping
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.profilers import PassThroughProfiler
+from typing_extensions import override
 
 from convscope.callbacks.checkpoint_files import AtomicCheckpointIO
 from convscope.callbacks.checkpoints import BEST
@@ -24,40 +25,52 @@ from convscope.quiet_lightning import quieten_lightning
 from convscope.runs.checkpoint import open_checkpoint
 from convscope.runs.run_folder import RunFolder
 
-NOTHING = nullcontext()
+NULL_CONTEXT = nullcontext()
 
 
 def build_callbacks(config: TrainConfig, stage: StageConfig, first_epoch: int = 0) -> list[Callback]:
-    """Progress, and what else ``callbacks=...`` switches on, for one stage; ``first_epoch`` epochs came before it."""
-    told = config.callbacks
+    """Return the callbacks of one stage that the configuration switches on.
+
+    These are weight averaging, the log of learning rates, early stopping, and progress.
+
+    Args:
+        config: The configuration of the run.
+        stage: The stage's part of it.
+        first_epoch: Number of epochs in earlier stages.
+    """
+    callbacks_config = config.callbacks
     callbacks: list[Callback] = []
     if config.task.ema > 0:
         callbacks.append(WarmupEMA(config.task.ema))
-    if told.learning_rate:
+    if callbacks_config.learning_rate:
         callbacks.append(LearningRateLog())
-    if told.early_stopping is not None or stage.patience is not None:
-        settings: dict[str, Any] = {"monitor": told.checkpoint.monitor, "mode": told.checkpoint.mode, "min_delta": 0.0}
-        settings |= {} if told.early_stopping is None else told.early_stopping.model_dump()
+    if callbacks_config.early_stopping is not None or stage.patience is not None:
+        checkpoint = callbacks_config.checkpoint
+        settings: dict[str, Any] = {"monitor": checkpoint.monitor, "mode": checkpoint.mode, "min_delta": 0.0}
+        settings |= {} if callbacks_config.early_stopping is None else callbacks_config.early_stopping.model_dump()
         settings |= {} if stage.patience is None else {"patience": stage.patience}
         callbacks.append(EarlyStopping(**settings, check_finite=False))
-    if told.progress != "none":
+    if callbacks_config.progress != "none":
         callbacks.append(EpochLines(echo, first_epoch))
     return [*callbacks, *build_bar(config, stage.name, first_epoch)]
 
 
 def build_bar(config: TrainConfig, stage: str, first_epoch: int = 0) -> list[Callback]:
-    """The bar of a stage or of the test, where one is wanted and somebody sees it."""
-    told = config.callbacks.progress
-    wanted = not is_silent() and (told == "bar" or (told == "auto" and not config.quiet))
-    return [TrainingBar(stage, get_console, first_epoch)] if wanted and get_console().is_terminal else []
+    """Return the progress bar of a stage or of the test; nothing if it is switched off or the output is no terminal."""
+    progress = config.callbacks.progress
+    show_bar = not is_silent() and (progress == "bar" or (progress == "auto" and not config.quiet))
+    return [TrainingBar(stage, get_console, first_epoch)] if show_bar and get_console().is_terminal else []
 
 
 class NoProfiler(PassThroughProfiler):
-    """Nothing is measured, at no cost: Lightning's own way makes forty contexts a step, which a small network feels."""
+    """Measures nothing, at no cost.
 
+    Lightning's own PassThroughProfiler creates forty context managers a step, which slows a small network down.
+    """
+
+    @override
     def profile(self, action_name: str) -> AbstractContextManager[Any]:  # type: ignore[override]
-        """A context that does nothing."""
-        return NOTHING
+        return NULL_CONTEXT
 
 
 def build_trainer(
@@ -68,36 +81,36 @@ def build_trainer(
     loggers: Sequence[Logger],
     callbacks: list[Callback],
 ) -> pl.Trainer:
-    """A Trainer for a stage of ``epochs`` epochs that says what this program's user needs to know, and nothing else."""
+    """Return a Trainer for a stage of ``epochs`` epochs, with Lightning's own console output switched off."""
     quieten_lightning()
-    told = config.trainer
+    settings = config.trainer
     return pl.Trainer(
         **hardware.trainer_arguments,
-        max_epochs=min(epochs, told.max_epochs or epochs),
+        max_epochs=min(epochs, settings.max_epochs or epochs),
         logger=list(loggers),
         callbacks=callbacks,
         default_root_dir=folder.path,
-        gradient_clip_val=told.gradient_clip or None,
-        accumulate_grad_batches=told.accumulate_grad_batches,
-        fast_dev_run=told.fast_dev_run or False,
-        overfit_batches=told.overfit_batches,
-        profiler=told.profiler or NoProfiler(),
+        gradient_clip_val=settings.gradient_clip or None,
+        accumulate_grad_batches=settings.accumulate_grad_batches,
+        fast_dev_run=settings.fast_dev_run or False,
+        overfit_batches=settings.overfit_batches,
+        profiler=settings.profiler or NoProfiler(),
         enable_progress_bar=False,
-        enable_checkpointing=not told.fast_dev_run,
+        enable_checkpointing=not settings.fast_dev_run,
         enable_model_summary=False,
         num_sanity_val_steps=0,
-        inference_mode=False,  # what a network caches in a validation must serve its training
+        inference_mode=False,  # a network may cache tensors during validation and use them in training
         plugins=[AtomicCheckpointIO()],
     )
 
 
 def load_best(task: pl.LightningModule, folder: RunFolder) -> None:
-    """Put the best weights of the run into ``task``, where there are any."""
+    """Load the weights of ``best.ckpt`` into ``task``, if the run has that checkpoint."""
     file = folder.checkpoints / BEST
     if file.is_file():
         task.load_state_dict(open_checkpoint(file)["state_dict"])
 
 
-def as_yaml(plain: dict[str, Any]) -> str:
-    """A plain dictionary as YAML, its keys in their own order."""
-    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+def as_yaml(values: dict[str, Any]) -> str:
+    """Return plain dictionaries, lists and scalars as YAML, with the keys in their own order."""
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)

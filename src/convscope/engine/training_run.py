@@ -1,4 +1,4 @@
-"""One training from its parts to a complete folder: build, open the folder, fit the stages, test, tell."""
+"""Runs one training: builds the network, opens the run folder, fits the stages, tests, and writes the results."""
 
 import os
 import shlex
@@ -23,7 +23,7 @@ from convscope.distributed.processes import Processes
 from convscope.engine import trainer as training
 from convscope.engine.environment import environment
 from convscope.engine.features import FeatureExtractor
-from convscope.engine.finished_stages import logged_before, read_finished_stages
+from convscope.engine.finished_stages import read_finished_stages, read_marks_of_checkpoint
 from convscope.engine.hardware import choose_hardware, resolve_memory_format
 from convscope.engine.prepared_stages import prepare_stages, print_plan
 from convscope.engine.print_summary import print_summary
@@ -47,18 +47,19 @@ from convscope.tracking.trackers import build_loggers, close
 
 
 class TrainingRun:
-    """A training of which each process has one; only the first writes and prints.
+    """Runs one training. Each process has an instance; only rank 0 writes and prints.
 
     Args:
-        request: What is to be trained.
+        request: The training to run.
         modality: Images or texts.
-        accelerator, allocator: What this process computes on.
-        preemption: Signals that ask for an end.
-        processes: Those that train together, started.
+        accelerator: ``cpu``, ``gpu`` or ``mps``.
+        allocator: ``tuned`` or ``system``.
+        preemption: Handles the signals that ask the training to stop.
+        processes: Processes that train together, started.
         started: When the command began, by ``time.perf_counter``.
 
     Raises:
-        UserError: The weights, or what the transfer needs of them, cannot be had; a key has no effect.
+        UserError: The weights are missing, the transfer needs trained weights, or an override has no effect.
     """
 
     def __init__(
@@ -76,13 +77,13 @@ class TrainingRun:
         self.weights = modality.weights(request.config)
         self.config = processes.broadcast_object(lambda: resolve_transfer(request.config, self.weights))
         refuse_without_effect(self.config, request.overrides)
-        self.network, self.cost = modality.build(self.config, self.weights)
+        self.network, self.multiply_adds = modality.build(self.config, self.weights)
         trains_all = any("all" in stage.train for stage in self.config.transfer.stages)
         settings = self.config.trainer
-        chosen = choose_hardware(settings, accelerator, allocator, self.network.module, self.cost, trains_all)
+        chosen = choose_hardware(settings, accelerator, allocator, self.network.module, self.multiply_adds, trains_all)
         self.hardware = processes.broadcast_object(lambda: chosen)
         self.device = torch.device({"gpu": "cuda"}.get(accelerator, accelerator))
-        self.plain = self.config.model_dump()
+        self.config_dict = self.config.model_dump()
         self.time_spent = TimeSpent(started)
         self.at_exit = ExitStack()
         self.loggers: list[Logger] = []
@@ -92,7 +93,7 @@ class TrainingRun:
 
         Raises:
             UserError: The data cannot be used, or the training diverged.
-            Interrupted: A signal asked for an end; the folder has what a resume needs.
+            Interrupted: A signal stopped the training; the folder has what is needed to resume it.
         """
         self._open_folder()
         status, summary = "failed", None
@@ -127,20 +128,19 @@ class TrainingRun:
 
     def _open_folder(self) -> None:
         request, config, sweep = self.request, self.config, sweep_path()
-        resumed = request.resumed
-        self.folder = RunFolder(
-            self.processes.broadcast_object(lambda: resumed.path if resumed else request.before or run_path(config))
-        )
+        resumed, requeued = request.resumed, request.requeued_folder
+        path = self.processes.broadcast_object(lambda: resumed.path if resumed else requeued or run_path(config))
+        self.folder = RunFolder(path)
         if self.processes.is_rank_zero:
-            # a job's folder is its own, whatever a kill left in it
-            self.folder.create(resume=bool(resumed or request.before or sweep))
+            # The folder of a sweep's job belongs to that job alone, also if a killed process left files in it.
+            self.folder.create(resume=bool(resumed or requeued or sweep))
             if sweep is None:
                 note_folder(config.outputs, request.typed, self.folder.path)
             if resumed is None:
-                self._write_config(self.plain)
+                self._write_config(self.config_dict)
         self.time_spent.add_earlier(self.folder.read_seconds())
         self.finished = self.processes.broadcast_object(lambda: read_finished_stages(self.folder))
-        self.marks = logged_before(self.folder) if resumed and self.processes.is_rank_zero else None
+        self.marks = read_marks_of_checkpoint(self.folder) if resumed and self.processes.is_rank_zero else None
 
     def _open_trackers(self) -> None:
         config, sweep, resumed = self.config, sweep_path(), self.request.resumed
@@ -150,35 +150,35 @@ class TrainingRun:
             run_name=self.folder.path.name,
             group=config.group or (sweep.name if sweep else None),
             tags=config.tags,
-            config=self.plain,
+            config=self.config_dict,
             marks=self.marks,
             **config.logger.settings(os.path.abspath(config.outputs)),
         )
         self.recorder = Recorder(self.folder, self.loggers)
         if self.processes.is_rank_zero and resumed and resumed.changed:
-            # only now: a tracker may be one that cannot be had
+            # Only now, because a requested tracker may be unusable, which raises.
             self._write_config(resumed.changed)
 
-    def _write_config(self, plain: Mapping[str, Any]) -> None:
-        words = mask_text(shlex.join(self.request.overrides))
-        self.folder.write_config(f"# convscope train {words}\n{training.as_yaml(mask(plain))}")
+    def _write_config(self, config: Mapping[str, Any]) -> None:
+        overrides = mask_text(shlex.join(self.request.overrides))
+        self.folder.write_config(f"# convscope train {overrides}\n{training.as_yaml(mask(config))}")
 
     def _train(self) -> dict[str, Any] | None:
-        """All stages and the test; returns the summary, and None in the other processes than the first."""
+        """Run all stages and the test; return the summary, or None on ranks other than 0."""
         self._prepare()
-        first = self.processes.is_rank_zero
-        insights = self.modality.insights(self.config, self.recorder, self.time_spent) if first else None
+        is_rank_zero = self.processes.is_rank_zero
+        insights = self.modality.insights(self.config, self.recorder, self.time_spent) if is_rank_zero else None
         stages = self._stages([] if insights is None else insights.callbacks)
         stages.run(self.prepared)
         self.time_spent.begin(TEST)
         trainer = self._test(stages)
         printed = {*self.warnings, *self.extractor.warnings}
-        later = [warning for warning in self._data_warnings() if warning not in self.warnings]
-        for warning in later:
+        new_warnings = [warning for warning in self._data_warnings() if warning not in self.warnings]
+        for warning in new_warnings:
             if warning not in printed:
                 warn(warning)
-        self.warnings += later
-        if not first:
+        self.warnings += new_warnings
+        if not is_rank_zero:
             return None
         self.time_spent.begin(REST)
         log_network(self.modality, self.recorder, self.network.module)
@@ -186,8 +186,8 @@ class TrainingRun:
             insights.finish()
         analyse_best_weights(stages.callbacks(), stages.finished[-1].best_epoch if stages.finished else None)
         summary = summarise(
-            self.config, self.request.overrides, self.modality, self.network, self.cost, stages, trainer, self.folder,
-            self.hardware, self.time_spent, self.warnings,
+            self.config, self.request.overrides, self.modality, self.network, self.multiply_adds, stages, trainer,
+            self.folder, self.hardware, self.time_spent, self.warnings,
         )  # fmt: skip
         if insights is not None:
             summary["receptive_field"] = insights.receptive_field
@@ -199,10 +199,10 @@ class TrainingRun:
         return summary
 
     def _prepare(self) -> None:
-        """Open the data, plan and cut the stages, and say what is going to happen."""
+        """Open the data, prepare the stages, and print what is going to be trained."""
         config, network, modality, processes = self.config, self.network, self.modality, self.processes
         network.module.to(self.device)
-        self.hardware, refused = resolve_memory_format(
+        self.hardware, format_warning = resolve_memory_format(
             self.hardware, config.trainer, network.name, network.module, network.preprocessing
         )
         self.data = modality.data_module(config)
@@ -217,27 +217,28 @@ class TrainingRun:
         task = config.task
         weights = self.data.class_weights() if config.data.class_weights == "balanced" else None
         objective = Objective(task.label_smoothing, weights, task.mixup, task.cutmix, task.flip_averaging)
-        self.task = modality.task(network, objective, self.plain["model"])
+        self.task = modality.task(network, objective, self.config_dict["model"])
         cache = cache_folder(config.data.cache_dir)
         self.extractor = FeatureExtractor(config.cache, cache, self.data, self.device, processes)
         self.at_exit.callback(self.extractor.release)
         self.extractor.make_room()
         self.prepared = prepare_stages(config, network, self.extractor)
-        left_out = confusion_left_out(len(modality.source.classes)) if config.callbacks.figures else None
-        own = filter(None, [self.weights.warning, refused, left_out])
-        self.warnings = [*own, *self._data_warnings(), *modality.warnings()]
+        figure_warning = confusion_left_out(len(modality.source.classes)) if config.callbacks.figures else None
+        setup_warnings = filter(None, [self.weights.warning, format_warning, figure_warning])
+        self.warnings = [*setup_warnings, *self._data_warnings(), *modality.warnings()]
         self._announce()
         if config.callbacks.figures and processes.is_rank_zero and not self.marks:
-            # after a resume they are there, and in the trackers
+            # A resumed run has shown them already, in its folder and in its trackers.
             modality.show_samples(self.recorder)
 
     def _data_warnings(self) -> list[str]:
-        """What was wrong with the data and their cache so far, in any of the processes. All must come here."""
-        mine = [*self.data.warnings, *self.extractor.warnings]
-        return list(dict.fromkeys(warning for each in self.processes.all_gather(mine) for warning in each))
+        """Return the warnings about data and cache of all processes. A collective call: every process must make it."""
+        own_warnings = [*self.data.warnings, *self.extractor.warnings]
+        gathered = self.processes.all_gather(own_warnings)
+        return list(dict.fromkeys(warning for warnings in gathered for warning in warnings))
 
     def _warn_once(self, text: str) -> None:
-        """Warn on the console and in the summary of what callbacks meet while they work."""
+        """Add a warning of a callback to the console and the summary, unless it was given before."""
         if text not in self.warnings:
             self.warnings.append(text)
             warn(text)
@@ -249,7 +250,7 @@ class TrainingRun:
         print_facts(
             {
                 "model": f"{self.network.name}: {self.network.parameters:,} parameters, "
-                f"{self.cost / 1e6:,.1f} M multiply-adds, "
+                f"{self.multiply_adds / 1e6:,.1f} M multiply-adds, "
                 f"{weights.source} weights{f' ({weights.name})' if weights.name else ''}",
                 **self.modality.console_summary(),
                 "transfer": self.config.transfer.name,
@@ -262,19 +263,21 @@ class TrainingRun:
             echo(notice)
 
     def _stages(self, callbacks: list[Callback]) -> Stages:
-        looking = list(callbacks)
+        stage_callbacks = list(callbacks)
         if self.processes.is_rank_zero:
-            looking += self.modality.saliency_callbacks(self.config, self.recorder, self.time_spent, self._warn_once)
+            stage_callbacks += self.modality.saliency_callbacks(
+                self.config, self.recorder, self.time_spent, self._warn_once
+            )
             if (trial := running_trial()) is not None:
-                looking.append(PruningCallback(trial.metric, self.recorder.position, trial.should_prune))
+                stage_callbacks.append(PruningCallback(trial.metric, self.recorder.position, trial.should_prune))
         return Stages(
             self.config, self.network, self.task, self.data, self.extractor, self.folder, self.loggers,
-            self.recorder.position, self.hardware, lambda: looking, self.finished, self.preemption, self.processes,
-            self.time_spent, self.marks or {},
+            self.recorder.position, self.hardware, lambda: stage_callbacks, self.finished, self.preemption,
+            self.processes, self.time_spent, self.marks or {},
         )  # fmt: skip
 
     def _test(self, stages: Stages) -> pl.Trainer:
-        """Test the best weights."""
+        """Load the best weights and test them; return the trainer that tested."""
         callbacks: list[Callback] = []
         if self.processes.is_rank_zero:
             training.load_best(self.task, self.folder)
@@ -286,10 +289,11 @@ class TrainingRun:
 
 
 def refuse_small_splits(sizes: Mapping[str, int], processes: int) -> None:
-    """Refuse a split that has not an example for each process.
+    """Raise UserError if a split has fewer examples than there are processes.
 
-    Raises:
-        UserError: One has not.
+    Args:
+        sizes: Number of examples by split.
+        processes: Number of processes.
     """
     for split, size in sizes.items():
         if size < processes:

@@ -1,4 +1,4 @@
-"""Which stages a training has, where its user left the choice to the weights, and which words would change nothing."""
+"""Resolves ``transfer=auto``, and refuses overrides of ``transfer`` that would have no effect."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -13,27 +13,23 @@ if TYPE_CHECKING:
 
 
 def refuse_without_effect(config: TrainConfig, overrides: Sequence[str]) -> None:
-    """Refuse a key beside ``transfer.stages`` where each stage has another value of its own.
-
-    Raises:
-        UserError: Such a key is among ``overrides``.
-    """
-    for word in overrides:
-        key = word.split("=")[0].removeprefix("transfer.")
-        if word.startswith("transfer.") and key in StageDefaults.model_fields:
-            told = getattr(config.transfer, key)
-            if all(getattr(stage, key) != told for stage in config.transfer.stages):
+    """Raise UserError if an override sets a default for the stages that every stage replaces by its own value."""
+    for override in overrides:
+        key = override.split("=")[0].removeprefix("transfer.")
+        if override.startswith("transfer.") and key in StageDefaults.model_fields:
+            shared_value = getattr(config.transfer, key)
+            if all(getattr(stage, key) != shared_value for stage in config.transfer.stages):
                 raise UserError(
-                    f"{word}: has no effect, since each stage of transfer={config.transfer.name} has its own {key}; "
-                    f"set transfer.stages.0.{key} and so on"
+                    f"{override}: has no effect, since each stage of transfer={config.transfer.name} has its own "
+                    f"{key}; set transfer.stages.0.{key} and so on"
                 )
 
 
 def resolve_transfer(config: TrainConfig, weights: "Weights") -> TrainConfig:
-    """``config`` with ``transfer=auto`` replaced by what suits the weights.
+    """Return ``config`` with ``transfer=auto`` replaced by the transfer that suits the weights.
 
     Raises:
-        UserError: The transfer needs known weights, and these are random.
+        UserError: The transfer needs trained weights, and these are random.
     """
     if config.transfer.name == "auto":
         trains_vectors = getattr(config.model, "variant", "rand") in ("non_static", "multichannel")

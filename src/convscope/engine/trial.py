@@ -1,4 +1,4 @@
-"""The trial of a search that this process is running, for the training deep below it to report to."""
+"""The current trial of a hyperparameter search, to which the training in this process reports its metric."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 
 class Trial(NamedTuple):
-    """A trial of a search.
+    """A trial of a hyperparameter search.
 
     Attributes:
-        metric: What it is judged by, as ``validation/accuracy``.
-        hopeless: Takes the number of epochs and the metric; returns whether the trial may end here.
+        metric: Name of the metric that the search optimises, such as ``validation/accuracy``.
+        should_prune: Takes the number of epochs so far and the value of the metric; returns whether to stop the trial.
     """
 
     metric: str
@@ -23,7 +23,7 @@ _running: ContextVar[Trial | None] = ContextVar("trial", default=None)
 
 @contextmanager
 def reporting_to(trial: Trial) -> Iterator[None]:
-    """Within, a training reports to ``trial``."""
+    """Within this context, a training reports to ``trial``."""
     token = _running.set(trial)
     try:
         yield
@@ -32,5 +32,5 @@ def reporting_to(trial: Trial) -> Iterator[None]:
 
 
 def running_trial() -> Trial | None:
-    """The trial that this process is running; None outside a search."""
+    """Return the trial that this process is running; None outside a search."""
     return _running.get()

@@ -1,1 +1,1 @@
-"""Figures, contact sheets and coloured texts: drawing alone."""
+"""Drawing of figures, contact sheets and coloured texts. Nothing here computes metrics or runs networks."""

@@ -1,4 +1,4 @@
-"""The figure of how receptive fields grow with depth: plain against dilated networks."""
+"""Figure of how receptive fields grow with depth, such as of plain and dilated networks."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 def field_growth(networks: Mapping[str, Sequence[float]], parameters: Mapping[str, int] | None = None) -> "Figure":
-    """Side of the receptive field over depth, a line a network, on a logarithmic scale.
+    """Return a figure with one curve per network: the side of its receptive field over depth, on a logarithmic scale.
 
     Args:
-        networks: Name to the side after each convolution.
-        parameters: Name to its number of parameters, written beside the name.
+        networks: For each name, the side of the receptive field after each convolution.
+        parameters: For each name, the number of parameters, which the legend shows beside it.
     """
     from matplotlib.figure import Figure
 

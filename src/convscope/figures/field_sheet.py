@@ -1,4 +1,4 @@
-"""Effective receptive fields over an image: drawn by Pillow, many times in a run."""
+"""Sheets of effective receptive fields, overlaid on an image, drawn by Pillow because a run draws many of them."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -16,8 +16,14 @@ Box = tuple[float, float, float, float]
 
 
 class Panel(NamedTuple):
-    """A heat map: the text above it, its gradient (H, W), not negative, what it lies over, uint8 (H, W, 1 or 3), and
-    the theoretical field, which may reach beyond the image."""
+    """One heat map of a sheet.
+
+    Attributes:
+        title: Text above the heat map.
+        gradient: Gradient magnitudes, (H, W), not negative.
+        image: Image under the heat map, uint8 (H, W, 1 or 3); None for the heat map alone.
+        box: Theoretical receptive field, which may reach beyond the image; None for no frame.
+    """
 
     title: str
     gradient: np.ndarray
@@ -26,14 +32,14 @@ class Panel(NamedTuple):
 
 
 def field_sheet(panels: Sequence[Panel], heading: str = "") -> np.ndarray:
-    """Heat maps side by side, with the theoretical fields as frames, uint8 (height, width, 3)."""
-    return contact_sheet([[Tile(_drawn(panel), panel.title) for panel in panels]], heading=heading, side=SIDE)
+    """Return heat maps side by side, with the theoretical fields as frames, uint8 (height, width, 3)."""
+    return contact_sheet([[Tile(_draw(panel), panel.title) for panel in panels]], heading=heading, side=SIDE)
 
 
-def _drawn(panel: Panel) -> np.ndarray:
+def _draw(panel: Panel) -> np.ndarray:
     from PIL import Image, ImageDraw
 
-    # The root shows the flanks, which the square of a Gaussian's fall hides.
+    # The square root makes the flanks visible, where a Gaussian falls too fast to be seen.
     shade = np.sqrt(panel.gradient / max(float(panel.gradient.max()), 1e-30))
     pixels = map_image(shade) if panel.image is None else overlay(panel.image, shade)
     scale = SIDE / max(pixels.shape[:2])

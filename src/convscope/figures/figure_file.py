@@ -1,4 +1,4 @@
-"""A figure that was asked for, as a file."""
+"""Writes a figure to the file that the option ``figure`` names."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 
 def write_figure(figure: "Figure", name: str) -> Path:
-    """Write ``figure`` to the file that ``figure=name`` asked for, and make its folder.
+    """Write ``figure`` to the file ``name``, in the format of its suffix, and create its folder.
 
     Raises:
-        UserError: It cannot be written there, or not in the format that the name asks for.
+        UserError: The file cannot be written, or the suffix is no format that matplotlib knows.
     """
     file = Path(name).expanduser()
     try:

@@ -1,16 +1,19 @@
-"""Saliency maps, filters and projections as images."""
+"""Conversion of saliency maps and filters to images."""
 
 from functools import cache
 
 import numpy as np
 
 UNSIGNED, SIGNED = "inferno", "RdBu_r"
-BRIGHTEST = 0.995  # quantile of a map that is drawn at full strength: a few pixels must not darken the others
+BRIGHTEST = 0.995  # quantile of a map that is drawn at full strength, so that a few pixels do not darken the others
 OPACITY = 0.65
 
 
 def map_image(values: np.ndarray) -> np.ndarray:
-    """A map (H, W) as colours, uint8 (H, W, 3): dark to bright, or, where it has signs, blue to white to red."""
+    """Return a map (H, W) as colours, uint8 (H, W, 3).
+
+    Colours run from dark to bright; from blue over white to red if the map has negative values.
+    """
     if (values < 0).any():
         scale = _strongest(np.abs(values))
         return _colours(SIGNED)[np.round((np.clip(values / scale, -1, 1) + 1) * 127.5).astype(np.uint8)]
@@ -18,8 +21,10 @@ def map_image(values: np.ndarray) -> np.ndarray:
 
 
 def overlay(image: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """A map (H, W) over its image, uint8 (H, W, 1 or 3): where the map is strong, its colours; elsewhere the image,
-    paler."""
+    """Return ``image``, uint8 (H, W, 1 or 3), overlaid with the map ``values`` (H, W), as uint8 (H, W, 3).
+
+    The colours of the map show where it is strong; elsewhere the image shows, paler.
+    """
     strength = np.abs(values)
     share = np.clip(strength / _strongest(strength), 0, 1)[..., None]
     grey = image.mean(axis=2, keepdims=True)
@@ -29,9 +34,9 @@ def overlay(image: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def weights_image(weights: np.ndarray) -> np.ndarray:
-    """A filter (channels, h, w) as an image, uint8 (h, w, 3): grey is 0, its strongest weight is black or white.
+    """Return a filter (channels, h, w) as an image, uint8 (h, w, 3): 0 is grey, the largest weight black or white.
 
-    One or three channels are grey or RGB; of others, the mean of the channels is shown.
+    One channel is shown as grey, three as RGB; for other numbers, the mean over the channels is shown as grey.
     """
     if weights.shape[0] not in (1, 3):
         weights = weights.mean(axis=0, keepdims=True)

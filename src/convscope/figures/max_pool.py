@@ -1,4 +1,4 @@
-"""The routing of derivatives through a max pooling, as a figure."""
+"""Figure of the forward and backward pass of a max pooling."""
 
 from typing import TYPE_CHECKING
 
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
 def max_pool_figure(
     inputs: np.ndarray, output: np.ndarray, winners: np.ndarray, derivatives: np.ndarray, routed: np.ndarray
 ) -> "Figure":
-    """Four matrices: input with its winners framed, output, derivatives of the output, and of the input.
+    """Return a figure of four matrices: input with the maxima framed, output, and the derivatives of both.
 
     Args:
         inputs: (H, W).
-        output: (h, w), the maxima.
-        winners: (h, w), place ``row * W + column`` of each window's winner.
-        derivatives: (h, w), by the output.
-        routed: (H, W), by the input.
+        output: The maxima, (h, w).
+        winners: Index ``row * W + column`` of the maximum of each window, (h, w).
+        derivatives: Derivatives by the output, (h, w).
+        routed: Derivatives by the input, (H, W).
     """
-    figure = figures._figure(11.0, 3.2)
+    figure = figures.new_figure(11.0, 3.2)
     axes = figure.subplots(1, 4, width_ratios=[inputs.shape[1], output.shape[1], output.shape[1], inputs.shape[1]])
-    won = np.bincount(winners.ravel(), minlength=inputs.size).reshape(inputs.shape)
-    _matrix(axes[0], inputs, "input; framed: won a window", framed=won > 0)
+    wins = np.bincount(winners.ravel(), minlength=inputs.size).reshape(inputs.shape)
+    _matrix(axes[0], inputs, "input; framed: won a window", framed=wins > 0)
     _matrix(axes[1], output, "forward")
     _matrix(axes[2], derivatives, "derivatives of the output")
-    _matrix(axes[3], routed, "derivatives of the input", framed=won > 0, shaded=True)
+    _matrix(axes[3], routed, "derivatives of the input", framed=wins > 0, shaded=True)
     return figure
 
 

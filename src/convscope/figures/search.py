@@ -1,4 +1,4 @@
-"""Figures of a search: what each trial has reached, and how much each key has to do with it."""
+"""Figures of a hyperparameter search: the metric of each trial, and the importance of each key."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 def search_history(
     complete: Sequence[tuple[int, float]], pruned: Sequence[tuple[int, float]], metric: str, *, lowest: bool
 ) -> "Figure":
-    """A dot a completed trial, a cross a pruned one, and a line for the best so far.
+    """Return a figure with a dot for each completed trial, a cross for each pruned one, and a line of the best so far.
 
     Args:
-        complete: Number and value of the completed trials, in their order.
-        pruned: Number of the others, and the value after their last epoch.
-        metric: Its name.
-        lowest: Whether a low value is the better one.
+        complete: Number and value of each completed trial, in their order.
+        pruned: Number of each pruned trial, and its value after its last epoch.
+        metric: Name of the metric.
+        lowest: Whether lower values are better.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -27,7 +27,7 @@ def search_history(
     axis = figure.subplots()
     if complete:
         numbers, values = zip(*complete, strict=True)
-        best = [(min if lowest else max)(values[: place + 1]) for place in range(len(values))]
+        best = [(min if lowest else max)(values[: index + 1]) for index in range(len(values))]
         axis.step(numbers, best, where="post", color=ORANGE, linewidth=1.6, label="best so far")
         axis.scatter(numbers, values, s=26, color=BLUE, zorder=3, label="trial")
     if pruned:
@@ -43,11 +43,11 @@ def search_history(
 
 
 def importance_figure(shares: Mapping[str, float], metric: str) -> "Figure":
-    """A bar a key: its share in what makes good trials different (PED-ANOVA, Watanabe et al. 2023).
+    """Return a bar chart of the importance of each key for good trials (PED-ANOVA, Watanabe et al. 2023).
 
     Args:
-        shares: By key; they add up to 1.
-        metric: Its name.
+        shares: Importance by key; they add up to 1.
+        metric: Name of the metric.
     """
     figure = _figure(7.2, 1.2 + 0.34 * len(shares))
     axis = figure.subplots()

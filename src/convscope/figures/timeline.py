@@ -1,4 +1,4 @@
-"""The history of convolutional networks as an image: what they cost, what they hold, how far they see."""
+"""Figure of the history of convolutional networks: multiply-adds, parameters and receptive fields."""
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,15 +13,17 @@ if TYPE_CHECKING:
     from matplotlib.transforms import Bbox
 
 LARGEST_POINT = 1200.0  # square points
-LARGE = 5e7  # multiply-adds: the networks before ImageNet have a panel of their own
+LARGE = 5e7  # multiply-adds; smaller networks, those before ImageNet, have a panel of their own
 
 
 def draw_history(rows: Sequence[Mapping[str, Any]]) -> "Figure":
-    """Parameters against multiply-adds, both logarithmic; the area of a point is its receptive field.
+    """Return a figure of parameters over multiply-adds, both logarithmic.
+
+    The area of a point grows with the receptive field, its colour with the year.
 
     Args:
-        rows: With ``model``, ``year``, ``parameters``, ``multiply_adds`` and ``receptive_field``; rows without a year
-            are left out, a network that has no field is a small ring.
+        rows: With ``model``, ``year``, ``parameters``, ``multiply_adds`` and ``receptive_field``. Rows without a year
+            are left out; a network whose receptive field is None is a small ring.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.colors import LinearSegmentedColormap, Normalize
@@ -32,7 +34,7 @@ def draw_history(rows: Sequence[Mapping[str, Any]]) -> "Figure":
     early, late = figure.subplots(1, 2, width_ratios=[1, 2.6])
     palette = LinearSegmentedColormap.from_list("years", [ORANGE, BLUE])
     years = Normalize(min(row["year"] for row in shown), max(row["year"] for row in shown))
-    most = max((row["receptive_field"] or 0 for row in shown), default=0) or 1
+    largest_field = max((row["receptive_field"] or 0 for row in shown), default=0) or 1
     for axis, title, part in (
         (early, "before ImageNet", [row for row in shown if row["multiply_adds"] < LARGE]),
         (late, "since ImageNet", [row for row in shown if row["multiply_adds"] >= LARGE]),
@@ -42,7 +44,7 @@ def draw_history(rows: Sequence[Mapping[str, Any]]) -> "Figure":
             axis.scatter(
                 row["multiply_adds"],
                 row["parameters"],
-                s=18 if field is None else 12 + LARGEST_POINT * field / most,
+                s=18 if field is None else 12 + LARGEST_POINT * field / largest_field,
                 facecolor="none" if field is None else colour,
                 edgecolor=colour if field is None else "white",
                 linewidth=0.8,
@@ -51,7 +53,7 @@ def draw_history(rows: Sequence[Mapping[str, Any]]) -> "Figure":
         _finish(axis, title)
     late.set_title("area of a point: receptive field", loc="right", fontsize=8, color=GREY)
     early.set_ylabel("parameters", color=GREY, fontsize=9)
-    figure.draw_without_rendering()  # places are known in pixels from now on
+    figure.draw_without_rendering()  # lays the axes out, so that positions are known in pixels
     renderer = FigureCanvasAgg(figure).get_renderer()
     for axis in (early, late):
         _label(axis, [row for row in shown if (row["multiply_adds"] >= LARGE) == (axis is late)], renderer)
@@ -72,7 +74,7 @@ def _finish(axis: "Axes", title: str) -> None:
 
 
 def _label(axis: "Axes", rows: Sequence[Mapping[str, Any]], renderer: "RendererAgg") -> None:
-    """Write every name where it hides no other name: as near its point as that goes, with a line to it."""
+    """Write the name of each network as near to its point as possible without hiding another name, with a line."""
     from matplotlib.text import Text
 
     taken: list[Bbox] = []
@@ -94,7 +96,7 @@ def _label(axis: "Axes", rows: Sequence[Mapping[str, Any]], renderer: "RendererA
         for offset in _offsets(half):
             text.set_position(offset)
             text.update_positions(renderer)
-            box = Text.get_window_extent(text, renderer).padded(2)  # of the words, without their line
+            box = Text.get_window_extent(text, renderer).padded(2)  # of the text, without its line
             inside = frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 and box.y1 <= frame.y1
             if inside and not any(box.overlaps(other) for other in taken):
                 break
@@ -102,7 +104,7 @@ def _label(axis: "Axes", rows: Sequence[Mapping[str, Any]], renderer: "RendererA
 
 
 def _offsets(half: float) -> Iterator[tuple[float, float]]:
-    """Places around a point, in points, nearest first; ``half`` is half the width of the text."""
+    """Yield offsets from a point, nearest first, in typographic points; ``half`` is half the width of the text."""
     for distance in (10, 18, 28, 40, 54, 70):
         for x, y in itertools.product((1, -1, 0), (0, 0.6, -0.6, 1, -1)):
             if x or abs(y) == 1:

@@ -1,1 +1,1 @@
-"""A trained run put to use: loaded again, evaluated, explained."""
+"""Evaluating and explaining a trained run."""

@@ -13,8 +13,8 @@ from convscope.config.evaluate import EvaluateConfig
 from convscope.config.text_data import TextsConfig
 from convscope.console import warn
 from convscope.engine.prediction_table import prediction_table
-from convscope.inference.evaluate_images import images_to_score
-from convscope.inference.evaluate_texts import texts_to_score
+from convscope.inference.evaluate_images import load_images_to_score
+from convscope.inference.evaluate_texts import load_texts_to_score
 from convscope.quiet_lightning import quieten_lightning
 from convscope.runs.files import json_ready
 from convscope.runs.new_folder import new_folder
@@ -23,14 +23,14 @@ from convscope.runs.run_folder import RunFolder
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What an evaluation came to.
+    """The results of an evaluation.
 
     Attributes:
-        size: Examples that were scored.
-        things: What they are called.
-        metrics: By name.
-        file: ``evaluation.json``.
-        predictions: ``predictions.csv``.
+        size: Number of examples that were scored.
+        noun: What the examples are: ``images`` or ``texts``.
+        metrics: Metrics by name.
+        file: Path of ``evaluation.json``.
+        predictions: Path of ``predictions.csv``.
     """
 
     size: int
@@ -43,25 +43,26 @@ class Evaluation:
 def evaluate(
     config: EvaluateConfig, trained_on: Mapping[str, Any], accelerator: str, allocator: str, overrides: Sequence[str]
 ) -> Evaluation:
-    """Write ``evaluation.json`` and ``predictions.csv`` to a new folder under the run's.
+    """Score a run on a test split, and write ``evaluation.json`` and ``predictions.csv`` to a new folder in the run's.
 
     Args:
-        config: Which run is scored on what.
-        trained_on: The run's own ``data``.
-        accelerator, allocator: What this process computes on.
-        overrides: The user's own words.
+        config: The run and the data to score it on.
+        trained_on: The group ``data`` of the run's own configuration.
+        accelerator: ``cpu``, ``gpu`` or ``mps``.
+        allocator: ``tuned`` or ``system``.
+        overrides: The overrides of the command line.
 
     Raises:
         UserError: The run has no checkpoint, or the data has a class that the run does not know.
     """
     path = Path(config.run).expanduser()
     if isinstance(config.data, TextsConfig):
-        scored = texts_to_score(config, config.data, path, trained_on, accelerator, allocator)
+        inputs = load_texts_to_score(config, config.data, path, trained_on, accelerator, allocator)
     else:
-        scored = images_to_score(config, config.data, trained_on, accelerator, allocator)
-    task, data, hardware = scored.task, scored.data, scored.hardware
+        inputs = load_images_to_score(config, config.data, trained_on, accelerator, allocator)
+    task, data, hardware = inputs.task, inputs.data, inputs.hardware
     source, classes = data.source, task.classes
-    warnings = [*data.warnings, *scored.warnings]
+    warnings = [*data.warnings, *inputs.warnings]
     for warning in warnings:
         warn(warning)
     quieten_lightning()
@@ -75,7 +76,7 @@ def evaluate(
     size = data.sizes["test"]
     name = f"{datetime.datetime.now():%Y-%m-%d_%H-%M-%S}_{source.name}"
     folder = new_folder(path / "evaluations", name)
-    columns, rows = prediction_table(task.predictions, data.names("test"), classes, scored.noun.removesuffix("s"))
+    columns, rows = prediction_table(task.predictions, data.names("test"), classes, inputs.noun.removesuffix("s"))
     predictions = RunFolder(folder).write_table("predictions", columns, rows).rename(folder / "predictions.csv")
     evaluation = folder / "evaluation.json"
     content = {
@@ -85,7 +86,7 @@ def evaluate(
             "name": source.name,
             "source": source.source,
             "root": getattr(config.data, "root", None),
-            scored.noun: size,
+            inputs.noun: size,
             "classes": list(source.classes),
         },
         "metrics": metrics,
@@ -94,4 +95,4 @@ def evaluate(
         "overrides": list(overrides),
     }
     evaluation.write_text(json.dumps(json_ready(content), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    return Evaluation(size, scored.noun, metrics, evaluation, predictions)
+    return Evaluation(size, inputs.noun, metrics, evaluation, predictions)

@@ -1,4 +1,4 @@
-"""Images to score a run on: its own test split, or others."""
+"""Loads the images to score a run on: its own test split, or other images."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,33 +19,40 @@ from convscope.tasks.image_classification import ImageClassification
 from convscope.tasks.objective import Objective
 
 
-def images_to_score(
+def load_images_to_score(
     config: EvaluateConfig,
     data_config: ImageDataConfig,
     trained_on: Mapping[str, Any],
     accelerator: str,
     allocator: str,
 ) -> EvaluationInputs:
-    """The run and the images that ``told`` names; ``trained_on`` is the run's own ``data``.
+    """Load the run that ``config`` names and the images of ``data_config``.
+
+    Args:
+        config: Names the run, and has the hardware settings.
+        data_config: The images to score.
+        trained_on: The group ``data`` of the run's own configuration.
+        accelerator: ``cpu``, ``gpu`` or ``mps``.
+        allocator: ``tuned`` or ``system``.
 
     Raises:
-        UserError: The run has no checkpoint, or knows a class less than the images have.
+        UserError: The run has no checkpoint, or the images have a class that the run does not know.
     """
     run = load_trained_run(config.run, config.checkpoint)
-    seen = run.preprocessing
+    preprocessing = run.preprocessing
     source = _test_source(data_config, run.classes, trained_on)
     objective = Objective(flip_averaging=run.config.get("task", {}).get("flip_averaging", False))
     task = ImageClassification(run.network, run.classes, objective)
-    cost = multiply_adds(run.network, (1, seen.channels, seen.size, seen.size))
+    cost = multiply_adds(run.network, (1, preprocessing.channels, preprocessing.size, preprocessing.size))
     settings = config.trainer
     if settings.precision == "auto" and run.precision is not None:
-        settings = settings.model_copy(update={"precision": run.precision})  # the same answers as in the run's own test
+        settings = settings.model_copy(update={"precision": run.precision})  # the same logits as in the run's own test
     hardware = choose_hardware(settings, accelerator, allocator, run.network, cost, trains_all=False)
     name = run.config["model"]["name"]
-    hardware, refused = resolve_memory_format(hardware, settings, name, run.network, seen)
+    hardware, warning = resolve_memory_format(hardware, settings, name, run.network, preprocessing)
     data = ImageDataModule(
         source,
-        seen,
+        preprocessing,
         batch_size=data_config.batch_size,
         workers=data_config.workers,
         cache_dir=cache_folder(data_config.cache_dir),
@@ -53,11 +60,15 @@ def images_to_score(
     )
     data.channels_last = hardware.channels_last
     data.setup("test")
-    return EvaluationInputs(task, data, hardware, "images", () if refused is None else (refused,))
+    return EvaluationInputs(task, data, hardware, "images", () if warning is None else (warning,))
 
 
 def _test_source(data_config: ImageDataConfig, classes: Sequence[str], trained_on: Mapping[str, Any]) -> ImageSource:
-    """The data to score, its labels as places in ``classes``: of the run's own folder, the test split alone."""
+    """Return the images to score, with labels that are indices into ``classes``.
+
+    Of the image folder that the run was trained on, only the test split is scored. Of another folder, the test folder
+    is scored, or all images if it has no folders of splits.
+    """
     if isinstance(data_config, ImageFolderConfig) and (data_config.name, data_config.root) != (
         trained_on["name"],
         trained_on.get("root"),

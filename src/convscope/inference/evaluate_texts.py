@@ -1,4 +1,4 @@
-"""Texts to score a run on: its own test split, or others that it was not trained on."""
+"""Loads the texts to score a run on: its own test split, or other texts that it was not trained on."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,7 +22,7 @@ from convscope.modalities.texts.trained import load_trained_text
 from convscope.tasks.text_classification import TextClassification
 
 
-def texts_to_score(
+def load_texts_to_score(
     config: EvaluateConfig,
     data_config: TextDataConfig,
     path: Path,
@@ -30,10 +30,18 @@ def texts_to_score(
     accelerator: str,
     allocator: str,
 ) -> EvaluationInputs:
-    """The run at ``path`` and the texts that ``told`` names; ``trained_on`` is the run's own ``data``.
+    """Load the run at ``path`` and the texts of ``data_config``.
+
+    Args:
+        config: Names the checkpoint, and has the hardware settings.
+        data_config: The texts to score.
+        path: The run's folder.
+        trained_on: The group ``data`` of the run's own configuration.
+        accelerator: ``cpu``, ``gpu`` or ``mps``.
+        allocator: ``tuned`` or ``system``.
 
     Raises:
-        UserError: The run knows a class less than the texts have, or was trained on some of them.
+        UserError: The texts have a class that the run does not know, or the run was trained on some of them.
     """
     run = load_trained_text(path, config.checkpoint)
     source = _test_texts(data_config, run.classes, trained_on)
@@ -45,7 +53,7 @@ def texts_to_score(
     hardware = choose_hardware(config.trainer, accelerator, allocator, run.network, cost, trains_all=False)
     data = TextDataModule(
         source,
-        run.tokens,
+        run.tokenizer,
         run.preprocessing,
         batch_size=data_config.batch_size,
         cache_dir=cache_folder(data_config.cache_dir),
@@ -55,9 +63,16 @@ def texts_to_score(
 
 
 def _test_texts(data_config: TextDataConfig, classes: Sequence[str], trained_on: Mapping[str, Any]) -> TextSource:
-    """The texts to score, their labels as places in ``classes``: of the run's own data, the test split alone."""
-    other = (data_config.name, getattr(data_config, "root", None)) != (trained_on["name"], trained_on.get("root"))
-    if isinstance(data_config, TextFilesConfig) and other:
+    """Return the texts to score, with labels that are indices into ``classes``.
+
+    Of the data that the run was trained on, only the test split is scored. Of other text files, the test table or
+    folder is scored, or all texts if there is none.
+    """
+    is_other_data = (data_config.name, getattr(data_config, "root", None)) != (
+        trained_on["name"],
+        trained_on.get("root"),
+    )
+    if isinstance(data_config, TextFilesConfig) and is_other_data:
         root = required(data_config.root, "data.root")
         source = evaluation_texts(root, data_config.text_column, data_config.label_column, data_config.encoding)
     else:

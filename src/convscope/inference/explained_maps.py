@@ -1,4 +1,4 @@
-"""The maps of an explanation: each method's, and what they can say of their own error."""
+"""Computes the saliency maps of an explanation, with the error of the methods that have an exact total."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,39 +11,53 @@ from convscope.config.explain import ExplainConfig
 from convscope.console import track
 from convscope.insight import saliency
 
-AT_ONCE = 16  # images
+BATCH_SIZE = 16
 
 
 @dataclass(frozen=True)
 class ExplainedMaps:
-    """Maps (N, H, W) by method, and (N,) how far integrated gradients are from complete, where they were asked for."""
+    """Saliency maps of N images.
+
+    Attributes:
+        maps: Maps by method, (N, H, W).
+        errors: Completeness error of integrated gradients, (N,), by method; empty without that method.
+    """
 
     maps: dict[str, torch.Tensor] = field(default_factory=dict)
     errors: dict[str, torch.Tensor] = field(default_factory=dict)
 
 
-def explained_maps(
+def compute_maps(
     config: ExplainConfig,
     network: nn.Module,
     methods: Mapping[str, Callable[..., torch.Tensor]],
     inputs: torch.Tensor,
     targets: torch.Tensor,
 ) -> ExplainedMaps:
-    """Ask each of ``methods`` about ``inputs`` (N, C, H, W) and the classes ``targets`` (N,).
+    """Compute the maps of each method.
+
+    Args:
+        config: The score to differentiate, and the layer for the methods that need one.
+        network: The network.
+        methods: Functions by name.
+        inputs: Normalised images, (N, C, H, W).
+        targets: The class to explain for each image, (N,).
 
     Raises:
         UserError: A method does not suit the network, or there is no such layer.
     """
-    found = ExplainedMaps()
-    parts = list(zip(inputs.split(AT_ONCE), targets.split(AT_ONCE), strict=True))
+    result = ExplainedMaps()
+    batches = list(zip(inputs.split(BATCH_SIZE), targets.split(BATCH_SIZE), strict=True))
     for name, method in track(list(zip(methods, methods.items(), strict=True)), "explaining"):
         if name == "integrated_gradients":
-            told = [saliency.complete_integrated_gradients(network, *part, score=config.score) for part in parts]
-            found.maps[name] = torch.cat([complete.maps for complete in told])
-            found.errors[name] = torch.cat([complete.error for complete in told])
+            attributions = [
+                saliency.complete_integrated_gradients(network, *batch, score=config.score) for batch in batches
+            ]
+            result.maps[name] = torch.cat([attribution.maps for attribution in attributions])
+            result.errors[name] = torch.cat([attribution.error for attribution in attributions])
             continue
         settings: dict[str, Any] = {"score": config.score}
         if name in saliency.LAYER_METHODS and config.layer is not None:
             settings["layer"] = config.layer
-        found.maps[name] = torch.cat([method(network, *part, **settings) for part in parts])
-    return found
+        result.maps[name] = torch.cat([method(network, *batch, **settings) for batch in batches])
+    return result

@@ -1,4 +1,4 @@
-"""Where an explanation is written."""
+"""Creates the folder that an explanation is written to."""
 
 import datetime
 from pathlib import Path
@@ -9,15 +9,15 @@ from convscope.runs.new_folder import new_folder
 
 
 def explanation_folder(config: ExplainConfig, run: Path, topic: str | None = None) -> Path:
-    """Make ``folder=...``, or one named after the time in ``above/explanations``.
+    """Create the folder that ``folder=...`` names, or one named after the time in ``run/explanations``.
 
     Args:
         config: May name the folder.
-        above: The run's folder, or that of all outputs.
-        topic: Of an explanation without a run.
+        run: The run's folder, or the folder of all outputs.
+        topic: Topic of an explanation without a run; part of the folder's name.
 
     Raises:
-        UserError: The folder that ``config`` names is there already, and not empty.
+        UserError: The folder that ``config`` names exists and is not empty.
     """
     if config.folder is not None:
         folder = Path(config.folder).expanduser()

@@ -1,4 +1,4 @@
-"""What an evaluation scores: a trained network, and data whose classes it knows."""
+"""The inputs of an evaluation: a trained network, and data whose classes it knows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,12 +12,20 @@ from convscope.engine.hardware import Hardware
 from convscope.errors import UserError
 from convscope.tasks.classification import Classification
 
-S = TypeVar("S", ImageSource, TextSource)
+Source = TypeVar("Source", ImageSource, TextSource)
 
 
 @dataclass(frozen=True)
 class EvaluationInputs:
-    """What is scored, by what, on what; ``things`` is what the examples are called."""
+    """What an evaluation needs.
+
+    Attributes:
+        task: The trained network in its LightningModule.
+        data: The data to score.
+        hardware: The hardware settings.
+        noun: What the examples are: ``images`` or ``texts``.
+        warnings: Warnings of loading them.
+    """
 
     task: Classification
     data: ImageDataModule | TextDataModule
@@ -26,11 +34,16 @@ class EvaluationInputs:
     warnings: tuple[str, ...] = ()
 
 
-def match_classes(source: S, classes: Sequence[str], data: str) -> S:
-    """``source`` with its labels as places in ``classes``, by name.
+def match_classes(source: Source, classes: Sequence[str], data: str) -> Source:
+    """Return ``source`` with labels that are indices into ``classes``, matched by name.
+
+    Args:
+        source: Images or texts with labels.
+        classes: Classes of the run.
+        data: Name of the data, for messages.
 
     Raises:
-        UserError: It has others.
+        UserError: ``source`` has a class that is not in ``classes``.
     """
     unknown = [name for name in source.classes if name not in classes]
     if unknown:

@@ -1,14 +1,16 @@
-"""What a network is and does: pure functions on an nn.Module, usable without the rest of convscope.
+"""Pure functions that measure an ``nn.Module``: its parameters, multiply-adds and receptive fields.
+
+`weightless` builds one without memory for its weights. All of them work without the rest of convscope:
 
     from convscope.insight import describe_parameters, receptive_fields, measure_effective_field
 
-A function is imported from its file when it is first asked for.
+Each function is imported from its file on first access.
 """
 
 from importlib import import_module
 from typing import Any
 
-_HOMES = {
+_SOURCE_FILES = {
     "describe_parameters": "parameters",
     "count_by_part": "parameters",
     "multiply_adds": "parameters",
@@ -18,10 +20,10 @@ _HOMES = {
     "weightless": "meta_building",
 }
 
-__all__ = list(_HOMES)
+__all__ = list(_SOURCE_FILES)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _SOURCE_FILES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_SOURCE_FILES[name]}"), name)

@@ -1,7 +1,7 @@
-"""BatchNorm folded into the convolution before it, for the time of a call: the network itself is not touched.
+"""Folding BatchNorms into the convolutions before them during a call, without changing the network itself.
 
 In evaluation mode a BatchNorm is a scale and a shift of each channel (Ioffe & Szegedy 2015, eq. 11), which the
-convolution before it can make for nothing: forward and backward read and write every feature map once less.
+convolution before it can apply at no cost: forward and backward read and write every feature map once less.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,16 +14,16 @@ import torch.nn.functional as F
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from convscope.insight.narrow_convolution import convolve, suits
+from convscope.insight.narrow_convolution import convolve, is_suitable
 from convscope.insight.precision import widest
 
 CONVOLUTIONS = {torch.conv1d, torch.conv2d, torch.conv3d}
-MOST_WEIGHTS = 16  # for each output of one input: to fold more would take longer than the BatchNorm does
+MAX_WEIGHTS_PER_OUTPUT = 16  # for one input; folding more weights would take longer than the BatchNorm does
 
 
 @dataclass(frozen=True)
-class _Pair:
-    """A convolution and the BatchNorm that alone reads its output, by their tensors."""
+class _FoldablePair:
+    """The tensors of a convolution and of the BatchNorm that is the only reader of its output."""
 
     convolution: "_Convolution"
     mean: torch.Tensor
@@ -32,16 +32,16 @@ class _Pair:
     shift: torch.Tensor | None
     epsilon: float
 
-    def same_tensors(self, other: "_Pair") -> bool:
-        """Whether the BatchNorms are one."""
-        mine = (self.mean, self.variance, self.scale, self.shift)
-        theirs = (other.mean, other.variance, other.scale, other.shift)
-        return all(a is b for a, b in zip(mine, theirs, strict=True)) and self.epsilon == other.epsilon
+    def same_tensors(self, other: "_FoldablePair") -> bool:
+        """Return whether both pairs have the same BatchNorm: the same tensors and epsilon."""
+        own_tensors = (self.mean, self.variance, self.scale, self.shift)
+        other_tensors = (other.mean, other.variance, other.scale, other.shift)
+        return all(a is b for a, b in zip(own_tensors, other_tensors, strict=True)) and self.epsilon == other.epsilon
 
     def folded(self, channels_last: bool) -> tuple[torch.Tensor, torch.Tensor]:
-        """Weight and bias of one convolution that does both."""
+        """Return weight and bias of the one convolution that replaces both."""
         weight, bias = self.convolution.weight, self.convolution.bias
-        wide = widest(weight.device)  # in float32, too, it is no further off than the BatchNorm itself
+        wide = widest(weight.device)  # float32, too, is as exact as the BatchNorm itself
         factor = torch.rsqrt(self.variance.to(wide) + self.epsilon)
         if self.scale is not None:
             factor = factor * self.scale.to(wide)
@@ -55,34 +55,35 @@ class _Pair:
         return folded, shift.to(weight.dtype)
 
 
-# One entry a convolution that a forward pass calls, in order: its BatchNorm, or None. The values hold tensors of the
-# network but not the network, so that an entry goes when the network goes.
-_plans: WeakKeyDictionary[nn.Module, tuple[_Pair | None, ...]] = WeakKeyDictionary()
+# For each network, one entry per convolution call of a forward pass, in order: its pair, or None if nothing is folded.
+# The values refer to tensors of the network but not to the network, so that an entry is freed with its network.
+_plans: WeakKeyDictionary[nn.Module, tuple[_FoldablePair | None, ...]] = WeakKeyDictionary()
 
 
-# Whether a network runs on inputs of a shape with maps channels last.
+# Whether a network runs channels last, by the shape of its input.
 _runs_channels_last: WeakKeyDictionary[nn.Module, dict[torch.Size, bool]] = WeakKeyDictionary()
 
 
 class _OtherCallsError(Exception):
-    """The network did not call what the plan expects."""
+    """The network made other calls than the plan expects."""
 
 
 class FoldedForward:
-    """``model``, called with its BatchNorms folded and, where it runs so, its feature maps channels last.
+    """Calls ``model`` with its BatchNorms folded and, if it runs so, its feature maps channels last.
 
-    Which of them can be is seen in one forward pass of a single input, on the first call for each network, and
-    checked in every later pass: where a network takes another way, that pass is repeated as the network was
-    written. The folded weights are made once for each object of this class, so make one for each question.
+    Which BatchNorms can be folded is found in one forward pass of a single input, the first time that a network is
+    given, and checked in every later pass: if the network makes other calls, that pass is repeated without folding.
+    The folded weights are computed once per object of this class; make a new one after the weights changed.
 
     Args:
-        model: In evaluation mode.
-        example: Inputs (N, ...), the first of which is used to look.
-        channels_last: Lay the folded weights channels last. A network that does not run on such maps, as one that
-            calls ``x.view(n, -1)`` after a convolution, is noticed in a second look, and gets contiguous ones.
+        model: The network, in evaluation mode.
+        example: Inputs (N, ...), the first of which is used for the trial passes.
+        channels_last: Lay the folded weights channels last. A network that does not run on such feature maps, such as
+            one that calls ``x.view(n, -1)`` after a convolution, is found by a second trial pass, and gets contiguous
+            weights.
 
     Attributes:
-        channels_last: Whether inputs (N, C, H, W) should lie channels last.
+        channels_last: Whether inputs (N, C, H, W) should be channels last.
     """
 
     def __init__(self, model: nn.Module, example: torch.Tensor, channels_last: bool = True) -> None:
@@ -94,27 +95,29 @@ class FoldedForward:
         self.channels_last = channels_last and example.ndim == 4
         self._folded = self._fold()
         if self.channels_last:
-            known = _runs_channels_last.setdefault(model, {})
-            if example.shape not in known:
-                known[example.shape] = self._runs(example)
-            if not known[example.shape]:
+            runs_by_shape = _runs_channels_last.setdefault(model, {})
+            if example.shape not in runs_by_shape:
+                runs_by_shape[example.shape] = self._runs_in_channels_last(example)
+            if not runs_by_shape[example.shape]:
                 self.channels_last = False
                 self._folded = self._fold()
 
     def _fold(self) -> list[tuple[torch.Tensor, torch.Tensor] | None]:
+        """Return the folded weight and bias of each convolution call; None for those without a BatchNorm."""
         with torch.no_grad():
             return [None if pair is None else pair.folded(self.channels_last) for pair in self._plan]
 
-    def _runs(self, example: torch.Tensor) -> bool:
+    def _runs_in_channels_last(self, example: torch.Tensor) -> bool:
+        """Return whether the network runs on two channels-last copies of ``example``."""
         try:
-            with torch.no_grad():  # on two, for what a view takes together may be the batch
+            with torch.no_grad():  # two inputs, since a view may merge the batch dimension
                 self(example.repeat(2, 1, 1, 1).contiguous(memory_format=torch.channels_last))
         except Exception:  # of any kind: some networks assert that their maps are contiguous
             return False
         return True
 
     def __call__(self, inputs: torch.Tensor) -> Any:
-        """What ``model(inputs)`` gives."""
+        """Return what ``model(inputs)`` returns."""
         if not self._plan:
             return self._model(inputs)
         try:
@@ -129,15 +132,15 @@ class FoldedForward:
 
 
 class _Fold(TorchFunctionMode):
-    """Gives each convolution of the plan its folded weights, and lets its BatchNorm pass."""
+    """Runs each convolution of the plan with its folded weights, and skips its BatchNorm."""
 
     def __init__(
-        self, plan: Sequence[_Pair | None], folded: Sequence[tuple[torch.Tensor, torch.Tensor] | None]
+        self, plan: Sequence[_FoldablePair | None], folded: Sequence[tuple[torch.Tensor, torch.Tensor] | None]
     ) -> None:
         super().__init__()
         self._plan, self._folded = plan, folded
         self._next = 0
-        self._awaited: dict[int, tuple[torch.Tensor, _Pair]] = {}
+        self._awaited: dict[int, tuple[torch.Tensor, _FoldablePair]] = {}
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
@@ -145,48 +148,49 @@ class _Fold(TorchFunctionMode):
         kwargs = kwargs or {}
         if func is F.batch_norm and id(args[0]) in self._awaited:
             output, pair = self._awaited.pop(id(args[0]))
-            found = _folds(output, pair.convolution, *args, **kwargs)
-            if found is None or not found.same_tensors(pair):
+            pair_called = _matching_pair(output, pair.convolution, *args, **kwargs)
+            if pair_called is None or not pair_called.same_tensors(pair):
                 raise _OtherCallsError
             return output
         if func not in CONVOLUTIONS:
             return func(*args, **kwargs)
         number, self._next = self._next, self._next + 1
-        inputs, told = _convolution(*args, **kwargs)
+        inputs, convolution = _split_arguments(*args, **kwargs)
         if number >= len(self._plan):
             raise _OtherCallsError
         expected, folded = self._plan[number], self._folded[number]
         if expected is None or folded is None:
-            if told.weight.numel() > inputs.numel():
-                # A convolution lays its weights as its inputs lie, which takes longer the other way round here.
+            if convolution.weight.numel() > inputs.numel():
+                # PyTorch converts weights to the inputs' memory format: here it is faster to convert the inputs.
                 inputs = inputs.contiguous()
-            return _convolve(func, inputs, told.weight, told.bias, told)
-        if told.weight is not expected.convolution.weight or told.bias is not expected.convolution.bias:
+            return _convolve(func, inputs, convolution.weight, convolution.bias, convolution)
+        if convolution.weight is not expected.convolution.weight or convolution.bias is not expected.convolution.bias:
             raise _OtherCallsError
-        output = _convolve(func, inputs, *folded, told)
+        output = _convolve(func, inputs, *folded, convolution)
         self._awaited[id(output)] = output, expected
         return output
 
     def check_all_done(self) -> None:
+        """Raise _OtherCallsError if a folded convolution was not followed by its BatchNorm."""
         if self._awaited:
             raise _OtherCallsError
 
 
 @dataclass(frozen=True)
 class _Convolution:
-    """The arguments of a convolution but its input."""
+    """The arguments of a convolution call, except its input."""
 
     weight: torch.Tensor
     bias: torch.Tensor | None
-    rest: tuple[Any, ...]
-    named: Mapping[str, Any]
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
 
 
-def _convolution(
-    input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None, *rest: Any, **named: Any
+def _split_arguments(
+    input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None, *args: Any, **kwargs: Any
 ) -> tuple[torch.Tensor, _Convolution]:
-    """The input of a convolution and the other arguments, however they were given."""
-    return input, _Convolution(weight, bias, rest, named)
+    """Split the arguments of a convolution call, positional or by keyword, into its input and the others."""
+    return input, _Convolution(weight, bias, args, kwargs)
 
 
 def _convolve(
@@ -196,29 +200,31 @@ def _convolve(
     bias: torch.Tensor | None,
     convolution: _Convolution,
 ) -> torch.Tensor:
+    """Call ``func``, or `narrow_convolution.convolve` if weights are frozen and it is faster."""
     if inputs.requires_grad and not weight.requires_grad and inputs.ndim == 4:
-        # names as torch.conv2d has them, whether they were given by place or by name
-        settings = dict(zip(("stride", "padding", "dilation", "groups"), convolution.rest, strict=False)) | dict(
-            convolution.named
+        # the parameter names of torch.conv2d, for positional arguments too
+        settings = dict(zip(("stride", "padding", "dilation", "groups"), convolution.args, strict=False)) | dict(
+            convolution.kwargs
         )
         settings = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1} | settings
-        if suits(inputs, weight, **settings):
+        if is_suitable(inputs, weight, **settings):
             return convolve(inputs, weight, bias, **settings)
-    return func(inputs, weight, bias, *convolution.rest, **convolution.named)
+    return func(inputs, weight, bias, *convolution.args, **convolution.kwargs)
 
 
-def _plan_folding(model: nn.Module, example: torch.Tensor) -> tuple[_Pair | None, ...]:
-    with torch.no_grad(), _Uses() as uses:
+def _plan_folding(model: nn.Module, example: torch.Tensor) -> tuple[_FoldablePair | None, ...]:
+    """Return the pair to fold for each convolution call of ``model(example)``, in order; None to leave it as it is."""
+    with torch.no_grad(), _OutputReaders() as readers:
         model(example)
-    return tuple(_pair(*call) for call in uses.calls.values())
+    return tuple(_pair(*call) for call in readers.calls.values())
 
 
-class _Uses(TorchFunctionMode):
-    """Which functions read the output of each convolution."""
+class _OutputReaders(TorchFunctionMode):
+    """Records which functions read the output of each convolution."""
 
     def __init__(self) -> None:
         super().__init__()
-        # The outputs are kept until the end, so that no other tensor gets the identity of one.
+        # Outputs stay referenced until the end, so that no other tensor gets the id of one.
         self.calls: dict[int, tuple[torch.Tensor, _Convolution, list[tuple[Any, Any, Any]]]] = {}
 
     def __torch_function__(
@@ -226,23 +232,28 @@ class _Uses(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         output = func(*args, **kwargs)
-        # A question about shape or type gives no tensor, and reads none.
+        # A function that returns no tensor only asks for a shape or dtype: it is no reader.
         if any(True for _ in _tensors((output,))):
             for tensor in _tensors((*args, *kwargs.values())):
                 if id(tensor) in self.calls:
                     self.calls[id(tensor)][2].append((func, args, kwargs))
         if func in CONVOLUTIONS:
-            self.calls[id(output)] = output, _convolution(*args, **kwargs)[1], []
+            self.calls[id(output)] = output, _split_arguments(*args, **kwargs)[1], []
         return output
 
 
-def _pair(output: torch.Tensor, convolution: _Convolution, uses: list[tuple[Any, Any, Any]]) -> _Pair | None:
-    if len(uses) != 1 or uses[0][0] is not F.batch_norm or convolution.weight.numel() > MOST_WEIGHTS * output.numel():
+def _pair(output: torch.Tensor, convolution: _Convolution, uses: list[tuple[Any, Any, Any]]) -> _FoldablePair | None:
+    """Return the pair of a convolution if only one BatchNorm reads its output, and folding is worth its time."""
+    if (
+        len(uses) != 1
+        or uses[0][0] is not F.batch_norm
+        or convolution.weight.numel() > MAX_WEIGHTS_PER_OUTPUT * output.numel()
+    ):
         return None
-    return _folds(output, convolution, *uses[0][1], **uses[0][2])
+    return _matching_pair(output, convolution, *uses[0][1], **uses[0][2])
 
 
-def _folds(
+def _matching_pair(
     output: torch.Tensor,
     convolution: _Convolution,
     input: torch.Tensor,
@@ -253,14 +264,15 @@ def _folds(
     training: bool = False,
     momentum: float = 0.1,
     eps: float = 1e-5,
-) -> _Pair | None:
-    """The pair, where the BatchNorm (the arguments of ``F.batch_norm``) uses statistics that do not depend on input."""
+) -> _FoldablePair | None:
+    """Return the pair if the BatchNorm of ``output``, called as ``F.batch_norm``, uses its running statistics."""
     if training or mean is None or variance is None or input is not output:
         return None
-    return _Pair(convolution, mean, variance, weight, bias, eps)
+    return _FoldablePair(convolution, mean, variance, weight, bias, eps)
 
 
 def _tensors(values: Sequence[Any]) -> Iterator[torch.Tensor]:
+    """Yield the tensors in nested lists and tuples."""
     for value in values:
         if isinstance(value, torch.Tensor):
             yield value

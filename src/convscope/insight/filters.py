@@ -1,4 +1,4 @@
-"""What the layers learned: their filters, the patches that excite their units most, the feature maps of an image."""
+"""What the layers learned: filters, the patches with the highest activation of each unit, feature maps of an image."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -16,26 +16,26 @@ from convscope.insight.undisturbed import undisturbed
 
 
 class FieldGeometry(Protocol):
-    """A receptive field along both axes, as ``insight.receptive_field`` gives it; None: all of the axis.
+    """A receptive field along both axes, such as a `convscope.insight.receptive_field.Field`; None: all of the axis.
 
-    The field of place ``p`` of a feature map begins at the pixel ``stride * p - padding`` and is ``size`` long.
+    The field of position ``p`` of a feature map begins at pixel ``stride * p - padding`` and is ``size`` pixels long.
     """
 
     @property
     def size(self) -> Sequence[int | None]:
-        """Pixels that a place sees."""
+        """Pixels that a position sees along each axis."""
 
     @property
     def stride(self) -> Sequence[Any]:
-        """Pixels between neighbouring places."""
+        """Pixels between neighbouring positions along each axis."""
 
     @property
     def padding(self) -> Sequence[int | None]:
-        """Pixels before the first of the image that place 0 reaches to."""
+        """Pixels that position 0 sees before the first pixel of the image, along each axis."""
 
 
 def patch(field: FieldGeometry | None, place: Sequence[int], image: Sequence[int]) -> tuple[slice, slice]:
-    """Rows and columns of an image (height, width) that a ``place`` (row, column) sees, without the padding."""
+    """Return the rows and columns of an image (height, width) that ``place`` (row, column) sees, without padding."""
     slices = []
     for axis in (0, 1):
         length = image[axis]
@@ -51,13 +51,13 @@ def patch(field: FieldGeometry | None, place: Sequence[int], image: Sequence[int
 
 @dataclass(frozen=True)
 class Patches:
-    """The strongest answers of some units of a layer.
+    """The highest activations of some units of a layer, and where they are.
 
     Attributes:
         layer: Path of the layer.
-        units: (U,) the channels.
-        activations: (U, K), the strongest first; -inf where there were fewer images.
-        images: (U, K) int64, which of the images, in the order in which they came.
+        units: (U,) int64, the channels.
+        activations: (U, K), the highest first; -inf where there were fewer images.
+        images: (U, K) int64, the number of the image, counted from 0 over all batches.
         places: (U, K, 2) int64, row and column in the feature map.
     """
 
@@ -69,10 +69,10 @@ class Patches:
 
 
 def first_layer_filters(model: nn.Module) -> tuple[str, torch.Tensor]:
-    """Path and weights (filters, channels, h, w) of the first two-dimensional convolution: what it looks for in pixels.
+    """Return path and weights (filters, channels, h, w) of the first two-dimensional convolution.
 
     Raises:
-        UserError: The network has none.
+        UserError: The network has no two-dimensional convolution.
     """
     for path, module in model.named_modules():
         if isinstance(module, nn.Conv2d):
@@ -83,12 +83,12 @@ def first_layer_filters(model: nn.Module) -> tuple[str, torch.Tensor]:
 def feature_maps(
     model: nn.Module, inputs: torch.Tensor, layers: Sequence[str] | None = None
 ) -> dict[str, torch.Tensor]:
-    """What each layer makes of the images: feature maps (N, C, h, w) by the layer's path, from the input up.
+    """Return the feature maps (N, C, h, w) of each layer, by the layer's path, in the order of execution.
 
     Args:
-        model: Images (N, C, H, W) to logits.
-        inputs: The images.
-        layers: Paths of the layers; None: every one that puts out a feature map and contains no other.
+        model: Maps images (N, C, H, W) to logits.
+        inputs: The images, normalised.
+        layers: Paths of the layers; None: every one that puts out a feature map and contains no other such layer.
 
     Raises:
         UserError: A layer does not exist, or puts out no feature map.
@@ -97,11 +97,11 @@ def feature_maps(
         spatial = spatial_layers(model, inputs)
         layers = [path for path in spatial if not any(other.startswith(f"{path}.") for other in spatial)]
     modules = {path: find_spatial_layer(model, inputs, path)[1] for path in layers}
-    seen: dict[str, torch.Tensor] = {}
+    maps: dict[str, torch.Tensor] = {}
 
     def keep(path: str, output: torch.Tensor) -> None:
-        seen.pop(path, None)  # of a layer that is called again, the last call counts, in its place
-        seen[path] = output.detach().clone().contiguous()  # a later in-place layer may overwrite it
+        maps.pop(path, None)  # a layer that is called again counts where it was called last
+        maps[path] = output.detach().clone().contiguous()  # a later in-place layer may overwrite it
 
     with undisturbed(model), torch.no_grad():
         handles = [
@@ -113,19 +113,22 @@ def feature_maps(
         finally:
             for handle in handles:
                 handle.remove()
-    return seen
+    return maps
 
 
 class _ReachedError(Exception):
-    """The layer has answered; what comes after it need not be computed."""
+    """Stops the forward pass once the output of the wanted layer is known."""
 
 
-def _answers(forward: Callable[[torch.Tensor], object], inputs: torch.Tensor, module: nn.Module) -> torch.Tensor:
-    """The output of ``module`` in ``forward(inputs)``, with its graph where autograd is on; what follows is not run."""
-    answers: list[torch.Tensor] = []
+def _layer_output(forward: Callable[[torch.Tensor], object], inputs: torch.Tensor, module: nn.Module) -> torch.Tensor:
+    """Return the output of ``module`` in ``forward(inputs)``, with its graph if autograd is on.
+
+    Layers after it do not run.
+    """
+    outputs: list[torch.Tensor] = []
 
     def stop(m: nn.Module, i: object, output: torch.Tensor) -> None:
-        answers.append(output)
+        outputs.append(output)
         raise _ReachedError
 
     handle = module.register_forward_hook(stop)
@@ -135,9 +138,9 @@ def _answers(forward: Callable[[torch.Tensor], object], inputs: torch.Tensor, mo
         pass
     finally:
         handle.remove()
-    if not answers:
+    if not outputs:
         raise UserError("layer: the network did not call it")
-    return answers[0]
+    return outputs[0]
 
 
 def strongest_patches(
@@ -148,16 +151,16 @@ def strongest_patches(
     units: Sequence[int] | int = 16,
     per_unit: int = 9,
 ) -> Patches:
-    """For units of a layer: in which images, and where, they answered most (Zeiler & Fergus 2014, figure 2).
+    """Find in which images, and where, units of a layer are most active (Zeiler & Fergus 2014, figure 2).
 
-    Of each image, the strongest place alone counts. Memory does not grow with the number of images.
+    Only the highest activation of each image counts. Memory does not grow with the number of images.
 
     Args:
-        model: Images (N, C, H, W) to logits.
+        model: Maps images (N, C, H, W) to logits.
         batches: Normalised images (N, C, H, W), batch after batch.
         layer: Path of a layer with a feature map; None: the last.
-        units: The channels to look at, or how many: those, then, that answered most in the first batch.
-        most: Patches a unit.
+        units: Channels; or how many: then those whose maximum is furthest above their mean in the first batch.
+        per_unit: Patches per unit.
 
     Raises:
         UserError: There are no images, or no such layer or unit.
@@ -169,75 +172,82 @@ def strongest_patches(
         if chosen is None:
             path, module = find_spatial_layer(model, batch, layer)
         with frozen(model, batch, fold=may_fold(module)) as network, torch.no_grad():
-            answers = _answers(network.forward, network.copy(batch), module).flatten(2)
+            activations = _layer_output(network.forward, network.copy(batch), module).flatten(2)
         width = spatial_layers(model, batch)[path][2]
         if chosen is None:
-            chosen = _choose(answers, units, path)
-        best, at = answers[:, chosen].max(dim=2)  # (N, U)
-        images = torch.arange(count, count + len(batch), device=batch.device)[:, None].expand_as(best)
+            chosen = _choose_units(activations, units, path)
+        highest, index = activations[:, chosen].max(dim=2)  # (N, U)
+        images = torch.arange(count, count + len(batch), device=batch.device)[:, None].expand_as(highest)
         count += len(batch)
-        places = torch.stack([at // width, at % width], dim=-1)
+        places = torch.stack([index // width, index % width], dim=-1)
         if kept is not None:
-            best = torch.cat([kept[0], best])
+            highest = torch.cat([kept[0], highest])
             images, places = torch.cat([kept[1], images]), torch.cat([kept[2], places])
-        order = best.argsort(dim=0, descending=True, stable=True)[:per_unit]
-        kept = best.gather(0, order), images.gather(0, order), places.gather(0, order[..., None].expand(-1, -1, 2))
+        order = highest.argsort(dim=0, descending=True, stable=True)[:per_unit]
+        kept = highest.gather(0, order), images.gather(0, order), places.gather(0, order[..., None].expand(-1, -1, 2))
     if kept is None or chosen is None:
         raise UserError("images: there are none")
     return Patches(path, chosen.cpu(), kept[0].T.cpu(), kept[1].T.cpu(), kept[2].transpose(0, 1).cpu())
 
 
-def _choose(answers: torch.Tensor, units: Sequence[int] | int, layer: str) -> torch.Tensor:
-    channels = answers.shape[1]
+def _choose_units(activations: torch.Tensor, units: Sequence[int] | int, layer: str) -> torch.Tensor:
+    """Return the channels (U,) that ``units`` names, or that many of the most active ones.
+
+    ``activations`` (N, C, H·W) are those of the layer whose path is ``layer``.
+    """
+    channels = activations.shape[1]
     if isinstance(units, int):
-        strength = answers.amax(dim=(0, 2)) - answers.mean(dim=(0, 2))
+        strength = activations.amax(dim=(0, 2)) - activations.mean(dim=(0, 2))
         return strength.argsort(descending=True, stable=True)[:units].sort().values
     wrong = [unit for unit in units if not 0 <= unit < channels]
     if wrong or not units:
         raise UserError(f"units={list(units)}: layer {layer} has units 0 to {channels - 1}")
-    return torch.tensor(list(units), device=answers.device)
+    return torch.tensor(list(units), device=activations.device)
 
 
 def projections(
     model: nn.Module, inputs: torch.Tensor, layer: str, units: torch.Tensor, places: torch.Tensor
 ) -> torch.Tensor:
-    """What in each image excited a unit: its one activation sent back through a deconvnet (section 2.1).
+    """Project one activation of each image back to the pixels by a deconvnet (Zeiler & Fergus 2014, section 2.1).
 
-    All other activations of the layer are set to 0. By the deconvnet's rules, as `saliency.deconvnet` from a class.
+    All other activations of the layer are set to 0. The rules are those of `convscope.insight.saliency.deconvnet`,
+    which begins at a class.
 
     Args:
-        model: Images (N, C, H, W) to logits.
-        inputs: The images.
+        model: Maps images (N, C, H, W) to logits.
+        inputs: The images, normalised.
         layer: Path of a layer with a feature map.
-        units: (N,) int64, a channel for each image.
+        units: (N,) int64, the channel of each image.
         places: (N, 2) int64, row and column in the feature map.
 
     Returns:
         (N, C, H, W), signed.
 
     Raises:
-        UserError: As `convscope.insight.saliency.deconvnet`, or there is no such layer.
+        UserError: There is no such layer, or its activations cannot be inverted, as in
+            `convscope.insight.saliency.deconvnet`.
     """
     _, module = find_spatial_layer(model, inputs, layer)
     refuse_compiled(model, "deconvnet projections")
     with frozen(model, inputs, fold=may_fold(module)) as network, deconvnet_rule(model):
         leaf = network.copy(inputs).requires_grad_()
-        answers = _answers(network.forward, leaf.clone(), module)  # autograd takes no work in place on a leaf
+        # a clone: autograd forbids in-place operations on a leaf
+        activations = _layer_output(network.forward, leaf.clone(), module)
         rows = torch.arange(len(inputs), device=inputs.device)
-        # copies: autograd keeps indices, and takes none that were made in inference mode
+        # copies: autograd saves the indices, and refuses tensors that were made in inference mode
         units, places = units.clone().to(inputs.device), places.clone().to(inputs.device)
-        chosen = answers[rows, units, places[:, 0], places[:, 1]]
-        # d (a²/2) / da = a: the unit's own activation is what is sent back.
-        total = chosen.square().sum() / 2
-        refuse_other_activations(total, "deconvnet projections", some=False)
-        (back,) = torch.autograd.grad(total, leaf)
-    return back.contiguous()
+        selected = activations[rows, units, places[:, 0], places[:, 1]]
+        # d (a²/2) / da = a: the backward signal is the unit's own activation.
+        total = selected.square().sum() / 2
+        refuse_other_activations(total, "deconvnet projections", require_relu=False)
+        (projected,) = torch.autograd.grad(total, leaf)
+    return projected.contiguous()
 
 
 def projections_or_none(
     model: nn.Module, inputs: torch.Tensor, layer: str, units: torch.Tensor, places: torch.Tensor
 ) -> torch.Tensor | None:
-    """`projections`; None for a network whose activations no deconvnet knows."""
+    """Return `projections`, or None for a network whose activations a deconvnet cannot invert."""
     try:
         return projections(model, inputs, layer, units, places)
     except UserError:

@@ -1,4 +1,4 @@
-"""A layer's number of parameters as the sum that a person would write for it."""
+"""A layer's number of parameters, written as the sum that a person would write."""
 
 import math
 from collections import Counter
@@ -7,21 +7,26 @@ from convscope.insight.tracing.traced_layer import TracedLayer
 
 
 def formula(layer: TracedLayer) -> str:
-    """Such as ``16 × (3×3×3) + 16 = 448``: filters × (rows × columns × channels) + biases; empty without any."""
+    """Return the parameter count of ``layer`` as a sum; "" for a layer without parameters.
+
+    For a convolution it is filters × (rows × columns × channels) + biases: ``16 × (3×3×3) + 16 = 448``.
+    """
     if not layer.parameters:
         return ""
     terms = Counter(_term(layer, tuple(parameter.shape)) for _, parameter in layer.parameters)
     total = sum(parameter.numel() for _, parameter in layer.parameters)
-    written = [f"{count} × {_grouped(term)}" if count > 1 else term for term, count in terms.items()]
-    text = " + ".join(written)
+    summands = [f"{count} × {_grouped(term)}" if count > 1 else term for term, count in terms.items()]
+    text = " + ".join(summands)
     return text if text == str(total) else f"{text} = {total}"
 
 
 def _grouped(term: str) -> str:
+    """Return ``term``, in parentheses if it is a product."""
     return f"({term})" if " × " in term else term
 
 
 def _term(layer: TracedLayer, shape: tuple[int, ...]) -> str:
+    """Return the size of a parameter of ``shape`` as a product, such as ``16 × (3×3×3)``."""
     geometry = layer.geometry
     if geometry is not None and len(shape) == len(geometry.kernel) + 2:
         filters, channels = shape[:2]

@@ -1,7 +1,7 @@
-"""The primitive under every map: scores and their derivatives by the pixels, and nothing else.
+"""The primitive under every saliency map: class scores and their derivatives by the pixels, and nothing else.
 
 Weight gradients are not computed and no ``.grad`` is written (``torch.autograd.grad`` with frozen parameters),
-BatchNorms are folded, feature maps lie channels last, and the network is left as it was.
+BatchNorms are folded, feature maps are channels last, and the network is left as it was.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,44 +16,50 @@ from convscope.insight.conv_bn_fusion import FoldedForward
 from convscope.insight.undisturbed import undisturbed
 
 Targets = int | Sequence[int] | torch.Tensor | None
-"""A class for all inputs, one for each, or None: the class with the highest logit."""
+"""The class to explain: one for all inputs, one for each, or None: the class with the highest logit."""
 
 Score = Literal["logit", "probability", "binary"]
-"""S(C): the logit of class C; its probability by a softmax over all classes; or by a sigmoid of its own."""
+"""The score S(C) of class C: its logit, its softmax probability over all classes, or the sigmoid of its logit."""
 
 
 class FrozenNetwork:
-    """A classifier that is asked and not changed; made by `frozen`."""
+    """Computes a classifier's scores and their input gradients without changing it; made by `frozen`.
+
+    Attributes:
+        forward: Returns what ``model(inputs)`` returns, with BatchNorms folded if that was requested.
+    """
 
     def __init__(self, model: nn.Module, folded: FoldedForward | None) -> None:
-        self.forward = folded or model  # what ``model(inputs)`` gives
+        self.forward = folded or model
         self._channels_last = folded is not None and folded.channels_last
 
     def logits(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Logits (N, classes) of ``inputs`` (N, ...), which the network may overwrite where they are no leaf.
+        """Return the logits (N, classes) of ``inputs`` (N, ...).
+
+        The network may overwrite ``inputs``, unless they are a leaf of autograd's graph.
 
         Raises:
-            UserError: The network gives something else.
+            UserError: The network returns something else.
         """
-        if inputs.requires_grad and inputs.is_leaf:  # autograd takes no work in place on a leaf
+        if inputs.requires_grad and inputs.is_leaf:  # autograd forbids in-place operations on a leaf
             inputs = inputs.clone()
         return _logits(self.forward(inputs), len(inputs))
 
     def copy(self, inputs: torch.Tensor) -> torch.Tensor:
-        """``inputs`` for the network to overwrite and for autograd to know (inference tensors it does not)."""
+        """Return a copy of ``inputs`` that the network may overwrite, and that is no inference tensor."""
         layout = torch.channels_last if self._channels_last and inputs.ndim == 4 else torch.contiguous_format
         return inputs.detach().clone(memory_format=layout)
 
     def scores(self, inputs: torch.Tensor, targets: torch.Tensor, score: Score) -> torch.Tensor:
-        """S(C) of each input, (N,), without a graph."""
+        """Return S(C) of each input, (N,), without a graph; ``targets`` (N,) are the classes."""
         with torch.no_grad():
             return score_of(self.logits(self.copy(inputs)), targets, score)
 
     def resolve(self, inputs: torch.Tensor, targets: Targets, chunk: int = 64) -> torch.Tensor:
-        """``targets`` as (N,) int64; the predicted classes where they are None.
+        """Return ``targets`` as (N,) int64; None: the predicted classes, computed ``chunk`` inputs per forward pass.
 
         Raises:
-            UserError: A class does not exist, or there are not as many as inputs.
+            UserError: A class does not exist, or their number is not that of the inputs.
         """
         with torch.no_grad():
             if targets is None:
@@ -63,7 +69,7 @@ class FrozenNetwork:
     def score_gradients(
         self, inputs: torch.Tensor, targets: Targets, score: Score, weights: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """dS(C)/dinputs, the shape of ``inputs``; ``weights`` (N,) multiply the score of each input."""
+        """Return dS(C)/dinputs, shaped like ``inputs``; ``weights`` (N,) multiply the score of each input."""
         leaf = self.copy(inputs).requires_grad_()
         logits = self.logits(leaf)
         scores = score_of(logits, resolve_targets(targets, logits.detach(), len(inputs)), score)
@@ -73,17 +79,17 @@ class FrozenNetwork:
 
 @contextmanager
 def frozen(model: nn.Module, inputs: torch.Tensor, *, fold: bool = True) -> Iterator[FrozenNetwork]:
-    """``model`` as a `FrozenNetwork`, undisturbed (see `convscope.insight.undisturbed`).
+    """Yield ``model`` as a `FrozenNetwork`, and restore it afterwards (see `convscope.insight.undisturbed`).
 
     Args:
-        model: Inputs (N, ...) to logits (N, classes).
-        inputs: What it is going to be asked about, of floating point.
-        fold: Fold BatchNorms into convolutions and lay feature maps channels last where the network runs so: faster,
-            and equal but for rounding (which can decide on which side of 0 a ReLU's input lies). Else it is computed
-            as it was written.
+        model: Maps inputs (N, ...) to logits (N, classes).
+        inputs: The inputs that the body will analyse, of a floating-point dtype.
+        fold: Fold BatchNorms into convolutions and use channels-last feature maps, if the network runs so: faster,
+            and equal except for rounding (which can decide on which side of 0 a ReLU's input lies). Otherwise the
+            network computes as it was written.
 
     Raises:
-        UserError: ``inputs`` are empty or not of floating point.
+        UserError: ``inputs`` are empty or not of a floating-point dtype.
     """
     if not isinstance(inputs, torch.Tensor) or not inputs.is_floating_point() or inputs.ndim < 2:
         kind = f"{inputs.dtype} {tuple(inputs.shape)}" if isinstance(inputs, torch.Tensor) else type(inputs).__name__
@@ -98,10 +104,10 @@ def frozen(model: nn.Module, inputs: torch.Tensor, *, fold: bool = True) -> Iter
 
 
 def derivative(total: torch.Tensor, by: torch.Tensor) -> torch.Tensor:
-    """d ``total`` / d ``by``.
+    """Return the derivative of the scalar ``total`` by the tensor ``by``, shaped like ``by``.
 
     Raises:
-        UserError: There is no way of differentiable operations from the one to the other.
+        UserError: ``total`` does not depend on ``by`` through differentiable operations.
     """
     (gradient,) = torch.autograd.grad(total, by, allow_unused=True) if total.requires_grad else (None,)
     if gradient is None:
@@ -110,10 +116,10 @@ def derivative(total: torch.Tensor, by: torch.Tensor) -> torch.Tensor:
 
 
 def score_of(logits: torch.Tensor, targets: torch.Tensor, score: Score) -> torch.Tensor:
-    """S(C) from logits (N, classes) and targets (N,): (N,).
+    """Return S(C), (N,), from logits (N, classes) and the classes ``targets`` (N,).
 
     Raises:
-        UserError: There is no such score.
+        UserError: ``score`` is unknown.
     """
     match score:
         case "logit":
@@ -128,10 +134,15 @@ def score_of(logits: torch.Tensor, targets: torch.Tensor, score: Score) -> torch
 
 
 def resolve_targets(targets: Targets, logits: torch.Tensor, count: int) -> torch.Tensor:
-    """``targets`` as (N,) int64 on the device of ``logits`` (any, classes), checked; None: the highest logit's.
+    """Check ``targets``, and return them as (N,) int64 on the device of ``logits``.
+
+    Args:
+        targets: A class, one for each input, or None: the class with the highest logit.
+        logits: (N, classes) if ``targets`` is None; else only their device and number of classes matter.
+        count: The number N of inputs.
 
     Raises:
-        UserError: A class does not exist, or there are not as many as inputs.
+        UserError: A class does not exist, or their number is not that of the inputs.
     """
     if targets is None:
         return logits.argmax(dim=1)
@@ -144,14 +155,15 @@ def resolve_targets(targets: Targets, logits: torch.Tensor, count: int) -> torch
     wrong = resolved[(resolved < 0) | (resolved >= classes)]
     if len(wrong):
         raise UserError(f"targets: class {int(wrong[0])} does not exist; the network has {classes}, 0 to {classes - 1}")
-    return resolved.long().clone()  # one that was made in inference mode is none that autograd may keep
+    return resolved.long().clone()  # a copy, since autograd may not save inference tensors
 
 
 def _logits(outputs: Any, count: int) -> torch.Tensor:
-    # Some networks give more than their logits: a tuple that begins with them.
+    """Return the logits (N, classes) in a network's outputs; raise UserError if there are none for ``count`` inputs."""
+    # Some networks return a tuple that begins with the logits.
     if isinstance(outputs, tuple | list) and outputs:
         outputs = outputs[0]
     if not isinstance(outputs, torch.Tensor) or outputs.ndim != 2 or len(outputs) != count:
-        found = f"a tensor {tuple(outputs.shape)}" if isinstance(outputs, torch.Tensor) else type(outputs).__name__
-        raise UserError(f"the network gives {found}; a classifier gives logits (N, classes)")
+        kind = f"a tensor {tuple(outputs.shape)}" if isinstance(outputs, torch.Tensor) else type(outputs).__name__
+        raise UserError(f"the network gives {kind}; a classifier gives logits (N, classes)")
     return outputs

@@ -1,4 +1,4 @@
-"""Reading the output of a layer on its way through a network."""
+"""Capturing the output of one layer while the whole network runs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,11 @@ from convscope.errors import UserError
 
 
 class LayerOutput:
-    """What a layer put out in the last pass: ``tensor``, a leaf of autograd's graph."""
+    """Holds a layer's output of the last forward pass.
+
+    Attributes:
+        tensor: The feature map, a leaf of autograd's graph.
+    """
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -18,17 +22,21 @@ class LayerOutput:
 
     @property
     def tensor(self) -> torch.Tensor:
-        """(N, C, H, W).
+        """The feature map (N, C, H, W) of the last pass.
 
         Raises:
-            UserError: The layer was not called, or put out something else.
+            UserError: The network did not call the layer.
         """
         if self._tensor is None:
             raise UserError(f"layer={self._path}: the network did not call it")
         return self._tensor
 
-    def take(self, module: nn.Module, arguments: object, output: object) -> torch.Tensor:
-        """A forward hook that cuts the graph here: what comes before needs no derivative, and records nothing."""
+    def capture(self, module: nn.Module, arguments: object, output: object) -> torch.Tensor:
+        """Keep ``output`` as a leaf of autograd's graph: a forward hook, so that earlier layers record no graph.
+
+        Raises:
+            UserError: ``output`` is no feature map (N, C, H, W).
+        """
         if not isinstance(output, torch.Tensor) or output.ndim != 4:
             raise UserError(f"layer={self._path}: puts out no feature map (N, C, H, W)")
         self._tensor = output.detach().requires_grad_(torch.is_grad_enabled())
@@ -37,9 +45,9 @@ class LayerOutput:
 
 @contextmanager
 def output_of(module: nn.Module, path: str) -> Iterator[LayerOutput]:
-    """The output of ``module`` in the passes of the body; the hook comes off at its end."""
+    """Capture the output of ``module``, whose path is ``path``, in the body; remove the hook at the body's end."""
     output = LayerOutput(path)
-    handle = module.register_forward_hook(output.take)
+    handle = module.register_forward_hook(output.capture)
     try:
         yield output
     finally:
@@ -47,5 +55,8 @@ def output_of(module: nn.Module, path: str) -> Iterator[LayerOutput]:
 
 
 def may_fold(module: nn.Module) -> bool:
-    """Whether ``module`` puts out what it says while BatchNorms are folded: a convolution may not."""
+    """Return whether the output of ``module`` stays the same when BatchNorms are folded.
+
+    That of a convolution does not: its output may already contain the BatchNorm that follows it.
+    """
     return not isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d)

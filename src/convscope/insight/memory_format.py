@@ -1,4 +1,7 @@
-"""Whether a network runs with its feature maps channels last: ``x.view(n, -1)`` after a convolution does not."""
+"""Switching a network to the channels-last memory format, if it runs in it.
+
+Some networks do not: ``x.view(n, -1)`` after a convolution fails on channels-last feature maps.
+"""
 
 import torch
 from torch import nn
@@ -7,17 +10,19 @@ from convscope.insight.undisturbed import undisturbed
 
 
 def lay_channels_last(network: nn.Module, shape: tuple[int, int, int]) -> str | None:
-    """Lay the weights of ``network`` channels last, and try it on two inputs of zeros in that memory format.
+    """Convert the weights of ``network`` to channels last, and try it on two images of zeros in that memory format.
+
+    If it does not run so, its weights are converted back to contiguous.
 
     Args:
-        network: Images (N, C, H, W) to anything; its answers do not change.
+        network: Takes images (N, C, H, W) and may return anything; its outputs do not change.
         shape: C, H and W of an image.
 
     Returns:
-        None where it runs; else the reason in the words of PyTorch or of the network, and the weights are contiguous.
+        None if the network runs channels last; else the reason, from the message that PyTorch or the network raised.
 
     Raises:
-        Exception: It does not run on contiguous inputs either; what it raises there.
+        Exception: Whatever the network raises if it does not run on contiguous inputs either.
     """
     reference = next(network.parameters(), torch.empty(0))
     dtype = reference.dtype if reference.is_floating_point() else torch.float32

@@ -1,4 +1,4 @@
-"""Building a network without its weights: shapes on the meta device, no memory, no random numbers."""
+"""Building a network on the meta device: only shapes, no memory for weights, no random numbers."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-SMALL = 1 << 12  # elements; what is smaller is built, since constructors ask for values (rates of stochastic depth)
+SMALL = 1 << 12  # elements; smaller tensors get values, since constructors read some (rates of stochastic depth)
 
-_ALWAYS = {torch.empty, torch.empty_strided}
-_LARGE = {torch.zeros, torch.ones, torch.full, torch.randn, torch.rand}
+_ALWAYS = {torch.empty, torch.empty_strided}  # on the meta device at any size
+_LARGE = {torch.zeros, torch.ones, torch.full, torch.randn, torch.rand}  # on it above SMALL elements
 _FILLS = {
     getattr(torch.Tensor, name)
     for name in ("normal_", "uniform_", "fill_", "zero_", "trunc_normal_", "erfinv_", "bernoulli_", "mul_", "add_",
@@ -20,6 +20,8 @@ _FILLS = {
 
 
 class _Weightless(TorchFunctionMode):
+    """Moves new tensors to the meta device and skips the operations that would fill them."""
+
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if func in _FILLS and args[0].device.type == "meta":
@@ -36,9 +38,9 @@ class _Weightless(TorchFunctionMode):
 
 @contextmanager
 def weightless() -> Iterator[None]:
-    """Networks that are built inside have parameters on the meta device: shapes without content.
+    """Put the parameters of networks that are built in the body on the meta device: shapes without content.
 
-    Unlike under ``torch.device("meta")``, small constants have their values, since constructors ask for them.
+    Unlike under ``torch.device("meta")``, small constants keep their values, since constructors read them.
     """
     with _Weightless():
         yield

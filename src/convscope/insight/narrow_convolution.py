@@ -1,9 +1,9 @@
-"""The derivative of a network's first convolution by its pixels, as a convolution forward.
+"""The input derivative of a network's first convolution, computed as a forward convolution.
 
-Libraries are slow at it: a signal of many channels becomes one of three, through a large kernel that moves by more than
-a pixel. Seen from the pixels, each of the ``stride``² phases of the image gets a convolution of its own with stride 1
-and a smaller kernel; together they are one convolution whose output is shuffled into place (the equivalence of Shi et
-al. 2016, "Is the deconvolution layer the same as a convolutional layer?").
+Libraries are slow at it: the backward pass turns a signal of many channels into one of three, through a large kernel
+with a stride above 1. Each of the ``stride``² phases of the image's pixels gets a convolution of its own, with stride 1
+and a smaller kernel; together they are one convolution whose output is pixel-shuffled into place (the equivalence of
+Shi et al. 2016, "Is the deconvolution layer the same as a convolutional layer?").
 """
 
 from typing import Any
@@ -11,19 +11,21 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-MOST_CHANNELS, LEAST_KERNEL, LEAST_STRIDE = 4, 5, 2  # where it was measured to be faster, on CPUs
+MAX_CHANNELS, MIN_KERNEL, MIN_STRIDE = 4, 5, 2  # measured to be faster within these limits, on CPUs
 
 
-def suits(inputs: torch.Tensor, weight: torch.Tensor, stride: Any, padding: Any, dilation: Any, groups: int) -> bool:
-    """Whether the convolution is of the kind that is faster this way: square, large, strided, of few channels."""
+def is_suitable(
+    inputs: torch.Tensor, weight: torch.Tensor, stride: Any, padding: Any, dilation: Any, groups: int
+) -> bool:
+    """Return whether `convolve` is faster here than PyTorch: a large square kernel, strided, few channels, on a CPU."""
     return (
         inputs.device.type == "cpu"
         and weight.ndim == 4
-        and weight.shape[1] <= MOST_CHANNELS
-        and weight.shape[2] == weight.shape[3] >= LEAST_KERNEL
-        and _same(stride) >= LEAST_STRIDE
-        and _same(padding) >= 0
-        and _same(dilation) == 1
+        and weight.shape[1] <= MAX_CHANNELS
+        and weight.shape[2] == weight.shape[3] >= MIN_KERNEL
+        and _common_value(stride) >= MIN_STRIDE
+        and _common_value(padding) >= 0
+        and _common_value(dilation) == 1
         and groups == 1
     )
 
@@ -37,11 +39,16 @@ def convolve(
     dilation: Any = 1,
     groups: int = 1,
 ) -> torch.Tensor:
-    """``torch.conv2d`` with frozen weights, of the kind that `suits`; its derivative by ``inputs`` (N, C, H, W) too."""
-    return _Narrow.apply(inputs, weight, bias, _same(stride), _same(padding))
+    """Compute ``torch.conv2d`` with frozen weights, and with a faster derivative by ``inputs`` (N, C, H, W).
+
+    The arguments are those of ``torch.conv2d`` that `is_suitable` accepts.
+    """
+    return _Narrow.apply(inputs, weight, bias, _common_value(stride), _common_value(padding))
 
 
 class _Narrow(torch.autograd.Function):
+    """Computes ``F.conv2d`` forward and `input_derivative` backward; weight and bias get no gradient."""
+
     @staticmethod
     def forward(
         ctx: Any, inputs: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, stride: int, padding: int
@@ -53,37 +60,44 @@ class _Narrow(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         (weight,) = ctx.saved_tensors
-        by_inputs = derivative_by_inputs(gradients[0], weight, ctx.stride, ctx.padding, tuple(ctx.size))
-        return by_inputs, None, None, None, None
+        gradient = input_derivative(gradients[0], weight, ctx.stride, ctx.padding, tuple(ctx.size))
+        return gradient, None, None, None, None
 
 
-def derivative_by_inputs(
+def input_derivative(
     gradient: torch.Tensor, weight: torch.Tensor, stride: int, padding: int, size: tuple[int, int]
 ) -> torch.Tensor:
-    """From the derivatives by the output (N, O, h, w) those by the input (N, C, H, W), ``size`` being H and W.
+    """Return the derivatives by the input (N, C, H, W) from ``gradient``, those by the output (N, O, h, w).
 
-    The pixel ``stride·a + r`` meets the output ``a - m`` through the tap ``stride·m + r + padding`` of the kernel.
+    Pixel ``stride·a + r`` contributes to output ``a - m`` through tap ``stride·m + r + padding`` of the kernel.
+
+    Args:
+        gradient: Derivatives by the output, (N, O, h, w).
+        weight: (O, C, K, K).
+        stride: Of both directions.
+        padding: On each side.
+        size: H and W of the input.
     """
-    phases, first, last = _phases(weight, stride, padding)
+    phases, first, last = _phase_kernels(weight, stride, padding)
     rows, columns = (-(-length // stride) for length in size)
     below, right = rows - first - gradient.shape[2], columns - first - gradient.shape[3]
     if min(last, below, right) < 0:
         shuffled = F.conv2d(F.pad(gradient, (last, right, last, below)), phases)
     else:
-        # The convolution's own padding is the same on both sides: a line too much costs less than a padded copy.
+        # F.conv2d pads both sides alike: computing a few rows too many costs less than a padded copy.
         margins = max(last, below), max(last, right)
         top, left = margins[0] - last, margins[1] - last
         shuffled = F.conv2d(gradient, phases, padding=margins)[..., top : top + rows, left : left + columns]
     return F.pixel_shuffle(shuffled, stride)[..., : size[0], : size[1]]
 
 
-def _phases(weight: torch.Tensor, stride: int, padding: int) -> tuple[torch.Tensor, int, int]:
-    """The kernels (C·stride², O, M, M) of all phases, and the least and largest m."""
+def _phase_kernels(weight: torch.Tensor, stride: int, padding: int) -> tuple[torch.Tensor, int, int]:
+    """Return the kernels (C·stride², O, M, M) of all phases, and the smallest and largest shift m."""
     kernel = weight.shape[2]
     first = min(-((r + padding) // stride) for r in range(stride))
     last = max((kernel - 1 - r - padding) // stride for r in range(stride))
     taps = last - first + 1
-    # taps[r, j] is the tap of phase r for m = last - j: the kernel of a convolution runs against m
+    # tap[r, j] is the tap of phase r for m = last - j: a convolution's kernel index runs opposite to m
     m = torch.arange(last, first - 1, -1, device=weight.device)
     tap = stride * m + torch.arange(stride, device=weight.device)[:, None] + padding
     inside = ((tap >= 0) & (tap < kernel)).to(weight.dtype)
@@ -94,8 +108,8 @@ def _phases(weight: torch.Tensor, stride: int, padding: int) -> tuple[torch.Tens
     return phases.contiguous(memory_format=torch.channels_last), first, last
 
 
-def _same(value: Any) -> int:
-    """The number, where both directions have the same; -1 where they have not, or it is a word."""
+def _common_value(value: Any) -> int:
+    """Return the number that holds for both directions; -1 if they differ or ``value`` is a string like "same"."""
     if isinstance(value, int):
         return value
     if isinstance(value, str) or len(set(value)) != 1:

@@ -1,4 +1,4 @@
-"""A copy of a network, whatever it keeps in its attributes."""
+"""Deep copies of a network, whatever it keeps in its attributes."""
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ N = TypeVar("N", bound=nn.Module)
 
 
 class _DetachedLeaves(TorchFunctionMode):
-    """Copies tensors that are no leaves of autograd's graph without their graph, where ``deepcopy`` refuses them."""
+    """Makes ``deepcopy`` copy non-leaf tensors, which it would refuse, without their autograd graph."""
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
@@ -24,10 +24,10 @@ class _DetachedLeaves(TorchFunctionMode):
 
 
 def copy_network(network: N) -> N:
-    """A deep copy of ``network``, with the weights that it has now, and none of its tensors of inference mode.
+    """Return a deep copy of ``network`` with its current weights; none of its tensors is an inference tensor.
 
-    A tensor that a forward pass left in an attribute is copied without the graph that it came from. What cannot be
-    copied, as a lock or an open file, is shared.
+    A tensor that a forward pass left in an attribute is copied without its autograd graph. Objects that cannot be
+    copied, such as a lock or an open file, are shared.
     """
     with torch.inference_mode(False), _DetachedLeaves():
         try:
@@ -37,6 +37,7 @@ def copy_network(network: N) -> N:
 
 
 def _uncopyable(network: nn.Module) -> Iterator[Any]:
+    """Yield the attributes of all submodules that ``deepcopy`` refuses."""
     for module in network.modules():
         for name, value in vars(module).items():
             if name not in ("_modules", "_parameters", "_buffers"):

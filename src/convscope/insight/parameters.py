@@ -1,4 +1,4 @@
-"""What a network is made of: its layers as they are executed, with parameters, multiply-adds, memory and fields."""
+"""A table of a network's layers as they are executed: parameters, multiply-adds, memory and receptive fields."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,23 +16,23 @@ from convscope.insight.tracing.windows import Geometry
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A layer as it was called: a module without children, or a function outside of one.
+    """A layer as it was called: a module without children, or a function that is called outside of one.
 
     Attributes:
-        path: Of the module; of a function, that of the module which calls it and the function's name; of a parameter
-            that a module uses itself, its name.
+        path: Of a module, its path; of a function, the path of the module that calls it and the function's name; of a
+            parameter that a module uses itself, its name.
         type: Class of the module or name of the function.
-        input, output: Shapes with the batch; both empty for parameters that the pass does not use.
+        input, output: Shapes with the batch dimension; both empty for parameters that the pass does not use.
         geometry: Kernel, stride, padding, dilation, groups of a convolution or a pooling.
-        parameters: Number of those that no earlier layer uses; a layer that is called again, or whose weight is tied
-            to another's, adds none.
-        trainable: How many of them require a gradient.
-        formula: Their number as a sum, such as ``16 × (3×3×3) + 16 = 448``.
+        parameters: Number of parameters that no earlier layer uses; a layer that is called again, or whose weight is
+            tied to another's, adds none.
+        trainable: How many of ``parameters`` require a gradient.
+        formula: ``parameters`` as a sum, such as ``16 × (3×3×3) + 16 = 448``.
         multiply_adds: Of convolutions, dense layers, matrix products, attention and recurrence.
-        activation_bytes: Of the output.
-        field: What a unit of the output sees; None where the input does not reach it.
-        shares: Names of parameters that an earlier layer has, too.
-        names: Of the parameters that are counted.
+        activation_bytes: Size of the output in bytes.
+        field: Receptive field of a unit of the output; None if the output does not depend on the input.
+        shares: Names of parameters that this layer shares with an earlier one.
+        names: Names of the parameters that are counted in ``parameters``.
     """
 
     path: str
@@ -52,9 +52,13 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class ParameterTable:
-    """Every layer in the order of execution, then the parameters that the pass did not use.
+    """Every layer in the order of execution, followed by the parameters that the pass did not use.
 
-    ``receptive_field`` is the layer that makes the last spatial feature map: its field is the network's.
+    Attributes:
+        input_shape: Shape of the input, with the batch dimension.
+        layers: The layers.
+        receptive_field: The layer that makes the last spatial feature map, whose field is the network's; None if no
+            layer makes one.
     """
 
     input_shape: tuple[int, ...]
@@ -68,59 +72,59 @@ class ParameterTable:
 
     @property
     def trainable(self) -> int:
-        """Number of those that require a gradient."""
+        """Number of parameters that require a gradient."""
         return sum(layer.trainable for layer in self.layers)
 
     @property
     def multiply_adds(self) -> int:
-        """Of one pass over ``input_shape``."""
+        """Multiply-adds of one forward pass over ``input_shape``."""
         return sum(layer.multiply_adds for layer in self.layers)
 
     @property
     def activation_bytes(self) -> int:
-        """Of all outputs: what a pass keeps for the backward pass, about."""
+        """Size of all outputs in bytes: about what a forward pass keeps for the backward pass."""
         return sum(layer.activation_bytes for layer in self.layers)
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """Parameters of a part of a network, each counted in the first part that has it."""
+    """Number of parameters of a part of a network; a shared parameter counts only in the first part that has it."""
 
     total: int
     trainable: int
 
     @property
     def frozen(self) -> int:
-        """Those that do not require a gradient."""
+        """Number of parameters that do not require a gradient."""
         return self.total - self.trainable
 
 
 def describe_parameters(
     network: nn.Module, input_shape: Sequence[int], axes: Sequence[int] | None = None
 ) -> ParameterTable:
-    """Every layer of ``network`` with its parameters, multiply-adds, activation memory and receptive field.
+    """Return every layer of ``network`` with its parameters, multiply-adds, activation memory and receptive field.
 
-    One pass on the meta device, in evaluation mode: nothing is computed, no memory is taken for weights or
-    activations, and functions count as modules do. The network may be on any device; it is left as it was.
+    This traces one pass on the meta device, in evaluation mode: nothing is computed, no memory is taken for weights
+    or activations, and functions count as modules do. The network may be on any device; it is left as it was.
 
     Args:
-        network: Any module of one tensor.
-        input_shape: With its batch dimension: (1, 3, 224, 224), or (1, 300) for a network of tokens.
-        axes: As of :func:`convscope.insight.receptive_field.receptive_fields`.
+        network: Any module that takes one tensor.
+        input_shape: With the batch dimension: (1, 3, 224, 224), or (1, 300) for a network of tokens.
+        axes: As for `convscope.insight.receptive_field.receptive_fields`.
 
     Raises:
         UserError: The network does not run on an input of this shape.
     """
     traced = follow(network, input_shape, axes)
     last = last_spatial(traced.layers)
-    layers = {id(one): _layer(one) for one in traced.layers}
+    layers = {id(layer): _layer(layer) for layer in traced.layers}
     return ParameterTable(
         tuple(input_shape), (*layers.values(), *_unused(network, traced)), None if last is None else layers[id(last)]
     )
 
 
 def multiply_adds(network: nn.Module, input_shape: Sequence[int]) -> int:
-    """Multiply-adds of one pass over an input of ``input_shape``, such as (1, 3, 224, 224).
+    """Return the multiply-adds of one forward pass over an input of ``input_shape``, such as (1, 3, 224, 224).
 
     Raises:
         UserError: The network does not run on an input of this shape.
@@ -129,18 +133,19 @@ def multiply_adds(network: nn.Module, input_shape: Sequence[int]) -> int:
 
 
 def multiply_adds_of(network: nn.Module, inputs: Sequence[torch.Tensor]) -> int:
-    """As ``multiply_adds``, for a module of several inputs of the shapes of ``inputs``."""
+    """Return the multiply-adds of one forward pass of a module that takes several tensors, shaped like ``inputs``."""
     return sum(layer.multiply_adds for layer in follow_inputs(network, inputs).layers)
 
 
 def count_by_part(network: nn.Module, parts: Mapping[str, Sequence[str]]) -> dict[str, Count]:
-    """Parameters of each part, such as a block or what a stage trains.
+    """Count the parameters of each part, such as a block, or the layers that a training stage trains.
 
     Args:
         network: Any module.
-        parts: Name of a part to the paths of its modules or parameters in ``network``; "" is all of it.
+        parts: From the name of a part to the paths of its modules or parameters in ``network``; the path "" is the
+            whole network.
     """
-    met: set[int] = set()
+    counted: set[int] = set()
     counts = {}
     for part, paths in parts.items():
         inside = {
@@ -148,16 +153,17 @@ def count_by_part(network: nn.Module, parts: Mapping[str, Sequence[str]]) -> dic
             for name, parameter in network.named_parameters()
             if any(path == "" or name == path or name.startswith(f"{path}.") for path in paths)
         }
-        fresh = [parameter for key, parameter in inside.items() if key not in met]
-        met |= inside.keys()
+        new = [parameter for key, parameter in inside.items() if key not in counted]
+        counted |= inside.keys()
         counts[part] = Count(
-            sum(parameter.numel() for parameter in fresh),
-            sum(parameter.numel() for parameter in fresh if parameter.requires_grad),
+            sum(parameter.numel() for parameter in new),
+            sum(parameter.numel() for parameter in new if parameter.requires_grad),
         )
     return counts
 
 
 def _layer(traced: TracedLayer) -> Layer:
+    """Return the table's row for a traced layer."""
     parameters = [parameter for _, parameter in traced.parameters]
     return Layer(
         traced.path,
@@ -177,6 +183,7 @@ def _layer(traced: TracedLayer) -> Layer:
 
 
 def _unused(network: nn.Module, traced: Tracing) -> Iterator[Layer]:
+    """Yield a row for each module with parameters that the pass did not use."""
     holders: dict[str, TracedLayer] = {}
     for name, parameter in traced.unused():
         path = name.rpartition(".")[0]

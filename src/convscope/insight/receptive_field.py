@@ -1,4 +1,4 @@
-"""How far each layer sees: its theoretical receptive field, exactly, for whatever the network executes."""
+"""Exact theoretical receptive fields of all layers, for whatever operations the network executes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ class Field:
     """The receptive field of a unit far from the border, along each input axis; None: it sees all of the axis.
 
     Attributes:
-        size: Input places from the first to the last that a unit sees.
-        stride: Input places between neighbouring units; a fraction after upsampling.
-        offset: Input place of the centre of unit 0's field; a half lies between two places.
-        padding: Places before the first of the input that unit 0's field reaches to.
-        context: Whether a unit sees all of the input besides, through gates (squeeze-and-excitation) or statistics
-            (group normalisation), which ``size`` leaves out.
+        size: Number of input positions from the first to the last that a unit sees.
+        stride: Input positions between neighbouring units; a fraction after upsampling.
+        offset: Input position of the centre of unit 0's field; a half lies between two positions.
+        padding: Number of positions before the start of the input that unit 0's field covers.
+        context: Whether a unit also sees all of the input through gates (squeeze-and-excitation) or statistics (group
+            normalisation), which ``size`` leaves out.
     """
 
     size: tuple[int | None, ...]
@@ -33,7 +33,7 @@ class Field:
 
     @property
     def everything(self) -> bool:
-        """Whether a unit sees all of the input, along some axis."""
+        """Whether a unit sees all of the input along at least one axis."""
         return None in self.size
 
     def __str__(self) -> str:
@@ -43,13 +43,13 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class LayerField:
-    """A layer as it was called, and what its output sees.
+    """A layer as it was called, and the receptive field of its output.
 
     Attributes:
-        path: Of its module, or of the module that calls it and its name.
+        path: Path of the module; of a function, the path of the module that calls it and the function's name.
         type: Class of the module or name of the function.
-        output: Shape with the batch.
-        field: What a unit of the output sees; None where the input does not reach it.
+        output: Shape of the output, with the batch dimension.
+        field: Receptive field of a unit of the output; None if the output does not depend on the input.
         places: The dimension of the output that runs along each input axis; None: no dimension, or several.
         spatial: Whether it is a feature map, whose units each see a part of the input.
     """
@@ -63,7 +63,7 @@ class LayerField:
 
 
 def field_of(reach: Reach | None) -> Field | None:
-    """A reach in the words of the papers."""
+    """Convert a traced `Reach` to a receptive field; None stays None."""
     if reach is None:
         return None
     maps = reach.maps
@@ -77,27 +77,27 @@ def field_of(reach: Reach | None) -> Field | None:
 
 
 def last_spatial(layers: Sequence[TracedLayer]) -> TracedLayer | None:
-    """The last layer that makes a feature map: each unit sees a part of the input; None where no layer does."""
+    """Return the last layer that makes a feature map (its units see parts of the input); None if there is none."""
     return next((layer for layer in reversed(layers) if _makes_feature_map(layer)), None)
 
 
 def _makes_feature_map(layer: TracedLayer) -> bool:
-    """Whether its units each see a part of the input, and are more than the input itself in another shape."""
+    """Return whether the units of ``layer`` each see a part of the input, and it is no mere reshape of the input."""
     if layer.reach is None or not layer.reach.spatial:
         return False
-    return bool(layer.parameters) or any(seen != IDENTITY for seen in layer.reach.maps)
+    return bool(layer.parameters) or any(interval_map != IDENTITY for interval_map in layer.reach.maps)
 
 
 def receptive_fields(
     network: nn.Module, input_shape: Sequence[int], axes: Sequence[int] | None = None
 ) -> tuple[LayerField, ...]:
-    """The theoretical receptive field of every layer, in the order of execution (Araujo, Norris & Sim 2019).
+    """Return the theoretical receptive field of every layer, in the order of execution (Araujo, Norris & Sim 2019).
 
     Args:
-        network: Any module of one tensor. Nothing is computed: its weights may be anywhere, or on the meta device.
-        input_shape: With its batch dimension: (1, 3, 224, 224), or (1, 300) for a network of tokens.
-        axes: Dimensions of the input along which fields are measured; None: all behind the channels, or behind the
-            batch for tokens.
+        network: Any module that takes one tensor. Nothing is computed: its weights may be on any device, also meta.
+        input_shape: With the batch dimension: (1, 3, 224, 224), or (1, 300) for a network of tokens.
+        axes: Dimensions of the input along which fields are measured; None: all after the channels, or, for tokens,
+            all after the batch.
 
     Raises:
         UserError: The network does not run on an input of this shape.
@@ -105,30 +105,31 @@ def receptive_fields(
     traced = follow(network, input_shape, axes)
     return tuple(
         LayerField(
-            one.path, one.kind, one.output, field_of(one.reach), _places(one.reach),
-            _makes_feature_map(one),
+            layer.path, layer.kind, layer.output, field_of(layer.reach), _places(layer.reach),
+            _makes_feature_map(layer),
         )
-        for one in traced.layers
+        for layer in traced.layers
     )  # fmt: skip
 
 
 def network_field(fields: Sequence[LayerField]) -> LayerField | None:
-    """That of the last spatial feature map; None where no layer makes one."""
-    return next((one for one in reversed(fields) if one.spatial), None)
+    """Return the layer of the last spatial feature map, whose field is the network's; None if no layer makes one."""
+    return next((layer for layer in reversed(fields) if layer.spatial), None)
 
 
 def _places(reach: Reach | None) -> tuple[int | None, ...]:
+    """Return, for each input axis, the one dimension that runs along it and no other axis; None if there is none."""
     if reach is None:
         return ()
-    found = []
+    places = []
     for axis in range(len(reach.maps)):
         along = [d for d, dimension in enumerate(reach.layout) if [a for a, _, _ in dimension] == [axis]]
-        found.append(along[0] if len(along) == 1 else None)
-    return tuple(found)
+        places.append(along[0] if len(along) == 1 else None)
+    return tuple(places)
 
 
 def as_number(value: Fraction | None) -> int | float | None:
-    """A fraction as JSON has it: whole numbers as such."""
+    """Convert a fraction to a JSON number: an int if it is whole, else a float; None stays None."""
     if value is None:
         return None
     return value.numerator if value.denominator == 1 else float(value)

@@ -1,6 +1,6 @@
-"""Does a map depend on what the network learned? Randomise its layers from the top, and compare (Adebayo et al. 2018).
+"""Sanity check for saliency maps: randomise the layers from the logits down, and compare (Adebayo et al. 2018).
 
-A map that stays the same while the weights are thrown away shows the image, not the network.
+A map that stays the same while the learned weights are replaced shows the image, not the network.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -11,20 +11,20 @@ from torch import nn
 
 from convscope.insight.frozen_network import Targets, frozen
 from convscope.insight.network_copy import copy_network
-from convscope.insight.network_state import generators_kept
+from convscope.insight.network_state import rng_state_preserved
 
-# Far from the seeds of trainings: with the same one, a network from random weights would get its own first ones back.
-# Below 2**32, since PyTorch's generator for CPUs takes no more of a seed.
-STREAM = 2_654_435_769
+# Far from the seeds of trainings: with the same seed, a network would get back the weights that it started with.
+# Below 2**32, since PyTorch's CPU generator uses no more bits of a seed.
+SEED_OFFSET = 2_654_435_769
 
 
 @dataclass(frozen=True)
 class Randomised:
-    """The maps after ``layer`` and all above it were randomised.
+    """How similar the maps are after ``layer`` and all layers above it were randomised.
 
     Attributes:
         layer: Path of the last layer that was randomised.
-        similarity: (N,) rank correlation of each map with that of the network as it is: 1 the same, 0 unrelated.
+        similarity: (N,) rank correlation of each map with that of the original network: 1 the same, 0 unrelated.
     """
 
     layer: str
@@ -41,52 +41,55 @@ def cascading_randomisation(
     seed: int = 0,
     before: torch.Tensor | None = None,
 ) -> list[Randomised]:
-    """Maps of networks whose layers are thrown away one after the other, from the logits down (section 3.1).
+    """Compare the maps while layers are randomised one after the other, from the logits down (section 3.1).
 
-    The network itself is left as it is: a copy is randomised. The class that is asked for stays that of ``targets``,
-    or of the network's own answer.
+    The network itself is left as it is: a copy is randomised. The classes stay those of ``targets``, or those that the
+    original network predicts.
 
     Args:
-        model: Images (N, C, H, W) to logits (N, classes).
-        inputs: The images.
+        model: Maps images (N, C, H, W) to logits (N, classes).
+        inputs: The images, normalised.
         targets: As for `convscope.insight.saliency.gradient`.
-        method: Such as ``saliency.gradient``: called with a network, ``inputs`` and classes, gives (N, H, W).
-        steps: Paths of the modules to randomise at each step, the top first; None: a step for each layer that has
+        method: Called with a network, ``inputs`` and classes (N,), returns maps (N, H, W), as ``saliency.gradient``.
+        steps: Paths of the modules to randomise at each step, the top first; None: one step for each layer that has
             parameters, in the reverse order of registration.
-        seed: Of the random weights; PyTorch's own generator is left alone.
-        before: The maps of the network as it is, where they are known.
+        seed: Seed of the random weights; PyTorch's global generators keep their state.
+        before: The maps (N, H, W) of the original network, if they are known already.
+
+    Returns:
+        One entry for each step.
     """
     with frozen(model, inputs) as network:
         classes = network.resolve(inputs, targets)
-    other = copy_network(model)
+    randomised_model = copy_network(model)
     before = method(model, inputs, classes) if before is None else before
-    layers = [[path] for path, _ in reversed(list(layers_with_parameters(other)))]
-    found = []
-    with generators_kept(model):
-        torch.manual_seed((STREAM + seed) % 2**32)
+    layers = [[path] for path, _ in reversed(list(layers_with_parameters(randomised_model)))]
+    results = []
+    with rng_state_preserved(model):
+        torch.manual_seed((SEED_OFFSET + seed) % 2**32)
         for paths in steps if steps is not None else layers:
             with torch.inference_mode(False):
                 for path in paths:
-                    randomise(other.get_submodule(path))
-            maps = method(other, inputs, classes)
-            found.append(Randomised(paths[-1], rank_correlation(before, maps)))
-    return found
+                    randomise(randomised_model.get_submodule(path))
+            maps = method(randomised_model, inputs, classes)
+            results.append(Randomised(paths[-1], rank_correlation(before, maps)))
+    return results
 
 
 def randomised(model: nn.Module, seed: int = 0) -> nn.Module:
-    """A copy of ``model`` that has learned nothing: all its layers as at the start of a training."""
-    with torch.inference_mode(False), generators_kept(model):
+    """Return a copy of ``model`` with freshly initialised layers, as at the start of a training."""
+    with torch.inference_mode(False), rng_state_preserved(model):
         other = copy_network(model)
-        torch.manual_seed((STREAM + seed) % 2**32)
+        torch.manual_seed((SEED_OFFSET + seed) % 2**32)
         randomise(other)
     return other
 
 
 def randomise(module: nn.Module) -> None:
-    """Draw the parameters of ``module`` and what is in it anew, by each layer's own ``reset_parameters``.
+    """Initialise the parameters of ``module`` and its submodules anew, by each layer's own ``reset_parameters``.
 
-    Parameters of a layer that has none (a layer scale, a token) get values of a normal distribution with their own
-    mean and deviation.
+    Parameters of a layer without that method (a layer scale, a class token) are drawn from a normal distribution with
+    their own mean and standard deviation.
     """
     with torch.no_grad():
         for _, layer in layers_with_parameters(module):
@@ -99,28 +102,30 @@ def randomise(module: nn.Module) -> None:
 
 
 def layers_with_parameters(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Paths and modules that hold parameters themselves, in order of registration."""
+    """Yield path and module of each submodule that holds parameters itself, in the order of registration."""
     for path, layer in module.named_modules():
         if next(layer.parameters(recurse=False), None) is not None:
             yield path, layer
 
 
 def rank_correlation(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-    """Spearman's rank correlation of each pair of maps (N, ...), (N,), on the CPU; equal places share their mean rank.
+    """Return Spearman's rank correlation of each pair of maps (N, ...), as (N,) on the CPU.
 
-    0 where one of them is the same everywhere.
+    Equal values share their mean rank. The correlation is 0 if one of the maps is constant.
     """
-    pairs = zip(first.cpu(), second.cpu(), strict=True)  # in float64, which not every device has
+    pairs = zip(first.cpu(), second.cpu(), strict=True)  # on the CPU, since not every device has float64
     return torch.stack([_correlation(_ranks(a), _ranks(b)) for a, b in pairs])
 
 
 def _ranks(values: torch.Tensor) -> torch.Tensor:
+    """Return the rank of each value, flattened, float64; equal values get their mean rank."""
     _, inverse, counts = torch.unique(values.flatten(), return_inverse=True, return_counts=True)
     last = counts.cumsum(0).double()
     return (last - (counts.double() - 1) / 2)[inverse]
 
 
 def _correlation(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Return Pearson's correlation of two vectors, a float32 scalar; 0 if one is constant."""
     a, b = a - a.mean(), b - b.mean()
     scale = a.norm() * b.norm()
     return (a @ b / scale if scale > 0 else a.new_zeros(())).float()

@@ -1,4 +1,4 @@
-"""Asking a network something, and leaving it as it was: modes, flags, gradients, hooks."""
+"""Running a network for analysis and leaving it as it was: modes, flags, gradients, hooks."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,13 +11,18 @@ from convscope.insight.network_state import preserved
 
 @contextmanager
 def undisturbed(model: nn.Module) -> Iterator[None]:
-    """``model`` in evaluation mode, its parameters without gradients, autograd on; afterwards all is as before.
+    """Put ``model`` into evaluation mode with frozen parameters and autograd on; restore everything afterwards.
 
     Each module gets back its own mode, whatever its parent's was, and each parameter its ``requires_grad``, also
-    when the body raises. What the network caches while it runs is gone again, as `convscope.insight.network_state`
-    says. Within, inference mode is off, as in Lightning's evaluation loops it is not: tensors that were made under it
-    have to be cloned by the body. Autocast is off: a map in bf16 is another map. A module that was compiled in place
-    runs as it was written, since a compiled one answers by code that knows no other mode.
+    when the body raises. What the network caches while it runs is removed (see `convscope.insight.network_state`).
+
+    Within the body:
+
+    - Inference mode is off, although it is on in Lightning's evaluation loops: the body must clone tensors that were
+      made under it.
+    - Autocast is off: a map that is computed in bf16 differs.
+    - A module that was compiled in place runs its original Python code, since compiled code does not follow a change
+      of mode.
     """
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     reference = next(model.parameters(), None)
@@ -36,7 +41,10 @@ def undisturbed(model: nn.Module) -> Iterator[None]:
 
 
 def as_written(model: nn.Module) -> None:
-    """Evaluation mode, without code that ``module.compile()`` made; to be called where the state is preserved."""
+    """Set evaluation mode, and drop the code that ``module.compile()`` made.
+
+    Call it only within `convscope.insight.network_state.preserved`, which undoes both.
+    """
     for module in model.modules():
         module.training = False  # modules may override train() and eval(); their own mode is this attribute
         if is_compiled_in_place(module):
@@ -44,15 +52,18 @@ def as_written(model: nn.Module) -> None:
 
 
 def is_compiled_in_place(module: nn.Module) -> bool:
-    """Whether ``module.compile()`` was called."""
+    """Return whether ``module.compile()`` was called."""
     return getattr(module, "_compiled_call_impl", None) is not None
 
 
 def compiled_path(model: nn.Module) -> str | None:
-    """Path of the first module that ``torch.compile`` or TorchScript made, "the network" for the whole; or None."""
+    """Return the path of the first module that ``torch.compile`` or TorchScript made; None if there is none.
+
+    For the whole network it is "the network".
+    """
     for path, module in model.named_modules():
         scripted = isinstance(module, torch.jit.ScriptModule)
-        # By name: importing torch._dynamo for a look takes seconds.
+        # Compared by name: importing torch._dynamo takes seconds.
         if is_compiled_in_place(module) or scripted or type(module).__name__ == "OptimizedModule":
             return path or "the network"
     return None

@@ -1,1 +1,1 @@
-"""What images and texts do differently, behind one interface."""
+"""The modalities, images and texts, behind one interface."""

@@ -1,4 +1,4 @@
-"""What a training tells of its network beside the curves: its parameters, and how far it sees."""
+"""What a run records about its network besides the training curves: its parameters and its receptive field."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,23 +21,30 @@ from convscope.tracking.recorder import Recorder
 
 @dataclass
 class Insights:
-    """The callbacks that serve all stages of a run, and what they leave for its summary."""
+    """The callbacks that serve all stages of a run, and their results for the summary.
+
+    Attributes:
+        table: The layers of the network, with their parameters and receptive fields.
+        callbacks: The callbacks.
+        field_log: The callback of the receptive field; None if it is off.
+        unit: Unit of the receptive fields: ``px`` or ``tokens``.
+    """
 
     table: ParameterTable
     callbacks: list[Callback] = field(default_factory=list)
-    fields: ReceptiveFieldLog | None = None
-    unit: str = "px"  # of the fields
+    field_log: ReceptiveFieldLog | None = None
+    unit: str = "px"
 
     def finish(self) -> None:
-        """After the test, with the weights that were tested: the field before and after."""
-        if self.fields is not None:
-            self.fields.draw_before_and_after(step=0)
+        """Draw the receptive field before and after, once the network holds the weights that were tested."""
+        if self.field_log is not None:
+            self.field_log.draw_before_and_after(step=0)
 
     @property
     def receptive_field(self) -> dict[str, Any]:
-        """For ``summary.json``."""
-        if self.fields is not None:
-            return {**self.fields.summary, "unit": self.unit}
+        """The entry ``receptive_field`` of ``summary.json``."""
+        if self.field_log is not None:
+            return {**self.field_log.summary, "unit": self.unit}
         network = self.table.receptive_field
         size = None if network is None or network.field is None else network.field.size[-1]
         return {"theoretical": size, "effective": None, "details": {}, "unit": self.unit}
@@ -51,25 +58,31 @@ def build_insights(
     recorder: Recorder,
     time_spent: TimeSpent,
 ) -> Insights:
-    """What ``callbacks=...`` switches on of it.
+    """Return the callbacks that ``callbacks.parameters`` and ``callbacks.receptive_field`` switch on.
 
-    The effective field is measured on images of the validation split of ``data``; None: it is not, as of texts,
-    whose tokens have no gradient. ``spent`` counts the time.
+    Args:
+        config: The configuration of the run.
+        network: The whole network.
+        table: The layers of the network, before any stage has frozen a parameter.
+        data: The effective field is measured on images of its validation split; None: it is not measured, as for texts,
+            whose tokens have no gradient.
+        recorder: Takes tables, figures and scalars.
+        time_spent: Counts the seconds.
     """
-    told = config.callbacks
+    settings = config.callbacks
     insights = Insights(table, unit="px" if isinstance(network, Network) else "tokens")
-    if told.parameters:
+    if settings.parameters:
         parts = {block.name: block.modules for block in blocks(network.module, network.head)}
         insights.callbacks.append(ParameterTableLog(recorder, table, network.module, parts))
-    if told.receptive_field:
+    if settings.receptive_field:
         images = image = None
-        if data is not None and told.effective_field and not config.trainer.fast_dev_run:
-            images = next(data.inputs("validation", batch_size=told.effective_field))
-            seen = network.preprocessing
-            assert isinstance(seen, Preprocessing)
-            mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (seen.mean, seen.std))
+        if data is not None and settings.effective_field and not config.trainer.fast_dev_run:
+            images = next(data.inputs("validation", batch_size=settings.effective_field))
+            preprocessing = network.preprocessing
+            assert isinstance(preprocessing, Preprocessing)
+            mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (preprocessing.mean, preprocessing.std))
             pixels = ((images[0].float() * std + mean).clamp(0, 1) * 255).round().byte()
             image = pixels.permute(1, 2, 0).numpy()
-        insights.fields = ReceptiveFieldLog(recorder, table, network.module, images, image, time_spent)
-        insights.callbacks.append(insights.fields)
+        insights.field_log = ReceptiveFieldLog(recorder, table, network.module, images, image, time_spent)
+        insights.callbacks.append(insights.field_log)
     return insights

@@ -1,4 +1,4 @@
-"""What a training is about, images or texts: all that differs between the two, in the order in which it is needed."""
+"""The interface of a modality, images or texts: all that differs between the two, in the order of a run."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -24,10 +24,15 @@ from convscope.tracking.recorder import Recorder
 
 
 class Modality(ABC):
-    """Images or texts, with their labels in ``source``.
+    """Images or texts: what a run on them does in its own way.
+
+    A run calls `weights`, then `build`, then `data_module`, and then `task`; the other methods need what one of these
+    has prepared, as their docstrings say.
 
     Attributes:
-        things: What they are called.
+        noun: What the examples are called in messages: ``images`` or ``texts``.
+        task_name: Name of the task, as ``summary.json`` has it.
+        source: The examples, with their labels.
     """
 
     noun: str
@@ -36,66 +41,94 @@ class Modality(ABC):
 
     @abstractmethod
     def weights(self, config: TrainConfig) -> Weights:
-        """Where the network's weights come from."""
+        """Find where the network's weights come from. May be called before all other methods."""
 
     @abstractmethod
     def build(self, config: TrainConfig, weights: Weights) -> tuple[Network | TextNetwork, int]:
-        """The network, and its multiply-adds for one example."""
+        """Build the network, and keep it. Takes the result of `weights`.
+
+        Returns:
+            The network, and its multiply-adds for one example.
+        """
 
     @abstractmethod
     def data_module(self, config: TrainConfig) -> ImageDataModule | TextDataModule:
-        """The batches, opened; after ``build``."""
+        """Return the data module, which makes the batches of all splits, and keep it. Call after `build`.
+
+        The data module of texts is set up already; that of images opens a split when it is first used.
+        """
 
     @abstractmethod
     def task(self, network: Network | TextNetwork, objective: Objective, model: dict[str, Any]) -> Classification:
-        """The LightningModule; ``model`` is the configuration of the network, which checkpoints keep."""
+        """Return the LightningModule that trains ``network``. Call after `build`.
 
-    def save_artifacts(self, folder: RunFolder) -> None:  # noqa: B027 - images leave nothing
-        """Put what an evaluation needs beside the weights into the run's folder; after ``build``."""
+        Args:
+            network: The network that `build` returned.
+            objective: The loss.
+            model: The configuration of the network, which checkpoints keep.
+        """
+
+    def save_artifacts(self, folder: RunFolder) -> None:  # noqa: B027 - images need nothing
+        """Write what an evaluation needs besides the weights into the run's folder. Call after `build`."""
 
     def warnings(self) -> list[str]:
-        """What was found while the data were prepared; after ``data_module``."""
+        """Return warnings about the data, found while they were prepared. Call after `data_module`."""
         return []
 
     def test_image(self) -> Callable[[int], np.ndarray] | None:
-        """From an index in the test split to the image, (H, W, C) uint8; None for texts."""
+        """Return a function from an index in the test split to the image, (H, W, C) uint8; None for texts.
+
+        Call after `data_module`.
+        """
         return None
 
     def example_input(self) -> np.ndarray | None:
-        """Two inputs as another program would give them to the network; None without a fixed shape."""
+        """Return two inputs as another program would give them to the network; None without a fixed shape.
+
+        Call after `build`.
+        """
         return None
 
     @abstractmethod
     def console_summary(self) -> dict[str, str]:
-        """Lines for the console about the data; after ``data_module``."""
+        """Return lines for the console about the data, by their titles. Call after `data_module`."""
 
     @abstractmethod
     def show_samples(self, recorder: Recorder) -> None:
-        """Log a few training examples; after ``data_module``."""
+        """Log a few training examples of each class. Call after `data_module`."""
 
     @abstractmethod
     def test_figures(self, recorder: Recorder) -> Callback:
-        """What draws the test."""
+        """Return the callback that draws the figures of the test. Call after `data_module`."""
 
     def insights(self, config: TrainConfig, recorder: Recorder, time_spent: TimeSpent) -> Insights | None:
-        """What is told of the network's parameters and fields; after ``data_module``."""
+        """Return the callbacks that log the network's parameters and receptive field; None if there are none.
+
+        Call after `data_module`.
+        """
         return None
 
     def saliency_callbacks(
         self, config: TrainConfig, recorder: Recorder, time_spent: TimeSpent, warn: Callable[[str], None]
     ) -> list[Callback]:
-        """Callbacks that look into the network while it is trained; after ``data_module``.
+        """Return the callbacks that analyse the network during training. Call after `data_module`.
 
-        ``warn`` takes a sentence about what could not be looked at.
+        ``warn`` takes a sentence about what could not be analysed.
         """
         return []
 
     def analysis_callbacks(
         self, config: TrainConfig, recorder: Recorder, time_spent: TimeSpent, warn: Callable[[str], None]
     ) -> list[Callback]:
-        """Callbacks that look into the network after the test."""
+        """Return the callbacks that analyse the network after the test. Call after `data_module`.
+
+        ``warn`` takes a sentence about what could not be analysed.
+        """
         return []
 
     @abstractmethod
     def summary(self) -> dict[str, dict[str, Any]]:
-        """What the summary says beside the rest, under ``model`` and ``data``."""
+        """Return the modality's entries of ``summary.json``, under ``model`` and ``data``.
+
+        Call after `data_module`.
+        """

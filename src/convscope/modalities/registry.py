@@ -1,4 +1,4 @@
-"""Images or texts: which of the two a training is about; only that one is imported."""
+"""Choosing the modality of a training, images or texts; only the chosen one is imported."""
 
 from typing import TYPE_CHECKING
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def open_data(config: TrainConfig) -> "ImageSource | TextSource":
-    """Open the images or texts that ``data=...`` chose; most mistakes are about them, and Lightning is not needed yet.
+    """Open the images or texts that ``data=...`` names; most user errors are found here, before Lightning is imported.
 
-    Images are opened without PyTorch; of texts, what ``data.tokens`` asks of the network is checked first.
+    Images are opened without PyTorch; for texts, ``data.tokens`` is first checked against what the network reads.
 
     Raises:
-        UserError: They are not there, or the network reads the other kind, or something else of a network.
+        UserError: The data are missing, the network is for the other modality, or a setting does not suit it.
     """
     texts = isinstance(config.data, TextsConfig)
     if texts is not isinstance(config.model, TEXT_MODELS):
@@ -37,7 +37,7 @@ def open_data(config: TrainConfig) -> "ImageSource | TextSource":
 
 
 def build_modality(config: TrainConfig, source: "ImageSource | TextSource") -> "Modality":
-    """What a training on ``source``, opened, does in its own way."""
+    """Return the modality of a training on ``source``, which is open."""
     if isinstance(config.data, TextsConfig):
         from convscope.modalities.texts.modality import TextModality
 
@@ -48,6 +48,7 @@ def build_modality(config: TrainConfig, source: "ImageSource | TextSource") -> "
 
 
 def _refuse_for_texts(config: TrainConfig) -> None:
+    """Raise UserError if mixup, CutMix, an augmentation or a setting of ``data.tokens`` does not suit texts."""
     if config.task.mixup or config.task.cutmix:
         raise UserError("task.mixup and task.cutmix mix images: set them to 0 for texts")
     for stage in config.transfer.stages:

@@ -10,36 +10,43 @@ from convscope.figures.contact_sheet import Tile, contact_sheet
 from convscope.tracking.recorder import Recorder
 
 NAME = "data/samples"
-MOST_CLASSES = 10
-OF_A_CLASS = 6
-LARGEST_SIDE, HEIGHT = 128, 768  # pixels of an image, and of all rows together: a sheet that fits a screen
-TEXTS_OF_A_CLASS = 4
+MAX_CLASSES = 10
+IMAGES_PER_CLASS = 6
+MAX_SIDE, SHEET_HEIGHT = 128, 768  # pixels of an image, and of all rows together: a sheet that fits a screen
+TEXTS_PER_CLASS = 4
 
 
 def show_images(recorder: Recorder, data: ImageDataModule) -> None:
-    """A row a class, its first training images as they are kept: resized, not augmented, not normalised."""
+    """Log a sheet with a row for each class: its first training images.
+
+    They are shown as they are stored: resized, not augmented, not normalised.
+    """
     store = data.store("train")
     rows = []
-    for label, indices in balanced_examples(store.labels, OF_A_CLASS):
+    for label, indices in balanced_examples(store.labels, IMAGES_PER_CLASS):
         rows.append([Tile(store.image(index), data.classes[label] if not place else "") for place, index in indices])
     more = len(data.classes) - len(rows)
     heading = f"training images{f'; {more} more classes' if more > 0 else ''}"
-    side = min(LARGEST_SIDE, HEIGHT // len(rows))
+    side = min(MAX_SIDE, SHEET_HEIGHT // len(rows))
     recorder.image(NAME, contact_sheet(rows, heading=heading, side=side), 0)
 
 
 def show_texts(recorder: Recorder, source: TextSource) -> None:
-    """A table of the first training texts of each class."""
+    """Log a table of the first training texts of each class."""
     train = source.splits["train"]
     rows = [
         [source.classes[label], train.texts[index]]
-        for label, indices in balanced_examples(np.asarray(train.labels), TEXTS_OF_A_CLASS)
+        for label, indices in balanced_examples(np.asarray(train.labels), TEXTS_PER_CLASS)
         for _, index in indices
     ]
     recorder.table(NAME, ("class", "text"), rows, 0)
 
 
-def balanced_examples(labels: np.ndarray, most: int) -> Sequence[tuple[int, list[tuple[int, int]]]]:
-    """Label, and (0, 1, ..., index) of its first examples."""
-    known = np.unique(labels)[:MOST_CLASSES].tolist()
-    return [(label, list(enumerate(np.flatnonzero(labels == label)[:most].tolist()))) for label in known]
+def balanced_examples(labels: np.ndarray, per_class: int) -> Sequence[tuple[int, list[tuple[int, int]]]]:
+    """Return the first examples of each class, of at most `MAX_CLASSES` classes.
+
+    Returns:
+        Each label with its examples, as pairs of a number from 0 and the index of the example.
+    """
+    present = np.unique(labels)[:MAX_CLASSES].tolist()
+    return [(label, list(enumerate(np.flatnonzero(labels == label)[:per_class].tolist()))) for label in present]

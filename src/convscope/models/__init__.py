@@ -1,1 +1,1 @@
-"""Networks: what a library has comes from the library, what none has is written here, one file a paper."""
+"""Networks: those of libraries are built by the library, those that no library has are written here, one per file."""

@@ -1,4 +1,4 @@
-"""A network's blocks, in order: what stages un-freeze, rates fall over, and tables add up."""
+"""The blocks of a network in order, by which stages unfreeze, learning rates decay and tables group."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,16 +12,19 @@ _POOLS = (
     nn.modules.pooling._AdaptiveMaxPoolNd,
     nn.modules.pooling._AdaptiveAvgPoolNd,
 )
-# Libraries derive layers with children (a normalisation with its activation) from these.
+# Libraries derive layers with children from these, such as a normalisation with its activation.
 _PLAIN = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm, nn.Linear, _ConvNd)
 
 
 @dataclass(frozen=True)
 class Block:
-    """Modules that belong together; ``name`` is the path of the first of them.
+    """Modules that belong together.
 
-    ``convolves`` says that the block is more than dense layers and normalisations: it has a convolution, or is a
-    module with an inner life, such as a transformer's block.
+    Attributes:
+        name: Path of the first of the modules.
+        modules: Paths of the modules.
+        convolves: Whether the block is more than dense layers and normalisations: it has a convolution, or is a
+            module with submodules, such as a transformer's block.
     """
 
     name: str
@@ -30,53 +33,53 @@ class Block:
 
 
 def blocks(network: nn.Module, head: str) -> tuple[Block, ...]:
-    """The blocks of ``network`` that hold parameters or buffers, in the order of registration; the head comes last.
+    """Return the blocks of ``network`` that hold parameters or buffers, in the order of registration, the head last.
 
-    A container (``nn.Sequential``, ``nn.ModuleList``) is opened where its members are modules with an inner life
-    of their own, and so is whatever holds the head beside other things; such a member is a block. Plain layers
-    that stand in a row are one block until a pooling layer ends it, or a strided convolution or a dense layer
-    begins. Every parameter is in one block, but for those that belong to an opened module itself.
+    A container (``nn.Sequential``, ``nn.ModuleList``) whose members have submodules is opened, and so is a module that
+    holds the head and other modules; each of their members is a block. A row of plain layers is one block until a
+    pooling layer ends it, or a strided convolution or a dense layer begins another. Every parameter is in exactly one
+    block, except for parameters that belong to an opened module itself.
 
     Args:
         network: Any module.
-        head: Path of the module that makes logits of features; ``""`` where there is none.
+        head: Path of the module that turns features into logits; ``""`` if there is none.
     """
-    found: list[tuple[list[str], bool]] = []
+    grouped: list[tuple[list[str], bool]] = []  # paths of a block's modules, and whether it convolves
     begins = True  # whether the next plain layer with weights is the first of a block
     for path, module, plain in _parts(network, head):
         if head and (path == head or path.startswith(f"{head}.")):
             continue
-        holds = _holds(module)
+        has_state = _has_state(module)
         if not plain:
-            if holds:
-                found.append(([path], True))
+            if has_state:
+                grouped.append(([path], True))
             begins = True
-        elif not holds:
-            if found:
-                found[-1][0].append(path)
+        elif not has_state:
+            if grouped:
+                grouped[-1][0].append(path)
             begins = begins or isinstance(module, _POOLS)
         elif isinstance(module, nn.Linear | _ConvNd):
             convolution = isinstance(module, _ConvNd)
             strided = isinstance(module, _ConvNd) and any(step > 1 for step in module.stride)
             if begins or strided or not convolution:
-                found.append(([path], convolution))
+                grouped.append(([path], convolution))
             else:
-                found[-1][0].append(path)
-                found[-1] = (found[-1][0], found[-1][1] or convolution)
+                grouped[-1][0].append(path)
+                grouped[-1] = (grouped[-1][0], grouped[-1][1] or convolution)
             begins = False
-        elif found:  # a normalisation belongs to what it normalises
-            found[-1][0].append(path)
+        elif grouped:  # a normalisation belongs to the layer that it normalises
+            grouped[-1][0].append(path)
         else:
-            found.append(([path], False))
-    result = [Block(paths[0], tuple(paths), convolves) for paths, convolves in found]
+            grouped.append(([path], False))
+    result = [Block(paths[0], tuple(paths), convolves) for paths, convolves in grouped]
     return (*result, Block(head, (head,), False)) if head else tuple(result)
 
 
 def last_convolving_block(ordered: tuple[Block, ...]) -> int:
-    """Place of the last block that convolves; behind it stand dense layers, normalisations and the head.
+    """Return the index of the last block that convolves; dense layers, normalisations and the head come after it.
 
     Raises:
-        LookupError: No block does.
+        LookupError: No block convolves.
     """
     places = [place for place, block in enumerate(ordered) if block.convolves]
     if not places:
@@ -85,7 +88,7 @@ def last_convolving_block(ordered: tuple[Block, ...]) -> int:
 
 
 def _parts(module: nn.Module, head: str, prefix: str = "") -> Iterator[tuple[str, nn.Module, bool]]:
-    """Each part with its path, and whether it is a plain layer."""
+    """Yield each part's path, the part, and whether it is a plain layer."""
     for name, child in module.named_children():
         path = f"{prefix}{name}"
         if isinstance(child, _PLAIN) or not any(True for _ in child.children()):
@@ -96,16 +99,16 @@ def _parts(module: nn.Module, head: str, prefix: str = "") -> Iterator[tuple[str
             yield path, child, False
 
 
-MOST_PLAIN_LAYERS = 4  # a Sequential of more is a network by itself (VGG's features), one of fewer is a block
+MAX_PLAIN_LAYERS = 4  # of a Sequential that is one block; one with more is a network by itself, as VGG's features
 
 
 def _opens(module: nn.Module) -> bool:
-    """Whether ``module`` is a list of things and no thing of its own."""
+    """Return whether ``module`` is a container of several blocks, not one block."""
     if not isinstance(module, nn.Sequential | nn.ModuleList):
         return False
-    members = [member for member in module.children() if _holds(member)]
-    return len(members) > MOST_PLAIN_LAYERS or any(any(True for _ in member.children()) for member in members)
+    members = [member for member in module.children() if _has_state(member)]
+    return len(members) > MAX_PLAIN_LAYERS or any(any(True for _ in member.children()) for member in members)
 
 
-def _holds(module: nn.Module) -> bool:
+def _has_state(module: nn.Module) -> bool:
     return any(True for _ in module.parameters()) or any(True for _ in module.buffers())

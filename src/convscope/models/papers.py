@@ -1,4 +1,4 @@
-"""The networks of the zoo in the order of their papers, with what the papers say of them; needs no library."""
+"""The networks of the zoo in the order of their papers, with published facts; imports no library."""
 
 from dataclasses import dataclass
 
@@ -8,15 +8,16 @@ class Paper:
     """Where a network of the zoo comes from.
 
     Attributes:
-        model: Its name in the zoo; what is told of it is told of the options that ``conf/model`` gives it.
-        year: Of the first publication; None: there is none.
-        authors: Those of the paper.
-        classes: That it was published for.
-        channels: Of its images.
-        texts: Whether it reads texts; ``channels`` is nothing then.
-        variant: Which of its forms that is, where it has several.
-        top1: Share of ImageNet's validation images that it names right, in percent, where it was published.
-        top1_source: Where: a table of the paper, or else whose. Papers differ in how many crops they average.
+        model: Name in the zoo; the other attributes hold for the options that ``conf/model`` gives it.
+        year: Year of the first publication; None if there is none.
+        authors: Authors of the paper.
+        classes: Number of classes that it was published for.
+        channels: Number of channels of its images.
+        variant: Name of this variant if the network has several.
+        top1: Accuracy on ImageNet's validation images in percent, if it was published.
+        top1_source: Source of ``top1``: a table of the paper, or else who measured it. Papers differ in how many crops
+            they average.
+        texts: Whether it reads texts; ``channels`` means nothing then.
     """
 
     model: str

@@ -1,4 +1,4 @@
-"""Where a network's weights come from, and loading them so that a wrong file is noticed."""
+"""Find the weights of a network, and load them so that a wrong file is noticed."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,7 +17,14 @@ Source = Literal["packaged", "hub", "file", "random"]
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights that were found: ``state`` holds the tensors, None for random ones."""
+    """Weights that were found.
+
+    Attributes:
+        source: Where they come from.
+        name: Name of the packaged or hub weights, or path of the file; None for random ones.
+        state: The tensors; None for random ones.
+        warning: A sentence for the user; None if there is nothing to say.
+    """
 
     source: Source
     name: str | None
@@ -26,20 +33,20 @@ class Weights:
 
     @property
     def pretrained(self) -> bool:
-        """Whether they were trained by somebody."""
+        """Return whether the weights were trained, not drawn at random."""
         return self.source != "random"
 
 
-def find_weights(architecture: Architecture, wanted: str) -> Weights:
-    """The weights that ``wanted`` names: auto, packaged, hub, random, or a file.
+def find_weights(architecture: Architecture, requested: str) -> Weights:
+    """Return the weights that ``requested`` names: auto, packaged, hub, random, or a file.
 
-    ``auto`` takes packaged ones, else the hub's, else random ones with a warning. Where the hub is away, that is
-    known within ``hub.DEADLINE_SECONDS``; one that fails half-way is as one that is away.
+    ``auto`` takes packaged ones, else the hub's, else random ones with a warning. If the hub cannot be reached, that
+    is known within ``hub.DEADLINE_SECONDS``; a hub that fails during a download counts as one that cannot be reached.
 
     Raises:
-        UserError: What was asked for does not exist, cannot be reached, or cannot be read.
+        UserError: The requested weights do not exist, cannot be reached, or cannot be read.
     """
-    match wanted:
+    match requested:
         case "random":
             return Weights("random", None)
         case "packaged" if architecture.packaged is None:
@@ -52,21 +59,21 @@ def find_weights(architecture: Architecture, wanted: str) -> Weights:
         case "auto" if architecture.hub is None:
             return _random(f"there are no known weights of {architecture.name}")
         case "auto":
-            found = _from_hub(architecture)
-            if isinstance(found, Weights):
-                return found
-            return _random(f"the hub with weights of {architecture.name} ({architecture.hub}) {found}")
+            weights_or_fault = _from_hub(architecture)
+            if isinstance(weights_or_fault, Weights):
+                return weights_or_fault
+            return _random(f"the hub with weights of {architecture.name} ({architecture.hub}) {weights_or_fault}")
         case "hub" if architecture.hub is None:
             raise UserError(f"model.weights=hub: no hub holds weights of {architecture.name}")
         case "hub":
-            found = _from_hub(architecture)
-            if not isinstance(found, Weights):
+            weights_or_fault = _from_hub(architecture)
+            if not isinstance(weights_or_fault, Weights):
                 raise UserError(
-                    f"model.weights=hub: {architecture.hub_address()} {found} and {architecture.hub} "
+                    f"model.weights=hub: {architecture.hub_address()} {weights_or_fault} and {architecture.hub} "
                     "is not in the local cache; check the network, or use model.weights=random or a file"
                 )
-            return found
-    return Weights("file", wanted, read_state(Path(wanted).expanduser()))
+            return weights_or_fault
+    return Weights("file", requested, read_state(Path(requested).expanduser()))
 
 
 def _random(reason: str) -> Weights:
@@ -74,17 +81,17 @@ def _random(reason: str) -> Weights:
 
 
 def _from_hub(architecture: Architecture) -> Weights | str:
-    """The weights of the hub or of its local cache; else what is wrong with the hub, to follow its name."""
+    """Return the weights from the hub or its local cache, else the hub's fault, worded to follow its name."""
     address = architecture.hub_address()
     if address == hub.hugging_face_endpoint():
         reached = hub_downloads.hugging_face_reachable()
     else:
-        reached = not hub.offline_requested() and hub.reachable(address)
+        reached = not hub.offline_mode() and hub.reachable(address)
     fault = hub.reachable.fault(address)
     for offline in (False, True) if reached else (True,):
         try:
             return Weights("hub", architecture.hub, architecture.hub_state(offline))
-        except Exception as error:  # the libraries raise whatever their network code raises
+        except Exception as error:  # the libraries raise any error of their network code
             if not offline:
                 reason = str(error).strip().partition("\n")[0] or type(error).__name__
                 fault = f"did not serve them ({reason})"
@@ -92,7 +99,7 @@ def _from_hub(architecture: Architecture) -> Weights | str:
 
 
 def read_state(file: Path) -> StateDict:
-    """The tensors of a safetensors file, a state dict, or a checkpoint of a training, under plain names.
+    """Return the tensors of a safetensors file, a state dict or a training checkpoint, without prefixes in their names.
 
     Raises:
         UserError: The file is missing, unreadable, or holds no tensors; pickled code is never run.
@@ -124,37 +131,44 @@ def read_state(file: Path) -> StateDict:
 
 
 def load_state(network: nn.Module, state: StateDict, head: str, origin: str) -> bool:
-    """Copy ``state`` into ``network``; the head stays random where its number of classes differs.
+    """Copy ``state`` into ``network``; the head stays random if its number of classes differs.
+
+    Args:
+        network: Network to change in place.
+        state: Tensors by name.
+        head: Path of the module that turns features into logits.
+        origin: Name of the weights or their file, for the error message.
 
     Returns:
         Whether the head was loaded too.
 
     Raises:
-        UserError: ``state`` belongs to another architecture; ``origin`` names it in the message.
+        UserError: ``state`` belongs to another architecture.
     """
-    own = network.state_dict()
-    in_head = {key for key in own if key.startswith(f"{head}.")}
-    fits = {key for key in own if key in state and state[key].shape == own[key].shape}
-    head_loaded = in_head <= fits
-    wanted = own.keys() - (set() if head_loaded else in_head)
-    # Files from before PyTorch 0.4.1 do not count the batches that BatchNorm has seen.
-    missing = [k for k in own if k in wanted and k not in state and not k.endswith("num_batches_tracked")]
-    unknown = [k for k in state if k not in own and not k.startswith(f"{head}.")]
-    shapes = [k for k in own if k in wanted and k in state and k not in fits]
+    present = network.state_dict()
+    in_head = {key for key in present if key.startswith(f"{head}.")}
+    fitting = {key for key in present if key in state and state[key].shape == present[key].shape}
+    head_loaded = in_head <= fitting
+    required = present.keys() - (set() if head_loaded else in_head)
+    # Files from before PyTorch 0.4.1 do not count BatchNorm's batches.
+    missing = [k for k in present if k in required and k not in state and not k.endswith("num_batches_tracked")]
+    unknown = [k for k in state if k not in present and not k.startswith(f"{head}.")]
+    shapes = [k for k in present if k in required and k in state and k not in fitting]
     if missing or unknown or shapes:
         faults = [
             _count(missing, "missing"),
             _count(unknown, "unknown"),
             _count(
-                (f"{k}: {tuple(state[k].shape)} instead of {tuple(own[k].shape)}" for k in shapes),
+                (f"{k}: {tuple(state[k].shape)} instead of {tuple(present[k].shape)}" for k in shapes),
                 "of another shape",
             ),
         ]
         raise UserError(f"model.weights={origin}: not weights of this architecture ({'; '.join(filter(None, faults))})")
-    network.load_state_dict({key: state[key] for key in fits & wanted}, strict=False)
+    network.load_state_dict({key: state[key] for key in fitting & required}, strict=False)
     return head_loaded
 
 
-def _count(keys: Iterable[str], what: str) -> str:
+def _count(keys: Iterable[str], fault: str) -> str:
+    """Return how many tensors have this ``fault`` and the first of them; empty if none has it."""
     listed = list(keys)
-    return f"{len(listed)} tensors {what}, the first {listed[0]}" if listed else ""
+    return f"{len(listed)} tensors {fault}, the first {listed[0]}" if listed else ""

@@ -1,1 +1,1 @@
-"""One page about a run, or about a sweep, made from its folder alone."""
+"""HTML reports of a run or of a sweep, made from its folder alone."""

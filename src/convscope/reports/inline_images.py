@@ -1,4 +1,4 @@
-"""Images inside a page: as data, and together no larger than the page may be."""
+"""Images as data URLs inside a page, within a budget of bytes for all of them."""
 
 import base64
 import io
@@ -7,16 +7,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-BUDGET = 1_500_000  # bytes of all images; a third more as text
-MOST_IMAGES = 60
-MOST_WIDTH = 1400  # pixels, where the files do not fit as they are
-MOST_OF_A_COLUMN = 520  # pixels
-ROUNDS = 3  # each narrower by what the one before was too large
+BUDGET = 1_500_000  # bytes of all images together; base64 takes a third more
+MAX_IMAGES = 60
+MAX_WIDTH = 1400  # pixels, if the files do not fit as they are
+COLUMN_WIDTH = 520  # pixels
+ROUNDS = 3  # attempts, each narrower in proportion to the excess of the one before
 
 
 @dataclass(frozen=True)
 class InlineImage:
-    """An image as a data address, with its size in pixels, for the page to keep its place."""
+    """An image as a data URL, with its size, for which the page reserves room.
+
+    Attributes:
+        name: Name of the figure, relative to ``media/``, without suffix.
+        address: Data URL.
+        width: Width in pixels.
+        height: Height in pixels.
+    """
 
     name: str
     address: str
@@ -25,31 +32,31 @@ class InlineImage:
 
     @property
     def title(self) -> str:
-        """The name as a person reads it."""
+        """The name in readable form."""
         return self.name.replace("_", " ").replace("/", " · ")
 
     @property
     def short(self) -> str:
-        """The last part of the title."""
+        """The last part of the name in readable form."""
         return self.name.rpartition("/")[2].replace("_", " ")
 
     @property
     def broad(self) -> bool:
-        """Whether it needs more than a column of the page."""
-        return self.width > MOST_OF_A_COLUMN
+        """Whether the image is wider than a column of the page."""
+        return self.width > COLUMN_WIDTH
 
 
 def inline_images(paths: Mapping[str, Path]) -> tuple[list[InlineImage], int]:
-    """PNG files as data addresses, by name in the order given; also how many were left out.
+    """Return PNG files as data URLs, in the order given, and how many were left out.
 
-    The files are taken as they are where they fit together into ``BUDGET``, else as WebP, narrower where need
-    be. At most ``MOST_IMAGES`` are taken.
+    The files are taken as they are if they fit together into ``BUDGET``, else as WebP, made narrower if necessary. At
+    most ``MAX_IMAGES`` are taken.
     """
-    taken = dict(list(paths.items())[:MOST_IMAGES])
+    taken = dict(list(paths.items())[:MAX_IMAGES])
     if sum(path.stat().st_size for path in taken.values()) <= BUDGET:
         return [inline_image(name, path.read_bytes(), "png") for name, path in taken.items()], len(paths) - len(taken)
     encoded: dict[str, bytes] = {}
-    width = float(MOST_WIDTH)
+    width = float(MAX_WIDTH)
     for _ in range(ROUNDS):
         encoded = {name: _webp(path, round(width)) for name, path in taken.items()}
         total = sum(map(len, encoded.values()))
@@ -62,20 +69,21 @@ def inline_images(paths: Mapping[str, Path]) -> tuple[list[InlineImage], int]:
     return [inline_image(name, encoded[name], "webp") for name in fitting], len(paths) - len(fitting)
 
 
-def _webp(path: Path, most_width: int) -> bytes:
+def _webp(path: Path, max_width: int) -> bytes:
+    """Return an image as WebP, scaled down to ``max_width`` pixels if it is wider."""
     from PIL import Image
 
     with Image.open(path) as image:
         small = image.convert("RGB")
-    if small.width > most_width:
-        small = small.resize((most_width, round(small.height * most_width / small.width)), Image.Resampling.LANCZOS)
+    if small.width > max_width:
+        small = small.resize((max_width, round(small.height * max_width / small.width)), Image.Resampling.LANCZOS)
     content = io.BytesIO()
     small.save(content, format="WEBP", quality=82, method=2)  # 0.6 of the time of Pillow's 4, and 4 % larger
     return content.getvalue()
 
 
 def inline_image(name: str, content: bytes, kind: str) -> InlineImage:
-    """The image in ``content``, a file of the kind png or webp, as a data address."""
+    """Return the image in ``content``, a file of the kind png or webp, as a data URL."""
     from PIL import Image
 
     with Image.open(io.BytesIO(content)) as image:

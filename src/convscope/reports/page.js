@@ -1,12 +1,12 @@
-// Charts, sorting, switching. The page reads without it; the charts then are in the run's folder as images.
+// Charts, sortable tables, switches. Without it the page is readable; its charts are also images in the run's folder.
 (() => {
   "use strict";
 
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const ofThePage = () => ({ ink: colour("--ink"), soft: colour("--soft"), rule: colour("--rule") });
-  const ofPaper = { ink: "#1f2937", soft: "#5b6472", rule: "#e2e6ec" };
+  const screenColours = () => ({ ink: colour("--ink"), soft: colour("--soft"), rule: colour("--rule") });
+  const paperColours = { ink: "#1f2937", soft: "#5b6472", rule: "#e2e6ec" };
 
-  // Bokeh draws on canvases, which do not know the page's colours.
+  // Bokeh draws on canvases, to which the colours of the style sheet do not apply.
   function paint({ ink, soft, rule }) {
     for (const drawn of Bokeh.documents) {
       for (const root of drawn.roots()) {
@@ -25,25 +25,25 @@
     }
   }
 
-  const painted = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  const nextPaint = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
 
-  // A canvas is not laid out anew for a sheet of paper: what is printed are images, in paper's colours.
-  async function keepForPrint(views) {
-    paint(ofPaper);
-    await painted();
-    for (const [place, view] of views) {
+  // Browsers do not lay a canvas out again for print: images of the charts, in paper colours, are printed instead.
+  async function addPrintImages(views) {
+    paint(paperColours);
+    await nextPaint();
+    for (const [container, view] of views) {
       const image = new Image();
       image.alt = "";
       image.className = "printed";
       image.src = view.export("png").canvas.toDataURL();
-      place.after(image);
-      place.classList.add("kept");
+      container.after(image);
+      container.classList.add("kept");
     }
   }
 
   async function draw() {
-    const places = [...document.querySelectorAll("[data-chart]")];
-    if (!places.length) return;
+    const containers = [...document.querySelectorAll("[data-chart]")];
+    if (!containers.length) return;
     const packed = document.getElementById("bokeh").textContent;
     const bytes = Uint8Array.from(atob(packed), (character) => character.charCodeAt(0));
     const unpacked = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
@@ -51,29 +51,29 @@
     script.textContent = await new Response(unpacked).text();
     document.head.append(script);
     const views = [];
-    for (const place of places) {
-      const drawn = await Bokeh.embed.embed_item(JSON.parse(place.querySelector("script").textContent), place);
-      views.push([place, [...drawn][0]]);
+    for (const container of containers) {
+      const drawn = await Bokeh.embed.embed_item(JSON.parse(container.querySelector("script").textContent), container);
+      views.push([container, [...drawn][0]]);
     }
-    await keepForPrint(views);
-    paint(ofThePage());
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => paint(ofThePage()));
+    await addPrintImages(views);
+    paint(screenColours());
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => paint(screenColours()));
     document.documentElement.dataset.drawn = "true";
   }
 
-  const value = (row, at) => row.cells[at].textContent.trim();
+  const value = (row, column) => row.cells[column].textContent.trim();
   const numeric = (text) => (text === "" || text === "–" ? -Infinity : Number(text.replaceAll(",", "").replace("%", "")));
 
   function sort(header) {
-    const table = header.closest("table"), body = table.tBodies[0], at = header.cellIndex;
-    const down = header.getAttribute("aria-sort") !== "descending" && header.classList.contains("number")
+    const table = header.closest("table"), body = table.tBodies[0], column = header.cellIndex;
+    const descending = header.getAttribute("aria-sort") !== "descending" && header.classList.contains("number")
       || header.getAttribute("aria-sort") === "ascending";
     const compare = header.classList.contains("number")
-      ? (a, b) => numeric(value(a, at)) - numeric(value(b, at))
-      : (a, b) => value(a, at).localeCompare(value(b, at), undefined, { numeric: true });
-    const rows = [...body.rows].sort((a, b) => (down ? -compare(a, b) : compare(a, b)));
-    for (const other of header.parentElement.cells) if (other.ariaSort) other.setAttribute("aria-sort", "none");
-    header.setAttribute("aria-sort", down ? "descending" : "ascending");
+      ? (a, b) => numeric(value(a, column)) - numeric(value(b, column))
+      : (a, b) => value(a, column).localeCompare(value(b, column), undefined, { numeric: true });
+    const rows = [...body.rows].sort((a, b) => (descending ? -compare(a, b) : compare(a, b)));
+    for (const cell of header.parentElement.cells) if (cell.ariaSort) cell.setAttribute("aria-sort", "none");
+    header.setAttribute("aria-sort", descending ? "descending" : "ascending");
     body.append(...rows);
   }
 
@@ -87,24 +87,24 @@
   }
 
   for (const buttons of document.querySelectorAll(".switch")) {
-    const shown = [...buttons.parentElement.querySelectorAll("figure")];
-    const all = [...buttons.querySelectorAll("button")];
+    const figures = [...buttons.parentElement.querySelectorAll("figure")];
+    const options = [...buttons.querySelectorAll("button")];
     const choose = (chosen) => {
-      all.forEach((button, at) => button.setAttribute("aria-pressed", String(at === chosen)));
-      shown.forEach((figure, at) => { figure.hidden = at !== chosen; });
+      options.forEach((button, index) => button.setAttribute("aria-pressed", String(index === chosen)));
+      figures.forEach((figure, index) => { figure.hidden = index !== chosen; });
     };
-    all.forEach((button, at) => button.addEventListener("click", () => choose(at)));
+    options.forEach((button, index) => button.addEventListener("click", () => choose(index)));
     buttons.addEventListener("keydown", (event) => {
       const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
       if (!step) return;
-      const next = (all.indexOf(document.activeElement) + step + all.length) % all.length;
-      all[next].focus();
+      const next = (options.indexOf(document.activeElement) + step + options.length) % options.length;
+      options[next].focus();
       choose(next);
     });
     choose(0);
   }
 
-  // A figure by itself, as large as it is.
+  // A click shows a figure alone, at full size.
   const dialog = document.createElement("dialog");
   dialog.addEventListener("click", () => dialog.close());
   document.body.append(dialog);

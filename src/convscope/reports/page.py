@@ -1,4 +1,4 @@
-"""``report.html``: one page about a run, made from the run's folder alone."""
+"""Writes ``report.html`` of a run, from the run's folder alone."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from convscope.reports.confusion_chart import confusion_chart
 from convscope.reports.formats import as_dict, as_list, duration, kept_epochs, number
 from convscope.reports.inline_images import InlineImage, inline_images
 from convscope.reports.media import CAPTIONS, REDRAWN, in_sections, ordered
-from convscope.reports.tables import MOST_ROWS, ShownTable, read_table
+from convscope.reports.tables import MAX_ROWS, ShownTable, read_table
 from convscope.reports.template import render
 from convscope.reports.training_charts import KeptEpochs
 from convscope.runs.files import json_ready
@@ -20,29 +20,30 @@ from convscope.runs.metrics_csv import read_metrics
 from convscope.runs.run_folder import RunFolder
 from convscope.tracking.sections import CURVES
 
-BLOCKS = "parameters_by_block"  # of the first stage; those of the others have its name after it
+BLOCKS = "parameters_by_block"  # table of the first stage; those of later stages have a suffix
 LAYERS = "parameters"
 LAYERS_OF_STAGE = f"{LAYERS}_stage_"
-MOST_BLOCK_CHARTS = 4
+MAX_BLOCK_CHARTS = 4
 SHOWN_TABLES = 16
-TEXT_BUDGET = 600_000  # bytes of all coloured texts; what has no room is a figure as any other
+TEXT_BUDGET = 600_000  # bytes of all coloured texts; those that do not fit are shown as figures
 SHOWN_CONFIG = 100_000  # characters
 LEADING_TABLES = (
     "parameters",
     "receptive_field",
     "faithfulness",
     "data/samples",
-)  # in sections of their own; no other opens itself
+)  # shown in sections of their own; all others are folded
 
 
 def write_report(folder: RunFolder, summary: Mapping[str, Any] | None = None) -> Path:
     """Write ``report.html`` and return its path.
 
-    The page needs no other file and no network. What the folder does not have is left out of it.
+    The page needs no other file and no network. Parts for which the folder has no data are left out.
 
     Args:
-        folder: The run's folder. Learning curves are drawn into it where they are older than ``metrics.csv``.
-        summary: What is going to be ``summary.json``; None reads it, and a run without one is shown as not
+        folder: Folder of the run. Its figure of the learning curves is drawn again if it is older than
+            ``metrics.csv``.
+        summary: Content of the future ``summary.json``; None reads the file, and shows a run without one as not
             complete.
     """
     content = json_ready(summary) if summary is not None else folder.read_summary()
@@ -51,11 +52,12 @@ def write_report(folder: RunFolder, summary: Mapping[str, Any] | None = None) ->
 
 
 def _content(folder: RunFolder, summary: dict[str, Any], *, complete: bool) -> dict[str, Any]:
+    """Return the variables of the template."""
     charts = _charts(folder, summary)
     stages = [str(stage.get("name")) for stage in facts.stages(summary)]
-    texts = _texts(folder)
-    drawn_anew = [*(name for name in REDRAWN if name in charts), *texts]
-    images, left_out = _images(folder, stages, drawn_anew, facts.kept_epoch(summary))
+    texts = _text_fragments(folder)
+    redrawn = [*(name for name in REDRAWN if name in charts), *texts]
+    images, left_out = _images(folder, stages, redrawn, facts.kept_epoch(summary))
     tables = _tables(folder)
     return {
         "title": facts.title(summary, folder.path.name),
@@ -65,7 +67,7 @@ def _content(folder: RunFolder, summary: dict[str, Any], *, complete: bool) -> d
         "warnings": as_list(summary.get("warnings")),
         "facts": facts.facts(summary),
         "stages": facts.stages(summary),
-        "kept": kept_epochs(facts.stages(summary)),
+        "kept_epochs": kept_epochs(facts.stages(summary)),
         "times": facts.times_shown(summary),
         "metrics": facts.metrics(summary),
         "charts": charts,
@@ -79,7 +81,7 @@ def _content(folder: RunFolder, summary: dict[str, Any], *, complete: bool) -> d
         "images_left_out": left_out,
         "tables": {table.name: table for table in tables if table.name in LEADING_TABLES},
         "block_tables": [table for table in tables if table.name.startswith(BLOCKS)],
-        "layer_tables": _of_stages(tables, stages),
+        "layer_tables": _layer_tables(tables, stages),
         "other_tables": [
             table
             for table in tables
@@ -94,85 +96,104 @@ def _content(folder: RunFolder, summary: dict[str, Any], *, complete: bool) -> d
 
 
 def _charts(folder: RunFolder, summary: dict[str, Any]) -> dict[str, list[tuple[str, Any]]]:
-    """Charts (title, Bokeh's item) by what they show; only those for which the folder has the data."""
+    """Return the charts (title, Bokeh's item) by their subject; only those for which the folder has the data."""
     rows, stages = read_metrics(folder.metrics_file), facts.stages(summary)
     classes = [str(name) for name in as_list(as_dict(summary.get("data")).get("classes"))]
     final = facts.kept_epoch(summary)
-    kept = KeptEpochs(final, curves.kept_at_ends(stages, final))
-    made: dict[str, list[tuple[str, Any]]] = {CURVES: training_charts.curve_charts(rows, stages, kept)}
-    took = training_charts.time_chart(summary, stages)
-    made["time"] = [("Where the time went", took)]
+    kept = KeptEpochs(final, curves.best_epochs_of_stages(stages, final))
+    charts_by_subject: dict[str, list[tuple[str, Any]]] = {CURVES: training_charts.curve_charts(rows, stages, kept)}
+    time = training_charts.time_chart(summary, stages)
+    charts_by_subject["time"] = [("Where the time went", time)]
     tables = {
-        name: read_table(file, name, MOST_ROWS, characters=None)
+        name: read_table(file, name, MAX_ROWS, characters=None)
         for name in ("predictions", "receptive_field", "parameters")
         if (file := folder.tables / f"{name}.csv").is_file()
     }
     if "predictions" in tables:
         matrix = confusion_chart(tables["predictions"], classes)
-        made["confusion_matrix"] = [("Confusion matrix", matrix)]
+        charts_by_subject["confusion_matrix"] = [("Confusion matrix", matrix)]
     if "receptive_field" in tables:
         effective = network_charts.measured_field(summary)
         unit = str(as_dict(summary.get("receptive_field")).get("unit", "px"))
-        drawn = network_charts.field_chart(tables["receptive_field"], effective, unit)
-        made["receptive_field"] = [("Receptive field by layer", drawn)]
-    blocks = [read_table(file, file.stem, MOST_ROWS) for file in _natural(folder.tables.glob(f"{BLOCKS}*.csv"))]
+        field = network_charts.field_chart(tables["receptive_field"], effective, unit)
+        charts_by_subject["receptive_field"] = [("Receptive field by layer", field)]
+    blocks = [read_table(file, file.stem, MAX_ROWS) for file in _natural(folder.tables.glob(f"{BLOCKS}*.csv"))]
     names = [stage.get("name") for stage in stages]
-    made["parameters"] = [
+    charts_by_subject["parameters"] = [
         (
             f"Trained in the stage {names[number]}" if number < len(names) > 1 else "Parameters by block",
             network_charts.block_chart(table),
         )
-        for number, table in enumerate(blocks[:MOST_BLOCK_CHARTS])
+        for number, table in enumerate(blocks[:MAX_BLOCK_CHARTS])
     ]
     if not blocks and "parameters" in tables:
-        made["parameters"] = [("Parameters by block", network_charts.parameter_chart(tables["parameters"]))]
-    items = {name: [(title, bokeh_item(chart)) for title, chart in charts if chart] for name, charts in made.items()}
+        charts_by_subject["parameters"] = [
+            ("Parameters by block", network_charts.parameter_chart(tables["parameters"]))
+        ]
+    items = {
+        name: [(title, bokeh_item(chart)) for title, chart in charts if chart]
+        for name, charts in charts_by_subject.items()
+    }
     return {name: charts for name, charts in items.items() if charts}
 
 
 def _natural(files: Iterable[Path]) -> list[Path]:
-    """By length first, so that stage 10 comes after stage 9."""
+    """Return the files with shorter names first, so that stage 10 comes after stage 9."""
     return sorted(files, key=lambda file: (len(file.name), file.name))
 
 
 def _images(
-    folder: RunFolder, stages: list[str], drawn_anew: list[str], kept: int | None
+    folder: RunFolder, stages: list[str], redrawn: list[str], kept: int | None
 ) -> tuple[list[InlineImage], int]:
+    """Return the figures of the page, and how many were left out; draw the learning curves if they are outdated.
+
+    Args:
+        folder: Folder of the run.
+        stages: Names of the stages.
+        redrawn: Names of the figures that the page shows as charts or texts instead.
+        kept: Epoch whose weights were kept; None if unknown.
+    """
     rows = read_metrics(folder.metrics_file)
-    drawn = folder.media / f"{CURVES}.png"
-    if rows and not (drawn.exists() and drawn.stat().st_mtime >= folder.metrics_file.stat().st_mtime):
+    curves_file = folder.media / f"{CURVES}.png"
+    if rows and not (curves_file.exists() and curves_file.stat().st_mtime >= folder.metrics_file.stat().st_mtime):
         folder.write_figure(CURVES, figures.learning_curves(rows, kept))
     names = {
         path.relative_to(folder.media).with_suffix("").as_posix(): path for path in folder.media.rglob("[!.]*.png")
     }
-    return inline_images({name: names[name] for name in ordered(names, stages) if name not in drawn_anew})
+    return inline_images({name: names[name] for name in ordered(names, stages) if name not in redrawn})
 
 
-def _of_stages(tables: Sequence[ShownTable], stages: Sequence[str]) -> list[tuple[str, ShownTable]]:
-    """The tables of the layers with what each is of, the stages in their order."""
+def _layer_tables(tables: Sequence[ShownTable], stages: Sequence[str]) -> list[tuple[str, ShownTable]]:
+    """Return the tables of the layers with their titles, in the order of the stages."""
     named = {table.name: table for table in tables}
     names = [LAYERS, *(f"{LAYERS_OF_STAGE}{number + 1}" for number in range(1, max(1, len(stages))))]
-    of = [f": what the stage {stage} trains" if len(stages) > 1 else "" for stage in stages or [""]]
-    return [(f"Layer by layer{words}", named[name]) for words, name in zip(of, names, strict=True) if name in named]
+    suffixes = [f": what the stage {stage} trains" if len(stages) > 1 else "" for stage in stages or [""]]
+    return [
+        (f"Layer by layer{suffix}", named[name]) for suffix, name in zip(suffixes, names, strict=True) if name in named
+    ]
 
 
-def _texts(folder: RunFolder) -> dict[str, str]:
-    """Fragments of HTML, texts whose words are coloured, by the name of the figure that shows the same."""
+def _text_fragments(folder: RunFolder) -> dict[str, str]:
+    """Return HTML fragments, texts with coloured words, by the name of the figure with the same content.
+
+    Fragments beyond ``TEXT_BUDGET`` are left out; the page then shows their figures.
+    """
     files = {
         path.relative_to(folder.media).with_suffix("").as_posix(): path for path in folder.media.rglob("[!.]*.html")
     }
     leading = ("mistakes/worst", "mistakes/most_confident")
-    found, room = {}, TEXT_BUDGET
+    texts, budget = {}, TEXT_BUDGET
     for name in sorted(
         files, key=lambda name: (name not in leading, name.endswith("/learning"), name != leading[0], name)
     ):
-        if files[name].stat().st_size <= room:
-            found[name] = files[name].read_text(encoding="utf-8")
-            room -= len(found[name].encode())
-    return found
+        if files[name].stat().st_size <= budget:
+            texts[name] = files[name].read_text(encoding="utf-8")
+            budget -= len(texts[name].encode())
+    return texts
 
 
 def _tables(folder: RunFolder) -> list[ShownTable]:
+    """Return the tables of the page, the leading ones first."""
     files = {
         path.relative_to(folder.tables).with_suffix("").as_posix(): path for path in folder.tables.rglob("[!.]*.csv")
     }

@@ -1,4 +1,4 @@
-"""Where the runs of a sweep look in the same images: columns cut out of what each run has drawn for itself."""
+"""Compares the saliency of runs on the same images, in columns cut out of the saliency maps that each run has drawn."""
 
 import io
 from collections.abc import Sequence
@@ -12,23 +12,23 @@ from convscope.reports.inline_images import InlineImage, inline_image
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-MAPS = "saliency/maps.png"  # below a run's media/: a row an image; image, map and overlay of each method
-LINES = 2  # of text above a tile
-OVERLAY = 2  # its column, of the first method
-MOST_RUNS = 8
+MAPS = "saliency/maps.png"  # in a run's media/: a row per image, with the image, then map and overlay of each method
+LINES = 2  # lines of text above a tile
+OVERLAY = 2  # column of the overlay of the first method
+MAX_RUNS = 8
 STEP = SIDE + GAP
 TITLE = LINES * LINE + BELOW_TITLE
 ROW = STEP + TITLE
-TOP = LINE + GAP  # of the heading
+TOP = LINE + GAP  # height of the heading
 
 
 @dataclass(frozen=True)
 class TileColumn:
-    """A column of tiles.
+    """A column of tiles, one for each image.
 
     Attributes:
-        label: The run's; none for the images themselves.
-        image: The column.
+        label: Label of the run; empty for the images themselves.
+        image: The column as one image.
     """
 
     label: str
@@ -36,11 +36,11 @@ class TileColumn:
 
 
 def compared_images(sheets: Sequence[tuple[str, Path, str]]) -> list[list[TileColumn]]:
-    """For each set of images the images, then a column a run: what it answered, and where it looked.
+    """Return for each set of images a column of the images, then one of answers and overlays for each run.
 
     Args:
-        sheets: Label, ``saliency/maps.png`` and data of each run, best first. Runs on the same data are shown the same
-            images. What is no such sheet is left out, and so are sets that only one run has looked at.
+        sheets: Label, path of ``saliency/maps.png`` and data of each run, best first. Runs on the same data are taken
+            to show the same images. Files of another layout are left out, and so are sets with only one run.
     """
     from PIL import Image
 
@@ -51,16 +51,16 @@ def compared_images(sheets: Sequence[tuple[str, Path, str]]) -> list[list[TileCo
         rows, rest = divmod(sheet.height - GAP - TOP, ROW)
         if rest or sheet.width < GAP + (OVERLAY + 1) * STEP:
             continue
-        shown = sets.setdefault((data, rows), [])
-        if not shown:
-            shown.append(TileColumn("", _webp("the images", _images(sheet, rows))))
-        if len(shown) <= MOST_RUNS:
-            shown.append(TileColumn(label, _webp(label, _answers(sheet, rows))))
-    return [shown for shown in sets.values() if len(shown) > 2]
+        columns = sets.setdefault((data, rows), [])
+        if not columns:
+            columns.append(TileColumn("", _webp("the images", _image_column(sheet, rows))))
+        if len(columns) <= MAX_RUNS:
+            columns.append(TileColumn(label, _webp(label, _overlay_column(sheet, rows))))
+    return [columns for columns in sets.values() if len(columns) > 2]
 
 
-def _images(sheet: "Image", rows: int) -> "Image":
-    """The first column, without what the run answered: of the two lines above a tile, only the first."""
+def _image_column(sheet: "Image", rows: int) -> "Image":
+    """Return the column of images without the run's answers: only the first of the two lines above a tile is kept."""
     column = sheet.crop((GAP // 2, TOP, GAP // 2 + STEP, sheet.height))
     for row in range(rows):
         top = GAP + row * ROW + LINE
@@ -68,8 +68,8 @@ def _images(sheet: "Image", rows: int) -> "Image":
     return column
 
 
-def _answers(sheet: "Image", rows: int) -> "Image":
-    """The first column, with the overlays in the place of the images."""
+def _overlay_column(sheet: "Image", rows: int) -> "Image":
+    """Return the column of images with its captions, but with the overlays in the place of the images."""
     column = sheet.crop((GAP // 2, TOP, GAP // 2 + STEP, sheet.height))
     for row in range(rows):
         top = TOP + GAP + row * ROW + TITLE
@@ -79,6 +79,7 @@ def _answers(sheet: "Image", rows: int) -> "Image":
 
 
 def _webp(name: str, image: "Image") -> InlineImage:
+    """Return an image as a WebP data URL."""
     content = io.BytesIO()
     image.save(content, format="WEBP", quality=82)
     return inline_image(name, content.getvalue(), "webp")

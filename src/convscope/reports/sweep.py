@@ -1,4 +1,4 @@
-"""``report.html`` of a sweep: its runs side by side, made from their folders alone."""
+"""Writes ``report.html`` of a sweep: its runs side by side, from their folders alone."""
 
 import os
 import shlex
@@ -19,11 +19,12 @@ from convscope.reports.template import render
 from convscope.runs.metrics_csv import read_metrics
 from convscope.runs.run_folder import STATUS_FILE, RunFolder
 
-MOST_CURVES = 40
-SHOWN = ("validation/accuracy", "test/accuracy", "test/loss")  # columns of the table that are always there
-COMPARED = ("accuracy", "loss")  # validation curves, laid over each other
+MAX_CURVES = 40
+SHOWN = ("validation/accuracy", "test/accuracy", "test/loss")  # columns that the table always has
+COMPARED = ("accuracy", "loss")  # validation curves of all runs in one chart
 
-RELATIONS: tuple[tuple[str, bool, Callable[[Mapping[str, Any]], Any]], ...] = (  # unit, by factors, where it stands
+# Unit of x, whether its axis is logarithmic, and how to read x from a summary.
+RELATIONS: tuple[tuple[str, bool, Callable[[Mapping[str, Any]], Any]], ...] = (
     ("parameters", True, lambda summary: as_dict(summary.get("model")).get("parameters")),
     ("seconds", True, lambda summary: as_dict(summary.get("seconds")).get("total")),
     ("receptive field in pixels", False, lambda summary: as_dict(summary.get("receptive_field")).get("theoretical")),
@@ -31,14 +32,14 @@ RELATIONS: tuple[tuple[str, bool, Callable[[Mapping[str, Any]], Any]], ...] = ( 
 
 
 def write_sweep_report(folder: str | os.PathLike[str], by: str = METRIC, *, lowest: bool | None = None) -> Path:
-    """Write ``report.html`` into the folder of a sweep, about the runs below it; return its path.
+    """Write ``report.html`` into the folder of a sweep, about the runs in it; return its path.
 
-    Runs that are not complete are listed as such. To be called again when another run has ended.
+    Runs that are not complete are listed as such; call this again after another run has ended.
 
     Args:
-        folder: The sweep's.
-        by: The metric that puts the runs in order and chooses the best, as in ``validation/accuracy``.
-        lowest: Whether a low value is the better one; None: as the metric's name tells.
+        folder: Folder of the sweep.
+        by: Metric that orders the runs and chooses the best, such as ``validation/accuracy``.
+        lowest: Whether low values are better; None: decided by the name of the metric.
     """
     page = RunFolder(folder)
     page.write_report(
@@ -48,42 +49,44 @@ def write_sweep_report(folder: str | os.PathLike[str], by: str = METRIC, *, lowe
 
 
 def swept_runs(folder: Path) -> list[SweptRun]:
-    """The runs below ``folder``, complete or not, in the order of their names; those too that failed at once."""
-    found = []
-    told = {file.parent for name in ("config.yaml", STATUS_FILE) for file in folder.glob(f"*/{name}")}
-    for path in sorted(told, key=lambda path: natural(path.name)):
+    """Return the runs in ``folder`` by name, complete or not, and also those that failed before they began."""
+    runs = []
+    folders = {file.parent for name in ("config.yaml", STATUS_FILE) for file in folder.glob(f"*/{name}")}
+    for path in sorted(folders, key=lambda path: natural(path.name)):
         run = RunFolder(path)
         summary = run.read_summary() or {}
-        words = [str(word) for word in as_list(summary.get("overrides"))] or _typed(run)
-        found.append(SweptRun(run, summary, dict(word.split("=", 1) for word in words if "=" in word)))
-    return found
+        overrides = [str(override) for override in as_list(summary.get("overrides"))] or _typed_overrides(run)
+        values = dict(override.split("=", 1) for override in overrides if "=" in override)
+        runs.append(SweptRun(run, summary, values))
+    return runs
 
 
-def _typed(run: RunFolder) -> list[str]:
-    """The overrides of a run without a summary: its configuration opens with the command, or its status has it."""
+def _typed_overrides(run: RunFolder) -> list[str]:
+    """Return the overrides of a run without a summary: from the top of its configuration, else from its status."""
     first, *_ = (run.read_config() or str((run.read_status() or {}).get("command", ""))).splitlines() or [""]
     if not first.startswith("# convscope train "):
         return []
     try:
         return shlex.split(first.removeprefix("# convscope train "))
-    except ValueError:  # a quote that is not closed, where a version before wrote words as they are
+    except ValueError:  # an unclosed quote: an earlier version did not quote the overrides
         return first.removeprefix("# convscope train ").split()
 
 
 def _content(folder: Path, order: Order) -> dict[str, Any]:
+    """Return the variables of the template."""
     in_names = sorted(order.runs, key=lambda run: natural(run.folder.path.name))
     varied = varied_keys(in_names)
-    own = order.by if order.by not in SHOWN else None
+    extra_metric = order.by if order.by not in SHOWN else None
     return {
         "title": folder.name,
         "headline": order.headline,
         "by": order.by,
-        "own": own,
+        "extra_metric": extra_metric,
         "best": _label(order.best, varied) if order.best else None,
         "varied": varied,
-        "rows": [_row(run, varied, own) for run in order.runs],
+        "rows": [_row(run, varied, extra_metric) for run in order.runs],
         "charts": _charts(order.runs, varied),
-        "search": _search(RunFolder(folder)),
+        "search": _search_figures(RunFolder(folder)),
         "compared_images": _compared_images(order.runs, varied),
         "warnings": [
             *order.notes, *(f"{run.folder.path.name} is not complete" for run in in_names if not run.complete)
@@ -92,17 +95,19 @@ def _content(folder: Path, order: Order) -> dict[str, Any]:
 
 
 def varied_keys(runs: Sequence[SweptRun]) -> list[str]:
-    """The keys whose values differ between runs, in the order in which they were typed."""
+    """Return the keys whose values differ between runs, in the order of the command line."""
     keys = dict.fromkeys(key for run in runs for key in run.overrides)
     return [key for key in keys if len({run.overrides.get(key) for run in runs}) > 1]
 
 
 def _label(run: SweptRun, varied: Sequence[str]) -> str:
-    told = " ".join(f"{key}={run.overrides[key]}" for key in varied if key in run.overrides)
-    return told or run.folder.path.name
+    """Return the overrides that distinguish a run, else the name of its folder."""
+    label = " ".join(f"{key}={run.overrides[key]}" for key in varied if key in run.overrides)
+    return label or run.folder.path.name
 
 
-def _row(run: SweptRun, varied: Sequence[str], own: str | None) -> dict[str, Any]:
+def _row(run: SweptRun, varied: Sequence[str], extra_metric: str | None) -> dict[str, Any]:
+    """Return a row of the table of runs."""
     model = as_dict(run.summary.get("model"))
     return {
         "name": run.folder.path.name,
@@ -113,7 +118,9 @@ def _row(run: SweptRun, varied: Sequence[str], own: str | None) -> dict[str, Any
         "test": metric("accuracy", run.score("test", "accuracy")),
         "validation": metric("accuracy", run.score("validation", "accuracy")),
         "loss": metric("loss", run.score("test", "loss")),
-        "own": None if own is None else metric(own.partition("/")[2], run.value(own)),
+        "extra_metric": None
+        if extra_metric is None
+        else metric(extra_metric.partition("/")[2], run.value(extra_metric)),
         "kept_epoch": number(run.kept_epoch),
         "parameters": number(model.get("parameters")),
         "time": duration(as_dict(run.summary.get("seconds")).get("total")),
@@ -121,6 +128,7 @@ def _row(run: SweptRun, varied: Sequence[str], own: str | None) -> dict[str, Any
 
 
 def _charts(runs: Sequence[SweptRun], varied: Sequence[str]) -> list[tuple[str, Any]]:
+    """Return the charts (title, Bokeh's item) for which the runs have the data."""
     labelled = [(_label(run, varied), run) for run in runs]
     scored = [
         (label, score, as_dict(run.summary.get("model")).get("parameters"))
@@ -130,7 +138,7 @@ def _charts(runs: Sequence[SweptRun], varied: Sequence[str]) -> list[tuple[str, 
     charts: list[tuple[str, Any]] = []
     if scored:
         charts.append(("Test accuracy", bokeh_item(comparison_chart(scored))))
-    for unit, by_factors, x_of in RELATIONS:
+    for unit, logarithmic, x_of in RELATIONS:
         points = [
             (place, label, x, score)
             for place, (label, run) in enumerate(labelled)
@@ -138,14 +146,14 @@ def _charts(runs: Sequence[SweptRun], varied: Sequence[str]) -> list[tuple[str, 
         ]
         if len({x for _, _, x, _ in points}) > 1:
             title = f"Test accuracy against {unit}"
-            charts.append((title, bokeh_item(relation_chart(points, unit, by_factors=by_factors))))
-    rows = [(label, read_metrics(run.folder.metrics_file)) for label, run in labelled[:MOST_CURVES]]
+            charts.append((title, bokeh_item(relation_chart(points, unit, logarithmic=logarithmic))))
+    rows = [(label, read_metrics(run.folder.metrics_file)) for label, run in labelled[:MAX_CURVES]]
     for name in COMPARED:
         by_epoch = all(curves.counted_in_epochs(logged, [name]) for _, logged in rows)
         drawn = [(label, curves.points(logged, f"validation/{name}", by_epoch=by_epoch)) for label, logged in rows]
         if any(points for _, points in drawn):
             kept = [
-                curves.of_epoch(logged, f"validation/{name}", run.kept_epoch, by_epoch=by_epoch)
+                curves.point_of_epoch(logged, f"validation/{name}", run.kept_epoch, by_epoch=by_epoch)
                 for (_, run), (_, logged) in zip(labelled, rows, strict=False)
             ]
             charts.append(
@@ -155,19 +163,20 @@ def _charts(runs: Sequence[SweptRun], varied: Sequence[str]) -> list[tuple[str, 
 
 
 def _positive(value: Any) -> float | None:
-    """A number that stands on a logarithmic axis too; of a field's height and width, the larger one."""
+    """Return a number above 0, which a logarithmic axis can show; of a height and a width, the larger; else None."""
     if isinstance(value, (list, tuple)):
         value = max(value, default=None)
     return float(value) if isinstance(value, (int, float)) and value > 0 else None
 
 
-def _search(page: RunFolder) -> list[InlineImage]:
-    """Figures of a search, where the sweep was one."""
+def _search_figures(page: RunFolder) -> list[InlineImage]:
+    """Return the figures of a search; none for any other sweep."""
     files = {name: page.media / "search" / f"{name}.png" for name in ("history", "importance")}
     return inline_images({name: file for name, file in files.items() if file.is_file()})[0]
 
 
 def _compared_images(runs: Sequence[SweptRun], varied: Sequence[str]) -> list[list[TileColumn]]:
+    """Return the overlays of the complete runs side by side."""
     sheets = [
         (_label(run, varied), run.folder.media / MAPS, str(as_dict(run.summary.get("data")).get("name")))
         for run in runs

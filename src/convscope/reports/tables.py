@@ -1,4 +1,4 @@
-"""The tables of a run's folder, as a page shows them: sortable, and not longer than a page can be."""
+"""Reads the tables of a run's folder for a page, which limits their rows and the length of their cells."""
 
 import csv
 import itertools
@@ -7,12 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SHOWN_ROWS, SHOWN_CHARACTERS = 300, 80
-MOST_ROWS = 100_000  # read; a chart of more says nothing
+MAX_ROWS = 100_000  # rows that are read for a chart; more would not be legible
 
 
 @dataclass(frozen=True)
 class ShownTable:
-    """A table; ``rows`` has at most so many as were asked for, ``more`` counts the rest."""
+    """A table as a page shows it.
+
+    Attributes:
+        name: Name relative to ``tables/``, without suffix.
+        columns: Names of the columns.
+        rows: Cells of the rows that are shown.
+        rows_left_out: Number of the rows that are not shown.
+        numeric: For each column, whether all its cells are numbers or empty, and not all of them empty.
+    """
 
     name: str
     columns: Sequence[str]
@@ -22,14 +30,21 @@ class ShownTable:
 
     @property
     def title(self) -> str:
-        """The name as a person reads it."""
+        """The name in readable form."""
         return self.name.replace("_", " ").replace("/", " · ")
 
 
 def read_table(
     file: Path, name: str, max_rows: int = SHOWN_ROWS, characters: int | None = SHOWN_CHARACTERS
 ) -> ShownTable:
-    """A CSV file with a header; a row of another length than the header's is left out."""
+    """Read a CSV file with a header; a row whose length differs from the header's is left out.
+
+    Args:
+        file: The file.
+        name: Name of the table.
+        max_rows: Rows that are read; the rest is counted.
+        characters: Length to which cells are shortened; None leaves them as they are.
+    """
     with file.open(newline="", encoding="utf-8", errors="replace") as lines:
         reader = csv.reader(lines)
         columns = next(reader, [])
@@ -38,21 +53,24 @@ def read_table(
             for row in itertools.islice(reader, max_rows)
             if len(row) == len(columns)
         ]
-        more = sum(1 for _ in reader)
-    numeric = [any(row[at] for row in rows) and all(_is_number(row[at]) for row in rows) for at in range(len(columns))]
-    return ShownTable(name, columns, rows, more, numeric)
+        rows_left_out = sum(1 for _ in reader)
+    numeric = [
+        any(row[column] for row in rows) and all(_is_number(row[column]) for row in rows)
+        for column in range(len(columns))
+    ]
+    return ShownTable(name, columns, rows, rows_left_out, numeric)
 
 
 def columns_of(table: ShownTable, *names: str) -> list[list[str]] | None:
-    """The cells of the columns named, column by column; None where one is missing."""
+    """Return the cells of the named columns, column by column; None if one is missing."""
     if not set(names) <= set(table.columns):
         return None
-    places = [list(table.columns).index(name) for name in names]
-    return [[row[place] for row in table.rows] for place in places]
+    indices = [list(table.columns).index(name) for name in names]
+    return [[row[index] for row in table.rows] for index in indices]
 
 
 def number_in(cell: str) -> float | None:
-    """The number that a cell holds, with or without separators; None for none."""
+    """Return the number in a cell, with or without separators; None if there is none."""
     try:
         return float(cell.replace(",", ""))
     except ValueError:
@@ -60,13 +78,15 @@ def number_in(cell: str) -> float | None:
 
 
 def _is_number(cell: str) -> bool:
+    """Return whether a cell is empty or a number."""
     return not cell or number_in(cell) is not None
 
 
 def grouped(cell: str) -> str:
-    """Whole numbers of five digits or more with separators, anything else as it is."""
+    """Return whole numbers of five digits or more with separators, any other cell as it is."""
     return f"{int(cell):,}" if len(cell) > 4 and cell.isascii() and cell.isdigit() else cell
 
 
-def _shortened(cell: str, most: int) -> str:
-    return cell if len(cell) <= most else cell[: most - 1] + "…"
+def _shortened(cell: str, max_length: int) -> str:
+    """Return the cell, cut to ``max_length`` characters."""
+    return cell if len(cell) <= max_length else cell[: max_length - 1] + "…"

@@ -1,4 +1,4 @@
-"""From content to a page that stands alone: its style, its script and the charting library inside it."""
+"""Renders the templates of the reports, with style, script and charting library inline: a page needs no other file."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -8,27 +8,29 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader
 from markupsafe import Markup
 
-from convscope.reports.charting import inlined_bokeh
+from convscope.reports.charting import compressed_bokeh_js
 from convscope.reports.tables import grouped
 
 
 def render(name: str, content: Mapping[str, Any]) -> str:
-    """The page of template ``name``; everything in ``content`` is escaped."""
+    """Return the page of template ``name``; everything in ``content`` is escaped."""
     return str(_environment().get_template(name).render(content))
 
 
 @cache
 def _environment() -> Any:
+    """Return Jinja's environment with the globals that all templates use."""
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, loader=FunctionLoader(_source))
-    environment.policies["json.dumps_kwargs"] = {}  # no sorting: Bokeh refers to what stands above
+    environment.policies["json.dumps_kwargs"] = {}  # keys are not sorted: Bokeh resolves references in their order
     environment.globals |= {
         "style": Markup(_source("page.css")),
         "script": Markup(_source("page.js")),
-        "bokeh": inlined_bokeh,
+        "bokeh": compressed_bokeh_js,
         "grouped": grouped,
     }
     return environment
 
 
 def _source(name: str) -> str:
+    """Return the text of a file of this package."""
     return resources.files("convscope.reports").joinpath(name).read_text(encoding="utf-8")

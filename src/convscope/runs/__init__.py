@@ -1,1 +1,1 @@
-"""A run's folder: its files, its metrics, its checkpoints, and reading it again."""
+"""The folder of a run: its files, metrics and checkpoints, and how they are read back."""

@@ -1,4 +1,4 @@
-"""A run's checkpoint, read again: which network it is of, and its weights."""
+"""Reads a checkpoint of a run: the configuration of its network, and its weights."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +17,13 @@ P = TypeVar("P")
 
 @dataclass(frozen=True)
 class CheckpointContent(Generic[M, P]):
-    """What a checkpoint has.
+    """The content of a checkpoint that inference needs.
 
     Attributes:
-        model: The configuration of the network.
-        classes: Their names, in the order of the logits.
-        preprocessing: What the network expects of an input.
-        state: Of the task.
+        model: Configuration of the network.
+        classes: Names of the classes, in the order of the logits.
+        preprocessing: Preprocessing that the network expects of its inputs.
+        state: State dict of the task (the LightningModule).
     """
 
     model: M
@@ -33,10 +33,10 @@ class CheckpointContent(Generic[M, P]):
 
 
 def open_checkpoint(file: Path) -> dict[str, Any]:
-    """All that a checkpoint of a run has, on the CPU.
+    """Load the whole checkpoint ``file`` of a run onto the CPU.
 
     Raises:
-        UserError: It is damaged.
+        UserError: The file is damaged.
     """
     try:
         content: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
@@ -49,26 +49,27 @@ def open_checkpoint(file: Path) -> dict[str, Any]:
 def read_checkpoint(
     folder: RunFolder, path: str | Path, name: str, model: TypeAdapter[M], preprocessing: type[P]
 ) -> CheckpointContent[M, P]:
-    """``name.ckpt`` (``best`` or ``last``) of a run.
+    """Read ``checkpoints/<name>.ckpt`` of a run.
 
     Args:
-        folder: The run's.
-        path: As the user named it.
-        name: Of the checkpoint.
-        model: What configures its network.
-        preprocessing: What its inputs go through.
+        folder: Folder of the run.
+        path: Path of the run as the user gave it, for error messages.
+        name: Name of the checkpoint, ``best`` or ``last``.
+        model: Adapter that validates the configuration of the network.
+        preprocessing: Class that holds the preprocessing of the inputs.
 
     Raises:
-        UserError: There is none, or it is damaged.
+        UserError: There is no such checkpoint, or it is damaged.
     """
     file = folder.checkpoints / f"{name}.ckpt"
     if not file.is_file():
         raise UserError(f"run={path}: has no checkpoint (checkpoints/{name}.ckpt); did its training end?")
     try:
-        kept = torch.load(file, map_location="cpu", weights_only=True)
-        known, state = kept["convscope"], kept["state_dict"]
-        seen = preprocessing(**known["preprocessing"])
-        return CheckpointContent(model.validate_python(known["model"]), tuple(known["classes"]), seen, state)
+        checkpoint = torch.load(file, map_location="cpu", weights_only=True)
+        metadata, state = checkpoint["convscope"], checkpoint["state_dict"]
+        input_preprocessing = preprocessing(**metadata["preprocessing"])
+        network = model.validate_python(metadata["model"])
+        return CheckpointContent(network, tuple(metadata["classes"]), input_preprocessing, state)
     except (KeyError, TypeError, ValidationError, RuntimeError, EOFError, OSError, UnpicklingError) as error:
         reason = type(error).__name__
         raise UserError(f"{file}: is no checkpoint of this version of convscope, or damaged ({reason})") from error

@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and what JSON can hold."""
+"""Atomic writes, so that no file is ever half written, and conversion of values to JSON."""
 
 import json
 import math
@@ -13,7 +13,7 @@ from convscope.masking import mask
 
 
 def write_atomically(path: Path, content: bytes, *, to_disk: bool = False) -> None:
-    """Replace ``path`` by ``content`` in one step; with ``to_disk`` also against a loss of power."""
+    """Replace ``path`` by ``content`` in one step; with ``to_disk``, also force it to disk, against a loss of power."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
@@ -34,13 +34,13 @@ def write_atomically(path: Path, content: bytes, *, to_disk: bool = False) -> No
 
 
 def readable_path(path: str | os.PathLike[str]) -> str:
-    """``path`` as a shell takes it, from the working directory where it lies below that."""
+    """Return ``path`` quoted for a shell, relative to the working directory if it lies below it."""
     full, here = Path(path).absolute(), Path.cwd()
     return shlex.quote(str(full.relative_to(here) if full.is_relative_to(here) else full))
 
 
 def json_ready(value: Any) -> Any:
-    """``value`` as JSON can hold it: plain containers, strings without secrets, finite numbers, null."""
+    """Return ``value`` as JSON can hold it: plain containers, strings with secrets masked, finite numbers, null."""
     if isinstance(value, Mapping):
         return {str(key): json_ready(mask(item, str(key))) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
@@ -58,7 +58,7 @@ def json_ready(value: Any) -> Any:
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """The object in a JSON file; None where there is no file.
+    """Return the object in a JSON file; None if there is no file.
 
     Raises:
         UserError: The file is damaged.

@@ -1,4 +1,4 @@
-"""Whether a run was trained on images or texts, read from its configuration alone."""
+"""Tells runs on images from runs on texts by their configuration alone."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import yaml
 
 
 def is_text_run(path: Path) -> bool:
-    """Whether the run at ``path`` was trained on texts; False where there is no readable configuration."""
+    """Return whether the run at ``path`` was trained on texts; False if it has no readable configuration."""
     try:
         config = yaml.safe_load((path / "config.yaml").read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):

@@ -1,4 +1,4 @@
-"""``metrics.csv``: reading it, and what keeps it whole."""
+"""Reads and repairs ``metrics.csv``."""
 
 import csv
 import io
@@ -8,9 +8,9 @@ from pathlib import Path
 
 
 def read_metrics(path: str | os.PathLike[str]) -> list[dict[str, float]]:
-    """The rows of a ``metrics.csv``, oldest first, each without its empty cells; none where there is no file.
+    """Return the rows of a ``metrics.csv``, oldest first, each without its empty cells; none if there is no file.
 
-    A last line that was cut short by a kill is left out.
+    A last line that a kill cut short is left out.
     """
     header, *body = read_rows(Path(path)) or [[]]
     return [
@@ -21,12 +21,12 @@ def read_metrics(path: str | os.PathLike[str]) -> list[dict[str, float]]:
 
 
 def rows_by_step(path: Path) -> list[tuple[int, dict[str, float]]]:
-    """The rows of a ``metrics.csv`` as trackers get them: the step, and the scalars with the epoch among them."""
+    """Return the rows of a ``metrics.csv`` as trackers take them: the step, and the scalars, the epoch among them."""
     return [(int(row.pop("step", 0)), row) for row in read_metrics(path)]
 
 
 def read_rows(path: Path) -> list[list[str]]:
-    """The cells of the file, its header first; none where there is no file."""
+    """Return the cells of the file, row by row, the header first; none if there is no file."""
     if not path.exists():
         return []
     with path.open(newline="", encoding="utf-8") as file:
@@ -34,7 +34,7 @@ def read_rows(path: Path) -> list[list[str]]:
 
 
 def drop_torn_line(path: Path) -> None:
-    """Cut a last line without its end, left by a kill in the midst of a write."""
+    """Cut off a last line without a line end, which a kill in the middle of a write leaves behind."""
     if not path.exists():
         return
     content = path.read_bytes()
@@ -46,7 +46,7 @@ def drop_torn_line(path: Path) -> None:
 
 
 def csv_bytes(rows: Iterable[Iterable[str]]) -> bytes:
-    """``rows`` as the bytes of a CSV file."""
+    """Return ``rows`` as the bytes of a CSV file."""
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue().encode()

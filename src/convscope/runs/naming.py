@@ -1,4 +1,4 @@
-"""What a run's folder is called."""
+"""Chooses the folder of a run."""
 
 import datetime
 from pathlib import Path
@@ -9,9 +9,10 @@ from convscope.runs.new_folder import new_folder
 
 
 def run_path(config: TrainConfig) -> Path:
-    """The folder of the run: the one that was told, the job's in a multirun, else one named after the time.
+    """Return the folder of the run: ``folder`` if configured, the job's in a multirun, else one named after the time.
 
-    Resolved once: two runs that begin in the same second get different names.
+    Call it once per run: it creates a folder named after the time, and two runs that begin in the same second get
+    different names.
     """
     if config.folder is not None:
         return Path(config.folder).expanduser().absolute()

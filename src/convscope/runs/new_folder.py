@@ -1,10 +1,10 @@
-"""A new folder whose name nothing else has."""
+"""Creates folders with a name that is not taken."""
 
 from pathlib import Path
 
 
 def new_folder(parent: Path, name: str) -> Path:
-    """Make ``parent/name``, or ``parent/name_2``, ``name_3``, ... where it is there already: also for two processes.
+    """Make ``parent/name``, or ``parent/name_2``, ``name_3``, ... if it exists; return its path. Safe across processes.
 
     Raises:
         FileExistsError: A thousand folders have the name.

@@ -1,4 +1,4 @@
-"""A run's folder: what a run leaves behind, where it lies, and when it is complete."""
+"""The folder of a run: names, reading and writing of its files, and whether the run is complete."""
 
 import csv
 import io
@@ -21,17 +21,20 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL.Image import Image
 
-TEMPORARY = re.compile(r"\..+\.\d+\.tmp")  # what `write_atomically` writes to, with the process's number
+TEMPORARY = re.compile(r"\..+\.\d+\.tmp")  # temporary files of `write_atomically`: name and process id
 STATUS_FILE = "status.json"  # how a run ended that is not complete
-SECONDS_FILE = "seconds.json"  # beside the checkpoints: what the run took so far, so that a resumed one adds to it
-TRACKERS_FILE = "trackers.json"  # which run of which tracker belongs to this folder, so that a resumed run finds it
+SECONDS_FILE = "seconds.json"  # in checkpoints/: seconds of the run so far, to which a resumed run adds
+TRACKERS_FILE = "trackers.json"  # ids of this run in its trackers, for a resumed run
 
 
 class RunFolder:
-    """The folder of one run; the only place that knows the names of the files in it.
+    """Reads and writes the folder of one run; the only class that knows the names of its files.
 
-    Every file but ``metrics.csv`` is written whole under a temporary name and then renamed, so a reader, or a
-    run that is killed, never meets half a file.
+    Every file but ``metrics.csv`` is written whole under a temporary name and then renamed, so that neither a reader
+    nor a resumed run ever meets half a file.
+
+    Attributes:
+        path: Absolute path of the folder.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -42,7 +45,7 @@ class RunFolder:
 
     @property
     def config_file(self) -> Path:
-        """The resolved configuration, ``config.yaml``."""
+        """``config.yaml``: the resolved configuration."""
         return self.path / "config.yaml"
 
     @property
@@ -52,50 +55,50 @@ class RunFolder:
 
     @property
     def metrics_file(self) -> Path:
-        """``metrics.csv``: every scalar, whatever tracker is on."""
+        """``metrics.csv``: every scalar, whichever trackers are on."""
         return self.path / "metrics.csv"
 
     @property
     def report_file(self) -> Path:
-        """``report.html``: one self-contained page."""
+        """``report.html``: the report, one self-contained page."""
         return self.path / "report.html"
 
     @property
     def media(self) -> Path:
-        """Folder of the figures (PNG)."""
+        """``media/``: the figures (PNG), coloured texts (HTML) and texts."""
         return self.path / "media"
 
     @property
     def tables(self) -> Path:
-        """Folder of the tables (CSV)."""
+        """``tables/``: the tables (CSV)."""
         return self.path / "tables"
 
     @property
     def tokens_file(self) -> Path:
-        """The vocabulary of a text run, ``tokenizer.json``."""
+        """``tokenizer.json``: the vocabulary of a run on texts."""
         return self.path / "tokenizer.json"
 
     @property
     def trained_on_file(self) -> Path:
-        """Keys of the texts that a run was trained on, ``trained_on.npy``: (N,) uint64."""
+        """``trained_on.npy``: keys of the texts that the run was trained on, (N,) uint64."""
         return self.path / "trained_on.npy"
 
     @property
     def checkpoints(self) -> Path:
-        """Folder of the checkpoints."""
+        """``checkpoints/``: the checkpoints."""
         return self.path / "checkpoints"
 
     @property
     def complete(self) -> bool:
-        """Whether the run has written its summary."""
+        """Whether the run is complete, that is, has written its summary."""
         return self.summary_file.is_file()
 
     def create(self, *, resume: bool = False) -> "RunFolder":
-        """Make the folder and its sub-folders.
+        """Make the folder and its sub-folders; return self.
 
-        With ``resume`` an existing run is continued: its summary is taken away, because the run is not
-        complete any more, and so is what a kill left half written. Entries whose names start with a dot do not
-        count as content, nor do the empty sub-folders of a run that was ended at once.
+        With ``resume`` an existing run is continued: its summary is removed, because the run is no longer complete,
+        and so are temporary files that a kill left behind. Entries whose names start with a dot do not count as
+        content, nor do the empty sub-folders of a run that ended at once.
 
         Raises:
             UserError: The path is a file, or a folder with content and ``resume`` is false.
@@ -103,31 +106,31 @@ class RunFolder:
         if self.path.exists() and not self.path.is_dir():
             raise UserError(f"{self.path} is a file; a run needs a folder of its own.")
         if self.path.is_dir() and not resume:
-            taken = next((entry for entry in self.path.iterdir() if not self._means_nothing(entry)), None)
-            if taken is not None:
+            content = next((entry for entry in self.path.iterdir() if not self._is_negligible(entry)), None)
+            if content is not None:
                 raise UserError(
-                    f"The run folder {self.path} is not empty (it holds {taken.name}). "
+                    f"The run folder {self.path} is not empty (it holds {content.name}). "
                     + ("Choose another folder." if self.complete else "Choose another folder, or resume the run.")
                 )
         for folder in (self.media, self.tables, self.checkpoints):
             folder.mkdir(parents=True, exist_ok=True)
         if resume:
             self.summary_file.unlink(missing_ok=True)
-            own = (
+            leftovers = (
                 self.path.glob(".*.tmp"),
                 *(folder.rglob(".*.tmp") for folder in (self.media, self.tables, self.checkpoints)),
             )
-            for file in itertools.chain(*own):
+            for file in itertools.chain(*leftovers):
                 if TEMPORARY.fullmatch(file.name):
                     file.unlink(missing_ok=True)
         return self
 
     def write_config(self, text: str) -> None:
-        """Write the configuration, YAML text, to ``config.yaml``."""
+        """Write the YAML text of the configuration to ``config.yaml``."""
         write_atomically(self.config_file, text.encode())
 
     def read_config(self) -> str | None:
-        """Text of ``config.yaml``; None where there is none."""
+        """Return the text of ``config.yaml``; None if there is no such file."""
         return self.config_file.read_text(encoding="utf-8") if self.config_file.is_file() else None
 
     def write_tokens(self, content: str) -> None:
@@ -143,13 +146,13 @@ class RunFolder:
         write_atomically(self.trained_on_file, content.getvalue())
 
     def read_trained_on(self) -> "np.ndarray | None":
-        """Content of ``trained_on.npy``; None where there is none."""
+        """Return the content of ``trained_on.npy``, (N,) uint64; None if there is no such file."""
         import numpy as np
 
         return np.load(self.trained_on_file, allow_pickle=False) if self.trained_on_file.is_file() else None
 
     def write_html(self, name: str, fragment: str) -> Path:
-        """Write the HTML text ``fragment`` to ``media/<name>.html`` (UTF-8). Returns its path.
+        """Write the HTML text ``fragment`` to ``media/<name>.html`` (UTF-8); return its path.
 
         Raises:
             ValueError: The name leaves the folder.
@@ -161,61 +164,69 @@ class RunFolder:
         write_atomically(self.report_file, page.encode())
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
-        """Write ``summary.json`` and force it to the disk. Call it last: its presence says that the run is
-        complete.
+        """Write ``summary.json`` and force it to the disk.
 
-        NaN and infinity become null; NumPy and torch scalars become numbers, paths and other objects strings.
+        Call it last: the presence of the file says that the run is complete. NaN and infinity become null; NumPy and
+        torch scalars become numbers, paths and other objects strings.
         """
         text = json.dumps(json_ready(summary), indent=2, ensure_ascii=False, allow_nan=False)
         (self.path / STATUS_FILE).unlink(missing_ok=True)
         write_atomically(self.summary_file, (text + "\n").encode(), to_disk=True)
 
-    def _means_nothing(self, entry: Path) -> bool:
-        own = entry in (self.media, self.tables, self.checkpoints) and entry.is_dir()
-        return entry.name.startswith(".") or (own and not any(entry.iterdir()))
+    def _is_negligible(self, entry: Path) -> bool:
+        """Return whether an entry does not count as content: hidden, or an empty sub-folder of a run."""
+        is_own_folder = entry in (self.media, self.tables, self.checkpoints) and entry.is_dir()
+        return entry.name.startswith(".") or (is_own_folder and not any(entry.iterdir()))
 
     def read_summary(self) -> dict[str, Any] | None:
-        """Content of ``summary.json``; None while the run is not complete."""
+        """Return the content of ``summary.json``; None while the run is not complete."""
         return read_json(self.summary_file)
 
     def write_status(self, status: str, **facts: str) -> None:
-        """Note in ``status.json`` how a run ended that is not complete, as far as the disk has room for it."""
+        """Write to ``status.json`` how a run ended that is not complete; do nothing if the disk is full.
+
+        Args:
+            status: How it ended, such as ``interrupted`` or ``failed``.
+            facts: Further entries, in which secrets are masked.
+        """
         content = {"status": status, **{name: mask_text(fact) for name, fact in facts.items()}}
         with suppress(OSError):
             write_atomically(self.path / STATUS_FILE, (json.dumps(content, indent=2) + "\n").encode())
 
     def read_status(self) -> dict[str, Any] | None:
-        """Content of ``status.json``; None where the run is complete, or ended without a word."""
+        """Return the content of ``status.json``; None if the run is complete, or was killed before it could write."""
         return read_json(self.path / STATUS_FILE)
 
     def read_trackers(self) -> dict[str, dict[str, str]]:
-        """What identifies this run in each tracker, by tracker; empty where nothing was noted."""
+        """Return what identifies this run in each tracker, by name of the tracker; empty if nothing was noted."""
         return read_json(self.path / TRACKERS_FILE) or {}
 
     def note_tracker(self, tracker: str, identity: Mapping[str, str]) -> None:
-        """Remember what identifies this run in ``tracker``, for a resume."""
-        known = self.read_trackers() | {tracker: dict(identity)}
-        write_atomically(self.path / TRACKERS_FILE, (json.dumps(mask(known), indent=2) + "\n").encode())
+        """Write down what identifies this run in ``tracker``, for a resumed run."""
+        identities = self.read_trackers() | {tracker: dict(identity)}
+        write_atomically(self.path / TRACKERS_FILE, (json.dumps(mask(identities), indent=2) + "\n").encode())
 
     def write_seconds(self, phases: Mapping[str, Mapping[str, float]]) -> None:
-        """Note the seconds of the run so far, by phase and by what they were spent on, for a resume.
+        """Write down the seconds of the run so far, by phase and by kind of work, for a resumed run.
 
-        A disk that is full costs their count only.
+        A full disk costs no more than this count.
         """
         with suppress(OSError):
             write_atomically(self.checkpoints / SECONDS_FILE, (json.dumps(phases, indent=2) + "\n").encode())
 
     def read_seconds(self) -> dict[str, dict[str, float]]:
-        """The seconds that earlier processes have spent on the run; empty where none can be read."""
+        """Return the seconds that earlier processes spent on the run, as written; empty if they cannot be read."""
         with suppress(UserError):
             return read_json(self.checkpoints / SECONDS_FILE) or {}
         return {}
 
     def write_table(self, name: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Path:
-        """Write ``tables/<name>.csv`` (UTF-8); a name with slashes makes sub-folders. Returns its path.
+        """Write ``tables/<name>.csv`` (UTF-8); return its path.
+
+        A name with slashes makes sub-folders.
 
         Raises:
-            ValueError: A row has not as many cells as there are columns, or the name leaves the folder.
+            ValueError: The length of a row differs from the number of columns, or the name leaves the folder.
         """
         text = io.StringIO(newline="")
         writer = csv.writer(text, lineterminator="\n")
@@ -227,22 +238,22 @@ class RunFolder:
         return self._write(self.tables, name, ".csv", text.getvalue().encode())
 
     def write_figure(self, name: str, figure: "Figure") -> Path:
-        """Draw ``figure`` to ``media/<name>.png`` at its own resolution. Returns the path.
+        """Write ``figure`` to ``media/<name>.png`` at its own resolution; return its path.
 
-        A name with slashes makes sub-folders; what was there under that name is replaced.
+        A name with slashes makes sub-folders; an existing file of that name is replaced.
 
         Raises:
             ValueError: The name leaves the folder.
         """
         png = io.BytesIO()
         with warnings.catch_warnings():
-            # A class name in a script that the font lacks is drawn as boxes; that is no news once a glyph.
+            # Glyphs that the font lacks are drawn as boxes; a warning for each glyph would say nothing more.
             warnings.filterwarnings("ignore", message="Glyph .* missing from")
             figure.savefig(png, format="png")
         return self._write(self.media, name, ".png", png.getvalue())
 
     def write_image(self, name: str, image: "Image") -> Path:
-        """Write a Pillow image to ``media/<name>.png``, pixel by pixel. Returns its path.
+        """Write a Pillow image to ``media/<name>.png``, pixel by pixel; return its path.
 
         Raises:
             ValueError: The name leaves the folder.
@@ -252,7 +263,7 @@ class RunFolder:
         return self._write(self.media, name, ".png", png.getvalue())
 
     def write_text(self, name: str, text: str) -> Path:
-        """Write ``media/<name>.txt`` (UTF-8). Returns its path.
+        """Write ``text`` to ``media/<name>.txt`` (UTF-8); return its path.
 
         Raises:
             ValueError: The name leaves the folder.

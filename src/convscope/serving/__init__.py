@@ -1,1 +1,1 @@
-"""The local page of ``convscope serve``: what comes in, what is answered, and how it is shown."""
+"""The local web page of ``convscope serve``: checks of uploads, predictions of the network, and the page itself."""

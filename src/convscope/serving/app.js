@@ -1,18 +1,18 @@
 "use strict";
 
 const $ = (id) => document.getElementById(id);
-const named = (name) => name.replaceAll("_", " ");
-const request = { image: null, text: null, method: null, target: null, fresh: true, turn: 0 };
+const readable = (name) => name.replaceAll("_", " ");
+const request = { image: null, text: null, method: null, target: null, isNewInput: true, number: 0 };
 
-let takes = "image";
+let inputKind = "image";
 
 function fail(reason) {
   $("error").textContent = reason;
   $("error").hidden = false;
 }
 
-async function ask() {
-  const turn = ++request.turn; // only the answer to the latest question is shown
+async function sendRequest() {
+  const number = ++request.number; // only the answer to the latest request is shown
   const form = new FormData();
   if (request.image) form.append("image", request.image, "image");
   else form.append("text", request.text);
@@ -22,32 +22,32 @@ async function ask() {
   try {
     const response = await fetch("/answer", { method: "POST", body: form });
     const answer = await response.json();
-    if (turn !== request.turn) return;
+    if (number !== request.number) return;
     if (response.ok) {
       $("error").hidden = true;
-      request.fresh = false;
-      show(answer);
+      request.isNewInput = false;
+      showAnswer(answer);
     } else {
-      if (request.fresh) $("answer").hidden = true; // what is shown answers for something else
+      if (request.isNewInput) $("answer").hidden = true; // the shown answer belongs to another input
       fail(answer.error);
     }
   } catch (error) {
-    if (turn === request.turn) fail(`No answer: ${error.message}`);
+    if (number === request.number) fail(`No answer: ${error.message}`);
   } finally {
-    if (turn === request.turn) document.body.classList.remove("busy");
+    if (number === request.number) document.body.classList.remove("busy");
   }
 }
 
-function show(answer) {
+function showAnswer(answer) {
   const binary = answer.prediction === "hot_dog" || answer.prediction === "not_hot_dog";
   $("verdict").textContent = binary
-    ? (answer.prediction === "hot_dog" ? "Hot dog!" : "Not hot dog.") : named(answer.prediction);
+    ? (answer.prediction === "hot_dog" ? "Hot dog!" : "Not hot dog.") : readable(answer.prediction);
   $("verdict").className = binary ? (answer.prediction === "hot_dog" ? "yes" : "no") : "";
   $("verdict").dataset.class = answer.prediction;
   $("stage").hidden = $("slider").hidden = !answer.image;
   if (answer.image) $("image").src = answer.image;
   $("words").hidden = !answer.tokens;
-  if (answer.tokens) colour(answer);
+  if (answer.tokens) showTokens(answer);
   $("map").hidden = !answer.map;
   if (answer.map) {
     $("map").src = answer.map;
@@ -60,10 +60,10 @@ function show(answer) {
     line.setAttribute("aria-selected", String(row.class === answer.target));
     line.tabIndex = 0;
     const bar = Object.assign(document.createElement("meter"), { max: 1, value: row.probability });
-    for (const content of [named(row.class), bar, `${(100 * row.probability).toFixed(1)} %`]) {
+    for (const content of [readable(row.class), bar, `${(100 * row.probability).toFixed(1)} %`]) {
       line.insertCell().append(content);
     }
-    const choose = () => { request.target = row.class; ask(); };
+    const choose = () => { request.target = row.class; sendRequest(); };
     line.addEventListener("click", choose);
     line.addEventListener("keydown", (event) => { if (event.key === "Enter") choose(); });
     return line;
@@ -71,8 +71,8 @@ function show(answer) {
   $("answer").hidden = false;
 }
 
-// Blue speaks for the class, orange against it; where a method has no sign, blue is how much a word counts.
-function colour(answer) {
+// Blue is evidence for the class, orange against it; for a method without a sign, blue is the importance of a word.
+function showTokens(answer) {
   $("words").dataset.method = answer.method;
   $("words").dataset.target = answer.target;
   $("words").replaceChildren(...answer.tokens.flatMap((token) => {
@@ -85,21 +85,21 @@ function colour(answer) {
   }));
 }
 
-function take(file) {
-  if (!file || takes !== "image") return;
+function useFile(file) {
+  if (!file || inputKind !== "image") return;
   request.image = file;
   request.target = null;
-  request.fresh = true;
-  ask();
+  request.isNewInput = true;
+  sendRequest();
 }
 
-function offer(methods) {
+function showMethods(methods) {
   const buttons = Object.entries(methods).map(([method, title]) => {
     const button = Object.assign(document.createElement("button"), { type: "button", textContent: title });
     button.dataset.method = method;
     button.addEventListener("click", () => {
       choose(button);
-      if (request.image || request.text) ask();
+      if (request.image || request.text) sendRequest();
     });
     return button;
   });
@@ -113,35 +113,35 @@ function offer(methods) {
 
 async function start() {
   const about = await (await fetch("/about")).json();
-  $("title").textContent = document.title = named(about.title);
+  $("title").textContent = document.title = readable(about.title);
   const share = about.accuracy === null ? "" : `; right on ${(100 * about.accuracy).toFixed(1)} % of its test ${about.takes}s`
-    + (about.generated ? ", which were generated; real ones may be another matter" : "");
-  const classes = about.classes.slice(0, 12).map(named).join(", ") + (about.classes.length > 12 ? ", …" : "");
+    + (about.generated ? ", which were generated; it may be less accurate on real ones" : "");
+  const classes = about.classes.slice(0, 12).map(readable).join(", ") + (about.classes.length > 12 ? ", …" : "");
   $("about").textContent = `${about.classes.length} classes: ${classes}${share}`;
-  offer(about.methods);
-  takes = about.takes;
-  if (takes === "text") $("parts").textContent = "words";
-  $("drop").hidden = takes !== "image";
-  $("write").hidden = takes !== "text";
+  showMethods(about.methods);
+  inputKind = about.takes;
+  if (inputKind === "text") $("parts").textContent = "words";
+  $("drop").hidden = inputKind !== "image";
+  $("write").hidden = inputKind !== "text";
   document.body.dataset.ready = "true";
 }
 
-$("file").addEventListener("change", () => { take($("file").files[0]); $("file").value = ""; });
+$("file").addEventListener("change", () => { useFile($("file").files[0]); $("file").value = ""; });
 $("drop").addEventListener("keydown", (event) => { if (event.key === "Enter") $("file").click(); });
 $("strength").addEventListener("input", () => { $("map").style.opacity = $("strength").value / 100; });
 for (const kind of ["dragover", "dragleave", "drop"]) {
   document.addEventListener(kind, (event) => {
     event.preventDefault();
     $("drop").classList.toggle("over", kind === "dragover");
-    if (kind === "drop") take(event.dataTransfer.files[0]);
+    if (kind === "drop") useFile(event.dataTransfer.files[0]);
   });
 }
 $("write").addEventListener("submit", (event) => {
   event.preventDefault();
   request.text = $("text").value;
   request.target = null;
-  request.fresh = true;
-  ask();
+  request.isNewInput = true;
+  sendRequest();
 });
-document.addEventListener("paste", (event) => take(event.clipboardData.files[0]));
+document.addEventListener("paste", (event) => useFile(event.clipboardData.files[0]));
 start().catch((error) => fail(`No answer: ${error.message}`));

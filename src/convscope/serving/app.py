@@ -1,4 +1,4 @@
-"""The page and its one question, as an ASGI application."""
+"""The ASGI application that serves the page and answers its requests."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -15,7 +15,7 @@ from starlette.routing import Route
 from convscope.serving.answers import Answers
 from convscope.serving.uploads import RefusedError, read_request
 
-# A page elsewhere that makes a browser ask for it under another name (DNS rebinding) is not answered.
+# Requests under other host names are refused, which prevents DNS rebinding by other web pages.
 HOSTS = ["127.0.0.1", "localhost", "::1", "[::1]"]
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
@@ -30,8 +30,8 @@ logger = logging.getLogger(__name__)
 
 
 def build_app(answers: Answers) -> Starlette:
-    """The application around a network's ``answers``; it computes one at a time."""
-    turn = Lock()
+    """Return the application that serves ``answers``; it computes one answer at a time."""
+    lock = Lock()
 
     async def about(_: Request) -> Response:
         return JSONResponse(answers.about(), headers=HEADERS)
@@ -39,20 +39,20 @@ def build_app(answers: Answers) -> Starlette:
     async def answer(request: Request) -> Response:
         origin = request.headers.get("origin")
         if origin is not None and origin.partition("://")[2] != request.headers.get("host"):
-            return _refusal(403, "Only this page may ask.")
+            return _error_response(403, "Only this page may send requests.")
         try:
-            sent = await read_request(request)
-            async with turn:
-                return JSONResponse(await to_thread.run_sync(answers.answer, sent), headers=HEADERS)
+            uploaded = await read_request(request)
+            async with lock:
+                return JSONResponse(await to_thread.run_sync(answers.answer, uploaded), headers=HEADERS)
         except RefusedError as refused:
-            return _refusal(refused.status, refused.reason)
+            return _error_response(refused.status, refused.reason)
         except Exception as error:
             logger.exception("an answer failed")
-            return _refusal(500, f"The network could not answer ({type(error).__name__}).")
+            return _error_response(500, f"The network could not answer ({type(error).__name__}).")
 
     return Starlette(
         routes=[
-            *(Route(path, _static(file, kind)) for path, (file, kind) in STATIC.items()),
+            *(Route(path, _serve_file(file, kind)) for path, (file, kind) in STATIC.items()),
             Route("/about", about),
             Route("/answer", answer, methods=["POST"]),
         ],
@@ -60,7 +60,7 @@ def build_app(answers: Answers) -> Starlette:
     )
 
 
-def _static(file: str, kind: str) -> Callable[[Request], Awaitable[Response]]:
+def _serve_file(file: str, kind: str) -> Callable[[Request], Awaitable[Response]]:
     content = resources.files("convscope.serving").joinpath(file).read_bytes()
 
     async def serve(_: Request) -> Response:
@@ -69,5 +69,5 @@ def _static(file: str, kind: str) -> Callable[[Request], Awaitable[Response]]:
     return serve
 
 
-def _refusal(status: int, reason: str) -> Response:
+def _error_response(status: int, reason: str) -> Response:
     return JSONResponse({"error": reason}, status_code=status, headers=HEADERS)

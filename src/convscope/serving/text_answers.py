@@ -1,4 +1,4 @@
-"""What a trained network says of a text: the class, the probabilities, and the words that it answered for."""
+"""Predictions of a trained network for a text: the class, the probabilities, and the saliency of each word."""
 
 from typing import Any
 
@@ -8,10 +8,10 @@ from convscope.callbacks.text_figures import explain_tokens
 from convscope.errors import UserError
 from convscope.insight.saliency import token_saliency
 from convscope.modalities.texts.trained import TrainedText
-from convscope.serving.answers import MOST_CLASSES
+from convscope.serving.answers import MAX_CLASSES
 from convscope.serving.uploads import RefusedError, UploadedRequest
 
-TITLES = {
+METHOD_TITLES = {
     "input_x_gradient": "Input × gradient",
     "integrated_gradients": "Integrated gradients",
     "gradient": "Gradient",
@@ -20,10 +20,10 @@ TITLES = {
 
 
 class TextAnswers:
-    """Of a network that classifies texts.
+    """Answers requests with a network that classifies texts.
 
     Args:
-        trained: The run, loaded.
+        trained: The trained run.
     """
 
     def __init__(self, trained: TrainedText) -> None:
@@ -33,49 +33,57 @@ class TextAnswers:
         self.title = " on ".join(names)
 
     def about(self) -> dict[str, Any]:
-        """Title, classes, saliency methods."""
+        """Return the title, the kind of input, the classes and the saliency methods, and the test accuracy."""
         summary = self._run.folder.read_summary() or {}
         return {
             "title": self.title,
             "takes": "text",
             "classes": list(self._run.classes),
-            "methods": TITLES,
+            "methods": METHOD_TITLES,
             "accuracy": summary.get("metrics", {}).get("test", {}).get("accuracy"),
             "generated": summary.get("data", {}).get("source") == "generated",
         }
 
     def answer(self, request: UploadedRequest) -> dict[str, Any]:
-        """Class, probabilities, and the tokens of ``sent.method``, each with its share: -1 to 1."""
+        """Return the class, the probabilities, and the tokens with their saliency by the requested method, -1 to 1.
+
+        If the method does not work with this network, ``note`` gives the reason and there are no tokens.
+
+        Raises:
+            RefusedError: The request has an image, an unknown method or target, or a text without tokens.
+        """
         if request.text is None:
             raise RefusedError(400, "This network reads texts, not images.")
-        if request.method is not None and request.method not in TITLES:
-            raise RefusedError(400, f"There is no method {request.method!r}; there are {', '.join(TITLES)}.")
+        if request.method is not None and request.method not in METHOD_TITLES:
+            raise RefusedError(400, f"There is no method {request.method!r}; there are {', '.join(METHOD_TITLES)}.")
         if request.target is not None and request.target not in self._run.classes:
             raise RefusedError(400, f"The network knows no class {request.target!r}.")
-        read = self._run.read(request.text)
-        if not len(read.ids):
+        tokenized = self._run.tokenize(request.text)
+        if not len(tokenized.ids):
             raise RefusedError(422, "The text has no words that the network reads.")
-        probabilities = self._run.logits([read]).float().softmax(dim=1)[0]
+        probabilities = self._run.logits([tokenized]).float().softmax(dim=1)[0]
         ranked = probabilities.argsort(descending=True).tolist()
         target = self._run.classes.index(request.target) if request.target is not None else ranked[0]
         answer: dict[str, Any] = {
             "prediction": self._run.classes[ranked[0]],
             "probabilities": [
-                {"class": self._run.classes[place], "probability": float(probabilities[place])}
-                for place in ranked[:MOST_CLASSES]
+                {"class": self._run.classes[label], "probability": float(probabilities[label])}
+                for label in ranked[:MAX_CLASSES]
             ],
             "target": self._run.classes[target],
         }
         if request.method is not None:
             answer["method"] = request.method
-            least = self._run.preprocessing.min_length
+            min_length = self._run.preprocessing.min_length
             try:
-                (found,) = explain_tokens(self._run.network, [read], [target], [""], least, method=request.method)
+                (saliency_map,) = explain_tokens(
+                    self._run.network, [tokenized], [target], [""], min_length, method=request.method
+                )
             except UserError as error:
-                return answer | {"note": f"{TITLES[request.method]}: {error}"}
+                return answer | {"note": f"{METHOD_TITLES[request.method]}: {error}"}
             answer["signed"] = request.method in token_saliency.SIGNED
             answer["tokens"] = [
                 {"text": token, "share": share, "gap": bool(gap)}
-                for token, share, gap in zip(found.tokens, found.shares, found.gaps, strict=True)
+                for token, share, gap in zip(saliency_map.tokens, saliency_map.shares, saliency_map.gaps, strict=True)
             ]
         return answer

@@ -1,4 +1,4 @@
-"""What a visitor sends, checked before anything is done with it. Nothing is written to a disk, nor named by a path."""
+"""Checks uploads before they are used. Nothing is written to disk, and no file is opened by a name in a request."""
 
 import io
 import warnings
@@ -15,16 +15,16 @@ from starlette.requests import Request
 from convscope.data.images.decoding import decode_image
 from convscope.data.images.image_source import BadImageError
 
-MOST_BYTES = 12_000_000  # of an image file
-MOST_PIXELS = 40_000_000
-MOST_CHARACTERS = 20_000  # of a text
-MOST_BODY = MOST_BYTES + 100_000  # with what multipart adds
-DRAINED = 400_000_000  # of a body that is too large: read and dropped, so that the sender gets to read the answer
+MAX_FILE_BYTES = 12_000_000  # of an image file
+MAX_PIXELS = 40_000_000
+MAX_CHARACTERS = 20_000  # of a text
+MAX_BODY_BYTES = MAX_FILE_BYTES + 100_000  # including what multipart adds
+MAX_DRAINED_BYTES = 400_000_000  # of a too large body, read and dropped so that the client gets to read the answer
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 
 
 class RefusedError(Exception):
-    """A request that is answered with ``status`` (4xx) and a sentence."""
+    """A request that is refused, with an HTTP ``status`` (4xx) and a ``reason`` for the user."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -34,7 +34,14 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class UploadedRequest:
-    """A checked request: an image, (H, W, 3) uint8, or a text; and what is asked about it."""
+    """A checked request about an image or a text.
+
+    Attributes:
+        image: (H, W, 3) uint8, or None.
+        text: The text, or None.
+        method: Name of the saliency method, or None for no map.
+        target: Name of the class to explain, or None for the predicted class.
+    """
 
     image: np.ndarray | None
     text: str | None
@@ -42,28 +49,28 @@ class UploadedRequest:
     target: str | None
 
 
-class _InMemory(MultiPartParser):
-    """Starlette's, without the temporary file that it writes larger parts to."""
+class _InMemoryParser(MultiPartParser):
+    """Starlette's parser, without the temporary files to which it writes large parts."""
 
-    spool_max_size = MOST_BODY
+    spool_max_size = MAX_BODY_BYTES
 
 
 async def read_request(request: Request) -> UploadedRequest:
     """Read and check a multipart request with one field ``image`` (a file) or ``text``.
 
     Raises:
-        RefusedError: It is too large, not multipart, or what it holds is no image.
+        RefusedError: The request is too large or not multipart, or has neither an image nor a text.
     """
-    form = await _form(request.headers, await _body(request))
+    form = await _parse_form(request.headers, await _read_body(request))
     try:
         image, text = form.get("image"), form.get("text")
-        method, target = _word(form, "method"), _word(form, "target")
+        method, target = _field(form, "method"), _field(form, "target")
         if isinstance(image, UploadFile) and text is None:
             content, name = await image.read(), image.filename or "image"
             return UploadedRequest(await to_thread.run_sync(check_image, content, name), None, method, target)
         if isinstance(text, str) and image is None:
-            if len(text) > MOST_CHARACTERS:
-                raise RefusedError(413, f"The text has {len(text):,} characters; at most {MOST_CHARACTERS:,} are read.")
+            if len(text) > MAX_CHARACTERS:
+                raise RefusedError(413, f"The text has {len(text):,} characters; at most {MAX_CHARACTERS:,} are read.")
             if not text.strip():
                 raise RefusedError(422, "The text is empty.")
             return UploadedRequest(None, text, method, target)
@@ -73,49 +80,49 @@ async def read_request(request: Request) -> UploadedRequest:
 
 
 def check_image(content: bytes, name: str) -> np.ndarray:
-    """The pixels, (H, W, 3) uint8, of a file's content. ``name`` is what the sender calls it.
+    """Decode the ``content`` of an image file to pixels, (H, W, 3) uint8; ``name`` is the file name of the request.
 
     Raises:
-        RefusedError: It has a path for a name, too many bytes or pixels, an unknown format, or is damaged.
+        RefusedError: The name is a path, or the file has too many bytes or pixels, an unknown format, or is damaged.
     """
     if any(mark in name for mark in ("/", "\\", "\0")) or name in {".", ".."}:
         raise RefusedError(400, "The file's name is a path; send its name alone.")
-    if len(content) > MOST_BYTES:
-        raise RefusedError(413, f"The file has {len(content):,} bytes; at most {MOST_BYTES:,} are read.")
+    if len(content) > MAX_FILE_BYTES:
+        raise RefusedError(413, f"The file has {len(content):,} bytes; at most {MAX_FILE_BYTES:,} are read.")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit below is the lower one
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # MAX_PIXELS is lower than its limit
             with Image.open(io.BytesIO(content), formats=FORMATS) as image:
                 width, height = image.size  # from the header: no pixel is decoded yet
     except Image.DecompressionBombError:
-        raise RefusedError(413, f"The image has more than {MOST_PIXELS:,} pixels.") from None
-    except Exception:  # Pillow's plug-ins raise nearly anything on what is not theirs
+        raise RefusedError(413, f"The image has more than {MAX_PIXELS:,} pixels.") from None
+    except Exception:  # Pillow's plug-ins raise all kinds of errors for other formats
         raise RefusedError(415, f"The file is not an image of a known kind ({', '.join(FORMATS)}).") from None
-    if width * height > MOST_PIXELS:
-        raise RefusedError(413, f"The image has {width} × {height} pixels; at most {MOST_PIXELS:,} are read.")
+    if width * height > MAX_PIXELS:
+        raise RefusedError(413, f"The image has {width} × {height} pixels; at most {MAX_PIXELS:,} are read.")
     try:
         return decode_image(content, "the file")
     except BadImageError as error:
         raise RefusedError(422, f"The image cannot be read: {error}") from error
 
 
-async def _body(request: Request) -> bytes:
-    parts: list[bytes] = []
+async def _read_body(request: Request) -> bytes:
+    chunks: list[bytes] = []
     length = 0
-    async for part in request.stream():
-        length += len(part)
-        if length <= MOST_BODY:
-            parts.append(part)
+    async for chunk in request.stream():
+        length += len(chunk)
+        if length <= MAX_BODY_BYTES:
+            chunks.append(chunk)
         else:
-            parts.clear()
-            if length > DRAINED:
+            chunks.clear()
+            if length > MAX_DRAINED_BYTES:
                 break
-    if length > MOST_BODY:
-        raise RefusedError(413, f"The request is larger than {MOST_BODY:,} bytes.")
-    return b"".join(parts)
+    if length > MAX_BODY_BYTES:
+        raise RefusedError(413, f"The request is larger than {MAX_BODY_BYTES:,} bytes.")
+    return b"".join(chunks)
 
 
-async def _form(headers: Headers, body: bytes) -> FormData:
+async def _parse_form(headers: Headers, body: bytes) -> FormData:
     if not headers.get("content-type", "").startswith("multipart/form-data"):
         raise RefusedError(415, "Send a form (multipart/form-data).")
 
@@ -123,7 +130,13 @@ async def _form(headers: Headers, body: bytes) -> FormData:
         yield body
 
     try:
-        return await _InMemory(headers, stream(), max_files=1, max_fields=4, max_part_size=4 * MOST_CHARACTERS).parse()  # type: ignore[arg-type]
+        return await _InMemoryParser(
+            headers,
+            stream(),  # type: ignore[arg-type]
+            max_files=1,
+            max_fields=4,
+            max_part_size=4 * MAX_CHARACTERS,
+        ).parse()
     except MultiPartException as error:
         status = 413 if "maximum" in error.message else 400
         raise RefusedError(status, error.message) from error
@@ -131,6 +144,6 @@ async def _form(headers: Headers, body: bytes) -> FormData:
         raise RefusedError(400, "The form cannot be read.") from error
 
 
-def _word(form: FormData, name: str) -> str | None:
+def _field(form: FormData, name: str) -> str | None:
     value = form.get(name)
     return value if isinstance(value, str) and value else None

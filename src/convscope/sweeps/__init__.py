@@ -1,1 +1,1 @@
-"""A sweep: many trainings from one line, in one folder, that can be killed and repeated at any time."""
+"""Sweeps: many trainings of one command line, in one folder; a sweep can be killed and repeated at any time."""

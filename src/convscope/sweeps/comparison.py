@@ -1,4 +1,4 @@
-"""The runs of a sweep side by side: a table on the console, ``comparison.csv``, and the page."""
+"""Compares the runs of a sweep: a table on the console, ``comparison.csv``, and the report."""
 
 import csv
 import io
@@ -22,12 +22,12 @@ def compare(folder: Path, by: str = METRIC, *, lowest: bool | None = None) -> bo
     """Print the runs of ``folder``, best first, and write them to ``comparison.csv`` and ``report.html`` in it.
 
     Args:
-        folder: The sweep's.
-        by: ``validation/NAME``, or ``test/NAME``, which is warned of.
-        lowest: Whether a low value is the better one; None: as the metric's name tells.
+        folder: Folder of the sweep.
+        by: ``validation/NAME``, or ``test/NAME``, which prints a warning: a result chosen by the test set is biased.
+        lowest: Whether low values are better; None: decided by the name of the metric.
 
     Returns:
-        Whether a run has the metric.
+        Whether at least one run has the metric.
     """
     runs = swept_runs(folder)
     order, varied = ordered(runs, by, lowest=lowest), varied_keys(runs)
@@ -44,26 +44,27 @@ def compare(folder: Path, by: str = METRIC, *, lowest: bool | None = None) -> bo
 
 
 def run_status(run: SweptRun) -> str:
-    """How a run ended: ``completed``, ``interrupted``, ``failed``; or that it has not."""
+    """Return how a run ended, such as ``completed``, ``interrupted`` or ``failed``, or else ``not complete``."""
     if run.complete:
         return str(run.summary.get("status", "completed"))
     return str((run.folder.read_status() or {}).get("status", "not complete"))
 
 
 def _table(runs: Sequence[SweptRun], varied: Sequence[str], by: str) -> Table:
+    """Return the table of the console."""
     table = Table(box=None, pad_edge=False, header_style="cyan")
     for key in varied:
         table.add_column(key)
-    shown = list(dict.fromkeys([by, "validation/accuracy", "test/accuracy", "test/loss"]))
-    narrow = {name: name.replace("/", "\n") + (" ↓" if name == by else "") for name in shown}
-    for heading in (*narrow.values(), "parameters", "time"):
+    metrics = list(dict.fromkeys([by, "validation/accuracy", "test/accuracy", "test/loss"]))
+    headings = {name: name.replace("/", "\n") + (" ↓" if name == by else "") for name in metrics}
+    for heading in (*headings.values(), "parameters", "time"):
         table.add_column(heading, justify="right")
     table.add_column("status")
     for run in runs:
         model, seconds = as_dict(run.summary.get("model")), as_dict(run.summary.get("seconds"))
         table.add_row(
             *(Text(run.overrides.get(key, "")) for key in varied),
-            *(metric(name.partition("/")[2], run.value(name)) for name in shown),
+            *(metric(name.partition("/")[2], run.value(name)) for name in metrics),
             number(model.get("parameters")),
             duration(seconds.get("total")),
             Text(run_status(run)),
@@ -72,7 +73,7 @@ def _table(runs: Sequence[SweptRun], varied: Sequence[str], by: str) -> Table:
 
 
 def _csv(runs: Sequence[SweptRun], varied: Sequence[str]) -> str:
-    """All that the summaries have of numbers, in full."""
+    """Return the text of ``comparison.csv``: all metrics and costs in the summaries, with all their digits."""
     metrics = list(
         dict.fromkeys(
             f"{split}/{name}"

@@ -1,4 +1,4 @@
-"""A sweep's folder: whose it is, and what each job's folder in it says."""
+"""The folder of a sweep: which sweep it belongs to, and the state of each job's folder in it."""
 
 import json
 import shlex
@@ -14,18 +14,23 @@ from convscope.errors import UserError
 from convscope.masking import mask
 from convscope.runs.files import write_atomically
 
-SWEEP_FILE = "sweep.json"  # what makes the sweep this one
-ASKED_FILE = ".asked.json"  # of a job: what it was to be, before `auto` was settled
+SWEEP_FILE = "sweep.json"  # of the sweep: its identity and its command line
+REQUESTED_CONFIG_FILE = ".requested.json"  # of a job: its configuration, before `auto` values are resolved
 LOCK_FILE = ".lock"
 
 State = Literal["complete", "interrupted", "new", "other"]
 
 
 def claim(path: Path, identity: Sequence[str], command: Sequence[str]) -> None:
-    """Make ``path`` the folder of the sweep ``identity``, or find that it is.
+    """Make ``path`` the folder of a sweep, or check that it already is.
+
+    Args:
+        path: Folder of the sweep.
+        identity: Overrides that tell this sweep from others.
+        command: Command line of the sweep, which is written down.
 
     Raises:
-        UserError: It is another sweep's, or no sweep's.
+        UserError: The folder belongs to another sweep, or to none.
     """
     if path.exists() and not path.is_dir():
         raise UserError(f"{path} is a file; a sweep needs a folder of its own: sweep.name=...")
@@ -38,25 +43,29 @@ def claim(path: Path, identity: Sequence[str], command: Sequence[str]) -> None:
                 raise UserError(
                     f"{path} is no sweep's folder, and not empty (it holds {taken.name}); choose another sweep.name"
                 )
-            told = {"identity": list(identity), "command": shlex.join(command)}
-            _write(file, told)
+            _write(file, {"identity": list(identity), "command": shlex.join(command)})
             return
     known = set(json.loads(file.read_text(encoding="utf-8"))["identity"])
     if known != set(identity):
         before = " ".join(sorted(known - set(identity))) or "none"
         now = " ".join(sorted(set(identity) - known)) or "none"
         raise UserError(
-            f"{path} is the folder of another sweep (words of that one alone: {before}; of this one alone: {now}); "
+            f"{path} is the folder of another sweep (overrides of that one alone: {before}; of this one alone: {now}); "
             "choose another sweep.name"
         )
 
 
 def job_state(folder: Path, config: Config) -> State:
-    """What is to be done for the job ``folder``: nothing, go on, begin, or nothing since it is another's."""
-    asked = folder / ASKED_FILE
-    if not asked.is_file():
+    """Return the state of the job in ``folder``.
+
+    Returns:
+        ``complete``, ``interrupted`` (to be resumed), ``new`` (to be run), or ``other`` if the folder holds a run of
+        another configuration, which is left alone.
+    """
+    requested = folder / REQUESTED_CONFIG_FILE
+    if not requested.is_file():
         return "other" if (folder / "config.yaml").is_file() else "new"
-    if json.loads(asked.read_text(encoding="utf-8")) != comparable_config(config):
+    if json.loads(requested.read_text(encoding="utf-8")) != comparable_config(config):
         return "other"
     if (folder / "summary.json").is_file():
         return "complete"
@@ -64,14 +73,14 @@ def job_state(folder: Path, config: Config) -> State:
 
 
 def write_requested_config(folder: Path, config: Config) -> None:
-    """Remember what the job ``folder`` is to be."""
+    """Write down the configuration of the job in ``folder``, before ``auto`` values are resolved."""
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / ASKED_FILE, comparable_config(config))
+    _write(folder / REQUESTED_CONFIG_FILE, comparable_config(config))
 
 
 def differences(folder: Path, config: Config) -> list[str]:
-    """Where what the job was to be differs from ``config``, as ``key: before, now``."""
-    file = folder / ASKED_FILE
+    """Return what differs between the job's configuration as written down and ``config``, as ``key: before, now``."""
+    file = folder / REQUESTED_CONFIG_FILE
     if not file.is_file():
         return []
     before, now = (dict(_leaves(plain)) for plain in (json.loads(file.read_text("utf-8")), comparable_config(config)))
@@ -80,7 +89,7 @@ def differences(folder: Path, config: Config) -> list[str]:
 
 
 def comparable_config(config: Config) -> dict[str, Any]:
-    """The configuration, without what makes no difference to the result."""
+    """Return the configuration as plain containers, without the keys that do not change the result, secrets masked."""
     plain: dict[str, Any] = config.model_dump(mode="json")
     for key in (*FREE_KEYS, "folder", "resume", "group"):
         *parents, last = key.split(".")
@@ -94,10 +103,12 @@ def comparable_config(config: Config) -> dict[str, Any]:
 
 
 def _leaves(plain: Any, key: str = "") -> list[tuple[str, Any]]:
+    """Return the dotted key and the value of each leaf."""
     if not isinstance(plain, dict):
         return [(key, plain)]
     return [leaf for name, value in plain.items() for leaf in _leaves(value, f"{key}.{name}" if key else name)]
 
 
 def _write(file: Path, content: Any) -> None:
+    """Write JSON, secrets masked, and force it to the disk."""
     write_atomically(file, (json.dumps(mask(content), indent=2) + "\n").encode(), to_disk=True)

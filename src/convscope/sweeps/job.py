@@ -1,4 +1,4 @@
-"""One job of a sweep, in whatever process it runs: begin it, go on with it, or leave it alone."""
+"""Runs one job of a sweep, in whichever process: starts it, resumes it, or leaves it alone."""
 
 import errno
 import os
@@ -34,10 +34,10 @@ class Outcome:
     """How a job ended.
 
     Attributes:
-        job: Its folder's name.
-        how: ``pruned`` by a search; ``busy`` where another process runs it; ``full`` where the disk is, ``mistake`` for
-            what else the user can mend, ``failure`` otherwise.
-        message: What went wrong.
+        job: Name of the job's folder.
+        status: ``complete``; ``pruned`` by a search; ``busy`` if another process runs the job; ``full`` if the disk is
+            full; ``mistake`` for any other error that the user can fix; ``failure`` otherwise.
+        message: What went wrong; empty for nothing.
     """
 
     job: str
@@ -47,12 +47,16 @@ class Outcome:
 
 @dataclass(frozen=True)
 class JobRunner:
-    """What a launcher runs for each job, in this process or in another."""
+    """The task that a launcher runs for each job, in this process or in another.
+
+    Attributes:
+        command: Command that each job runs.
+    """
 
     command: Command
 
     def __call__(self, config: DictConfig) -> Outcome:
-        """Run the job whose configuration Hydra has composed."""
+        """Run the job of the configuration that Hydra has composed."""
         folder = Path(HydraConfig.get().runtime.output_dir)
         try:
             checked = validate(config, self.command.SCHEMA)
@@ -64,10 +68,16 @@ class JobRunner:
 def run_job(
     folder: Path, config: Config, overrides: Sequence[str], run: Callable[[Any, Sequence[str]], None]
 ) -> Outcome:
-    """Do what is left of the job ``folder``. What goes wrong in it is told, and is raised only where it ends all.
+    """Run what is left of the job in ``folder``, and return how it ended; only signals are raised, errors are not.
+
+    Args:
+        folder: Folder of the job.
+        config: Configuration of the job.
+        overrides: Overrides of the job.
+        run: Function of the command that runs a configuration with its overrides.
 
     Raises:
-        Interrupted, KeyboardInterrupt: Somebody asked for an end.
+        Interrupted, KeyboardInterrupt: A signal or Ctrl-C stopped the process.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -95,22 +105,23 @@ def run_job(
 
 
 def _note_failure(folder: Path, overrides: Sequence[str], message: str) -> None:
-    """Let the comparison of the sweep name the job, though it failed before there was a run."""
+    """Write a status for a job that failed before its run began, so that the comparison lists it."""
     run = RunFolder(folder)
     if folder.is_dir() and run.read_config() is None and not is_follower():
         run.write_status("failed", message=message, command=f"# convscope train {shlex.join(overrides)}")
 
 
 def _run(folder: Path, config: Config, overrides: Sequence[str], run: Callable[[Any, Sequence[str]], None]) -> Outcome:
+    """Start or resume the job, according to the state of its folder."""
     match job_state(folder, config):
-        case "complete":  # by another process, since the jobs were counted
+        case "complete":  # completed by another process after the jobs were counted
             return Outcome(folder.name, "complete")
         case "other":
-            raise UserError(other_run(folder, config))
+            raise UserError(other_run_message(folder, config))
         case "interrupted":
             echo(f"\n{folder.name}: goes on")
-            free = [word for word in overrides if _changeable(word)]
-            run(config.model_copy(update={"resume": str(folder)}), free)
+            changeable = [override for override in overrides if _changeable(override)]
+            run(config.model_copy(update={"resume": str(folder)}), changeable)
         case "new":
             echo(f"\n{folder.name}")
             if not is_follower():
@@ -121,49 +132,50 @@ def _run(folder: Path, config: Config, overrides: Sequence[str], run: Callable[[
 
 
 def is_follower() -> bool:
-    """Whether this process is a further one of a job that a cluster gave several, of which the first has the lock."""
+    """Return whether this process is one of several of a SLURM job step, and not the first, which takes the lock."""
     return int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1 and os.environ.get("SLURM_PROCID", "0") != "0"
 
 
-def other_run(folder: Path, config: Config) -> str:
-    """What is wrong where a job's folder holds a run of another configuration."""
-    told = "; ".join(differences(folder, config)[:3])
+def other_run_message(folder: Path, config: Config) -> str:
+    """Return the error for a folder that holds a run of another configuration."""
+    changes = "; ".join(differences(folder, config)[:3])
     return (
-        f"{folder} holds a run of another configuration{f' ({told})' if told else ''}; choose another sweep.name, or "
-        "remove that folder"
+        f"{folder} holds a run of another configuration{f' ({changes})' if changes else ''}; "
+        "choose another sweep.name, or remove that folder"
     )
 
 
 def is_disk_full(error: BaseException | None) -> bool:
-    """Whether a full disk is at the bottom of ``error``."""
+    """Return whether ``error``, or an error that caused it, says that the disk is full."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             return True
-        if "disk is full" in str(error):  # SQLite's word
+        if "disk is full" in str(error):  # the message of SQLite
             return True
         error = error.__cause__ or error.__context__
     return False
 
 
 def report_outcomes(ended: Sequence[Outcome]) -> None:
-    """Say which jobs went wrong, and end with the status that this makes.
+    """Print which jobs went wrong, and end the process with the matching exit status.
 
     Raises:
-        UserError: What went wrong is for the user to mend.
-        SystemExit: Something else is among it.
+        UserError: All errors are ones that the user can fix.
+        SystemExit: At least one job failed otherwise.
     """
     busy = [outcome.job for outcome in ended if outcome.status == "busy"]
     if busy:
         warn(f"left to another process that was running them: {', '.join(busy)}")
     wrong = [outcome for outcome in ended if outcome.status in ("full", "mistake", "failure")]
-    told = "\nerror: ".join(f"{outcome.message} (job: {outcome.job})" for outcome in wrong)
+    messages = "\nerror: ".join(f"{outcome.message} (job: {outcome.job})" for outcome in wrong)
     if any(outcome.status == "failure" for outcome in wrong):
-        print(f"error: {told}", file=sys.stderr)
+        print(f"error: {messages}", file=sys.stderr)
         sys.exit(1)
     if wrong:
-        raise UserError(told)
+        raise UserError(messages)
 
 
-def _changeable(word: str) -> bool:
-    key = word.split("=")[0].lstrip("+~")
-    return any(key == free or key.startswith(f"{free}.") for free in CHANGEABLE)
+def _changeable(override: str) -> bool:
+    """Return whether an override sets a key that may change when a run is resumed."""
+    key = override.split("=")[0].lstrip("+~")
+    return any(key == allowed or key.startswith(f"{allowed}.") for allowed in CHANGEABLE)

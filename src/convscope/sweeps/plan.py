@@ -1,4 +1,4 @@
-"""What a sweep is going to do, checked before anything slow is imported."""
+"""Plans a sweep and checks it before anything slow is imported."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,18 +15,18 @@ from convscope.sweeps.launchers.hydra_launchers import gpus_of_jobs, hydra_launc
 
 @dataclass(frozen=True)
 class SweepPlan:
-    """A sweep that can begin.
+    """A sweep that is checked and can begin.
 
     Attributes:
-        command: What each job runs.
-        name: Of the command: of its configuration.
+        command: Command that each job runs.
+        name: Name of the command's configuration.
         jobs: Each job with its configuration.
-        config_dir: A folder of the user's own options.
-        folder: The sweep's.
-        identity: The words that make the sweep this one.
-        typed: The command line.
-        launcher: Hydra's name of the launcher, and its settings.
-        gpus: Of which each job of joblib sees one.
+        config_dir: Folder of the user's own configuration files; None for none.
+        folder: Folder of the sweep.
+        identity: Overrides that tell this sweep from others.
+        command_line: Command line of the sweep.
+        launcher: Name of the launcher, and its settings.
+        gpus: Names of the GPUs, of which each job of joblib sees one.
     """
 
     command: Command
@@ -48,18 +48,18 @@ def plan_sweep(
     configs: Sequence[Config],
     config_dir: str | None = None,
 ) -> SweepPlan:
-    """See that the sweep can begin.
+    """Return the plan of a sweep.
 
     Args:
-        command: What each job runs.
-        name: Of the command: of its configuration.
-        told: The words of the command line.
+        command: Command that each job runs.
+        name: Name of the command's configuration.
+        choices: Parsed overrides of the command line.
         jobs: All jobs.
-        configs: Of each job, valid: those of `Train`.
-        config_dir: A folder of the user's own options.
+        configs: Validated configuration of each job; those of the class `TrainConfig` are run.
+        config_dir: Folder of the user's own configuration files; None for none.
 
     Raises:
-        UserError: It cannot.
+        UserError: The sweep cannot run.
     """
     trainings = [config for config in configs if isinstance(config, TrainConfig)]
     first = trainings[0]
@@ -78,19 +78,20 @@ def plan_sweep(
 
 
 def command_line(name: str, choices: Sequence[Choice]) -> list[str]:
-    """The command line of a sweep, as one would type it again."""
+    """Return the command line of a sweep, as a user would type it again."""
     return ["convscope", name, "--multirun", *(choice.typed for choice in choices)]
 
 
 def refuse_impossible(choices: Sequence[Choice], configs: Sequence[TrainConfig]) -> None:
-    """Refuse what no sweep can be.
+    """Raise UserError if the configurations cannot be the jobs of one sweep.
 
     Raises:
-        UserError: The jobs are told to lie in one folder, or choose where they run, or run on several devices here.
+        UserError: A key of the whole sweep has several values, all jobs would share one folder, or a job would run on
+            several devices of this machine.
     """
     for choice in choices:
         if choice.swept and choice.key.split(".")[0] in ("sweep", "launcher", "outputs", "hydra"):
-            raise UserError(f"{choice.key}: a sweep has one, and no choice of it")
+            raise UserError(f"{choice.key}: is the same for the whole sweep, and cannot have several values")
         if choice.key in ("folder", "resume"):
             raise UserError(
                 f"{choice.overrides[0]}: the jobs of a sweep have folders of their own; name the sweep: sweep.name=... "

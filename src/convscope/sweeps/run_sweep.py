@@ -1,4 +1,4 @@
-"""A whole sweep: which of its jobs are done, run the others, and compare them all."""
+"""Runs a sweep: determines which jobs are done, runs the others, and compares them all."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -8,11 +8,11 @@ from convscope.console import echo, warn
 from convscope.errors import Interrupted
 from convscope.sweeps.comparison import compare
 from convscope.sweeps.folder import State, claim, job_state
-from convscope.sweeps.job import JobRunner, Outcome, is_disk_full, other_run, report_outcomes
+from convscope.sweeps.job import JobRunner, Outcome, is_disk_full, other_run_message, report_outcomes
 from convscope.sweeps.launchers.launch import launch
 from convscope.sweeps.plan import SweepPlan
 
-COUNTED: dict[State, str] = {
+STATE_NAMES: dict[State, str] = {
     "complete": "complete",
     "interrupted": "to resume",
     "new": "to run",
@@ -21,17 +21,19 @@ COUNTED: dict[State, str] = {
 
 
 def run_sweep(plan: SweepPlan) -> None:
-    """Run what is not done of a sweep, and compare all that is.
+    """Run the jobs of a sweep that are not done, and compare all runs.
 
     Raises:
-        UserError: The folder is another sweep's; or a job met a mistake of the user's, after the others have run.
+        UserError: The folder belongs to another sweep; or, after all other jobs have run, a job met an error that the
+            user can fix.
+        Interrupted: A signal stopped the sweep.
     """
     folder = plan.folder
     claim(folder, plan.identity, plan.command_line)
     states = {job.name: job_state(folder / job.name, config) for job, config in plan.jobs}
     echo(f"sweep {folder}\n{_counted(states.values())}")
     others = [
-        Outcome(job.name, "mistake", other_run(folder / job.name, config))
+        Outcome(job.name, "mistake", other_run_message(folder / job.name, config))
         for job, config in plan.jobs
         if states[job.name] == "other"
     ]
@@ -48,13 +50,15 @@ def run_sweep(plan: SweepPlan) -> None:
 
 
 def _counted(states: Iterable[State]) -> str:
+    """Return the number of jobs in each state, for the console."""
     counts = Counter(states)
-    parts = [f"{counts[state]} {words}" for state, words in COUNTED.items() if counts[state]]
+    parts = [f"{counts[state]} {name}" for state, name in STATE_NAMES.items() if counts[state]]
     total = sum(counts.values())
     return f"{total} job{'s' * (total != 1)}: {', '.join(parts)}"
 
 
 def _compare(folder: Path) -> None:
+    """Compare the runs; only warn if the disk is full."""
     try:
         compare(folder)
     except OSError as error:

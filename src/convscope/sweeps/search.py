@@ -1,4 +1,4 @@
-"""``sweep=tpe`` and ``sweep=random``: a sweep whose trials are chosen one after the other, by Optuna."""
+"""``sweep=tpe`` and ``sweep=random``: sweeps whose trials Optuna chooses one after the other."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,15 +17,16 @@ from convscope.sweeps.search_plan import SearchPlan
 from convscope.sweeps.study import Study
 from convscope.sweeps.worker import Worker
 
-MOST_STARTS = 3  # of a launcher whose processes die before a trial has ended
-WORKERS = ".workers"  # folder of what a launcher writes about its processes
+MAX_STARTS = 3  # starts of a launcher in a row whose processes die before any trial is finished
+WORKERS = ".workers"  # folder of the files that a launcher writes about its processes
 
 
 def run_search(plan: SearchPlan) -> None:
-    """Run the trials of a search that are not finished, and compare all that are.
+    """Run the trials of a search that are not finished, and compare all of them.
 
     Raises:
-        UserError: The folder is another search's, or no trial of it could be completed.
+        UserError: The folder belongs to another search, the disk is full, or no trial could be completed.
+        Interrupted: A signal stopped the search.
     """
     folder, search = plan.folder, plan.search
     claim(folder, plan.identity, plan.command_line)
@@ -33,18 +34,24 @@ def run_search(plan: SearchPlan) -> None:
         study = Study(folder, search, plan.dimensions)
         echo(f"sweep {folder}\n{_counted(study)}")
         worker = Worker(plan.command, plan.name, folder, plan.fixed, plan.dimensions, search, plan.config_dir)
-        ended = worker.work() if plan.launcher is None else _launched(worker, study, plan, plan.launcher)
+        ended = worker.work() if plan.launcher is None else _work_in_launcher(worker, study, plan, plan.launcher)
     except Interrupted as error:
         raise Interrupted(error.signal, f"{error}; the same sweep again goes on with its trials") from error
     except Exception as error:
         if is_disk_full(error):
             raise UserError(f"the disk of {folder} is full; make room, then the same command") from error
         raise
-    _close(folder, study, search, ended)
+    _finish(folder, study, search, ended)
 
 
-def _launched(worker: Worker, study: Study, plan: SearchPlan, launcher: tuple[str, dict[str, Any]]) -> list[Outcome]:
-    """Work in processes of a launcher; where they die, in others."""
+def _work_in_launcher(
+    worker: Worker, study: Study, plan: SearchPlan, launcher: tuple[str, dict[str, Any]]
+) -> list[Outcome]:
+    """Run the workers of the search in processes of a launcher; start others if some of them die.
+
+    Returns:
+        Outcomes of the trials, and of the workers that died if ``MAX_STARTS`` starts in a row finished no trial.
+    """
     first = [dimension.probes[0] for dimension in worker.dimensions]
     starts, finished = 0, study.finished
     ended: list[Outcome] = []
@@ -58,27 +65,29 @@ def _launched(worker: Worker, study: Study, plan: SearchPlan, launcher: tuple[st
         finished = study.finished
         if not died or finished == worker.search.trials:
             return ended
-        if starts == MOST_STARTS:
+        if starts == MAX_STARTS:
             return [*ended, *died]
         warn(f"a process of the search is gone ({died[0].message}); others go on with its trial")
 
 
 def _counted(study: Study) -> str:
-    told = {"complete": "complete", "pruned": "pruned", "fail": "failed", "running": "begun"}
+    """Return the number of trials in each state, for the console."""
+    state_names = {"complete": "complete", "pruned": "pruned", "fail": "failed", "running": "begun"}
     counts = study.counts()
-    parts = [f"{counts[state]} {words}" for state, words in told.items() if counts.get(state)]
+    parts = [f"{counts[state]} {name}" for state, name in state_names.items() if counts.get(state)]
     new = study.config.trials - sum(counts.values())
     return f"{study.config.trials} trials: {', '.join([*parts, *([f'{new} to run'] if new > 0 else [])])}"
 
 
-def _close(folder: Path, study: Study, search: SearchConfig, ended: Sequence[Outcome]) -> None:
+def _finish(folder: Path, study: Study, search: SearchConfig, ended: Sequence[Outcome]) -> None:
+    """Draw the figures, compare the trials, print the best one, and report errors."""
     draw(folder, study)
     compare(folder, search.metric, lowest=search.lowest)
     echo(_counted(study))
     best = study.best()
     if best is not None:
-        words = " ".join(study.overrides_of(best))
-        echo_always(f"best     {search.metric} {best.value:.4f}: {words} (trial {best.number})")
+        overrides = " ".join(study.overrides_of(best))
+        echo_always(f"best     {search.metric} {best.value:.4f}: {overrides} (trial {best.number})")
         for outcome in ended:
             if outcome.status == "mistake":
                 warn(f"{outcome.job}: {outcome.message}")

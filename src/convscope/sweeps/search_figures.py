@@ -1,4 +1,4 @@
-"""What a search has found, as figures in its folder: how it went on, and which of its keys matter."""
+"""Draws the figures of a search: its history, and the importance of its keys."""
 
 import math
 from pathlib import Path
@@ -10,11 +10,16 @@ from convscope.figures.search import importance_figure, search_history
 from convscope.runs.run_folder import RunFolder
 from convscope.sweeps.study import Study
 
-FEWEST = 4  # completed trials; of fewer, any key can seem to matter
+MIN_COMPLETE_TRIALS = 4  # with fewer completed trials, any key can seem important
 
 
 def draw(folder: Path, study: Study) -> None:
-    """Write ``media/search/history.png``, and ``media/search/importance.png`` where the trials tell of it."""
+    """Write ``media/search/history.png`` and, if there are enough trials, ``media/search/importance.png``.
+
+    Args:
+        folder: Folder of the sweep.
+        study: The trials.
+    """
     page, metric = RunFolder(folder), study.config.metric
     trials = study.study.get_trials(deepcopy=False)
     complete = [
@@ -28,7 +33,7 @@ def draw(folder: Path, study: Study) -> None:
         if trial.state == TrialState.PRUNED and trial.intermediate_values
     ]
     page.write_figure("search/history", search_history(complete, pruned, metric, lowest=study.config.lowest))
-    if len(complete) >= FEWEST and len({value for _, value in complete}) > 1:
+    if len(complete) >= MIN_COMPLETE_TRIALS and len({value for _, value in complete}) > 1:
         shares = {key.lstrip("+~"): share for key, share in get_param_importances(study.study).items()}
         if all(map(math.isfinite, shares.values())):
             page.write_figure("search/importance", importance_figure(shares, metric))

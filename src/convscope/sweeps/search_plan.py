@@ -1,4 +1,4 @@
-"""What a search is going to do, checked before anything slow is imported."""
+"""Plans a search and checks it before anything slow is imported."""
 
 import importlib.util
 from collections.abc import Sequence
@@ -19,21 +19,21 @@ from convscope.sweeps.space import Dimension, search_space
 
 @dataclass(frozen=True)
 class SearchPlan:
-    """A search that can begin.
+    """A search that is checked and can begin.
 
     Attributes:
-        command: What each trial runs.
-        name: Of the command: of its configuration.
-        config_dir: A folder of the user's own options.
-        search: How it searches.
-        dimensions: What it chooses.
-        fixed: Words that are the same for all trials.
-        folder: The sweep's.
-        identity: The words that make the search this one.
-        typed: The command line.
-        launcher: Hydra's name of the launcher, and its settings; None: this process runs the trials.
-        workers: Processes that run trials.
-        gpus: Of which each worker of joblib sees one.
+        command: Command that each trial runs.
+        name: Name of the command's configuration.
+        config_dir: Folder of the user's own configuration files; None for none.
+        search: Settings of the search.
+        dimensions: Keys that the search chooses values for.
+        fixed: Overrides that are the same for all trials.
+        folder: Folder of the sweep.
+        identity: Strings that tell this search from others.
+        command_line: Command line of the search.
+        launcher: Name of the launcher, and its settings; None: this process runs the trials.
+        workers: Number of processes that run trials.
+        gpus: Names of the GPUs, of which each worker of joblib sees one.
     """
 
     command: Command
@@ -51,16 +51,16 @@ class SearchPlan:
 
 
 def plan_search(command: Command, name: str, choices: Sequence[Choice], config_dir: str | None = None) -> SearchPlan:
-    """See that the search can begin.
+    """Return the plan of a search.
 
     Args:
-        command: What each trial runs.
-        name: Of the command: of its configuration.
-        told: The words of the command line.
-        config_dir: A folder of the user's own options.
+        command: Command that each trial runs.
+        name: Name of the command's configuration.
+        choices: Parsed overrides of the command line.
+        config_dir: Folder of the user's own configuration files; None for none.
 
     Raises:
-        UserError: It cannot.
+        UserError: The search cannot run.
     """
     base = _base(command, name, choices, config_dir)
     search = base.sweep
@@ -75,9 +75,9 @@ def plan_search(command: Command, name: str, choices: Sequence[Choice], config_d
     _check_all(command, name, fixed, dimensions, config_dir)
     count = _workers(base, search)
     launcher = hydra_launcher(base.launcher, base.trainer.devices, getattr(base.trainer, "nodes", 1))
-    words = _identity(choices, search, dimensions)
+    search_identity = _identity(choices, search, dimensions)
     keys = sorted(dimension.key.lstrip("+~") for dimension in dimensions)
-    own = search.name or f"{search.kind}-{folder_name_of_keys(keys, '|'.join(words))}"
+    folder_name = search.name or f"{search.kind}-{folder_name_of_keys(keys, '|'.join(search_identity))}"
     return SearchPlan(
         command,
         name,
@@ -85,8 +85,8 @@ def plan_search(command: Command, name: str, choices: Sequence[Choice], config_d
         search,
         dimensions,
         fixed,
-        Path(base.outputs).expanduser().absolute() / "sweeps" / own,
-        words,
+        Path(base.outputs).expanduser().absolute() / "sweeps" / folder_name,
+        search_identity,
         command_line(name, choices),
         None if isinstance(base.launcher, LocalConfig) else launcher,
         count,
@@ -95,7 +95,7 @@ def plan_search(command: Command, name: str, choices: Sequence[Choice], config_d
 
 
 def _base(command: Command, name: str, choices: Sequence[Choice], config_dir: str | None) -> TrainConfig:
-    """The configuration of what is fixed, with the first of everything that is not."""
+    """Return the configuration of the fixed overrides, with the first value of each key that is searched."""
     (base,) = check_jobs(name, [Job(tuple(choice.overrides[0] for choice in choices), "")], config_dir, command.SCHEMA)
     assert isinstance(base, TrainConfig)
     return base
@@ -104,20 +104,25 @@ def _base(command: Command, name: str, choices: Sequence[Choice], config_dir: st
 def _check_all(
     command: Command, name: str, fixed: Sequence[str], dimensions: Sequence[Dimension], config_dir: str | None
 ) -> None:
-    """See that each value, and each end of an interval, makes a valid configuration with the first of the others.
+    """Check that each value, and each end of an interval, makes a valid configuration with the first of the others.
 
     Raises:
-        UserError: One does not.
+        UserError: A configuration is not valid.
     """
     first = [dimension.probes[0] for dimension in dimensions]
     jobs = [Job((*fixed, *first), "")]
-    for place, dimension in enumerate(dimensions):
+    for index, dimension in enumerate(dimensions):
         dimension.distribution()
-        jobs += [Job((*fixed, *first[:place], probe, *first[place + 1 :]), "") for probe in dimension.probes[1:]]
+        jobs += [Job((*fixed, *first[:index], probe, *first[index + 1 :]), "") for probe in dimension.probes[1:]]
     check_jobs(name, jobs, config_dir, command.SCHEMA)
 
 
 def _workers(base: TrainConfig, search: SearchConfig) -> int:
+    """Return the number of processes that run trials.
+
+    Raises:
+        UserError: The launcher cannot run so many, or would give a trial several devices.
+    """
     launcher = base.launcher
     if isinstance(launcher, LocalConfig):
         if search.workers not in (None, 1):
@@ -130,17 +135,23 @@ def _workers(base: TrainConfig, search: SearchConfig) -> int:
         raise UserError(
             f"launcher.gpus={launcher.gpus}: a trial of a search runs on one device; use launcher.gpus=1, or sweep=grid"
         )
-    at_once = (
+    concurrent_jobs = (
         launcher.jobs
         if isinstance(launcher, JoblibConfig)
         else launcher.array_parallelism
         if isinstance(launcher, SlurmConfig)
         else 1
     )
-    return search.workers or at_once
+    return search.workers or concurrent_jobs
 
 
 def _identity(choices: Sequence[Choice], search: SearchConfig, dimensions: Sequence[Dimension]) -> list[str]:
+    """Return strings that tell this search from others: fixed overrides, settings and dimensions."""
     fixed = identity([choice for choice in choices if not choice.swept])
-    own = [f"sweep={search.kind}", f"sweep.metric={search.metric}", f"sweep.storage={search.storage}"]
-    return [*fixed, *own, f"sweep.order={'lowest' if search.lowest else 'highest'}", *(d.override for d in dimensions)]
+    settings = [f"sweep={search.kind}", f"sweep.metric={search.metric}", f"sweep.storage={search.storage}"]
+    return [
+        *fixed,
+        *settings,
+        f"sweep.order={'lowest' if search.lowest else 'highest'}",
+        *(d.override for d in dimensions),
+    ]

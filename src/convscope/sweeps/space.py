@@ -1,4 +1,4 @@
-"""What a search may choose: dimensions, written as Hydra writes the values of a sweep."""
+"""The space of a search: its dimensions, written as the values of a sweep in Hydra's override syntax."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from convscope.errors import UserError
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
-DIGITS = 6  # of a number with a fraction, in the word of a trial
+SIGNIFICANT_DIGITS = 6  # of a number with a fraction, in the override of a trial
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,9 @@ class Dimension:
     """A key that a search chooses values for.
 
     Attributes:
-        override: As it was typed: ``transfer.lr=tag(log,interval(1e-4,1e-1))``.
-        key: With a ``+`` before it where that was typed.
-        probes: A word for each of its values, or for both ends of an interval.
+        override: Override as typed: ``transfer.lr=tag(log,interval(1e-4,1e-1))``.
+        key: Key of the override, with a leading ``+`` if it was typed.
+        probes: Override for each of its values, or for both ends of an interval.
     """
 
     override: str
@@ -31,28 +31,28 @@ class Dimension:
     probes: tuple[str, ...]
 
     def distribution(self) -> "BaseDistribution":
-        """How Optuna draws from it.
+        """Return the distribution from which Optuna draws.
 
         Raises:
-            UserError: A logarithm of something that has none.
+            UserError: The override has an end before its start, or a logarithm of values that have none.
         """
         from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-        told: Any = OverridesParser.create().parse_override(self.override).value()
-        log = isinstance(told, Sweep) and "log" in told.tags
+        parsed: Any = OverridesParser.create().parse_override(self.override).value()
+        log = isinstance(parsed, Sweep) and "log" in parsed.tags
         try:
-            if isinstance(told, IntervalSweep):
-                assert told.start is not None
-                assert told.end is not None
-                whole = isinstance(told.start, int) and isinstance(told.end, int)
-                if told.start > told.end:
+            if isinstance(parsed, IntervalSweep):
+                assert parsed.start is not None
+                assert parsed.end is not None
+                whole = isinstance(parsed.start, int) and isinstance(parsed.end, int)
+                if parsed.start > parsed.end:
                     raise ValueError("its end lies before its start")
                 if whole:
-                    return IntDistribution(int(told.start), int(told.end), log=log)
-                return FloatDistribution(float(told.start), float(told.end), log=log)
-            if isinstance(told, RangeSweep):
-                values = list(told.range())
-                low, high, step = min(values), max(values), abs(told.step)
+                    return IntDistribution(int(parsed.start), int(parsed.end), log=log)
+                return FloatDistribution(float(parsed.start), float(parsed.end), log=log)
+            if isinstance(parsed, RangeSweep):
+                values = list(parsed.range())
+                low, high, step = min(values), max(values), abs(parsed.step)
                 if all(isinstance(value, int) for value in values):
                     return IntDistribution(low, high, log=log, step=int(step))
                 return FloatDistribution(float(low), float(high), log=log, step=float(step))
@@ -60,34 +60,37 @@ class Dimension:
                 raise ValueError("only an interval or a range has a logarithm")
         except ValueError as error:
             raise UserError(f"{self.override}: {error}") from error
-        return CategoricalDistribution(tuple(word.partition("=")[2] for word in self.probes))
+        return CategoricalDistribution(tuple(probe.partition("=")[2] for probe in self.probes))
 
-    def choose(self, value: Any) -> str:
-        """The word of a trial that chooses ``value``; a number with a fraction is rounded to six digits."""
+    def to_override(self, value: Any) -> str:
+        """Return the override of a trial that chooses ``value``.
+
+        A number with a fraction is rounded to six significant digits, unless that leaves the interval.
+        """
         if isinstance(value, float):
-            rounded = float(f"{value:.{DIGITS}g}")
-            low, high = (float(word.partition("=")[2]) for word in (self.probes[0], self.probes[-1]))
+            rounded = float(f"{value:.{SIGNIFICANT_DIGITS}g}")
+            low, high = (float(probe.partition("=")[2]) for probe in (self.probes[0], self.probes[-1]))
             value = rounded if min(low, high) <= rounded <= max(low, high) else value
             return f"{self.key}={value!r}"
         return f"{self.key}={value}"
 
 
-def search_space(choices: Sequence[Choice], written: Mapping[str, str]) -> list[Dimension]:
-    """The dimensions of a search: those of a file, and those typed, which go before where both name a key.
+def search_space(choices: Sequence[Choice], space: Mapping[str, str]) -> list[Dimension]:
+    """Return the dimensions of a search; overrides of the command line replace those of ``sweep.space``.
 
     Args:
-        told: The words of the command line; one that chooses nothing fixes its key.
-        written: ``sweep.space``.
+        choices: Parsed overrides of the command line; one with a single value fixes its key.
+        space: ``sweep.space``: values by key.
 
     Raises:
-        UserError: There is none, or one of the file names no values.
+        UserError: There are no dimensions, or a key of ``sweep.space`` has a single value.
     """
     typed = {choice.key for choice in choices}
-    found = parse_choices([f"{key}={values}" for key, values in written.items() if key.lstrip("+~") not in typed])
-    for choice in found:
+    from_file = parse_choices([f"{key}={values}" for key, values in space.items() if key.lstrip("+~") not in typed])
+    for choice in from_file:
         if not choice.swept:
             raise UserError(f"sweep.space: {choice.typed}: is one value; a search needs several, or an interval")
-    swept = [*found, *(choice for choice in choices if choice.swept)]
+    swept = [*from_file, *(choice for choice in choices if choice.swept)]
     if not swept:
         raise UserError(
             "there is nothing to search for; name values to choose from, as in seed=1,2 or "

@@ -1,4 +1,4 @@
-"""A sweep whose jobs are processes of this machine: who ends the sweep ends them, with their state saved."""
+"""Stops the worker processes of a sweep on this machine with it, so that they save their state first."""
 
 import os
 import signal
@@ -18,17 +18,22 @@ from omegaconf import DictConfig
 from convscope.errors import Interrupted
 from convscope.sweeps.job import Outcome
 
-# What asks a sweep for an end; Windows has no SIGUSR1 and 2.
-ENDS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2") if hasattr(signal, name))
+# Signals that ask a sweep to stop; Windows has no SIGUSR1 and SIGUSR2.
+STOP_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)
+)
 STOP_FILE = "stop"
 
 
 @contextmanager
 def forwarding(stop: Callable[[], None]) -> Iterator[list[int]]:
-    """Call ``stop`` for the first signal that asks for an end, and go on waiting; the second Ctrl-C is heard.
+    """Call ``stop`` at the first signal that asks for an end, and go on waiting.
+
+    Ctrl-C after the first signal raises KeyboardInterrupt. Outside the main thread, which alone can handle signals,
+    this does nothing.
 
     Yields:
-        The signals that came.
+        List of the signals received so far.
     """
     received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
@@ -42,8 +47,8 @@ def forwarding(stop: Callable[[], None]) -> Iterator[list[int]]:
         elif number == signal.SIGINT:
             raise KeyboardInterrupt
 
-    before = {number: signal.getsignal(number) for number in ENDS}
-    for number in ENDS:
+    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    for number in STOP_SIGNALS:
         signal.signal(number, on_signal)
     try:
         yield received
@@ -53,13 +58,17 @@ def forwarding(stop: Callable[[], None]) -> Iterator[list[int]]:
 
 
 class WorkerFiles:
-    """The processes of a pool, by the files that they leave in a folder: one each, and one that tells them to stop."""
+    """Stops the processes of a pool by files in a folder: one for each process, and one that says that all are to stop.
+
+    Attributes:
+        folder: The folder.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def stop(self) -> None:
-        """Begin no other job, and interrupt those that run."""
+        """Let the workers begin no other job, and interrupt the running ones."""
         (self.folder / STOP_FILE).touch()
         for file in self.folder.glob("worker-*"):
             try:
@@ -69,23 +78,31 @@ class WorkerFiles:
 
 
 @contextmanager
-def workers() -> Iterator[WorkerFiles]:
-    """A folder for the workers of this process."""
+def worker_folder() -> Iterator[WorkerFiles]:
+    """Make a temporary folder for the files of the workers of this process."""
     with tempfile.TemporaryDirectory(prefix="convscope-workers-") as folder:
         yield WorkerFiles(Path(folder))
 
 
 class _Worker:
-    """This process, where it is a worker."""
+    """The state of this process if it is a worker.
+
+    Attributes:
+        folder: Folder of `WorkerFiles`; None if this process is not a worker.
+        working: Whether a job is running.
+        stopping: Whether a signal has requested the worker to stop.
+        slot: Lock that holds the worker's GPU.
+    """
 
     def __init__(self) -> None:
         self.folder: Path | None = None
         self.working = False
-        self.asked = False
-        self.place: FileLock | None = None
+        self.stopping = False
+        self.slot: FileLock | None = None
 
     def on_signal(self, number: int, frame: FrameType | None) -> None:
-        first, self.asked = not self.asked, True
+        """Remember the signal; interrupt the running job at the first one."""
+        first, self.stopping = not self.stopping, True
         if self.working and first:
             raise Interrupted(number)
 
@@ -94,45 +111,51 @@ _worker = _Worker()
 
 
 def init_worker(folder: str, workers: int, gpus: Sequence[str] = ()) -> None:
-    """What a worker does first. Ctrl-C, which a terminal sends to all, is the business of the sweep alone.
+    """Set up this process as a worker.
+
+    It ignores Ctrl-C, which a terminal sends to all processes: the process of the sweep handles it.
 
     Args:
-        folder: That of `Workers`.
-        workers: How many there are at a time.
-        gpus: Names of devices; each worker sees one, of which none has more workers than it must. None: all see all.
+        folder: Folder of `WorkerFiles`.
+        workers: Number of workers at a time.
+        gpus: Names of the GPUs, over which the workers are spread evenly, each seeing one; empty: each sees all.
     """
     _worker.folder = Path(folder)
-    for number in ENDS:
+    for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN if number == signal.SIGINT else _worker.on_signal)
     (_worker.folder / f"worker-{os.getpid()}").touch()
-    for place in range(workers if gpus else 0):
-        lock = FileLock(_worker.folder / f"place-{place}")  # let go of when the process ends, however it does
+    for slot in range(workers if gpus else 0):
+        lock = FileLock(_worker.folder / f"place-{slot}")  # released when the process ends, however it ends
         with suppress(Timeout):
             lock.acquire(timeout=0)
-            _worker.place = lock
-            os.environ["CUDA_VISIBLE_DEVICES"] = gpus[place % len(gpus)]
+            _worker.slot = lock
+            os.environ["CUDA_VISIBLE_DEVICES"] = gpus[slot % len(gpus)]
             return
 
 
 def stop_requested() -> bool:
-    """Whether this process is a worker that is to begin no other job."""
-    return _worker.folder is not None and (_worker.asked or (_worker.folder / STOP_FILE).exists())
+    """Return whether this process is a worker that may begin no other job."""
+    return _worker.folder is not None and (_worker.stopping or (_worker.folder / STOP_FILE).exists())
 
 
 @dataclass(frozen=True)
 class Stoppable:
-    """``task`` in a worker: a signal ends it with its state saved, and then none begins."""
+    """Runs a task in a worker: a signal ends the task with its state saved, and no other one begins.
+
+    Attributes:
+        task: Function of a job's configuration.
+    """
 
     task: Callable[[DictConfig], Any]
 
     def __call__(self, config: DictConfig) -> Any:
-        """What ``task`` returns, or that a signal ended it."""
+        """Return the result of ``task``, or an `Outcome` of a failure if a signal ended it or came before."""
         _worker.working = True
         try:
             if not stop_requested():
                 return self.task(config)
         except Interrupted:
-            _worker.asked = True
+            _worker.stopping = True
         finally:
             _worker.working = False
         name = Path(HydraConfig.get().runtime.output_dir).name

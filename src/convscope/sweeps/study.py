@@ -1,8 +1,8 @@
-"""The study of a search, in the sweep's folder: several processes work on it, and a kill leaves it whole.
+"""The study of a search in the sweep's folder: several processes work on it, and a kill leaves it intact.
 
-Optuna notices a dead worker by its heartbeat, minutes later, and begins its trial anew as another. Here a worker holds
-a file's lock as long as it runs a trial. The lock of a process that is gone is free at once; whoever takes it goes on
-with that same trial, so that a study has as many trials as were asked for, each finished once.
+Optuna notices a dead worker by its heartbeat, minutes later, and runs its trial again as a new one. Here a worker
+holds a file lock as long as it runs a trial. The lock of a dead process is free at once; the worker that takes it
+resumes the same trial, so that a study has exactly the requested number of trials, each finished once.
 """
 
 import os
@@ -18,6 +18,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal._file import BaseJournalFileLock
 from optuna.trial import FrozenTrial, Trial, TrialState
+from typing_extensions import override
 
 from convscope.composition.jobs import folder_name
 from convscope.config.sweep import SearchConfig
@@ -26,14 +27,14 @@ from convscope.sweeps.space import Dimension
 
 STORAGES = {"journal": "study.journal", "sqlite": "study.db"}
 STUDY_LOCK = ".study.lock"  # held while a trial is chosen
-TRIAL_LOCK = ".trial"  # of a trial's folder, held while a process runs it
-SQLITE_WAITS = 60  # seconds for another process to end its write
-TURN = 1.0  # seconds between two looks at a trial that another process runs
-DEATHS = "deaths"  # of processes that ran a trial
+TRIAL_LOCK = ".trial"  # in a trial's folder, held while a process runs it
+SQLITE_TIMEOUT = 60  # seconds to wait for the write of another process
+POLL_INTERVAL = 1.0  # seconds between two checks of a trial that another process runs
+DEATHS = "deaths"  # attribute of a trial: processes that died while they ran it
 
 
 class JournalLock(BaseJournalFileLock):
-    """Guards a journal; a line that a kill or a full disk cut off is taken away, since the next would join it.
+    """Locks a journal, and cuts off a last line that a kill or a full disk left unfinished: the next would join it.
 
     Optuna's own locks outlive their process, and are broken by force after half a minute.
     """
@@ -42,21 +43,22 @@ class JournalLock(BaseJournalFileLock):
         self._journal = journal
         self._lock = FileLock(journal.with_name(f".{journal.name}.lock"))
 
+    @override
     def acquire(self) -> bool:
-        """Wait for it."""
         self._lock.acquire()
         try:
-            self._mend()
+            self._cut_torn_line()
         except BaseException:
             self._lock.release()
             raise
         return True
 
+    @override
     def release(self) -> None:
-        """Leave it to others."""
         self._lock.release()
 
-    def _mend(self) -> None:
+    def _cut_torn_line(self) -> None:
+        """Remove what follows the last line end of the journal."""
         with self._journal.open("r+b") as file:
             size = file.seek(0, os.SEEK_END)
             if size == 0:
@@ -72,10 +74,10 @@ class ClaimedTrial:
     """A trial that this process runs.
 
     Attributes:
-        trial: Optuna's.
-        name: Of its folder.
-        words: What it chooses.
-        deaths: Processes that died over it.
+        trial: Optuna's trial.
+        name: Name of the trial's folder.
+        overrides: Overrides that the trial chose.
+        deaths: Number of processes that died while they ran it.
     """
 
     trial: Trial
@@ -88,9 +90,9 @@ class Study:
     """The trials of a search.
 
     Args:
-        folder: The sweep's.
-        told: How to search.
-        dimensions: What is chosen.
+        folder: Folder of the sweep.
+        config: Settings of the search.
+        dimensions: Keys that the search chooses values for.
     """
 
     def __init__(self, folder: Path, config: SearchConfig, dimensions: Sequence[Dimension]) -> None:
@@ -108,22 +110,22 @@ class Study:
             )
 
     @contextmanager
-    def claim(self, left: Sequence[int] = ()) -> Iterator[ClaimedTrial | None]:
-        """A trial to run, held within: one that a process left unfinished, or a new one.
+    def claim(self, skipped: Sequence[int] = ()) -> Iterator[ClaimedTrial | None]:
+        """Yield a trial to run, locked inside the context: one that a process left unfinished, else a new one.
 
-        Waits while only other processes run trials, since one of them may die. None where all are finished.
+        If only other processes run trials, wait for them, since one may die. Yield None once all trials are finished.
 
         Args:
-            left: Numbers of trials not to take up again.
+            skipped: Numbers of trials that must not be resumed.
         """
         while True:
-            with self._lock:  # nobody chooses now: what is begun has all its values
-                found = self._unfinished(left) or self._new()
+            with self._lock:  # no other process chooses now, so every trial that has begun has all its values
+                locked = self._unfinished(skipped) or self._new()
                 running = [
-                    self._lock_file(trial) for trial in self._trials(TrialState.RUNNING) if trial.number not in left
+                    self._lock_file(trial) for trial in self._trials(TrialState.RUNNING) if trial.number not in skipped
                 ]
-            if found is not None:
-                claimed, lock = found
+            if locked is not None:
+                claimed, lock = locked
                 try:
                     yield claimed
                 finally:
@@ -132,120 +134,134 @@ class Study:
             if not running:
                 yield None
                 return
-            with FileLock(running[0]).acquire(poll_interval=TURN):
-                pass  # it is finished, or its process is gone
+            with FileLock(running[0]).acquire(poll_interval=POLL_INTERVAL):
+                pass  # the trial is finished, or its process is dead
 
     def finish(self, claimed: ClaimedTrial, value: float | None, state: str) -> None:
-        """Tell how a trial ended: ``complete`` with its ``value``, ``pruned``, or ``failed``."""
+        """Record how a trial ended: ``complete`` with its ``value``, ``pruned``, or ``failed``."""
         states = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
         with self._lock:
             self.study.tell(claimed.trial.number, value if state == "complete" else None, states[state])
 
-    def known(self, claimed: ClaimedTrial) -> tuple[int, float] | None:
-        """Number and value of a completed trial that chose the same."""
+    def completed_duplicate(self, claimed: ClaimedTrial) -> tuple[int, float] | None:
+        """Return number and value of a completed trial with the same overrides; None if there is none."""
         for trial in self._trials(TrialState.COMPLETE):
-            if self._words(trial.params) == claimed.overrides and trial.value is not None:
+            if self._overrides(trial.params) == claimed.overrides and trial.value is not None:
                 return trial.number, trial.value
         return None
 
     def counts(self) -> dict[str, int]:
-        """How many trials there are of each state, by its name in lower case."""
+        """Return the number of trials in each state, by the state's name in lower case."""
         names = [trial.state.name.lower() for trial in self._trials()]
         return {name: names.count(name) for name in dict.fromkeys(names)}
 
     @property
     def finished(self) -> int:
-        """How many trials have ended, well or not."""
+        """Number of trials that have ended, successfully or not."""
         return sum(trial.state.is_finished() for trial in self._trials())
 
     def best(self) -> FrozenTrial | None:
-        """The completed trial with the best value, the first of equals; None where none has one."""
+        """Return the completed trial with the best value, the first of equal ones; None if there is none."""
         sign = 1.0 if self.config.lowest else -1.0
         scored = [(trial.value, trial) for trial in self._trials(TrialState.COMPLETE) if trial.value is not None]
-        found = min(scored, key=lambda one: (sign * one[0], one[1].number), default=None)
-        return None if found is None else found[1]
+        best = min(scored, key=lambda pair: (sign * pair[0], pair[1].number), default=None)
+        return None if best is None else best[1]
 
     def name_of(self, trial: FrozenTrial) -> str:
-        """The name of a trial's folder: its number and what it chose."""
-        return f"{trial.number:03d}_{folder_name(self._words(trial.params))}"
+        """Return the name of a trial's folder: its number and its overrides."""
+        return f"{trial.number:03d}_{folder_name(self._overrides(trial.params))}"
 
     def overrides_of(self, trial: FrozenTrial) -> tuple[str, ...]:
-        """What a trial chose."""
-        return self._words(trial.params)
+        """Return the overrides that a trial chose."""
+        return self._overrides(trial.params)
 
-    def _unfinished(self, left: Sequence[int]) -> tuple[ClaimedTrial, FileLock] | None:
-        for found in self._trials(TrialState.RUNNING):
-            if found.number in left:
+    def _unfinished(self, skipped: Sequence[int]) -> tuple[ClaimedTrial, FileLock] | None:
+        """Lock and return the first trial that a dead process left unfinished; None if there is none."""
+        for running in self._trials(TrialState.RUNNING):
+            if running.number in skipped:
                 continue
-            trial = Trial(self.study, found._trial_id)
-            if set(found.params) != set(self._distributions):  # its process died while it chose, and ran nothing
+            trial = Trial(self.study, running._trial_id)
+            if set(running.params) != set(self._distributions):  # its process died while it chose, before it ran
                 self._choose(trial)
-            found_free = self._claim(trial)
-            if found_free is None:
+            locked = self._claim(trial)
+            if locked is None:
                 continue
-            claimed, lock = found_free
-            if not RunFolder(self.folder / claimed.name).read_status():  # its process had no time for a word
+            claimed, lock = locked
+            if not RunFolder(self.folder / claimed.name).read_status():  # its process died without writing a status
                 claimed = replace(claimed, deaths=claimed.deaths + 1)
                 trial.set_user_attr(DEATHS, claimed.deaths)
             return claimed, lock
         return None
 
     def _new(self) -> tuple[ClaimedTrial, FileLock] | None:
+        """Choose, lock and return a new trial; None if the search has all its trials."""
         number = len(self._trials())
         if number >= self.config.trials:
             return None
-        # Of the number alone: a trial's choice does not depend on how many processes work, or were killed.
+        # The seed depends on the number alone: how many processes work or were killed does not change a trial's choice.
         self.study.sampler = _sampler(self.config, (self.config.seed * 1_000_003 + number) % 2**32)
         trial = self.study.ask()
         self._choose(trial)
         return self._claim(trial)
 
     def _choose(self, trial: Trial) -> None:
-        for name, kind in self._distributions.items():
-            if isinstance(kind, FloatDistribution):
-                trial.suggest_float(name, kind.low, kind.high, step=kind.step, log=kind.log)
-            elif isinstance(kind, IntDistribution):
-                trial.suggest_int(name, kind.low, kind.high, step=kind.step, log=kind.log)
-            elif isinstance(kind, CategoricalDistribution):
-                trial.suggest_categorical(name, kind.choices)
+        """Let Optuna choose a value for each dimension."""
+        for name, distribution in self._distributions.items():
+            if isinstance(distribution, FloatDistribution):
+                trial.suggest_float(
+                    name, distribution.low, distribution.high, step=distribution.step, log=distribution.log
+                )
+            elif isinstance(distribution, IntDistribution):
+                trial.suggest_int(
+                    name, distribution.low, distribution.high, step=distribution.step, log=distribution.log
+                )
+            elif isinstance(distribution, CategoricalDistribution):
+                trial.suggest_categorical(name, distribution.choices)
 
     def _claim(self, trial: Trial) -> tuple[ClaimedTrial, FileLock] | None:
-        found = next(each for each in self._trials(TrialState.RUNNING) if each.number == trial.number)
-        lock = FileLock(self._lock_file(found))
+        """Lock and return a trial; None if another process runs it."""
+        frozen = next(running for running in self._trials(TrialState.RUNNING) if running.number == trial.number)
+        lock = FileLock(self._lock_file(frozen))
         try:
             lock.acquire(timeout=0)
         except Timeout:
             return None
-        deaths = found.user_attrs.get(DEATHS, 0)
-        return ClaimedTrial(trial, self.name_of(found), self.overrides_of(found), deaths), lock
+        deaths = frozen.user_attrs.get(DEATHS, 0)
+        return ClaimedTrial(trial, self.name_of(frozen), self.overrides_of(frozen), deaths), lock
 
     def _trials(self, *states: TrialState) -> list[FrozenTrial]:
+        """Return the trials in these states; without states, all."""
         return self.study.get_trials(deepcopy=False, states=states or None)
 
     def _lock_file(self, trial: FrozenTrial) -> Path:
+        """Return the file that is locked while a process runs the trial."""
         folder = self.folder / self.name_of(trial)
         folder.mkdir(exist_ok=True)
         return folder / TRIAL_LOCK
 
-    def _words(self, params: Mapping[str, Any]) -> tuple[str, ...]:
-        return tuple(dimension.choose(params[dimension.key]) for dimension in self.dimensions)
+    def _overrides(self, params: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the overrides for the values that Optuna chose."""
+        return tuple(dimension.to_override(params[dimension.key]) for dimension in self.dimensions)
 
 
 def _storage(file: Path, kind: str) -> optuna.storages.BaseStorage:
+    """Return Optuna's storage in ``file``."""
     if kind == "sqlite":
         return optuna.storages.RDBStorage(
-            f"sqlite:///{file}", engine_kwargs={"connect_args": {"timeout": SQLITE_WAITS}}
+            f"sqlite:///{file}", engine_kwargs={"connect_args": {"timeout": SQLITE_TIMEOUT}}
         )
     return optuna.storages.JournalStorage(JournalFileBackend(str(file), lock_obj=JournalLock(file)))
 
 
 def _sampler(config: SearchConfig, seed: int) -> optuna.samplers.BaseSampler:
+    """Return the sampler of the kind that is configured."""
     if config.kind == "random":
         return optuna.samplers.RandomSampler(seed=seed)
     return optuna.samplers.TPESampler(n_startup_trials=config.startup, seed=seed)
 
 
 def _pruner(config: SearchConfig) -> optuna.pruners.BasePruner:
+    """Return the pruner that ``sweep.pruning`` selects."""
     match config.pruning:
         case "median":
             return optuna.pruners.MedianPruner(

@@ -1,4 +1,4 @@
-"""One process of a search: it takes trial after trial, until all are finished."""
+"""One process of a search, which runs one trial after another until all are finished."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,22 +19,22 @@ from convscope.sweeps.launchers.launch import launch
 from convscope.sweeps.space import Dimension
 from convscope.sweeps.study import ClaimedTrial, Study
 
-MOST_DEATHS = 5  # processes that may die over one trial, as by what it takes of memory
-HERE = ("basic", dict[str, str]())  # Hydra's launcher that runs a job in this process
+MAX_DEATHS = 5  # processes that may die while they run one trial, for example out of memory
+LOCAL_LAUNCHER = ("basic", dict[str, str]())  # Hydra's launcher that runs a job in this process
 
 
 @dataclass(frozen=True)
 class Worker:
-    """Runs trials of a search, in whatever process it is called.
+    """Runs trials of a search, in whichever process it is called.
 
     Attributes:
-        command: What a trial runs.
-        name: Of the command: of its configuration.
-        folder: The sweep's.
-        fixed: Words that are the same for all trials.
-        dimensions: What the search chooses.
-        told: How it searches.
-        config_dir: A folder of the user's own options.
+        command: Command that a trial runs.
+        name: Name of the command's configuration.
+        folder: Folder of the sweep.
+        fixed: Overrides that are the same for all trials.
+        dimensions: Keys that the search chooses values for.
+        search: Settings of the search.
+        config_dir: Folder of the user's own configuration files; None for none.
     """
 
     command: Command
@@ -46,48 +46,51 @@ class Worker:
     config_dir: str | None
 
     def __call__(self, config: DictConfig) -> list[Outcome]:
-        """Work as a job of a launcher."""
+        """Run trials as a job of a launcher."""
         set_quiet(bool(config.quiet))
         return self.work()
 
     def work(self) -> list[Outcome]:
-        """Run trials until all of the study are finished; returns how those ended that this process ran.
+        """Run trials until all trials of the study are finished; return how the trials of this process ended.
 
         Raises:
-            Interrupted, KeyboardInterrupt: Somebody asked for an end.
+            Interrupted, KeyboardInterrupt: A signal or Ctrl-C stopped the process.
         """
         study = Study(self.folder, self.search, self.dimensions)
         ended: list[Outcome] = []
-        left: list[int] = []
+        skipped: list[int] = []
         while True:
-            with study.claim(left) as claimed:
+            with study.claim(skipped) as claimed:
                 if claimed is None:
                     return ended
                 outcome = self._run(study, claimed)
                 if outcome.status in ("full", "busy"):
-                    left.append(claimed.trial.number)
+                    skipped.append(claimed.trial.number)
             ended.append(outcome)
 
     def _run(self, study: Study, claimed: ClaimedTrial) -> Outcome:
-        if claimed.deaths >= MOST_DEATHS:
+        """Run one trial, and record how it ended."""
+        if claimed.deaths >= MAX_DEATHS:
             study.finish(claimed, None, "failed")
-            why = f"{claimed.deaths} processes died over it"
+            why = f"{claimed.deaths} processes died while they ran it"
             RunFolder(self.folder / claimed.name).write_status("failed", message=why)
             return Outcome(claimed.name, "mistake", why)
-        known = study.known(claimed)
-        if known is not None:
-            number, value = known
+        duplicate = study.completed_duplicate(claimed)
+        if duplicate is not None:
+            number, value = duplicate
             echo(f"\n{claimed.name}: the same as trial {number}")
             study.finish(claimed, value, "complete")
             return Outcome(claimed.name, "complete")
         job = Job((*self.fixed, *claimed.overrides), claimed.name)
-        with reporting_to(Trial(self.search.metric, partial(_hopeless, claimed.trial))):
-            (outcome,) = launch(JobRunner(self.command), self.name, HERE, self.folder, [job], self.config_dir)
+        with reporting_to(Trial(self.search.metric, partial(_report_and_should_prune, claimed.trial))):
+            (outcome,) = launch(JobRunner(self.command), self.name, LOCAL_LAUNCHER, self.folder, [job], self.config_dir)
         assert isinstance(outcome, Outcome)
         if outcome.status == "complete":
-            reached = self._reached(claimed.name)
+            reached = self._metric_of(claimed.name)
             if reached is None:
-                outcome = Outcome(claimed.name, "mistake", f"sweep.metric={self.search.metric}: its summary has none")
+                outcome = Outcome(
+                    claimed.name, "mistake", f"sweep.metric={self.search.metric}: its summary has no such metric"
+                )
             else:
                 study.finish(claimed, reached, "complete")
         if outcome.status == "pruned":
@@ -96,15 +99,16 @@ class Worker:
             study.finish(claimed, None, "failed")
         return outcome
 
-    def _reached(self, name: str) -> float | None:
+    def _metric_of(self, name: str) -> float | None:
+        """Return the searched metric in the summary of a run; None if it has none."""
         split, _, metric = self.search.metric.partition("/")
         summary = RunFolder(self.folder / name).read_summary() or {}
         value = summary.get("metrics", {}).get(split, {}).get(metric)
         return None if value is None else float(value)
 
 
-def _hopeless(trial: optuna.Trial, epochs: int, value: float) -> bool:
-    """Report ``value`` to ``trial``; returns whether it is to be pruned."""
+def _report_and_should_prune(trial: optuna.Trial, epochs: int, value: float) -> bool:
+    """Report ``value`` after ``epochs`` epochs to Optuna; return whether the trial should be pruned."""
     if epochs not in trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values:
-        trial.report(value, epochs)  # the epoch of a trial that is resumed may have been reported before
+        trial.report(value, epochs)  # a resumed trial may have reported this epoch before
     return trial.should_prune()

@@ -1,1 +1,1 @@
-"""LightningModules: what is minimised, and how it is measured."""
+"""LightningModules for classification: losses, metrics and training steps."""

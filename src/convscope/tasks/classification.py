@@ -20,22 +20,22 @@ from convscope.transfer.freezing import train_only
 from convscope.transfer.optimization import build_optimizer, build_schedule
 from convscope.transfer.plan import StagePlan
 
-PLAIN = frozenset({"_current_fx_name", "_seen"})  # attributes that are set at every step
-EPOCH = 3  # a stream of random numbers, beside those of the data
+PLAIN_ATTRIBUTES = frozenset({"_current_fx_name", "_example_count"})  # set at every step
+EPOCH_STREAM = 3  # number of a random stream; the data have others
 
 
-Step = TypeVar("Step", bound=Callable[..., Any])
+StepFunction = TypeVar("StepFunction", bound=Callable[..., Any])
 
 
-def _signed(function: Step) -> Step:
-    """``function`` with its signature at hand: Lightning asks for that of the training step at every step."""
+def _with_cached_signature(function: StepFunction) -> StepFunction:
+    """Return ``function`` with its signature stored: Lightning computes that of the training step at every step."""
     function.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
     return function
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """The network's answers to a split, in the order of the split: logits (N, classes), labels and indices (N,)."""
+    """Logits (N, classes), labels (N,) and indices (N,) of the examples of a split, in the order of the split."""
 
     logits: torch.Tensor
     labels: torch.Tensor
@@ -43,13 +43,16 @@ class Predictions:
 
 
 class Classification(pl.LightningModule):
-    """Trains ``network`` to classify, stage by stage: ``begin`` comes before each training.
+    """Trains ``network`` to classify, stage by stage; call ``begin_stage`` before each training.
 
     Args:
         network: Inputs (N, ...) to logits (N, classes).
         classes: Names of the classes, in the order of the logits.
-        objective: The loss.
-        description: Plain values that a checkpoint keeps beside the weights.
+        objective: The loss; None: plain cross-entropy.
+        description: Plain values that a checkpoint keeps next to the weights.
+
+    Attributes:
+        predictions: Those of the last test; None before it.
     """
 
     def __init__(
@@ -73,34 +76,37 @@ class Classification(pl.LightningModule):
         object.__setattr__(self, "_rest", None)
         self.plan: StagePlan | None = None
         self._seed: tuple[int, int] = (0, 0)
-        self._resumed: dict[str, Any] | None = None
-        self._evaluated: tuple[torch.Tensor, int] = torch.zeros(()), 0  # sum of the losses, and examples
+        self._resume_state: dict[str, Any] | None = None
+        self._evaluation_sums: tuple[torch.Tensor, int] = torch.zeros(()), 0  # sum of the losses, number of examples
         self._test_batches: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
         self._reset_training_sums()
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """As any module's; but Lightning notes the name of the hook that runs forty times a step, and a module's way
-        of setting asks first whether the value is a parameter, a module or a buffer."""
-        if name in PLAIN:
+        """Set an attribute as any module does, but some of them without the module's checks.
+
+        Lightning sets the name of the current hook forty times a step, and a module first checks whether a value is a
+        parameter, a module or a buffer.
+        """
+        if name in PLAIN_ATTRIBUTES:
             object.__setattr__(self, name, value)
         else:
             super().__setattr__(name, value)
 
-    def begin(
+    def begin_stage(
         self, plan: StagePlan, seed: int = 0, first_epoch: int = 0, rest: Callable[..., torch.Tensor] | None = None
     ) -> None:
-        """Begin a stage: freeze and un-freeze, and take its rates.
+        """Begin a stage: freeze and unfreeze parameters, and keep the plan for its optimizer.
 
         Args:
             plan: The stage, for this network.
-            seed: Of dropout and mixup, with the number of the epoch.
-            first_epoch: Epochs of the earlier stages.
-            rest: What the network does with the features of its frozen prefix, where batches may hold those.
+            seed: Seeds dropout and mixup, together with the number of the epoch.
+            first_epoch: Number of epochs of the earlier stages.
+            rest: Maps the features of the network's frozen prefix to logits, if batches may hold features.
         """
         self.plan = plan
         self._seed = seed, first_epoch
         train_only(self.network, plan.parameters, plan.stage.batch_norm)
-        object.__setattr__(self, "_rest", rest)  # no submodule: its modules are the network's
+        object.__setattr__(self, "_rest", rest)  # not as a submodule: its modules are the network's
 
     _rest: Callable[..., torch.Tensor] | None
 
@@ -111,40 +117,43 @@ class Classification(pl.LightningModule):
         logits: torch.Tensor = self.network(inputs)
         return logits
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Normalised images (N, C, H, W) to logits (N, classes)."""
-        return self.network(images)
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Map inputs (N, ...), such as normalised images (N, C, H, W), to logits (N, classes)."""
+        return self.network(inputs)
 
-    def mixed(self, inputs: Inputs, targets: torch.Tensor) -> tuple[Inputs, torch.Tensor]:
-        """What a training step is made with, of a batch: inputs, and classes (N,) or shares of classes (N, classes)."""
+    def mix(self, inputs: Inputs, targets: torch.Tensor) -> tuple[Inputs, torch.Tensor]:
+        """Return what a training step uses of a batch: inputs, and classes (N,) or class shares (N, classes)."""
         return inputs, targets
 
-    @_signed
+    @_with_cached_signature
     def training_step(self, batch: Batch, batch_index: int) -> torch.Tensor:
-        """The loss of a batch; sums for the epoch's means stay on the device, so that no step waits for them."""
-        if self._resumed is not None:
+        """Return the loss of a batch; sums for the epoch's means stay on the device, so that no step waits for them."""
+        if self._resume_state is not None:
             self._continue_epoch()
         inputs, targets = batch.inputs, batch.labels
-        inputs, targets = self.mixed(inputs, targets)
-        own_rule: TrainingLoss | None = getattr(self.network, "training_loss", None)
-        if own_rule is None or isinstance(inputs, tuple):
+        inputs, targets = self.mix(inputs, targets)
+        training_loss: TrainingLoss | None = getattr(self.network, "training_loss", None)
+        if training_loss is None or isinstance(inputs, tuple):
             logits = self._logits(inputs)
             loss = self.criterion(logits, targets)
         else:
-            loss, logits = own_rule(inputs, targets, self.criterion)
+            loss, logits = training_loss(inputs, targets, self.criterion)
         if batch.weight:
             with torch.no_grad():
                 self._loss_sum.add_(loss, alpha=len(batch.labels))
                 self._correct.add_((logits.argmax(dim=1) == batch.labels).sum())
-            self._seen += len(batch.labels)
+            self._example_count += len(batch.labels)
         if batch.weight != 1.0:
-            loss = loss * batch.weight  # the mean of all processes' losses is then that over all images
+            loss = loss * batch.weight  # the mean of all processes' losses is then the mean over all examples
         if (self.global_step + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             self.log("train/loss_step", loss, on_step=True, on_epoch=False, sync_dist=process_rank().count > 1)
         return loss
 
     def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: torch.optim.Optimizer) -> None:
-        """Forget the gradients. PyTorch's own way goes through its compiler's front door, which takes 0.1 ms a step."""
+        """Clear the gradients.
+
+        PyTorch's own method passes through its compiler's entry point, which takes 0.1 ms a step.
+        """
         for group in optimizer.param_groups:
             for parameter in group["params"]:
                 parameter.grad = None
@@ -157,43 +166,43 @@ class Classification(pl.LightningModule):
     ) -> None:
         """Limit the norm of all gradients together to ``gradient_clip_val``; None or 0 leaves them as they are.
 
-        Lightning's own way refuses every fused optimizer under autocast, since one of them unscales within its step
-        what a gradient scaler has scaled. bf16 has no scaler, and with one (fp16) `configure_optimizers` takes no
-        fused optimizer: the gradients that come here are never scaled.
+        Lightning's own method refuses every fused optimizer under autocast, since such an optimizer unscales within its
+        step what a gradient scaler has scaled. bf16 has no scaler, and with one (fp16) `configure_optimizers` takes no
+        fused optimizer: the gradients passed here are never scaled.
         """
         if gradient_clip_val:
             parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
             torch.nn.utils.clip_grad_norm_(parameters, gradient_clip_val)
 
     def criterion(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """The objective: logits (N, classes) and labels (N,), or shares of classes (N, classes), to a number."""
+        """Return the loss of logits (N, classes) for labels (N,), or for class shares (N, classes)."""
         return F.cross_entropy(logits, targets, self.class_weights, label_smoothing=self.objective.label_smoothing)
 
     def on_train_epoch_start(self) -> None:
-        """Begin the epoch's sums, and its random numbers: they depend on the epoch, not on what came before it."""
-        self._resumed = None
+        """Reset the epoch's sums, and seed its random numbers: they depend on the epoch, not on what came before it."""
+        self._resume_state = None
         self._reset_training_sums()
         seed, first_epoch = self._seed
         rank = process_rank().rank
-        told = [seed, EPOCH, first_epoch + self.current_epoch, *([rank] if rank else [])]
-        mixed = np.random.SeedSequence(told)
-        torch.manual_seed(int(mixed.generate_state(1, np.uint64)[0]))
+        entropy = [seed, EPOCH_STREAM, first_epoch + self.current_epoch, *([rank] if rank else [])]
+        sequence = np.random.SeedSequence(entropy)
+        torch.manual_seed(int(sequence.generate_state(1, np.uint64)[0]))
 
     def on_train_epoch_end(self) -> None:
-        """Log the epoch's means over all images, whatever the sizes of the batches were.
+        """Log the epoch's means over all examples, whatever the batch sizes were.
 
         Raises:
             FloatingPointError: The loss is no longer finite.
         """
-        loss_sum, correct, seen = all_reduce_sum(self._loss_sum, self._correct, self._seen)
-        loss = loss_sum / seen
+        loss_sum, correct, examples = all_reduce_sum(self._loss_sum, self._correct, self._example_count)
+        loss = loss_sum / examples
         if not math.isfinite(loss):
             raise FloatingPointError(f"the training loss is {loss}")
-        self.log_dict({"train/loss": loss, "train/accuracy": correct / seen})
+        self.log_dict({"train/loss": loss, "train/accuracy": correct / examples})
 
     def on_validation_epoch_start(self) -> None:
-        """Begin the sums of an evaluation."""
-        self._evaluated = torch.zeros((), device=self.device), 0
+        """Reset the sums of an evaluation."""
+        self._evaluation_sums = torch.zeros((), device=self.device), 0
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         """Score a batch of the validation split."""
@@ -206,81 +215,81 @@ class Classification(pl.LightningModule):
     def _score(self, metrics: MetricCollection, logits: torch.Tensor, batch: Batch) -> None:
         if batch.weight:
             metrics.update(logits, batch.labels)
-            loss, seen = self._evaluated
+            loss, examples = self._evaluation_sums
             count = len(batch.labels)
-            self._evaluated = loss + F.cross_entropy(logits, batch.labels) * count, seen + count
+            self._evaluation_sums = loss + F.cross_entropy(logits, batch.labels) * count, examples + count
 
     def _log_scores(self, prefix: str, metrics: MetricCollection) -> None:
-        """Over all processes, which Lightning's own mean would round."""
-        loss, seen = all_reduce_sum(*self._evaluated)
-        self.log_dict({f"{prefix}loss": loss / seen, **metrics.compute()})
+        """Log the loss and the metrics over all processes; Lightning's own mean would round the loss."""
+        loss, examples = all_reduce_sum(*self._evaluation_sums)
+        self.log_dict({f"{prefix}loss": loss / examples, **metrics.compute()})
         metrics.reset()
 
-    def answers(self, inputs: Inputs) -> torch.Tensor:
-        """The logits (N, classes) that are tested."""
+    def test_logits(self, inputs: Inputs) -> torch.Tensor:
+        """Return the logits (N, classes) that a test scores."""
         return self._logits(inputs)
 
     def on_test_start(self) -> None:
-        """Begin a new set of predictions."""
+        """Start a new set of predictions."""
         self._test_batches = []
-        self._evaluated = torch.zeros((), device=self.device), 0
+        self._evaluation_sums = torch.zeros((), device=self.device), 0
 
     def test_step(self, batch: Batch, batch_index: int) -> None:
-        """Score a batch of the test split and keep the answers."""
-        logits = self.answers(batch.inputs).float()
+        """Score a batch of the test split and keep its logits."""
+        logits = self.test_logits(batch.inputs).float()
         self._score(self.test_metrics, logits, batch)
         if batch.weight:
             self._test_batches.append((logits.cpu(), batch.labels.cpu(), batch.indices.cpu()))
 
     def on_test_epoch_end(self) -> None:
-        """Log the metrics of the test split; the answers are in ``predictions`` from now on."""
+        """Log the metrics of the test split, and set ``predictions``."""
         self._log_scores("test/", self.test_metrics)
         batches = [batch for batches in all_gather(self._test_batches) for batch in batches]
         logits, labels, indices = (torch.cat(parts) for parts in zip(*batches, strict=True))
-        order = indices.argsort()  # texts come sorted by length, and processes have every second one
+        order = indices.argsort()  # texts come sorted by length, and each process has a part of them
         self.predictions = Predictions(logits[order], labels[order], indices[order])
         self._test_batches = []
 
     def configure_optimizers(self) -> Any:
-        """A fresh optimizer over what is trainable, its rate set at every step."""
+        """Build an optimizer over the trainable parameters, and a schedule that sets its rates at every step."""
         # With a gradient scaler a fused optimizer unscales within its step, too late for the clipping; and PyTorch's
-        # fused SGD starts from memory that nothing has filled, where the scaler skips its first step.
+        # fused SGD starts from uninitialised memory if the scaler skips its first step.
         scaled = getattr(self.trainer.precision_plugin, "scaler", None) is not None
-        assert self.plan is not None, "begin(plan) comes first"
-        told = self.plan.stage.optimization
-        optimizer = build_optimizer(self.network, told, self.plan.groups, fused=not scaled)
-        schedule = build_schedule(optimizer, told, int(self.trainer.estimated_stepping_batches))
+        assert self.plan is not None, "call begin_stage(plan) first"
+        optimization = self.plan.stage.optimization
+        optimizer = build_optimizer(self.network, optimization, self.plan.groups, fused=not scaled)
+        schedule = build_schedule(optimizer, optimization, int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep ``description`` beside the weights: plain values, so that the file loads with weights_only.
+        """Keep ``description`` next to the weights: plain values, so that the file loads with ``weights_only``.
 
-        All processes must come here, since the checkpoint has what each of them goes on with.
+        All processes must call this, since the checkpoint holds what each of them needs to continue.
         """
         checkpoint["convscope"] = self.description
         checkpoint["within_epoch"] = all_gather(
             {
                 "loss": self._loss_sum.cpu(),
                 "correct": self._correct.cpu(),
-                "seen": self._seen,
+                "seen": self._example_count,
                 "random": torch.get_rng_state(),
             }
         )
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Remember what an epoch that was interrupted goes on with."""
-        each = checkpoint.get("within_epoch")
-        self._resumed = None if each is None else each[process_rank().rank]
+        """Keep the state of an interrupted epoch, until its next step continues it."""
+        states = checkpoint.get("within_epoch")
+        self._resume_state = None if states is None else states[process_rank().rank]
 
     def _continue_epoch(self) -> None:
-        assert self._resumed is not None
-        told, self._resumed = self._resumed, None
-        self._loss_sum, self._correct = told["loss"].to(self.device), told["correct"].to(self.device)
-        self._seen = told["seen"]
-        torch.set_rng_state(told["random"].cpu())
+        assert self._resume_state is not None
+        state, self._resume_state = self._resume_state, None
+        self._loss_sum, self._correct = state["loss"].to(self.device), state["correct"].to(self.device)
+        self._example_count = state["seen"]
+        torch.set_rng_state(state["random"].cpu())
 
     def _reset_training_sums(self) -> None:
         device = self.device if isinstance(self.device, torch.device) else torch.device("cpu")
         self._loss_sum = torch.zeros((), device=device)
         self._correct = torch.zeros((), dtype=torch.int64, device=device)
-        self._seen = 0
+        self._example_count = 0

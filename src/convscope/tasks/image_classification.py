@@ -1,4 +1,4 @@
-"""Image classification: what is particular to images, which can be mixed."""
+"""Image classification: mixup and CutMix in training, flip averaging in tests."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -24,15 +24,15 @@ class ImageClassification(Classification):
         super().__init__(network, classes, objective, description)
         self._mix = build_mixing(self.objective, len(self.classes))
 
-    def answers(self, inputs: Inputs) -> torch.Tensor:
-        """Logits (N, classes); with ``flip_averaging``, their mean over the images and their mirror images."""
-        logits = super().answers(inputs)
+    def test_logits(self, inputs: Inputs) -> torch.Tensor:
+        """Return the logits (N, classes); with ``flip_averaging``, averaged over the images and their mirror images."""
+        logits = super().test_logits(inputs)
         if not self.objective.flip_averaging:
             return logits
         if isinstance(inputs, tuple):
             raise TypeError("features cannot be mirrored: test the images themselves")
-        return (logits + super().answers(inputs.flip(-1))) / 2
+        return (logits + super().test_logits(inputs.flip(-1))) / 2
 
-    def mixed(self, inputs: Inputs, targets: torch.Tensor) -> tuple[Inputs, torch.Tensor]:
-        """Images and shares of classes, where mixup or CutMix is on."""
+    def mix(self, inputs: Inputs, targets: torch.Tensor) -> tuple[Inputs, torch.Tensor]:
+        """Return mixed images and class shares (N, classes) if mixup or CutMix is on, else the batch itself."""
         return (inputs, targets) if self._mix is None else self._mix(inputs, targets)

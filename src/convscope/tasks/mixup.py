@@ -1,4 +1,4 @@
-"""Mixup (Zhang et al. 2018) and CutMix (Yun et al. 2019): images and classes of a batch, mixed."""
+"""Mixup (Zhang et al. 2018) and CutMix (Yun et al. 2019): they mix the images and the classes of a batch."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from convscope.tasks.objective import Objective
 
 
 def build_mixing(objective: Objective, classes: int) -> Any:
-    """torchvision's mixup or CutMix or a choice between them; None where both are off."""
+    """Return torchvision's mixup or CutMix or a random choice between them; None if both are off."""
     if objective.mixup <= 0 and objective.cutmix <= 0:
         return None
     from torchvision.transforms import v2

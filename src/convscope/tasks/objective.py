@@ -1,4 +1,4 @@
-"""What is minimised, on what."""
+"""The objective of a training, and the interfaces of its batches and of networks with a loss of their own."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,19 +10,25 @@ Inputs = torch.Tensor | tuple[torch.Tensor, ...]
 
 
 class Batch(Protocol):
-    """What a data module hands over."""
+    """A batch of a data module.
 
-    inputs: Inputs  # images or tokens; or the features of a frozen prefix
-    labels: torch.Tensor  # (N,) int64
-    indices: torch.Tensor  # (N,) int64: which examples of their split
-    weight: float  # of several processes' parts of a batch: what this one's mean weighs; 0: it does not count
+    Attributes:
+        inputs: Images or tokens; or the features of a frozen prefix.
+        labels: (N,) int64.
+        indices: Index of each example in its split, (N,) int64.
+        weight: Factor of this process's mean loss, if several processes share a batch; 0: the batch does not count.
+    """
+
+    inputs: Inputs
+    labels: torch.Tensor
+    indices: torch.Tensor
+    weight: float
 
 
 class TrainingLoss(Protocol):
-    """``network.training_loss``, where a network knows more about its training than its logits tell.
+    """``network.training_loss``, of a network that needs more than its logits for its loss.
 
-    Auxiliary heads, an error of its paper's own, or a rule that changes weights without a gradient. It gets the
-    batch and the criterion, and gives the loss and the logits.
+    This may be auxiliary heads, the loss of the network's paper, or a rule that changes weights without a gradient.
     """
 
     def __call__(
@@ -31,19 +37,25 @@ class TrainingLoss(Protocol):
         targets: torch.Tensor,
         criterion: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Loss, and logits (N, classes)."""
+        """Return the loss, and the logits (N, classes).
+
+        Args:
+            images: Inputs of the batch.
+            targets: Classes (N,), or class shares (N, classes).
+            criterion: Maps logits and targets to the loss of the objective.
+        """
 
 
 @dataclass(frozen=True)
 class Objective:
-    """What is minimised.
+    """What a training minimises.
 
     Attributes:
         label_smoothing: Share of the target spread over all classes (Szegedy et al. 2016, section 7).
         class_weights: Weight of each class in the loss, (classes,), or None for equal ones.
         mixup: alpha of mixup's Beta distribution (Zhang et al. 2018); 0 is off.
         cutmix: alpha of CutMix's Beta distribution (Yun et al. 2019); 0 is off. With both, each batch draws one.
-        flip_averaging: Whether a test also sees each image's mirror image.
+        flip_averaging: Whether a test averages the logits of each image and of its mirror image.
     """
 
     label_smoothing: float = 0.0

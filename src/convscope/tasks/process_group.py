@@ -1,4 +1,4 @@
-"""What the processes of one training tell each other about an epoch; alone, a process hears itself."""
+"""Collective operations of the processes of one training; a single process gets its own values back."""
 
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -11,34 +11,34 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class ProcessRank:
-    """The place of this process among ``count``."""
+    """The rank of this process among ``count`` processes."""
 
     rank: int
     count: int
 
 
 def process_rank() -> ProcessRank:
-    """This process."""
+    """Return the rank of this process; 0 of 1 without a process group."""
     if dist.is_available() and dist.is_initialized():
         return ProcessRank(dist.get_rank(), dist.get_world_size())
     return ProcessRank(0, 1)
 
 
 def all_reduce_sum(*numbers: torch.Tensor | float) -> tuple[float, ...]:
-    """The sum of each number over all processes, which must all come here."""
+    """Return the sum of each number over all processes, all of which must call this."""
     if process_rank().count == 1:
         return tuple(map(float, numbers))
     device = next((number.device for number in numbers if isinstance(number, torch.Tensor)), None)
-    told = torch.tensor([float(number) for number in numbers], dtype=torch.float64, device=device)
-    dist.all_reduce(told)
-    return tuple(told.tolist())
+    sums = torch.tensor([float(number) for number in numbers], dtype=torch.float64, device=device)
+    dist.all_reduce(sums)
+    return tuple(sums.tolist())
 
 
 def all_gather(value: T) -> list[T]:
-    """``value`` of each process in the order of their ranks; all must come here."""
+    """Return the ``value`` of each process, in the order of their ranks; all processes must call this."""
     count = process_rank().count
     if count == 1:
         return [value]
-    found: list[Any] = [None] * count
-    dist.all_gather_object(found, value)
-    return found
+    values: list[Any] = [None] * count
+    dist.all_gather_object(values, value)
+    return values

@@ -1,4 +1,4 @@
-"""Text classification: what is particular to texts, a bound on the weights of a class."""
+"""Text classification: layers may bound the weights of each class."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
@@ -10,10 +10,10 @@ from convscope.tasks.classification import Classification
 
 @runtime_checkable
 class ConstrainedLayer(Protocol):
-    """A layer whose weights are brought back into bounds after each step."""
+    """A layer whose weights are constrained after each step."""
 
     def constrain(self) -> None:
-        """Bring them back."""
+        """Bring the weights back within their bounds."""
         ...
 
 
@@ -21,7 +21,7 @@ class TextClassification(Classification):
     """Trains a network that maps tokens (N, L) int64, padded with 0, to logits (N, classes)."""
 
     def on_train_batch_end(self, outputs: torch.Tensor | Mapping[str, Any] | None, batch: Any, batch_idx: int) -> None:
-        """After the step: bound what is bounded (Kim 2014, section 2.1)."""
+        """Constrain the weights after the step (Kim 2014, section 2.1)."""
         for module in self.network.modules():
             if isinstance(module, ConstrainedLayer):
                 module.constrain()

@@ -1,1 +1,1 @@
-"""One way to log a figure, an image, a table to any tracker and to the run's folder; and the report."""
+"""Experiment tracking: logs scalars, figures, images and tables to the run's folder and to every tracker."""

@@ -1,4 +1,4 @@
-"""What a tracker must be able to take, beside scalars."""
+"""The interface through which a tracker receives everything but scalars."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,17 +10,30 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Table:
-    """A table: its file, which has every row, and an image for some of the rows, by their number."""
+    """A table to log.
+
+    Attributes:
+        file: CSV file with every row.
+        columns: Names of the columns.
+        rows: Cells of each row.
+        images: Images of some of the rows, by row number, (H, W, 3) uint8.
+    """
 
     file: Path
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
-    images: Mapping[int, np.ndarray] = field(default_factory=dict)  # (H, W, 3) uint8
+    images: Mapping[int, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Histogram:
-    """Counts between edges (one edge more than counts), and the file that has them."""
+    """A histogram to log.
+
+    Attributes:
+        file: CSV file with the bins.
+        counts: Number of values in each bin, (N,).
+        edges: Edges of the bins, (N + 1,).
+    """
 
     file: Path
     counts: np.ndarray
@@ -28,33 +41,38 @@ class Histogram:
 
 
 class Adapter(Protocol):
-    """Hands what the run's folder has to one tracker, under ``key``; whatever fails is raised."""
+    """Logs the files of a run's folder to one tracker, each under the name ``key``. Errors are raised.
+
+    Attributes:
+        images_in_tables: Whether the tracker shows images in tables.
+        keeps_models: Whether the tracker stores networks.
+    """
 
     images_in_tables: bool
     keeps_models: bool
 
     def image(self, key: str, file: Path, step: int) -> None:
-        """A PNG file."""
+        """Log a PNG file."""
 
     def image_grid(
         self, key: str, file: Path, images: Sequence[np.ndarray], captions: Sequence[str], step: int
     ) -> None:
-        """Images, each with its caption; ``file`` is the PNG that shows them all."""
+        """Log images, each with its caption; ``file`` is a PNG that shows all of them."""
 
     def table(self, key: str, table: Table, step: int) -> None:
-        """A table."""
+        """Log a table."""
 
     def histogram(self, key: str, histogram: Histogram, step: int) -> None:
-        """A distribution."""
+        """Log a histogram."""
 
     def text(self, key: str, file: Path, text: str, step: int) -> None:
-        """A text as it is."""
+        """Log ``text`` without formatting; ``file`` has the same text."""
 
     def file(self, key: str, file: Path, step: int) -> None:
-        """A file of any kind."""
+        """Log a file of any kind."""
 
     def summary(self, values: Mapping[str, Any], step: int) -> None:
-        """What the run came to: numbers and words by flat names."""
+        """Log the results of the run: numbers and strings by flat names."""
 
     def model(self, network: Any, example: np.ndarray) -> None:
-        """The trained network, where the tracker keeps networks; ``example`` is a batch that it takes."""
+        """Store the trained network if the tracker keeps networks; ``example`` is an input batch."""

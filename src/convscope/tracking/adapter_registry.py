@@ -1,4 +1,4 @@
-"""Which adapter hands things to which tracker."""
+"""Maps each kind of Lightning logger to its adapter."""
 
 from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
 
@@ -10,7 +10,7 @@ from convscope.tracking.wandb_panels import WandbPanels
 
 
 def adapter_of(logger: Logger) -> Adapter | None:
-    """The adapter for a Lightning logger; None for a kind that is not known here."""
+    """Return the adapter for a Lightning logger; None for other kinds of logger."""
     if isinstance(logger, WandbLogger):
         return WandbPanels(logger)
     if isinstance(logger, TensorBoardLogger):

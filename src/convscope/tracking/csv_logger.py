@@ -1,4 +1,4 @@
-"""``metrics.csv``: every scalar of a run, whatever tracker is on, as a Lightning logger."""
+"""A Lightning logger that writes every scalar of a run to ``metrics.csv``, whatever trackers are used."""
 
 import os
 import threading
@@ -9,6 +9,7 @@ from typing import Any
 
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
+from typing_extensions import override
 
 from convscope.runs.files import write_atomically
 from convscope.runs.metrics_csv import csv_bytes, drop_torn_line, read_rows
@@ -21,16 +22,20 @@ _Row = tuple[float | None, int | None, dict[str, float]]  # epoch, step, scalars
 
 
 class MetricsCSVLogger(Logger):
-    """Appends scalars to a CSV file with the columns ``epoch`` (of the run, from 1), ``step``, then one a scalar.
+    """Appends scalars to a CSV file with the columns ``epoch`` (of the run, from 1), ``step``, and one per scalar.
 
-    A cell is empty where that scalar was not logged at that moment. Rows are gathered in memory and are on
-    disk ``flush_seconds`` later at the latest; those of a validation or a test at once. A scalar that was not
-    seen before widens the file, in one atomic step. A file that is there is continued, never wiped.
+    A cell is empty if its scalar was not logged at that step. Rows are gathered in memory and written to the disk
+    after ``flush_seconds`` at the latest; those of a validation or a test at once. A new scalar adds a column to the
+    file, in one atomic step. An existing file is continued, never overwritten.
 
-    A disk that is full costs one warning; the rows are kept and written when there is room.
+    If the disk is full, the logger warns once, keeps the rows, and writes them when there is room.
 
-    Being the first logger of a trainer, it puts Lightning's default checkpoint folder at
-    ``<run folder>/checkpoints``.
+    As the first logger of a trainer, it makes ``<run folder>/checkpoints`` Lightning's default checkpoint folder.
+
+    Args:
+        path: The CSV file.
+        flush_seconds: Longest time that a row stays in memory.
+        position: Steps and epochs of earlier stages; None for a run of one stage.
     """
 
     def __init__(
@@ -45,20 +50,20 @@ class MetricsCSVLogger(Logger):
         self.path = Path(path).absolute()
         self._flush_seconds = flush_seconds
         self._pending: list[_Row] = []
-        self._scalars: list[str] | None = None  # scalar columns of the file; None: not looked yet
-        self._rows = 0  # of the file
+        self._scalars: list[str] | None = None  # scalar columns of the file; None: the file was not read yet
+        self._rows = 0  # number of rows in the file
         self._warned = False
         self._timer: threading.Timer | None = None
         self._lock = threading.RLock()
 
     @property
     def name(self) -> str:
-        """Empty: the folder is the run's."""
+        """Empty, so that Lightning adds no subfolder to the run's folder."""
         return ""
 
     @property
     def version(self) -> str:
-        """Empty: the folder is the run's."""
+        """Empty, so that Lightning adds no subfolder to the run's folder."""
         return ""
 
     @property
@@ -68,7 +73,7 @@ class MetricsCSVLogger(Logger):
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
-        """Add a row. A value that is no number (a text, an image) is left out."""
+        """Add a row, without values that are no numbers, such as texts and images."""
         metrics, step = self.position.metrics(metrics), self.position.step(step)
         try:
             values = {name: float(value) for name, value in metrics.items()}
@@ -79,8 +84,8 @@ class MetricsCSVLogger(Logger):
         with self._lock:
             self._pending.append((epoch, step, values))
             if self._timer is None and not evaluated:
-                # One short-lived thread every few seconds at most: a loop that goes quiet for minutes after
-                # its last row (a long validation, a hang) still finds that row on disk.
+                # A timer thread, at most one every few seconds, so that the last row is also written before a long
+                # validation or a hang.
                 self._timer = threading.Timer(self._flush_seconds, self.flush)
                 self._timer.daemon = True
                 self._timer.start()
@@ -89,20 +94,20 @@ class MetricsCSVLogger(Logger):
 
     @rank_zero_only
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
-        """Nothing: the configuration has a file of its own."""
+        """Do nothing: the configuration has a file of its own."""
 
     @rank_zero_only
+    @override
     def save(self) -> None:
-        """Write what is pending."""
         self.flush()
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
-        """Write what is pending; logging may go on."""
+        """Write the pending rows; more may be logged afterwards."""
         self.flush()
 
     def flush(self) -> None:
-        """Write what is pending. A failing disk costs a warning, once; the rows stay pending."""
+        """Write the pending rows. If that fails, warn once and keep them."""
         with self._lock:
             if self._timer is not None:
                 self._timer.cancel()
@@ -119,20 +124,20 @@ class MetricsCSVLogger(Logger):
             self._pending.clear()
 
     def mark(self) -> int:
-        """Force all rows to the disk, and return how many there are: what a checkpoint keeps for a resume."""
+        """Force all rows to the disk, and return their number, which a checkpoint keeps for `continue_from`."""
         with self._lock:
             self.flush()
-            self._look()
+            self._read_header()
             if self.path.exists():
                 with self.path.open("rb") as file:
                     os.fsync(file.fileno())
             return self._rows + len(self._pending)
 
     def continue_from(self, mark: int) -> None:
-        """Keep the first ``mark`` rows and the columns that these fill; the resumed run logs the others again.
+        """Keep the first ``mark`` rows and their non-empty columns; the resumed run logs the other rows again.
 
         Args:
-            mark: What :meth:`mark` returned when the checkpoint was written.
+            mark: The number that :meth:`mark` returned when the checkpoint was written.
         """
         with self._lock:
             self.flush()
@@ -142,22 +147,22 @@ class MetricsCSVLogger(Logger):
             drop_torn_line(self.path)
             header, *body = read_rows(self.path) or [[]]
             kept = [row + [""] * (len(header) - len(row)) for row in body[:mark]]
-            filled = [at for at in range(len(header)) if at < 2 or any(row[at] for row in kept)]
+            filled = [column for column in range(len(header)) if column < 2 or any(row[column] for row in kept)]
             if not kept:
                 self.path.unlink(missing_ok=True)
             else:
-                table = [[row[at] for at in filled] for row in [header, *kept]]
+                table = [[row[column] for column in filled] for row in [header, *kept]]
                 write_atomically(self.path, csv_bytes(table), to_disk=True)
 
-    def _look(self) -> None:
-        """Find out what the file has, before its first row is added."""
+    def _read_header(self) -> None:
+        """Read the columns and the number of rows of the file, once."""
         if self._scalars is None:
             drop_torn_line(self.path)
             header, *body = read_rows(self.path) or [["epoch", "step"]]
             self._scalars, self._rows = header[2:], len(body)
 
     def _append(self, rows: list[_Row]) -> None:
-        self._look()
+        self._read_header()
         assert self._scalars is not None
         known = set(self._scalars)
         new = list(dict.fromkeys(name for _, _, values in rows for name in values if name not in known))
@@ -179,7 +184,7 @@ class MetricsCSVLogger(Logger):
                 while content:
                     content = content[file.write(content) :]
             except OSError:
-                os.truncate(self.path, end)  # half a row would spoil the file
+                os.truncate(self.path, end)  # remove a row that was written in part
                 raise
         self._rows += len(rows)
 

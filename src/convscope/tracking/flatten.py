@@ -1,11 +1,11 @@
-"""A nested configuration as flat names, as they are typed on the command line."""
+"""Flattens a nested configuration to the dotted names of the command line."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """``{"model": {"name": "vgg"}}`` as ``{"model.name": "vgg"}``.
+    """Return ``{"model.name": "vgg"}`` for ``{"model": {"name": "vgg"}}``.
 
     Lists of mappings are numbered (``stages.0.epochs``), other lists stay as they are.
     """

@@ -1,4 +1,4 @@
-"""A tracker may fail; the run may not."""
+"""Lets a run go on when a tracker fails."""
 
 import contextlib
 import warnings
@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.loggers.logger import DummyExperiment
 from pytorch_lightning.utilities import rank_zero_only
+from typing_extensions import override
 
 from convscope.masking import mask_text
 from convscope.runs.position import Position
@@ -16,18 +17,19 @@ Result = TypeVar("Result")
 
 
 class GuardedLogger(Logger):
-    """Hands everything to ``inner`` until that fails once; then warns, names the tracker, and switches it
-    off.
+    """Forwards all calls to the logger ``inner`` until one of them raises; then warns and ignores further calls.
 
-    Lightning finalizes its loggers at the end of every ``fit`` and every ``test``. A tracker whose run is
-    closed then would lose what comes later, so ``finalize`` only saves here and :meth:`close` ends the
-    tracker's run.
+    Lightning finalizes its loggers at the end of every ``fit`` and every ``test``. A tracker that closed its run then
+    would lose what is logged later. Therefore ``finalize`` only saves, and :meth:`close` ends the tracker's run.
 
     Args:
         label: The tracker's name in messages.
-        inner: The logger that does the work.
+        inner: The wrapped logger.
         terminate: Called with the status after ``inner`` was finalized for the last time.
-        position: Where the stage begins whose trainer logs.
+        position: Steps and epochs of earlier stages; None for a run of one stage.
+
+    Attributes:
+        failure: The error that switched the tracker off; None if none did.
     """
 
     def __init__(
@@ -47,11 +49,11 @@ class GuardedLogger(Logger):
 
     @property
     def enabled(self) -> bool:
-        """Whether the tracker still takes what it is given."""
+        """Whether the tracker is still on: it has not failed and is not closed."""
         return self.failure is None and not self._closed
 
     def attempt(self, action: Callable[[Any], Result]) -> Result | None:
-        """``action(inner)``; None where the tracker is off, or failed just now."""
+        """Return ``action(inner)``; None if the tracker is off or fails in this call."""
         if not self.enabled:
             return None
         try:
@@ -61,7 +63,7 @@ class GuardedLogger(Logger):
             return None
 
     def _switch_off(self, error: BaseException) -> None:
-        while error.__cause__ is not None:  # Lightning says "not supported" where the disk is full
+        while error.__cause__ is not None:  # Lightning raises "not supported" because of a full disk
             error = error.__cause__
         reason = mask_text(" ".join(str(error).split()))[:200]
         self.failure = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
@@ -72,79 +74,78 @@ class GuardedLogger(Logger):
         )
 
     @property
+    @override
     def name(self) -> str | None:
-        """The inner logger's name."""
         return self.attempt(lambda inner: inner.name)
 
     @property
+    @override
     def version(self) -> int | str | None:
-        """The inner logger's version."""
         return self.attempt(lambda inner: inner.version)
 
     @property
+    @override
     def save_dir(self) -> str | None:
-        """The inner logger's folder."""
         return self.attempt(lambda inner: inner.save_dir)
 
     @property
+    @override
     def log_dir(self) -> str | None:
-        """The inner logger's folder of this version."""
         return self.attempt(lambda inner: inner.log_dir)
 
     @property
+    @override
     def root_dir(self) -> str | None:
-        """The inner logger's root folder."""
         return self.attempt(lambda inner: inner.root_dir)
 
     @property
     def experiment(self) -> Any:
-        """The tracker's own object; one that swallows every call where the tracker is off."""
+        """The tracker's own object; a dummy that ignores every call if the tracker is off."""
         experiment = self.attempt(lambda inner: inner.experiment)
         return DummyExperiment() if experiment is None else experiment
 
     @rank_zero_only
+    @override
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
-        """Log scalars."""
         metrics, step = self.position.metrics(metrics), self.position.step(step)
         self.attempt(lambda inner: inner.log_metrics(metrics, step=step))
 
     @rank_zero_only
+    @override
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
-        """Log the configuration."""
         self.attempt(lambda inner: inner.log_hyperparams(params, *args, **kwargs))
 
     @rank_zero_only
+    @override
     def log_graph(self, *args: Any, **kwargs: Any) -> None:
-        """Log the network's graph, where the tracker can."""
         self.attempt(lambda inner: inner.log_graph(*args, **kwargs))
 
     @rank_zero_only
+    @override
     def save(self) -> None:
-        """Write what the tracker holds back."""
         self.attempt(lambda inner: inner.save())
 
     @rank_zero_only
+    @override
     def after_save_checkpoint(self, checkpoint_callback: Any) -> None:
-        """Tell the tracker of a new checkpoint."""
         self.attempt(lambda inner: inner.after_save_checkpoint(checkpoint_callback))
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
-        """Write what the tracker holds back; its run stays open until :meth:`close`."""
+        """Save what the tracker has in memory; its run stays open until :meth:`close`."""
         self.save()
 
     def close(self, status: str) -> None:
-        """End the tracker's run with ``status`` ("success", "failed" or "interrupted"). The second call does
-        nothing.
+        """End the tracker's run with ``status`` ("success", "failed" or "interrupted"). A second call does nothing.
 
-        A tracker that had failed is told too: it may have come back, and then its run does not look alive for
-        ever.
+        This is also tried for a tracker that failed. If its server works again, the run does not stay marked as
+        running.
         """
         if self._closed:
             return
         failed_before, self.failure = self.failure, None
 
-        def end(inner: Logger) -> None:
+        def finish(inner: Logger) -> None:
             try:
                 inner.finalize(status)
             finally:
@@ -153,10 +154,10 @@ class GuardedLogger(Logger):
 
         try:
             if failed_before is None:
-                self.attempt(end)
+                self.attempt(finish)
             else:
-                with contextlib.suppress(Exception):  # it was said once that this tracker is gone
-                    end(self.inner)
+                with contextlib.suppress(Exception):  # the user was already warned about this tracker
+                    finish(self.inner)
         finally:
             self.failure = self.failure or failed_before
             self._closed = True

@@ -1,4 +1,4 @@
-"""Images, tables and the rest as MLflow keeps them: files, in folders that are the sections; and the network."""
+"""Adapter of MLflow: stores images, tables and texts as artifacts in a folder for each section; and the network."""
 
 import json
 import pickle
@@ -15,7 +15,7 @@ from convscope.tracking.mlflow_process import MLflowProcess
 
 
 class MLflowArtifacts:
-    """Copies the run's files to the run in MLflow; the file of ``key`` is ``<key>.<suffix>``."""
+    """Copies files to the run in MLflow; the artifact of ``key`` is ``<key>.<suffix>``."""
 
     images_in_tables = False
     keeps_models = True
@@ -24,37 +24,37 @@ class MLflowArtifacts:
         self._process = process
 
     def image(self, key: str, file: Path, step: int) -> None:
-        """A PNG file."""
+        """Copy the PNG file."""
         self._copy(key, file)
 
     def image_grid(
         self, key: str, file: Path, images: Sequence[np.ndarray], captions: Sequence[str], step: int
     ) -> None:
-        """The PNG file that shows them all."""
+        """Copy the PNG file with all images."""
         self._copy(key, file)
 
     def table(self, key: str, table: Table, step: int) -> None:
-        """The CSV file."""
+        """Copy the CSV file."""
         self._copy(key, table.file)
 
     def histogram(self, key: str, histogram: Histogram, step: int) -> None:
-        """The CSV file."""
+        """Copy the CSV file."""
         self._copy(key, histogram.file)
 
     def text(self, key: str, file: Path, text: str, step: int) -> None:
-        """The file."""
+        """Copy the text file."""
         self._copy(key, file)
 
     def file(self, key: str, file: Path, step: int) -> None:
-        """The file."""
+        """Copy the file."""
         self._copy(key, file)
 
     def summary(self, values: Mapping[str, Any], step: int) -> None:
-        """As ``summary.json``."""
+        """Store the results as ``summary.json``."""
         self._process.send("text", json.dumps(dict(values), indent=2, default=str), "summary.json")
 
     def model(self, network: Any, example: np.ndarray) -> None:
-        """Have ``network`` kept, as :meth:`convscope.tracking.mlflow_writer.Writer.model` tells."""
+        """Store ``network`` as described in :meth:`convscope.tracking.mlflow_writer.Writer.model`."""
         try:
             pickled = pickle.dumps(network)
         except Exception as error:

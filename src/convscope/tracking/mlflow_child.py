@@ -1,4 +1,4 @@
-"""The process that `MLflowProcess` starts: ``python -m convscope.tracking.mlflow_child``."""
+"""The child process that `MLflowProcess` starts: ``python -m convscope.tracking.mlflow_child``."""
 
 import contextlib
 import os
@@ -13,18 +13,20 @@ from typing import Any, BinaryIO
 
 from convscope.tracking.mlflow_writer import Writer
 
-LENGTH = 8  # bytes before each message that say how long it is, the highest first
-IGNORED = ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGHUP")  # the other process hears them, and ends this one
-ANSWERED = ("start", "end")
+LENGTH = 8  # bytes before each message, its length as a big-endian number
+IGNORED = ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGHUP")  # the parent process handles them and ends this one
+METHODS_WITH_RESULT = ("start", "end")
 
 
 def serve(inbox: "queue.SimpleQueue[bytes | None]", answer: Callable[[str, Any], None]) -> None:
-    """Have a `Writer` do what the messages tell, until None comes.
+    """Call the methods of a `Writer` that the messages name, until None arrives.
+
+    After a failure, only ``end`` and ``start`` are still called, so that the run is ended.
 
     Args:
-        inbox: Pickled pairs of a method and its arguments.
-        answer: Called with ``done`` and the result of a method that is asked for it, or ``refused`` and why; for the
-            others with ``warned`` or ``failed`` and a text. After a failure a run is told no more than its end.
+        inbox: Pickled pairs of a method name and its arguments.
+        answer: Called with a kind and a value. For the methods in ``METHODS_WITH_RESULT``: ``done`` with the result,
+            or ``refused`` with the error. For others: ``warned`` with a warning, or ``failed`` with the error.
     """
     writer, failed = Writer(), False
     while (message := _next(inbox, writer)) is not None:
@@ -38,13 +40,13 @@ def serve(inbox: "queue.SimpleQueue[bytes | None]", answer: Callable[[str, Any],
         except Exception as error:
             failed = True
             writer.discard()
-            answer("refused" if method in ANSWERED else "failed", _said(error))
+            answer("refused" if method in METHODS_WITH_RESULT else "failed", _error_text(error))
             continue
-        if method in ANSWERED:
+        if method in METHODS_WITH_RESULT:
             answer("done", result)
         elif result is not None:
             answer("warned", result)
-    with contextlib.suppress(Exception):  # the other process is gone without an end: there is nobody to tell
+    with contextlib.suppress(Exception):  # the parent ended without a call of `end`, so nobody reads an answer
         writer.flush()
 
 
@@ -56,12 +58,12 @@ def _next(inbox: "queue.SimpleQueue[bytes | None]", writer: Writer) -> bytes | N
     if due == 0:
         return FLUSH
     try:
-        return inbox.get(timeout=0 if writer.wanted else due)
+        return inbox.get(timeout=0 if writer.pending_imports else due)
     except queue.Empty:
-        return IMPORT if writer.wanted else FLUSH
+        return IMPORT if writer.pending_imports else FLUSH
 
 
-def _said(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     name = type(error).__name__
     return str(error) if name == "MlflowException" else f"{name}: {error}"
 
@@ -73,12 +75,12 @@ def _read(pipe: BinaryIO, inbox: "queue.SimpleQueue[bytes | None]") -> None:
 
 
 def main() -> None:
-    """Serve the standard input, and answer to the standard output."""
+    """Read messages from the standard input, and write answers to the standard output."""
     for name in IGNORED:
-        if hasattr(signal, name):  # not all are everywhere
+        if hasattr(signal, name):  # not every platform has all of them
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(2, 1)  # what libraries print is no answer
+    os.dup2(2, 1)  # libraries print to the standard error instead, where it does not mix with the answers
     warnings.simplefilter("ignore")
 
     def answer(kind: str, value: Any) -> None:
@@ -86,7 +88,7 @@ def main() -> None:
 
     inbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(sys.stdin.buffer, inbox), daemon=True).start()
-    with contextlib.suppress(BrokenPipeError):  # the other process is gone
+    with contextlib.suppress(BrokenPipeError):  # the parent process has ended
         serve(inbox, answer)
 
 

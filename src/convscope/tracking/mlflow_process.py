@@ -1,7 +1,8 @@
-"""MLflow in a process of its own: no training waits for its imports, for a database or for a server.
+"""Runs MLflow in a child process, so that no training waits for its imports, for a database or for a server.
 
-Messages are pairs of a method of :class:`convscope.tracking.mlflow_writer.Writer` and its arguments, pickled, each
-after its length, in the order in which they are told; what comes back are pairs of a kind and a value.
+Messages to the child are pickled pairs of the name of a method of
+:class:`convscope.tracking.mlflow_writer.Writer` and its arguments, each after its length, in the order of the calls.
+Answers are pickled pairs of a kind and a value.
 """
 
 import atexit
@@ -17,22 +18,22 @@ from typing import Any, Literal
 from convscope.tracking.mlflow_child import LENGTH
 
 COMMAND = (sys.executable, "-m", "convscope.tracking.mlflow_child")
-# MLflow's own limits let a server that died hold a run's end for many minutes.
+# With MLflow's own limits, a server that stopped answering would delay the end of a run by many minutes.
 DEFAULTS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
-# One core, and none of the GPUs: those are the training's.
+# One core and no GPU, since the training uses the others.
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-LAST_SECONDS = 10.0  # for the process to end, once nothing more comes
+LAST_SECONDS = 10.0  # for the child to end after the last message
 
-# `refused` is the answer to what was asked, `failed` is about something that was told.
+# `done` and `refused` answer `call`; `warned` and `failed` report about an earlier `send`.
 Kind = Literal["done", "refused", "warned", "failed", "gone"]
 
 
 class MLflowError(Exception):
-    """What went wrong with MLflow, in its words."""
+    """An error of MLflow, with its message."""
 
 
 class MLflowProcess:
-    """Takes what is told at once and hands it on, in order; what fails there is raised by a later call here."""
+    """Sends method calls to the child process, in order, without waiting; later calls raise errors of earlier ones."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
@@ -40,48 +41,48 @@ class MLflowProcess:
             env=DEFAULTS | os.environ | ENVIRONMENT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            start_new_session=True,  # a Ctrl-C is for this process, which ends the other
+            start_new_session=True,  # so that Ctrl-C only reaches this process, which ends the child
         )
-        self._told: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[tuple[Kind, Any]] = queue.SimpleQueue()
-        for work in (self._write, self._read):
-            threading.Thread(target=work, daemon=True).start()
+        for loop in (self._write, self._read):
+            threading.Thread(target=loop, daemon=True).start()
         atexit.register(self.end)
 
     @property
     def alive(self) -> bool:
-        """Whether it can be told something."""
+        """Whether the child process is running."""
         return self._process.poll() is None
 
     def send(self, method: str, *arguments: Any) -> None:
-        """Have a method called; returns at once.
+        """Send a method call to the child, and return at once.
 
         Raises:
-            MLflowError: Something failed that was told before.
+            MLflowError: An earlier call failed.
             Exception: The arguments cannot be pickled.
         """
         while not self._answers.empty():
-            kind, value = self._hear()
+            kind, value = self._next_answer()
             if kind == "failed":
                 raise MLflowError(value)
         self._send(method, *arguments)
 
     def _send(self, method: str, *arguments: Any) -> None:
         message = pickle.dumps((method, arguments), protocol=pickle.HIGHEST_PROTOCOL)
-        self._told.put(len(message).to_bytes(LENGTH, "big") + message)
+        self._outbox.put(len(message).to_bytes(LENGTH, "big") + message)
 
     def call(self, method: str, *arguments: Any) -> Any:
-        """Have a method called that answers, and wait until it has, after all that was told before.
+        """Send a method call to the child, wait until it and all earlier calls are done, and return its result.
 
-        It is called whatever failed before: a run is ended, even where one of its images could not be copied.
+        The method is called even if an earlier call failed. So a run is ended even if an image could not be copied.
 
         Raises:
-            MLflowError: It failed, or something that was told before.
+            MLflowError: This call or an earlier one failed.
         """
         self._send(method, *arguments)
         failure = None
         while True:
-            kind, value = self._hear()
+            kind, value = self._next_answer()
             if kind in ("failed", "refused"):
                 failure = failure or value
             if kind in ("done", "refused"):
@@ -90,10 +91,10 @@ class MLflowProcess:
             raise MLflowError(failure)
         return value
 
-    def _hear(self) -> tuple[Kind, Any]:
+    def _next_answer(self) -> tuple[Kind, Any]:
         kind, value = self._answers.get()
         if kind == "gone":
-            self._answers.put((kind, value))  # for whoever asks next
+            self._answers.put((kind, value))  # for later calls
             raise MLflowError(f"its process ended with status {self._process.wait()}")
         if kind == "warned":
             warnings.warn(value, stacklevel=4)
@@ -103,13 +104,13 @@ class MLflowProcess:
         pipe = self._process.stdin
         assert pipe is not None
         try:
-            while (message := self._told.get()) is not None:
+            while (message := self._outbox.get()) is not None:
                 pipe.write(message)
-                if self._told.empty():
+                if self._outbox.empty():
                     pipe.flush()
             pipe.close()
         except OSError:
-            return  # it is gone, as its closed output tells
+            return  # the child has ended, which `_read` reports
 
     def _read(self) -> None:
         pipe = self._process.stdout
@@ -121,9 +122,9 @@ class MLflowProcess:
             self._answers.put(("gone", None))
 
     def end(self) -> None:
-        """Let it end when it has done what it was told; after ``LAST_SECONDS``, or where it has no run, it has to."""
+        """End the child after the messages so far, and kill it after ``LAST_SECONDS``; at once if it has no run."""
         atexit.unregister(self.end)
-        self._told.put(None)
+        self._outbox.put(None)
         try:
             self._process.wait(0 if self in _waiting else LAST_SECONDS)
         except subprocess.TimeoutExpired:
@@ -135,11 +136,11 @@ _waiting: list[MLflowProcess] = []
 
 
 def prepare(uri: str, networks: bool) -> None:
-    """Begin with the imports while this process has others to do; the next `take` gets that process.
+    """Start a child that imports MLflow in the background; the next `take` returns it.
 
     Args:
-        uri: Of the store.
-        networks: Whether the run is going to have a network kept.
+        uri: Address of the store.
+        networks: Whether the run is going to store a network.
     """
     process = take()
     process.send("prepare", uri, networks)
@@ -147,7 +148,7 @@ def prepare(uri: str, networks: bool) -> None:
 
 
 def take() -> MLflowProcess:
-    """A process with no run: one that was given back or prepared, or else a new one."""
+    """Return a child without a run: one from `prepare` or `give_back`, else a new one."""
     while _waiting:
         process = _waiting.pop()
         if process.alive:
@@ -156,5 +157,5 @@ def take() -> MLflowProcess:
 
 
 def give_back(process: MLflowProcess) -> None:
-    """Keep a process whose run has ended for the next run: its imports took seconds."""
+    """Keep a child whose run has ended for the next run, because its imports took seconds."""
     _waiting.append(process)

@@ -1,4 +1,4 @@
-"""MLflow: one database for all runs, written by a process of its own."""
+"""A Lightning logger for MLflow, which stores all runs in one database, written by a child process."""
 
 import posixpath
 import shlex
@@ -20,12 +20,12 @@ from convscope.tracking.sections import CURVES, tracked_name
 
 
 class MLflowRun(Logger):
-    """A Lightning logger that hands what it gets to `MLflowProcess`, and waits for nothing but the run's end.
+    """Sends everything to `MLflowProcess`, and only waits at the end of the run.
 
     Args:
-        process: Where the run is started.
-        experiment: The run's.
-        run_id: The run's.
+        process: The child process, in which the run was started.
+        experiment: Name of the experiment.
+        run_id: Identifier of the run.
     """
 
     def __init__(self, process: MLflowProcess, experiment: str, run_id: str) -> None:
@@ -35,28 +35,32 @@ class MLflowRun(Logger):
 
     @property
     def experiment(self) -> MLflowProcess:
-        """What writes the run."""
+        """The child process that writes the run."""
         return self._process
 
     @property
     def name(self) -> str:
-        """The experiment's."""
+        """Name of the experiment."""
         return self._experiment
 
     @property
     def version(self) -> str:
-        """The run's id."""
+        """Identifier of the run."""
         return self._run_id
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
-        """Log scalars; they are written within seconds."""
+        """Log scalars, which are written within seconds."""
         self._process.send("metrics", _scalars([(step or 0, metrics)]))
 
     def restore(self, kept: Sequence[Row], folder: RunFolder) -> None:
-        """Log what the run may lack of what a resumed run keeps: scalars, and files, which replace their like.
+        """Log the scalars and files of a resumed run again that MLflow may lack; files replace those of the same name.
 
-        What it has beyond the scalars ``kept`` is not logged a second time.
+        Scalars that MLflow has beyond ``kept`` are not logged again when the run repeats them.
+
+        Args:
+            kept: The scalars of the run up to its checkpoint.
+            folder: The run's folder.
         """
         self._process.send("restore", _scalars(kept))
         for within, suffix in ((folder.media, ".png"), (folder.media, ".txt"), (folder.tables, ".csv")):
@@ -68,7 +72,7 @@ class MLflowRun(Logger):
 
     @rank_zero_only
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
-        """Log a nested dict as parameters named ``group.option``; those that a resumed run has are left."""
+        """Log a nested dict as parameters named ``group.option``, without those that a resumed run has already."""
         self._process.send("params", flatten(params if isinstance(params, Mapping) else vars(params)))
 
     @rank_zero_only
@@ -98,11 +102,22 @@ def start(
 ) -> tuple[MLflowRun, list[str]]:
     """Start the MLflow run of ``folder``, or continue it.
 
-    With a SQLite address the artifacts lie beside the database, in ``mlflow_artifacts``.
+    With an SQLite address, the artifacts are in ``mlflow_artifacts``, in the folder of the database.
+
+    Args:
+        folder: The run's folder.
+        uri: Address of the store.
+        experiment: Name of the experiment.
+        run_name: Name of the run.
+        group: Group of runs that belong together.
+        tags: Tags of the run.
+
+    Returns:
+        The logger, and a notice for the user: how to see the run.
 
     Raises:
         ConnectionError: No server answers at the address.
-        MLflowError: MLflow refuses.
+        MLflowError: MLflow cannot start the run.
     """
     artifacts = None
     if uri.startswith(("http://", "https://")):

@@ -1,4 +1,4 @@
-"""One MLflow store for several processes: one at a time sets it up, and a locked database is tried again."""
+"""Access of several processes to one MLflow store: a lock for setting it up, and retries while it is locked."""
 
 import functools
 import hashlib
@@ -13,18 +13,18 @@ from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
-SETUP_SECONDS = 120.0  # for the other processes to create their runs; a new database takes each about two
-LOCKED_SECONDS = 60.0  # for the other processes to finish their writes
-# How SQLite, PostgreSQL and MySQL say that another transaction is in the way.
+SETUP_SECONDS = 120.0  # to wait for other processes that create runs; with a new database, each takes about two
+LOCKED_SECONDS = 60.0  # to wait for the writes of other processes
+# Error messages of SQLite, PostgreSQL and MySQL when another transaction holds a lock.
 _LOCKED = re.compile(r"\blocked\b|deadlock|lock wait timeout", re.IGNORECASE)
 
 
 @contextmanager
 def exclusive_setup(uri: str) -> Iterator[None]:
-    """Hold the lock under which processes create the tables, the experiment and the run of a store.
+    """Hold the lock of a store while creating its tables, the experiment and the run.
 
-    MLflow guards none of these itself: of two processes that find a new database, each runs the migrations, and the
-    second fails at the first of them ("duplicate column name"). A server sets its own store up, and needs no lock.
+    MLflow itself has no such lock. If two processes find a new database, both run the migrations, and the second fails
+    at the first of them ("duplicate column name"). A server sets up its own store and needs no lock.
 
     Raises:
         TimeoutError: Other processes held the lock for ``SETUP_SECONDS``.
@@ -43,14 +43,14 @@ def exclusive_setup(uri: str) -> Iterator[None]:
         raise TimeoutError(
             f"other processes have been setting up the MLflow store for {SETUP_SECONDS:.0f} s; its lock is {file}"
         ) from None
-    except (OSError, NotImplementedError):  # a folder that is read-only or knows no locks: MLflow may do with it
+    except (OSError, NotImplementedError):  # a read-only folder, or no locks on this file system; MLflow may still work
         held = nullcontext()
     with held:
         yield
 
 
 def lock_file(uri: str) -> Path | None:
-    """The lock of a store: beside an SQLite file, else in the user's cache folder; None for a server."""
+    """Return the lock file of a store: in the folder of an SQLite file, else in the user's cache; None for a server."""
     if re.match(r"https?:|databricks|uc:", uri):
         return None
     if match := re.match(r"sqlite(?:\+\w+)?:///([^?]+)", uri):
@@ -61,19 +61,19 @@ def lock_file(uri: str) -> Path | None:
 
 
 def open_client(uri: str) -> "PatientClient":
-    """MLflow's client for ``uri``, which creates the tables of a new database."""
+    """Return MLflow's client for ``uri``, which creates the tables of a new database."""
     from mlflow.tracking import MlflowClient
 
     return PatientClient(retry_while_locked(MlflowClient, uri))
 
 
 class PatientClient:
-    """An ``MlflowClient`` that repeats a call for which the database was locked.
+    """An ``MlflowClient`` that repeats a call if the database was locked.
 
-    A call is one transaction: where it fails it is rolled back, so that repeating it writes nothing twice.
+    Each call is one transaction. If it fails, it is rolled back, so that repeating it writes nothing twice.
 
     Args:
-        client: What is called.
+        client: The ``MlflowClient``.
     """
 
     def __init__(self, client: Any) -> None:
@@ -85,7 +85,7 @@ class PatientClient:
 
 
 def retry_while_locked(call: Callable[..., Result], *arguments: Any, **named: Any) -> Result:
-    """``call`` the function, again while a database is locked, for ``LOCKED_SECONDS``; then the error is raised."""
+    """Return ``call(*arguments, **named)``, repeated for up to ``LOCKED_SECONDS`` while the database is locked."""
     deadline, pause = time.monotonic() + LOCKED_SECONDS, 0.05
     while True:
         try:
@@ -93,5 +93,5 @@ def retry_while_locked(call: Callable[..., Result], *arguments: Any, **named: An
         except Exception as error:
             if not _LOCKED.search(str(error)) or time.monotonic() > deadline:
                 raise
-        time.sleep(pause * random.uniform(0.5, 1.5))  # two that met once must not meet again
+        time.sleep(pause * random.uniform(0.5, 1.5))  # random, so that two processes do not collide again
         pause = min(2 * pause, 2.0)

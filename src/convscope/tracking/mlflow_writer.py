@@ -1,4 +1,4 @@
-"""One run of MLflow, written with few transactions; in the process that has imported MLflow."""
+"""Writes runs to MLflow with few transactions, in the child process."""
 
 import contextlib
 import importlib
@@ -20,20 +20,24 @@ if TYPE_CHECKING:
     import numpy as np
 
 FLUSH_SECONDS = 2.0
-BATCH = {"metrics": 1000, "params": 100}  # what MLflow takes in one call
+BATCH = {"metrics": 1000, "params": 100}  # MLflow's limits for one call
 STATUS = {"success": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
 MODEL_NAME = "network"
-FOR_NETWORKS = ("torch", "mlflow.pytorch", "torch._dynamo", "convscope.lean_timm")  # most are timm's
-REQUIRED = ("torch", "numpy")  # what an exported program runs on
-# MLflow imports them, for five seconds, to log what Lightning trains, which is not done here.
+FOR_NETWORKS = ("torch", "mlflow.pytorch", "torch._dynamo", "convscope.lean_timm")  # most networks are from timm
+REQUIRED = ("torch", "numpy")  # packages that an exported program needs
+# MLflow imports them for automatic logging of Lightning, which is not used here; that would take five seconds.
 ABSENT = ("lightning", "pytorch_lightning")
-_REFUSED = re.compile(r"[^\w/. :-]")  # in names of metrics and parameters
+_INVALID_CHARACTER = re.compile(r"[^\w/. :-]")  # in names of metrics and parameters
 
 Scalar = tuple[str, float, int, int]  # name, value, milliseconds since 1970, step
 
 
 class Writer:
-    """Writes one run at a time, with few transactions: on SQLite one takes milliseconds, on a server tens."""
+    """Writes one run at a time, with few transactions: one takes milliseconds on SQLite, tens of them on a server.
+
+    Attributes:
+        pending_imports: Modules that a later call needs, to import while there is nothing else to do.
+    """
 
     def __init__(self) -> None:
         self._client: PatientClient
@@ -41,24 +45,27 @@ class Writer:
         self._pending: list[Scalar] = []
         self._replay = Replay()
         self._flushed = time.monotonic()
-        self.wanted: list[str] = []
+        self.pending_imports: list[str] = []
 
     @property
     def due(self) -> float | None:
-        """Seconds until scalars that wait have to be written; None where none wait."""
+        """Seconds until the pending scalars have to be written; None if there are none."""
         return max(0.0, self._flushed + FLUSH_SECONDS - time.monotonic()) if self._pending else None
 
     def prepare(self, uri: str, networks: bool) -> None:
-        """Import what a run at ``uri`` needs, and, for ``networks``, when there is time, what keeping one takes."""
+        """Import the modules that a run at ``uri`` needs.
+
+        If ``networks``, the modules for storing a network are imported later, when there is nothing else to do.
+        """
         importlib.import_module("mlflow.tracking")
         if not uri.startswith("http"):
             importlib.import_module("mlflow.store.tracking.sqlalchemy_store")
-        self.wanted = [*FOR_NETWORKS] if networks else []
+        self.pending_imports = [*FOR_NETWORKS] if networks else []
 
     def import_next(self) -> None:
-        """Import one of the modules that are going to be wanted."""
-        with contextlib.suppress(ImportError):  # who wants it will say so
-            _import(self.wanted.pop(0))
+        """Import the next of ``pending_imports``."""
+        with contextlib.suppress(ImportError):  # the code that needs the module will raise it again
+            _import(self.pending_imports.pop(0))
 
     def start(
         self,
@@ -69,11 +76,11 @@ class Writer:
         artifacts: str | None,
         run_id: str | None,
     ) -> str:
-        """Create a run, or go on with ``run_id``, where that is there. Returns the run's id."""
-        importlib.import_module("mlflow.tracking")  # sets its logging up
-        # Else a page of migrations where the database is new, and hints that are not for the user of this program.
-        for chatter in ("mlflow", "mlflow.store.db", "alembic"):
-            logging.getLogger(chatter).setLevel(logging.ERROR)
+        """Create a run, or continue ``run_id`` if the store has it; return the run's id."""
+        importlib.import_module("mlflow.tracking")  # configures the loggers, which are changed below
+        # Otherwise they would print the migrations of a new database, and hints that are not for our users.
+        for name in ("mlflow", "mlflow.store.db", "alembic"):
+            logging.getLogger(name).setLevel(logging.ERROR)
 
         self._pending, self._replay = [], Replay()
         with exclusive_setup(uri):
@@ -109,33 +116,36 @@ class Writer:
         return str(run.info.run_id)
 
     def params(self, params: Mapping[str, Any]) -> None:
-        """Log parameters; those that the run has already are left, which MLflow refuses to change."""
+        """Log parameters, without those that the run has already, since MLflow refuses to change them."""
         from mlflow.entities import Param
 
         known = self._client.get_run(self._run_id).data.params
         new = [
             Param(key, str(value)[:6000])
             for name, value in params.items()
-            if (key := _REFUSED.sub("_", name)[:250]) not in known
+            if (key := _INVALID_CHARACTER.sub("_", name)[:250]) not in known
         ]
         for start in range(0, len(new), BATCH["params"]):
             self._client.log_batch(self._run_id, params=new[start : start + BATCH["params"]], synchronous=True)
 
     def metrics(self, scalars: Sequence[Scalar]) -> None:
-        """Note scalars, to be written within ``FLUSH_SECONDS``; not those that a resumed run had."""
+        """Add scalars, which are written within ``FLUSH_SECONDS``, without those that a resumed run has already."""
         if not self._pending:
             self._flushed = time.monotonic()
         self._pending += [scalar for scalar in scalars if self._replay.new({_key(scalar[0]): 0}, scalar[3])]
 
     def restore(self, kept: Sequence[Scalar]) -> None:
-        """Note what the run lacks of the scalars that a resumed run keeps, and what it has beyond them."""
+        """Add those of the scalars ``kept`` by a resumed run that MLflow lacks.
+
+        Scalars that MLflow has beyond them are remembered, so that they are not logged twice.
+        """
         keys = self._client.get_run(self._run_id).data.metrics
         history = (point for key in keys for point in self._client.get_metric_history(self._run_id, key))
         self._replay = Replay((point.key, point.step) for point in history)
         self.metrics(kept)
 
     def flush(self) -> None:
-        """Write the scalars that wait."""
+        """Write the pending scalars."""
         from mlflow.entities import Metric
 
         self._flushed = time.monotonic()
@@ -148,32 +158,33 @@ class Writer:
             del self._pending[: len(batch)]
 
     def discard(self) -> None:
-        """Forget the scalars that wait: of a store that failed nothing is due any more."""
+        """Drop the pending scalars, after the store has failed."""
         self._pending = []
 
     def artifact(self, file: str, section: str | None) -> None:
-        """Keep a copy of a file, in the folder ``section``."""
+        """Store a copy of a file in the artifact folder ``section``."""
         self._client.log_artifact(self._run_id, file, section)
 
     def text(self, text: str, file: str) -> None:
-        """Keep a text as a file."""
+        """Store a text as an artifact."""
         self._client.log_text(self._run_id, text, file)
 
     def model(self, pickled: bytes, example: "np.ndarray") -> str | None:
-        """Keep a network as a model of the run, with its signature: any number of inputs like ``example``'s.
+        """Store a network as a model of the run, with a signature for batches of any size.
 
-        It is kept as an exported program (``torch.export``), which loads without pickle and without convscope.
+        It is stored as an exported program (``torch.export``), which loads without pickle and without convscope.
 
         Args:
-            pickled: The network, on the CPU, in eval mode.
-            example: At least two inputs, such as (2, C, H, W) float32; one alone would fix the batch at 1.
+            pickled: The pickled network, on the CPU, in eval mode.
+            example: A batch of at least two inputs, such as (2, C, H, W) float32; with one input, ``torch.export``
+                would fix the batch size at 1.
 
         Returns:
-            Why it is not kept, where it cannot be loaded here, or exported.
+            A warning if the network cannot be loaded or exported, and is not stored; else None.
         """
         try:
             network = pickle.loads(pickled)
-        except Exception as error:  # of a class that only the program of the training knows
+        except Exception as error:  # its class exists only in the training program
             return f"MLflow keeps no model: its process cannot load the network ({error})"[:300]
         _import("mlflow.pytorch")
         import mlflow.pytorch
@@ -193,7 +204,7 @@ class Writer:
         )
         run = client.get_run(run_id)
         if run.outputs is not None and run.outputs.model_outputs:
-            return None  # by a process that was killed afterwards; the weights are the same
+            return None  # a process that was killed afterwards has stored the same weights
         experiment = run.info.experiment_id
         kept = client.create_logged_model(experiment, name=MODEL_NAME, source_run_id=run_id)
         status: Literal["READY", "FAILED"] = "FAILED"
@@ -211,7 +222,7 @@ class Writer:
                     ),
                     signature=signature,
                     input_example=example,
-                    # Told, since MLflow would find out by starting another Python that loads the network.
+                    # Given, since MLflow would otherwise start another Python that loads the network to find them.
                     pip_requirements=[f"{name}=={metadata.version(name)}" for name in REQUIRED],
                     serialization_format="pt2",
                 )
@@ -219,7 +230,7 @@ class Writer:
             status = "READY"
         except MlflowException:
             raise
-        except Exception as error:  # of the export: the tracker itself is well
+        except Exception as error:  # raised by the export; the tracker itself works
             return f"MLflow keeps no model: the network cannot be exported ({error})"[:300]
         finally:
             client.finalize_logged_model(kept.model_id, status)
@@ -227,7 +238,7 @@ class Writer:
         return None
 
     def end(self, status: str) -> None:
-        """Write what waits and end the run."""
+        """Write the pending scalars and end the run."""
         try:
             self.flush()
         finally:
@@ -235,12 +246,12 @@ class Writer:
 
 
 def _key(name: str) -> str:
-    return _REFUSED.sub("_", name)
+    return _INVALID_CHARACTER.sub("_", name)
 
 
 def _import(name: str) -> None:
     absent = [module for module in ABSENT if module not in sys.modules]
-    # None is Python's own way to say that there is no such module.
+    # An entry of None in sys.modules makes an import raise ModuleNotFoundError.
     sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]
     try:
         importlib.import_module(name)

@@ -1,13 +1,13 @@
-"""Where a thing stands in a tracker: under the same name, in the same section, in each of them."""
+"""The sections under which all trackers show what a run logs."""
 
 import re
 
-SECTIONS = ("saliency", "receptive_field", "parameters", "stages", "mistakes")  # beside data/, files/ and filters/
+SECTIONS = ("saliency", "receptive_field", "parameters", "stages", "mistakes")  # in addition to data/, files/, filters/
 
-CURVES = "learning_curves"  # drawn by the report from scalars that every tracker has: it goes to none
+CURVES = "learning_curves"  # the report draws it from the scalars, which every tracker has; it is logged to none
 
-# The run's folder keeps these by a bare name; a tracker shows what has no section among its own charts.
-HOME = {
+# Sections of the names without a slash. Without one, a tracker would show them among its own charts.
+SECTION_OF = {
     "confusion_matrix": "mistakes",
     "predictions": "mistakes",
     "faithfulness": "saliency",
@@ -19,6 +19,6 @@ HOME = {
 
 
 def tracked_name(name: str) -> str:
-    """The name in every tracker of what the run's folder calls ``name``: ``predictions`` in ``mistakes/``."""
-    of_any_stage = re.sub(r"_stage_\d+$", "", name)
-    return f"{HOME[of_any_stage]}/{name}" if of_any_stage in HOME else name
+    """Return the name in the trackers for a name in the run's folder, such as ``mistakes/predictions``."""
+    base_name = re.sub(r"_stage_\d+$", "", name)
+    return f"{SECTION_OF[base_name]}/{name}" if base_name in SECTION_OF else name

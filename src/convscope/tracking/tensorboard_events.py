@@ -1,4 +1,4 @@
-"""TensorBoard: event files in the run's folder."""
+"""A Lightning logger that writes TensorBoard's event files to the run's folder."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from convscope.tracking.flatten import flatten
 
 COMPARED_METRICS = ("validation/accuracy", "validation/loss", "test/accuracy", "test/loss")  # of the HPARAMS tab
-# The CUSTOM SCALARS tab: category, then chart, then the scalars that share it. Names are patterns.
+# The CUSTOM SCALARS tab: category, chart, and regular expressions of the scalars in that chart.
 LAYOUT = {
     "training": {
         "loss": ("Multiline", ["train/loss$", "validation/loss$"]),
@@ -29,15 +29,14 @@ LAYOUT = {
 
 
 class TensorBoardEvents(TensorBoardLogger):
-    """Lightning's TensorBoard logger, writing to ``folder`` itself, with the configuration where it can be
-    read.
+    """Writes event files to ``folder`` itself, and logs the configuration as text and in the HPARAMS tab.
 
-    Lightning's own shows the configuration only together with a made-up scalar, ``hp_metric``.
+    Lightning's own logger shows the configuration only together with a placeholder scalar, ``hp_metric``.
 
     Args:
-        folder: Of the event files.
-        mark: What :meth:`mark` returned at the checkpoint from which the run is resumed; what was logged after it is
-            cut off. Empty: nothing is kept. None: the run is not resumed.
+        folder: Folder of the event files.
+        mark: The sizes that :meth:`mark` returned at the checkpoint from which the run is resumed; later events are
+            cut off. If it is empty, no events are kept. None if the run is not resumed.
     """
 
     def __init__(self, folder: Path, *, mark: Mapping[str, int] | None = None) -> None:
@@ -48,7 +47,7 @@ class TensorBoardEvents(TensorBoardLogger):
             self._cut(mark)
 
     def mark(self) -> dict[str, int]:
-        """Force all events to the disk; returns the size of each event file, by its name."""
+        """Force all events to the disk; return the size in bytes of each event file, by its name."""
         self.experiment.flush()
         sizes = {}
         for file in self._files():
@@ -70,9 +69,9 @@ class TensorBoardEvents(TensorBoardLogger):
 
     @rank_zero_only
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
-        """Log a nested dict as the text ``config`` and as a row of the HPARAMS tab; and lay out the charts.
+        """Log a nested dict as the text ``config`` and as a row of the HPARAMS tab, and the layout of the charts.
 
-        A run that is resumed has them.
+        Does nothing in a resumed run, whose event files have all this.
         """
         if self._continued:
             return

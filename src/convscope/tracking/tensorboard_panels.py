@@ -1,4 +1,4 @@
-"""Images, tables and the rest as TensorBoard shows them: images, texts in Markdown, distributions."""
+"""Adapter of TensorBoard: logs images, Markdown texts and histograms."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -10,11 +10,11 @@ from pytorch_lightning.loggers import TensorBoardLogger
 
 from convscope.tracking.adapter import Histogram, Table
 
-MOST_ROWS = 200
+MAX_ROWS = 200
 
 
 class TensorBoardPanels:
-    """Writes events of the kinds that TensorBoard has a tab for."""
+    """Writes images, tables, histograms and texts as TensorBoard events."""
 
     images_in_tables = False
     keeps_models = False
@@ -23,7 +23,7 @@ class TensorBoardPanels:
         self._logger = logger
 
     def image(self, key: str, file: Path, step: int) -> None:
-        """A PNG file, byte by byte: `add_image` would decode and encode it again."""
+        """Log the bytes of a PNG file as they are; `add_image` would decode and encode them again."""
         from PIL import Image
         from tensorboard.compat.proto.summary_pb2 import Summary
 
@@ -36,15 +36,15 @@ class TensorBoardPanels:
     def image_grid(
         self, key: str, file: Path, images: Sequence[np.ndarray], captions: Sequence[str], step: int
     ) -> None:
-        """All in one image, since a tag has one image a step."""
+        """Log the PNG with all images, since a tag has one image per step."""
         self.image(key, file, step)
 
     def table(self, key: str, table: Table, step: int) -> None:
-        """The first rows, as Markdown, and how many more there are."""
-        self._logger.experiment.add_text(key, _markdown(table.columns, table.rows, MOST_ROWS), step)
+        """Log the first ``MAX_ROWS`` rows as Markdown, and the number of the others."""
+        self._logger.experiment.add_text(key, _markdown(table.columns, table.rows, MAX_ROWS), step)
 
     def histogram(self, key: str, histogram: Histogram, step: int) -> None:
-        """A distribution; its moments are those of the bins' centres."""
+        """Log a histogram, with its moments computed from the centres of the bins."""
         counts, edges = histogram.counts, histogram.edges
         centres = (edges[:-1] + edges[1:]) / 2
         self._logger.experiment.add_histogram_raw(
@@ -60,30 +60,30 @@ class TensorBoardPanels:
         )
 
     def text(self, key: str, file: Path, text: str, step: int) -> None:
-        """A text as it is."""
+        """Log a text without formatting."""
         self._logger.experiment.add_text(key, _verbatim(text), step)
 
     def file(self, key: str, file: Path, step: int) -> None:
-        """Where it lies: TensorBoard holds no files."""
+        """Log the path of the file, since TensorBoard stores no files."""
         self._logger.experiment.add_text(key, _verbatim(str(file)), step)
 
     def summary(self, values: Mapping[str, Any], step: int) -> None:
-        """As a text; the HPARAMS tab finds its metrics among the scalars."""
+        """Log the results as text; the HPARAMS tab takes its metrics from the scalars."""
         self._logger.experiment.add_text("summary", _verbatim(json.dumps(dict(values), indent=2, default=str)), step)
 
     def model(self, network: Any, example: np.ndarray) -> None:
-        """Nothing: the checkpoints lie in the run's folder."""
+        """Do nothing: the checkpoints are in the run's folder."""
 
 
 def _verbatim(text: str) -> str:
     return "    " + text.replace("\n", "\n    ")
 
 
-def _markdown(columns: Sequence[str], rows: Sequence[Sequence[Any]], most: int) -> str:
+def _markdown(columns: Sequence[str], rows: Sequence[Sequence[Any]], max_rows: int) -> str:
     def line(cells: Sequence[Any]) -> str:
         return "| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
 
-    lines = [line(columns), line(["---"] * len(columns)), *map(line, rows[:most])]
-    if len(rows) > most:
-        lines += ["", f"{len(rows) - most} more rows are in the run's folder."]
+    lines = [line(columns), line(["---"] * len(columns)), *map(line, rows[:max_rows])]
+    if len(rows) > max_rows:
+        lines += ["", f"{len(rows) - max_rows} more rows are in the run's folder."]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Which trackers are on: from names to loggers, and back to a clean end."""
+"""Chooses, starts and closes the trackers of a run."""
 
 import importlib.util
 import os
@@ -22,8 +22,8 @@ from convscope.tracking.replay import Row
 from convscope.tracking.tensorboard_events import TensorBoardEvents
 
 TRACKERS = ("csv", "tensorboard", "wandb", "mlflow")
-METRICS = "metrics.csv"  # its name among the marks
-ROWS = "rows"  # among the marks: how many rows of metrics.csv each tracker has
+METRICS = "metrics.csv"  # key of the marks: number of rows of metrics.csv
+ROWS = "rows"  # key of the marks: how many rows of metrics.csv each tracker has
 DEFAULT_MLFLOW_URI = "sqlite:///outputs/mlflow.db"
 INSTALL = {
     "mlflow": "install it with: pip install 'convscope[mlflow]' (here: make setup extras=mlflow)",
@@ -35,8 +35,7 @@ _Started = tuple[GuardedLogger, list[str]]
 
 
 def choose_trackers(names: Sequence[str]) -> list[str]:
-    """``names`` without repetitions and with ``auto`` resolved: wandb where a key is configured, else
-    TensorBoard.
+    """Return ``names`` without repetitions, with ``auto`` replaced by wandb if it has a key, else by TensorBoard.
 
     Raises:
         UserError: A name is unknown, or the tracker's package is not installed.
@@ -69,29 +68,27 @@ def build_loggers(
     mlflow_uri: str | None = None,
     marks: Mapping[str, Any] | None = None,
 ) -> tuple[list[Logger], list[str]]:
-    """Start the trackers of a run. ``metrics.csv`` is always one of them, and the first.
+    """Start the trackers of a run. The logger of ``metrics.csv`` is always one of them, and the first.
 
-    A tracker that cannot start is left out and the notices say so. On processes other than the first of a
-    distributed run nothing is started.
+    A tracker that cannot start is left out, with a notice. On ranks other than 0 no tracker is started.
 
     Args:
-        names: Among ``csv``, ``tensorboard``, ``wandb``, ``mlflow`` and ``auto``.
-        folder: The run's folder, created.
-        project: wandb's project and MLflow's experiment.
-        run_name: How the run is called in a tracker.
-        group: Runs that belong together, such as those of a sweep.
-        tags: Words to find the run by.
-        config: The resolved configuration as plain containers; logged to every tracker.
-        entity: wandb's user or team.
-        wandb_mode: ``auto`` is offline where there is no key or no network; ``online`` skips the look at the
-            network.
-        mlflow_uri: Where MLflow's runs are; default: ``$MLFLOW_TRACKING_URI``, else ``DEFAULT_MLFLOW_URI``.
-        marks: Of a resumed run what `read_marks` returned at its checkpoint, empty where it has none: what was logged
-            later is dropped, since the run logs it again. A tracker from which nothing can be deleted does not get it
-            twice, and gets what it lacks.
+        names: Any of ``csv``, ``tensorboard``, ``wandb``, ``mlflow`` and ``auto``.
+        folder: The run's folder, which exists.
+        project: Project in wandb, experiment in MLflow.
+        run_name: Name of the run in the trackers.
+        group: Group of runs that belong together, such as those of a sweep.
+        tags: Tags of the run.
+        config: The resolved configuration as plain containers, which is logged to every tracker.
+        entity: User or team of wandb.
+        wandb_mode: ``auto`` is offline if there is no key or no network; ``online`` does not check the network.
+        mlflow_uri: Address of MLflow's store; default: ``$MLFLOW_TRACKING_URI``, else ``DEFAULT_MLFLOW_URI``.
+        marks: For a resumed run, the value of `read_marks` in its checkpoint; empty if it has no checkpoint. What was
+            logged after the checkpoint is deleted, since the run logs it again. A tracker from which nothing can be
+            deleted does not get it twice. Each tracker gets the scalars that it lacks.
 
     Returns:
-        The loggers for a Lightning trainer, and sentences for the user: where to look, what is offline and
+        The loggers for a Lightning trainer, and notices for the user: where to find the run, and what is offline and
         why.
 
     Raises:
@@ -110,8 +107,8 @@ def build_loggers(
         metrics.continue_from(marks.get(METRICS, 0))
         kept = rows_by_step(folder.metrics_file)
 
-    def missed(label: str) -> list[Row]:
-        """What was logged while the tracker was off; nothing where that was not noted."""
+    def missed_rows(label: str) -> list[Row]:
+        """Return the rows that were logged while the tracker was off; none if the marks do not have that number."""
         rows = None if marks is None else marks.get(ROWS)
         return [] if kept is None or rows is None else kept[rows.get(label, 0) :]
 
@@ -119,24 +116,24 @@ def build_loggers(
         mark = None if marks is None else marks.get("TensorBoard", {})
         logger = TensorBoardEvents(folder.path / "tensorboard", mark=mark)
         _ = logger.experiment
-        lacking = missed("TensorBoard") if mark else kept or []
-        for step, values in lacking:
+        missed = missed_rows("TensorBoard") if mark else kept or []
+        for step, values in missed:
             logger.log_metrics(values, step)
         return GuardedLogger("TensorBoard", logger, position=position), [
             f"TensorBoard: tensorboard --logdir {readable_path(logger.log_dir)}",
-            *_without_figures("TensorBoard", lacking, folder),
+            *_missed_notice("TensorBoard", missed, folder),
         ]
 
     def wandb() -> _Started:
-        logger, said = wandb_run.start(
+        logger, new_notices = wandb_run.start(
             folder, project=project, run_name=run_name, entity=entity, group=group, tags=tags, mode=wandb_mode,
             kept=kept,
         )  # fmt: skip
-        said += _without_figures("wandb", missed("wandb"), folder)
-        return GuardedLogger("wandb", logger, lambda status: wandb_run.finish(logger, status), position), said
+        new_notices += _missed_notice("wandb", missed_rows("wandb"), folder)
+        return GuardedLogger("wandb", logger, lambda status: wandb_run.finish(logger, status), position), new_notices
 
     def mlflow() -> _Started:
-        logger, said = mlflow_run.start(
+        logger, new_notices = mlflow_run.start(
             folder,
             uri=mlflow_uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_MLFLOW_URI,
             experiment=project,
@@ -146,37 +143,37 @@ def build_loggers(
         )
         if kept is not None:
             logger.restore(kept, folder)
-        return GuardedLogger("MLflow", logger, position=position), said
+        return GuardedLogger("MLflow", logger, position=position), new_notices
 
     start: dict[str, Callable[[], _Started]] = {"tensorboard": tensorboard, "wandb": wandb, "mlflow": mlflow}
     for name in chosen:
         if name == "csv":
             continue
         if name == "wandb" and wandb_run.requested_mode() == "disabled":
-            notices.append("wandb is off, as WANDB_MODE or `wandb disabled` asks.")
+            notices.append("wandb is off, as WANDB_MODE or `wandb disabled` requests.")
             continue
         try:
-            logger, said = start[name]()
+            logger, new_notices = start[name]()
         except Exception as error:
             reason = " ".join(str(error).split())[:300] or type(error).__name__
             notices.append(f"{name} could not start ({reason}). The run goes on; metrics.csv has every scalar.")
             continue
         loggers.append(logger)
-        notices += said
+        notices += new_notices
         if config is not None:
             logger.log_hyperparams(mask(config))
     return loggers, [mask_text(notice) for notice in notices]
 
 
 def read_marks(loggers: Sequence[Logger], before: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Force what was logged to the disk, and return how much that is, for a checkpoint: plain values, by tracker.
+    """Force everything that was logged to the disk, and return how much that is for each tracker, as plain values.
 
-    Which a resumed run gives to `build_loggers`.
+    A checkpoint keeps these marks, and a resumed run passes them to `build_loggers`.
 
     Args:
-        loggers: What :func:`build_loggers` gave.
-        before: What this returned for the checkpoint before, if any, be it in another process. A tracker that is off
-            since, left out or failed, keeps its mark: when it is on again, it goes on with what it has.
+        loggers: The loggers of :func:`build_loggers`.
+        before: The marks of the previous checkpoint, if any, also one of an earlier process. A tracker that has been
+            left out or has failed since then keeps its mark, and continues from it when it is on again.
     """
     marks: dict[str, Any] = dict(before or {})
     rows = dict(marks.get(ROWS, {}))
@@ -195,14 +192,14 @@ def read_marks(loggers: Sequence[Logger], before: Mapping[str, Any] | None = Non
 
 
 def close(loggers: Sequence[Logger], status: str) -> list[str]:
-    """End every tracker's run. For a ``finally``: it raises nothing, and a second call does nothing.
+    """End every tracker's run. It never raises, for use in a ``finally``, and a second call does nothing.
 
     Args:
-        loggers: What :func:`build_loggers` gave.
+        loggers: The loggers of :func:`build_loggers`.
         status: "success", "failed" or "interrupted".
 
     Returns:
-        What failed on the way or now, one sentence a tracker.
+        One sentence for each tracker that failed during the run or now.
     """
     for logger in loggers:
         if isinstance(logger, GuardedLogger):
@@ -219,7 +216,7 @@ def close(loggers: Sequence[Logger], status: str) -> list[str]:
     ]
 
 
-def _without_figures(label: str, missed: Sequence[Row], folder: RunFolder) -> list[str]:
+def _missed_notice(label: str, missed: Sequence[Row], folder: RunFolder) -> list[str]:
     if not missed:
         return []
     return [

@@ -1,22 +1,22 @@
-"""What wandb has written of a run on this machine: its transaction log, read while it grows."""
+"""Reads wandb's transaction log of a run on this machine, also while wandb is still writing it."""
 
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-STEP = "trainer/global_step"  # the x-axis that Lightning logs beside every scalar
+STEP = "trainer/global_step"  # the x-axis that Lightning logs with every scalar
 BLOCK, IDENT, HEADER = 32768, 7, 7  # bytes, of the log format of LevelDB (its doc/log_format.md)
-FULL, LAST = 1, 4  # kinds of pieces that end a record
+FULL, LAST = 1, 4  # types of the fragments that end a record
 
-Event = list[tuple[str, int]]  # names and step of what was logged at once
+Event = list[tuple[str, int]]  # name and step of each value that was logged in one call
 
 
 class WandbLog:
     """Reads the history of one ``.wandb`` file, as far as it is on the disk.
 
     Args:
-        path: Of the file, which may not be there yet.
+        path: Path of the file, which need not exist yet.
     """
 
     def __init__(self, path: Path) -> None:
@@ -25,7 +25,7 @@ class WandbLog:
         self._pieces: list[bytes] = []
 
     def events(self) -> Iterator[Event]:
-        """What was added to the file since the last call."""
+        """Yield the events that were added to the file since the last call."""
         from wandb.proto import wandb_internal_pb2 as records
 
         for content in self._records():
@@ -60,7 +60,7 @@ def _event(items: Any) -> Event:
 
 
 def logged_events(folder: Path, run_id: str) -> list[Event]:
-    """All events of a run, in the order in which they were logged, whichever process it was."""
+    """Return all events of a run, of all its processes, in the order in which they were logged."""
     # offline-run-TIME-ID and run-TIME-ID, which may be mixed
     files = sorted(
         folder.glob(f"wandb/*run-*-{run_id}/run-{run_id}.wandb"), key=lambda file: file.parent.name.split("run-")[1]

@@ -1,4 +1,4 @@
-"""Images, tables and the rest as wandb shows them: media panels, in the sections that their names say."""
+"""Adapter of wandb: logs images, tables, histograms and texts as media panels."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -10,12 +10,12 @@ from pytorch_lightning.loggers import WandbLogger
 
 from convscope.tracking.adapter import Histogram, Table
 
-MOST_ROWS = 10_000  # what wandb shows of a table; the run's folder has all
-LARGEST_EXACT = 64  # pixels of a side up to which an image in a table is a PNG
+MAX_ROWS = 10_000  # rows of a table that wandb shows; the file in the run's folder has all
+MAX_PNG_SIDE = 64  # pixels; larger images in a table are JPEGs
 
 
 class WandbPanels:
-    """Logs one event a thing, with Lightning's step in it (never wandb's own step, which may not go back)."""
+    """Logs each object as an event of its own, with Lightning's step (wandb's own step must never decrease)."""
 
     images_in_tables = True
     keeps_models = False
@@ -24,7 +24,7 @@ class WandbPanels:
         self._logger = logger
 
     def image(self, key: str, file: Path, step: int) -> None:
-        """A PNG file, as it is."""
+        """Log a PNG file as it is."""
         from wandb import Image
 
         self._log(key, Image(str(file)), step)
@@ -32,17 +32,17 @@ class WandbPanels:
     def image_grid(
         self, key: str, file: Path, images: Sequence[np.ndarray], captions: Sequence[str], step: int
     ) -> None:
-        """A gallery: each image by itself, so that wandb can enlarge it."""
+        """Log a gallery of the images, so that wandb can enlarge each of them."""
         from wandb import Image
 
         texts: list[str | None] = list(captions) or [None] * len(images)
         self._log(key, [Image(image, caption=text) for image, text in zip(images, texts, strict=True)], step)
 
     def table(self, key: str, table: Table, step: int) -> None:
-        """The first rows; those with an image have it in a first column."""
+        """Log the first ``MAX_ROWS`` rows; the first column has the images, if there are any."""
         import wandb
 
-        rows = [list(row) for row in table.rows[:MOST_ROWS]]
+        rows = [list(row) for row in table.rows[:MAX_ROWS]]
         columns: list[str | int] = list(table.columns)
         if table.images:
             columns = ["image", *columns]
@@ -53,34 +53,37 @@ class WandbPanels:
         self._log(key, wandb.Table(columns=columns, data=rows, allow_mixed_types=True), step)
 
     def histogram(self, key: str, histogram: Histogram, step: int) -> None:
-        """A distribution."""
+        """Log a histogram."""
         from wandb import Histogram as Panel
 
         self._log(key, Panel(np_histogram=(histogram.counts, histogram.edges)), step)
 
     def text(self, key: str, file: Path, text: str, step: int) -> None:
-        """A text as it is."""
+        """Log a text without formatting, as HTML."""
         from wandb import Html
 
         self._log(key, Html(f"<pre>{escape(text)}</pre>"), step)
 
     def file(self, key: str, file: Path, step: int) -> None:
-        """Among the run's files."""
+        """Save the file among the run's files."""
         self._logger.experiment.save(str(file), base_path=str(file.parent), policy="now")
 
     def summary(self, values: Mapping[str, Any], step: int) -> None:
-        """In the run's summary, by which runs are compared."""
+        """Log the results to the run's summary, by which wandb compares runs."""
         self._logger.experiment.summary.update(dict(values))
 
     def model(self, network: Any, example: np.ndarray) -> None:
-        """Nothing: the checkpoints lie in the run's folder."""
+        """Do nothing: the checkpoints are in the run's folder."""
 
     def _log(self, key: str, value: Any, step: int) -> None:
         self._logger.log_metrics({key: value}, step)
 
 
 def _thumbnail(image: np.ndarray) -> Any:
-    """An image (H, W) or (H, W, C) beside a row: a large one as JPEG, in a twentieth of a PNG's time."""
+    """Return the image of a row, (H, W) or (H, W, C), for wandb.
+
+    A large image becomes a JPEG, which takes a twentieth of the time of a PNG.
+    """
     from wandb import Image
 
-    return Image(image, file_type="jpg" if max(image.shape[:2]) > LARGEST_EXACT else "png")
+    return Image(image, file_type="jpg" if max(image.shape[:2]) > MAX_PNG_SIDE else "png")

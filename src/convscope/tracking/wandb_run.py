@@ -1,4 +1,4 @@
-"""Weights & Biases: is there a key, is there a server, and a run that never asks, hangs or chatters."""
+"""Starts and finishes runs of Weights & Biases (wandb), without prompts, hangs or console output."""
 
 import configparser
 import contextlib
@@ -23,17 +23,17 @@ Mode = Literal["auto", "offline", "online"]
 SERVICE_HOSTS = (
     "api.wandb.ai",
     "api.forge.coreweave.com",
-)  # the public service, under its old and its new address
-START_SECONDS = 15.0  # where a server is asked; wandb's own limits: 90 s to start, none to finish
+)  # old and new address of the public service
+START_SECONDS = 15.0  # limit for starting a run on a server; wandb's own: 90 s to start, none to finish
 FINISH_SECONDS = 60.0
 DATA_DIR = "WANDB_DATA_DIR"
 DATA = os.path.join("wandb", "data")  # in the run's folder
-WRITE_SECONDS = 0.1  # from an event to the disk; wandb's own 15 s would be lost with a process that is killed
-BEST = {"loss": "min", "accuracy": "max", "f1": "max", "auroc": "max"}  # what a run's summary has of a curve
+WRITE_SECONDS = 0.1  # from an event to the disk; with wandb's own 15 s, a killed process would lose as much
+BEST = {"loss": "min", "accuracy": "max", "f1": "max", "auroc": "max"}  # value of a curve in the run's summary
 
 
 def key_configured() -> bool:
-    """Whether wandb would find credentials here: environment, netrc, settings files. Does not import wandb.
+    """Return whether wandb would find credentials in environment, netrc or settings files. Does not import wandb.
 
     A ``default`` entry of the netrc file does not count; it is for other hosts.
     """
@@ -52,13 +52,13 @@ def key_configured() -> bool:
 
 
 def requested_mode() -> str | None:
-    """What ``WANDB_MODE`` or wandb's settings files ask for: online, offline, disabled; None for nothing."""
+    """Return the mode in ``WANDB_MODE`` or wandb's settings files: online, offline or disabled; None if not set."""
     mode = os.environ.get("WANDB_MODE") or _settings_files().get("mode")
     return {"dryrun": "offline", "run": "online"}.get(mode, mode) if mode else None
 
 
 def server_address() -> str:
-    """The server that wandb would talk to. Does not import wandb."""
+    """Return the address of the server that wandb would connect to. Does not import wandb."""
     return os.environ.get("WANDB_BASE_URL") or _settings_files().get("base_url") or f"https://{SERVICE_HOSTS[0]}"
 
 
@@ -73,20 +73,26 @@ def start(
     mode: Mode = "auto",
     kept: Sequence[Row] | None = None,
 ) -> tuple[RunLogger, list[str]]:
-    """Start the wandb run of ``folder``, or continue it; its files go to ``<run folder>/wandb``.
+    """Start the wandb run of ``folder``, or continue it; its files are in ``<run folder>/wandb``.
 
-    Where there is no key, or no server answers, the run is offline at once. Returns the logger and what the
-    user should be told: the run's address, or why it is offline and how to sync it.
+    If there is no key or no server answers, the run is offline from the beginning.
 
     Args:
-        folder: The run's.
-        project, run_name, entity, group, tags: What the run belongs to.
-        mode: Whether a server is asked.
-        kept: The scalars of a run that is resumed, up to its checkpoint; wandb gets what it lacks of them, and what it
-            has beyond them no second time.
+        folder: The run's folder.
+        project: Project in wandb.
+        run_name: Name of the run.
+        entity: User or team.
+        group: Group of runs that belong together.
+        tags: Tags of the run.
+        mode: ``auto``, ``offline`` or ``online``; ``online`` does not check the network first.
+        kept: The scalars of a resumed run up to its checkpoint. wandb gets those that it lacks; later scalars that it
+            already has are not sent again.
+
+    Returns:
+        The logger, and notices for the user: the address of the run, or why it is offline and how to upload it.
     """
-    # Set before wandb starts its service, which else reports on itself to the server, complains on the
-    # console where that fails, and waits for it at the end.
+    # Set before wandb starts its service. Otherwise the service sends error reports to the server, prints errors
+    # if that fails, and waits for it at the end.
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     _keep_files_with(folder)
     import wandb
@@ -94,7 +100,7 @@ def start(
     setup: Any = wandb.setup(settings=wandb.Settings(silent=True))
     base_url = str(setup.settings.base_url)
     offline = _why_offline(mode, base_url)
-    if wandb.run is not None:  # of an earlier job in this process: what is logged from here on is not its own
+    if wandb.run is not None:  # left open by an earlier job in this process
         with contextlib.suppress(Exception):
             _finish(wandb.run, 1)
     run_id = folder.read_trackers().get("wandb", {}).get("id")
@@ -127,7 +133,7 @@ def start(
             run.define_metric(f"{split}/{metric}", step_metric=STEP, step_sync=True, summary=f"{best},last")
     folder.note_tracker("wandb", {"id": run.id})
     if offline is None and not list(folder.path.glob("wandb/offline-run-*")):
-        known = known[: run.starting_step]  # the server may not have got the last ones
+        known = known[: run.starting_step]  # the server may lack the last events
     logger = RunLogger(run, project, folder.path, [pair for event in known for pair in event])
     logger.send_missing(kept or [])
     if offline is None:
@@ -138,8 +144,9 @@ def start(
 
 @contextlib.contextmanager
 def _without_launch() -> Iterator[None]:
-    """Have wandb start without its launch agents, which it imports, for 0.7 s, to ask whether they have inputs for
-    the run; only a program that has imported them can have given some.
+    """Keep wandb from importing its launch agents, which takes 0.7 s, when it starts a run in this context.
+
+    wandb imports them to look for inputs of the run, which only a program that has imported them itself can have set.
     """
     name = "wandb.sdk.launch.inputs.internal"
     if name in sys.modules:
@@ -155,28 +162,28 @@ def _without_launch() -> Iterator[None]:
 
 class _NoInputs:
     def apply(self, run: Any) -> None:
-        """Give the run none."""
+        """Do nothing, since there are no inputs."""
 
 
 def _keep_files_with(folder: RunFolder) -> None:
-    """Have tables and their images wait for their upload in the run's folder, unless the user named another place.
+    """Make wandb keep tables and their images in the run's folder until the upload, unless the user set another one.
 
-    An offline run names them by their absolute paths, and by default they lie in the home directory, which another
-    machine may not have.
+    An offline run refers to them by absolute paths. By default they are in the home directory, which another machine
+    may not have.
     """
     if os.environ.get(DATA_DIR, "").endswith(DATA) or DATA_DIR not in os.environ:
         os.environ[DATA_DIR] = str(folder.path / DATA)
 
 
 def finish(logger: RunLogger, status: str) -> None:
-    """End the run; on the server it is failed unless ``status`` is "success".
+    """End the run; on the server it is marked as failed unless ``status`` is "success".
 
     Raises:
-        TimeoutError: The upload was not done in time; the files are kept, and can be synced.
+        TimeoutError: The upload took longer than ``FINISH_SECONDS``; the files are kept and can be uploaded later.
     """
     run: Any = logger.experiment
     folder = Path(run.dir).parent
-    logger.mark()  # wandb's own end does not wait for its file, which whoever reads the folder next must find whole
+    logger.mark()  # wandb's finish does not wait for its log file, which must be complete when it is read next
     try:
         _finish(run, 0 if status == "success" else 1)
     except TimeoutError:
@@ -193,8 +200,8 @@ def _finish(run: Any, exit_code: int) -> None:
     except Exception:
         import wandb
 
-        # The service process is gone. Without this the next job could not start another, and the end of the
-        # process would complain; that teardown raises for the same reason, and can even ask to exit.
+        # The service process has died. Without a teardown, the next job could not start another one, and the exit of
+        # this process would print errors. The teardown raises for the same reason, and can even raise SystemExit.
         with contextlib.suppress(Exception, SystemExit):
             wandb.teardown()
         raise
@@ -202,9 +209,9 @@ def _finish(run: Any, exit_code: int) -> None:
 
 def _why_offline(mode: Mode, base_url: str) -> str | None:
     if mode == "offline":
-        return "as asked"
+        return "logger.wandb.mode=offline"
     if mode == "auto" and requested_mode() == "offline":
-        return "as WANDB_MODE or `wandb offline` asks"
+        return "as WANDB_MODE or `wandb offline` requests"
     if not key_configured():
         return "no API key; `wandb login` stores one"
     if mode == "auto" and not hub.reachable(base_url):
@@ -215,14 +222,14 @@ def _why_offline(mode: Mode, base_url: str) -> str | None:
 def _settings(**more: float) -> Any:
     import wandb
 
-    wanted: dict[str, Any] = {
+    values: dict[str, Any] = {
         "silent": True,
         "finish_timeout": FINISH_SECONDS,
         "finish_timeout_raises": True,
         "x_transaction_log_flush_interval": WRITE_SECONDS,
         **more,
     }
-    return wandb.Settings(**{name: value for name, value in wanted.items() if name in wandb.Settings.model_fields})
+    return wandb.Settings(**{name: value for name, value in values.items() if name in wandb.Settings.model_fields})
 
 
 def _sync_command(folder: Path) -> str:
@@ -230,7 +237,7 @@ def _sync_command(folder: Path) -> str:
 
 
 def _settings_files() -> dict[str, str]:
-    """wandb's settings files, the global one and that of the working directory, which wins."""
+    """Return the settings of wandb's global file and of the working directory's file, which has precedence."""
     home = os.environ.get("WANDB_CONFIG_DIR", "~/.config/wandb")
     parser = configparser.ConfigParser(interpolation=None)
     for path in (

@@ -1,1 +1,1 @@
-"""Transfer learning: what is trainable, in what mode, at what rate, for how long."""
+"""Transfer learning: which parameters train, in which mode, at which learning rate, and for how long."""

@@ -1,7 +1,7 @@
-"""Cutting a network where its frozen part ends: a prefix that says the same of an image for ever, and the rest.
+"""Cut a network where its frozen part ends: a prefix, whose features never change, and the rest.
 
-Only what holds both frozen and trainable parameters is traced (torch.fx, Reed et al. 2022); everything else stays
-one opaque call, so that a network can be cut wherever the modules *around* the boundary can be traced.
+Only modules that hold both frozen and trainable parameters are traced (torch.fx, Reed et al. 2022); every other module
+stays one opaque call. So a network can be cut wherever the modules *around* the boundary can be traced.
 """
 
 import inspect
@@ -11,19 +11,24 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-from convscope.transfer.freezing import is_mixed, trains
-from convscope.transfer.live_nodes import changes, live_nodes
-from convscope.transfer.preserved_state import Preserved, reset_random
+from convscope.transfer.freezing import has_trainable_parameters, is_partly_frozen
+from convscope.transfer.live_nodes import live_nodes, varies_between_epochs
+from convscope.transfer.preserved_state import PreservedState, reset_random
 from convscope.transfer.split_graph import CannotCutError, split
 
-TOLERANCE = 1e-4  # of the largest logit; the two ways compute the same, in another order at most
+TOLERANCE = 1e-4  # of the largest logit; at most, the parts compute in another order than the whole
 
 
 class Rest:
-    """What a network does with the features of its prefix: features, as arguments, to what the network returns.
+    """The part of a network after its prefix: maps the features, as arguments, to the network's output.
 
-    Functions in the network's own code were told ``training=True`` or not when they were traced; so there are two
-    graphs where it matters, and the network's mode chooses.
+    Functions in the network's own code get a fixed value of ``training`` when they are traced. So there are two graphs
+    if they differ, and the network's mode chooses between them.
+
+    Args:
+        network: The whole network, whose mode decides.
+        training: The graph traced in training mode.
+        evaluation: The graph traced in evaluation mode.
     """
 
     def __init__(self, network: nn.Module, training: fx.GraphModule, evaluation: fx.GraphModule) -> None:
@@ -32,21 +37,23 @@ class Rest:
 
     @property
     def module(self) -> fx.GraphModule:
-        """The graph of the network's mode; its submodules are the network's."""
+        """Return the graph for the network's mode; its submodules are the network's own."""
         return self._training if self._network.training else self._evaluation
 
     def __call__(self, *features: torch.Tensor) -> Any:
-        """What the network returns."""
+        """Return what the whole network returns for the inputs that ``features`` belong to."""
         return self.module(*features)
 
 
 @dataclass(frozen=True)
 class Cut:
-    """``prefix`` maps inputs to features, a tuple of tensors, and ``rest`` maps those to what the network returns.
-    Their modules are the network's own.
+    """A network in two parts, whose modules are the network's own.
 
-    ``deviation`` is the largest difference between the whole and its two parts on the batch it was verified with, as
-    a share of the largest output.
+    Attributes:
+        prefix: Maps inputs to features, a tuple of tensors.
+        rest: Maps the features to the network's output.
+        deviation: Largest difference between the outputs of the whole and of its two parts on the batch that they were
+            verified with, as a fraction of the largest output.
     """
 
     prefix: fx.GraphModule
@@ -57,35 +64,41 @@ class Cut:
 def cut(network: nn.Module, sample: torch.Tensor) -> Cut:
     """Cut ``network`` at the end of what is frozen in it now, and verify the parts on ``sample``.
 
-    Frozen is what depends on no trainable parameter, on no BatchNorm that updates, and on no random number. Values
-    that both sides need (skip connections) are carried as further features. The network is left as it was.
+    A value is frozen if it depends on no trainable parameter, on no BatchNorm that updates its statistics, and on no
+    random number. Values that both parts need (skip connections) are passed on as further features. The network is
+    left unchanged.
 
     Args:
-        network: With ``requires_grad`` and modes as the stage sets them.
+        network: The network, with ``requires_grad`` and modes as the stage sets them.
         sample: A batch of inputs, (N, ...).
 
     Raises:
         CannotCutError: Nothing is frozen before the first trainable layer, the network cannot be traced, or the parts
-            do not give what the whole gives.
+            do not compute what the whole computes.
     """
     if not any(not parameter.requires_grad for parameter in network.parameters()):
         raise CannotCutError("everything is trained")
     modules = dict(network.named_modules())
-    # What is live is a matter of the stage's modes: a layer that draws in training is none of the prefix.
-    live_modules = {name for name, module in modules.items() if trains(module) or any(map(changes, module.modules()))}
+    # The stage's modes decide: a layer that draws random numbers in training cannot be part of the prefix.
+    live_modules = {
+        name
+        for name, module in modules.items()
+        if has_trainable_parameters(module) or any(map(varies_between_epochs, module.modules()))
+    }
     prefix, training = _parts(network, live_modules, sample)
-    with Preserved(network, evaluate=True):
-        same_prefix, evaluation = _parts(network, live_modules, sample)
-    if same_prefix.code != prefix.code:
-        raise CannotCutError("it does other things in training than in evaluation")
+    with PreservedState(network, evaluate=True):
+        evaluation_prefix, evaluation = _parts(network, live_modules, sample)
+    if evaluation_prefix.code != prefix.code:
+        raise CannotCutError("its frozen part computes something else in training than in evaluation")
     rest = Rest(network, training, evaluation)
-    deviation = _verified(network, prefix, rest, sample)
-    with Preserved(network, evaluate=True):
-        deviation = max(deviation, _verified(network, prefix, rest, sample))
+    deviation = _verify(network, prefix, rest, sample)
+    with PreservedState(network, evaluate=True):
+        deviation = max(deviation, _verify(network, prefix, rest, sample))
     return Cut(prefix, rest, deviation)
 
 
 def _parts(network: nn.Module, live_modules: set[str], sample: torch.Tensor) -> tuple[fx.GraphModule, fx.GraphModule]:
+    """Return the prefix and the rest of ``network``, traced in its present mode."""
     try:
         graph = _Tracer().trace(network, concrete_args=_defaults(network))
     except Exception as error:
@@ -101,20 +114,20 @@ def _parts(network: nn.Module, live_modules: set[str], sample: torch.Tensor) -> 
 
 
 class _Tracer(fx.Tracer):
-    """Looks into a module only where the boundary passes through it."""
+    """Traces into a module only if the boundary passes through it."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return not (is_mixed(m) or _pools_first(m))
+        return not (is_partly_frozen(m) or _pools_first(m))
 
 
 def _pools_first(module: nn.Module) -> bool:
-    """Whether a trainable module begins with a layer without parameters, which the prefix can compute as well."""
+    """Return whether ``module`` is trainable but begins with a layer without parameters, which the prefix can take."""
     first = next(iter(module.children()), None)
-    return first is not None and trains(module) and not any(True for _ in first.parameters())
+    return first is not None and has_trainable_parameters(module) and not any(True for _ in first.parameters())
 
 
 def _defaults(network: nn.Module) -> dict[str, Any]:
-    """The arguments of ``forward`` that have defaults, which tracing would otherwise make unknown."""
+    """Return the arguments of ``forward`` with their defaults, which tracing would otherwise replace by proxies."""
     parameters = list(inspect.signature(network.forward).parameters.values())
     return {
         parameter.name: parameter.default
@@ -123,14 +136,19 @@ def _defaults(network: nn.Module) -> dict[str, Any]:
     }
 
 
-def _verified(network: nn.Module, prefix: fx.GraphModule, rest: Rest, sample: torch.Tensor) -> float:
-    with Preserved(network, evaluate=False), torch.no_grad():
+def _verify(network: nn.Module, prefix: fx.GraphModule, rest: Rest, sample: torch.Tensor) -> float:
+    """Return the largest deviation of the parts from the whole, as a fraction of the largest logit.
+
+    Raises:
+        CannotCutError: It exceeds ``TOLERANCE``.
+    """
+    with PreservedState(network, evaluate=False), torch.no_grad():
         whole = _first_tensor(network(sample))
         reset_random()
         parts = _first_tensor(rest(*prefix(sample)))
-    # BatchNorm in training mode normalises a batch by itself: rounding is magnified where a variance is small.
+    # BatchNorm in training mode normalises with the batch's own statistics: a small variance magnifies rounding errors.
     if whole.shape != parts.shape:
-        raise CannotCutError("its parts do not give what the whole gives")
+        raise CannotCutError("the output of its parts has another shape than that of the whole")
     scale = float(whole.abs().max()) or 1.0
     deviation = float((whole - parts).abs().max()) / scale
     if not deviation <= TOLERANCE:

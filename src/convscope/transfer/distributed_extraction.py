@@ -1,4 +1,4 @@
-"""The feature cache, filled by several processes: each computes a stretch of the rows, the first puts them together."""
+"""Extract features with several processes: each computes a range of the rows, and rank 0 joins them in the cache."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
@@ -24,24 +24,29 @@ from convscope.transfer.feature_cache import (
 
 T = TypeVar("T")
 
-READ = 2**22  # bytes of another process's rows that are copied at a time
+COPY_BYTES = 2**22  # of the rows of another process that are copied at a time
 
 
 class ProcessGroup(Protocol):
-    """Processes that do the same and tell each other of it."""
+    """Processes that run the same code and exchange values; see ``distributed.processes``.
+
+    Attributes:
+        rank: Rank of this process.
+        count: Number of processes.
+    """
 
     rank: int
     count: int
 
     def broadcast_object(self, make: Callable[[], T]) -> T:
-        """What ``make`` gives in the first process."""
+        """Return the result of ``make``, which rank 0 calls, in all processes."""
 
     def all_gather(self, value: T) -> list[T]:
-        """``value`` of each process."""
+        """Return ``value`` of each process, in the order of their ranks."""
 
 
 class Part(NamedTuple):
-    """What one process has written beside the others, or why it could not."""
+    """The layouts of the features that one process has written, or why it could not write them."""
 
     layouts: tuple[Layout, ...] = ()
     error: str | None = None
@@ -52,37 +57,41 @@ def shared_features(
     root: Path,
     count: int,
     views: int,
-    compute: Iterable[tuple[torch.Tensor, ...]],
-    what: str,
+    batches: Iterable[tuple[torch.Tensor, ...]],
+    description: str,
     group: ProcessGroup,
 ) -> Features:
-    """``cached_features`` of processes that train together and see the same disk; all must come here.
+    """Return the features with that ``key``, as ``cached_features`` does, in several processes with a shared disk.
 
-    An entry that is complete is read by all. Else each process writes its rows to files of its own beside the entry,
-    and the first, whose rows are the first ones, appends them to its own. Where a process dies, what was written is
-    no entry, and is removed by whoever fills it next.
+    All processes must call this. If the entry is complete, all read it. Otherwise each process writes its rows to
+    files of its own beside the entry, and rank 0, whose rows come first, appends those of the others to its own. If a
+    process dies, the files are no entry, and the next process that writes the entry removes them.
 
     Args:
-        key, root, count, views, what: As for ``cached_features``.
-        mine: Batches of features of this process's stretch: the stretches in the order of the processes are all.
-        together: The processes.
+        key: Key from ``feature_key``.
+        root: Folder of the cache.
+        count: Number of inputs.
+        views: Number of versions of each input.
+        batches: Batches of features of this process's range of rows; the ranges in the order of the ranks are all rows.
+        description: Names for the user what is stored, such as "the features of the train images".
+        group: The processes.
 
     Raises:
-        CacheUnusableError: In all processes, where one of them cannot write or read the entry.
+        CacheUnusableError: One of the processes cannot write or read the entry; all of them raise it.
     """
     entry = entry_path(root, "features", key)
-    found, damage = open_entry(lambda: read_features(entry, count, views))
-    if all(group.all_gather(found is not None)):
-        assert found is not None
-        return found
+    features, damage = open_entry(lambda: read_features(entry, count, views))
+    if all(group.all_gather(features is not None)):
+        assert features is not None
+        return features
     with ExitStack() as stack:
 
         def begin() -> tuple[Path | None, str | None]:
             nonlocal damage
             try:
-                stack.enter_context(locked(entry, what))
-                there, damage = open_entry(lambda: read_features(entry, count, views))
-                if there is not None:  # another training filled it in the meantime
+                stack.enter_context(locked(entry, description))
+                present, damage = open_entry(lambda: read_features(entry, count, views))
+                if present is not None:  # another training has written it in the meantime
                     return None, None
                 return stack.enter_context(staging_dir(entry)), None
             except (OSError, NotImplementedError) as error:
@@ -90,26 +99,27 @@ def shared_features(
 
         folder, failure = group.broadcast_object(begin)
         if failure is None and folder is not None:
-            fill = _fill_first if group.rank == 0 else _fill_part
-            failure = fill(folder, entry, compute, count * views, group)
+            write = _write_entry if group.rank == 0 else _write_part
+            failure = write(folder, entry, batches, count * views, group)
         if failure is not None:
             raise CacheUnusableError(failure, damage_warnings(entry, damage))
-        # within the lock: until all have opened the entry, nobody removes it
-        found = read_new_features(entry, count, views)
-        if not all(group.all_gather(found is not None)):
+        # Rank 0 holds the lock until all have opened the entry, so that no process removes it before.
+        features = read_new_features(entry, count, views)
+        if not all(group.all_gather(features is not None)):
             raise CacheUnusableError("not all processes see it")
-    assert found is not None
-    found.warnings = tuple(damage_warnings(entry, damage))
-    return found
+    assert features is not None
+    features.warnings = tuple(damage_warnings(entry, damage))
+    return features
 
 
-def _fill_first(
-    folder: Path, entry: Path, compute: Iterable[tuple[torch.Tensor, ...]], rows: int, group: ProcessGroup
+def _write_entry(
+    folder: Path, entry: Path, batches: Iterable[tuple[torch.Tensor, ...]], rows: int, group: ProcessGroup
 ) -> str | None:
+    """Write the rows of rank 0 and then those of the other processes; return why the entry cannot be written."""
     parts: list[Part] = []
 
-    def batches() -> Iterator[tuple[torch.Tensor, ...]]:
-        yield from compute
+    def all_batches() -> Iterator[tuple[torch.Tensor, ...]]:
+        yield from batches
         parts.extend(group.all_gather(Part()))
         for rank, part in enumerate(parts):
             if part.error is not None:
@@ -119,7 +129,7 @@ def _fill_first(
 
     failure = None
     try:
-        write_features(folder, batches(), rows)
+        write_features(folder, all_batches(), rows)
         commit(folder, entry)
     except (OSError, NotImplementedError) as error:
         failure = error_reason(error)
@@ -128,25 +138,27 @@ def _fill_first(
     return group.broadcast_object(lambda: failure)
 
 
-def _fill_part(
-    folder: Path, entry: Path, compute: Iterable[tuple[torch.Tensor, ...]], rows: int, group: ProcessGroup
+def _write_part(
+    folder: Path, entry: Path, batches: Iterable[tuple[torch.Tensor, ...]], rows: int, group: ProcessGroup
 ) -> str | None:
+    """Write the rows of this process for rank 0; return why the entry cannot be written."""
     try:
-        part = Part(_write_part(folder, group.rank, compute))
+        part = Part(_write_rows(folder, group.rank, batches))
     except OSError as error:
         part = Part(error=error_reason(error))
     group.all_gather(part)
     return group.broadcast_object(lambda: None)
 
 
-def _write_part(folder: Path, rank: int, batches: Iterable[tuple[torch.Tensor, ...]]) -> tuple[Layout, ...]:
+def _write_rows(folder: Path, rank: int, batches: Iterable[tuple[torch.Tensor, ...]]) -> tuple[Layout, ...]:
+    """Write one file for each feature; return the layouts of the features."""
     layouts: tuple[Layout, ...] = ()
     with ExitStack() as stack:
         for batch in batches:
             if not layouts:
                 layouts = tuple(layout_of(feature) for feature in batch)
                 files = [
-                    stack.enter_context(_part(folder, rank, place).open("wb", buffering=0))
+                    stack.enter_context(_part_file(folder, rank, place).open("wb", buffering=0))
                     for place in range(len(batch))
                 ]
             for feature, layout, file in zip(batch, layouts, files, strict=True):
@@ -157,17 +169,17 @@ def _write_part(folder: Path, rank: int, batches: Iterable[tuple[torch.Tensor, .
 
 
 def _read_part(folder: Path, rank: int, layouts: tuple[Layout, ...]) -> Iterator[tuple[torch.Tensor, ...]]:
-    """The batches that a process wrote, in pieces of another size; its files are removed."""
-    paths = [_part(folder, rank, place) for place in range(len(layouts))]
+    """Yield the rows that another process wrote, in batches of another size, and remove its files."""
+    paths = [_part_file(folder, rank, place) for place in range(len(layouts))]
     sizes = [int(np.prod(layout.shape)) for layout in layouts]
-    rows = max(1, READ // (4 * sum(sizes)))
+    rows = max(1, COPY_BYTES // (4 * sum(sizes)))
     with ExitStack() as stack:
         files = [stack.enter_context(path.open("rb")) for path in paths]
         while True:
             batch = []
             for file, size, layout in zip(files, sizes, layouts, strict=True):
-                numbers = np.fromfile(file, np.float32, rows * size)
-                feature = torch.from_numpy(numbers).reshape(-1, *layout.shape)
+                values = np.fromfile(file, np.float32, rows * size)
+                feature = torch.from_numpy(values).reshape(-1, *layout.shape)
                 batch.append(feature.permute(0, 3, 1, 2) if layout.channels_last else feature)
             if not len(batch[0]):
                 break
@@ -176,5 +188,5 @@ def _read_part(folder: Path, rank: int, layouts: tuple[Layout, ...]) -> Iterator
         path.unlink()
 
 
-def _part(folder: Path, rank: int, place: int) -> Path:
+def _part_file(folder: Path, rank: int, place: int) -> Path:
     return folder / f"{place}.bin.{rank}"

@@ -1,7 +1,7 @@
-"""The feature cache: what a frozen prefix says of every input, computed once and kept on disk.
+"""The feature cache: the features of a frozen prefix for every input, computed once and kept on disk.
 
-An entry holds one file for each feature, ``0.bin``, ``1.bin``, ...: a row an input, view after view. ``entry.json``,
-written last, says what they must be, with their checksums.
+An entry holds one file for each feature, ``0.bin``, ``1.bin``, ..., with one row per input, view after view.
+``entry.json``, written last, describes these files and holds their checksums.
 """
 
 import errno
@@ -30,11 +30,11 @@ from convscope.checksums import (
 from convscope.entry_use import EntryUse, use_entry
 from convscope.mapped import MappedArray, Rows
 
-VERSION = 2  # raise it when the same prefix and inputs would be stored differently
+VERSION = 2  # to be raised when the same prefix and inputs would be stored differently
 
 
 class CacheUnusableError(Exception):
-    """The cache cannot be written; the message says why. ``warnings`` are about an entry that was damaged too."""
+    """Raised if the cache cannot be written; the message says why. ``warnings`` are about a damaged entry."""
 
     def __init__(self, message: str, warnings: Sequence[str] = ()) -> None:
         super().__init__(message)
@@ -43,16 +43,29 @@ class CacheUnusableError(Exception):
 
 @dataclass(frozen=True)
 class Layout:
-    """One feature: ``shape`` of a row, as it is stored; ``channels_last`` rows lie (H, W, C) and are read (C, H, W)."""
+    """How a feature is stored.
+
+    Attributes:
+        shape: Shape of a row as it is stored.
+        channels_last: Whether rows are stored as (H, W, C) and read as (C, H, W).
+    """
 
     shape: tuple[int, ...]
     channels_last: bool
 
 
 class Features:
-    """What a prefix says of N inputs, in ``views`` versions each: float32, mapped from disk or held in memory.
+    """The features of N inputs, in ``views`` versions each: float32, mapped from disk or held in memory.
 
-    ``warnings`` are sentences about a cache entry that was damaged.
+    Args:
+        arrays: One array for each feature, (views·N, ...), view after view.
+        layouts: Layout of each feature.
+        views: Number of versions of each input, each augmented differently.
+        use: Marks the entry of the cache as in use; None for features in memory.
+
+    Attributes:
+        views: As given.
+        warnings: Sentences about a damaged entry of the cache.
     """
 
     def __init__(
@@ -74,34 +87,38 @@ class Features:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all features of all views."""
+        """Return the number of bytes of all features of all views."""
         return sum(rows.nbytes for rows in self._rows)
 
     def gather(self, indices: torch.Tensor, views: torch.Tensor | None = None) -> tuple[torch.Tensor, ...]:
-        """The features of the inputs ``indices`` (n,) int64, each in the view of ``views`` (n,), else the first.
+        """Return the features of some inputs.
+
+        Args:
+            indices: Indices of the inputs, (n,) int64.
+            views: Index of the view of each of these inputs, (n,) int64; None for the first view of all.
 
         Returns:
-            A tensor (n, ...) for each feature, new memory.
+            A tensor (n, ...) for each feature, in new memory.
         """
         if self._use is not None:
             self._use.touch()
         places = indices if views is None else indices + views * len(self)
-        found = []
+        features = []
         for rows, mapped, layout in zip(self._rows, self._maps, self._layouts, strict=True):
-            taken = rows.copy(places)
+            feature = rows.copy(places)
             if mapped is not None:
-                mapped.was_read(taken.nbytes)
-            found.append(taken.permute(0, 3, 1, 2) if layout.channels_last else taken)
-        return tuple(found)
+                mapped.was_read(feature.nbytes)
+            features.append(feature.permute(0, 3, 1, 2) if layout.channels_last else feature)
+        return tuple(features)
 
     def release(self) -> None:
-        """Say that the features are not read any more: the cache may remove them."""
+        """Release the features, which must not be read any more: the cache may remove them."""
         if self._use is not None:
             self._use.release()
 
 
 def prefix_digest(prefix: fx.GraphModule) -> str:
-    """A name for what ``prefix`` computes: of its code, its weights and its statistics."""
+    """Return a digest of what ``prefix`` computes: of its code, its weights and its running statistics."""
     digest = hashlib.sha256(repr((VERSION, torch.__version__, prefix.code)).encode())
     for name, value in sorted(prefix.state_dict().items()):
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
@@ -112,7 +129,7 @@ def prefix_digest(prefix: fx.GraphModule) -> str:
 
 
 def feature_key(digest: str, *parts: object) -> str:
-    """A name for what the prefix of that ``digest`` says of inputs described by ``parts``."""
+    """Return the key of the features that the prefix with that ``digest`` has for inputs described by ``parts``."""
     return hashlib.sha256(repr((digest, parts)).encode()).hexdigest()[:32]
 
 
@@ -122,60 +139,60 @@ def cached_features(
     count: int,
     views: int,
     compute: Callable[[], Iterable[tuple[torch.Tensor, ...]]],
-    what: str,
+    description: str,
 ) -> tuple[Features, bool]:
-    """The features called ``key``: from ``root/features``, or computed now and stored there.
+    """Return the features with that ``key``: from ``root/features``, or else computed now and stored there.
 
-    Several processes may ask for the same at once: one computes, the others wait for it. A damaged entry is made
-    again, with a warning.
+    If several processes request the same features at once, one computes them and the others wait for it. A damaged
+    entry is computed again, with a warning.
 
     Args:
-        key: From ``feature_key``.
-        root: The cache's folder; None holds the features in memory.
+        key: Key from ``feature_key``.
+        root: Folder of the cache; None holds the features in memory.
         count: Number of inputs.
-        views: Versions of each.
-        compute: Gives batches of features, view after view, each in the order of the inputs.
-        what: Tells the user what is stored, such as "features of the training images".
+        views: Number of versions of each input.
+        compute: Returns batches of features, view after view, each in the order of the inputs.
+        description: Names for the user what is stored, such as "the features of the train images".
 
     Returns:
-        The features, and whether they were there already.
+        The features, and whether they were stored already.
 
     Raises:
-        CacheUnusableError: The cache cannot be written, for want of room or of permission.
+        CacheUnusableError: The cache cannot be written, for lack of space or permission.
     """
     if root is None:
         return _in_memory(compute(), views), False
     entry = entry_path(root, "features", key)
-    found, damage = open_entry(lambda: read_features(entry, count, views))
-    if found is not None:
-        return found, True
+    features, damage = open_entry(lambda: read_features(entry, count, views))
+    if features is not None:
+        return features, True
     try:
-        with locked(entry, what):
-            # another process may have filled it in the meantime
-            found, damage = open_entry(lambda: read_features(entry, count, views))
-            if found is not None:
-                return found, True
+        with locked(entry, description):
+            # Another process may have written the entry in the meantime.
+            features, damage = open_entry(lambda: read_features(entry, count, views))
+            if features is not None:
+                return features, True
             with staging_dir(entry) as folder:
                 write_features(folder, compute(), count * views)
                 commit(folder, entry)
-            found = read_new_features(entry, count, views)
+            features = read_new_features(entry, count, views)
     except (OSError, NotImplementedError) as error:
         raise CacheUnusableError(error_reason(error), damage_warnings(entry, damage)) from error
-    if found is None:
-        raise CacheUnusableError(f"{entry} was removed while it was being filled")
-    found.warnings = tuple(damage_warnings(entry, damage))
-    return found, False
+    if features is None:
+        raise CacheUnusableError(f"{entry} was removed while it was being written")
+    features.warnings = tuple(damage_warnings(entry, damage))
+    return features, False
 
 
 def read_new_features(entry: Path, count: int, views: int) -> Features | None:
-    """Open an entry that was written just now, unread; None where it is gone again."""
+    """Open an entry that was written just now, without verifying it; return None if it is already gone again."""
     with suppress(DamagedError):
         return read_features(entry, count, views, check=False)
     return None
 
 
 def error_reason(error: Exception) -> str:
-    """What went wrong, without the path."""
+    """Return the message of ``error`` without the path of the file."""
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
@@ -192,15 +209,19 @@ def _in_memory(batches: Iterable[tuple[torch.Tensor, ...]], views: int) -> Featu
 
 
 def write_features(folder: Path, batches: Iterable[tuple[torch.Tensor, ...]], rows: int) -> None:
-    """Write the files of an entry of so many ``rows``."""
+    """Write the files of an entry with ``rows`` rows to ``folder``.
+
+    Raises:
+        OSError: There is no space or no permission.
+    """
     layouts: list[Layout] = []
     files: list[ChecksummedFile] = []
     try:
         for batch in batches:
             if not layouts:
                 layouts = [layout_of(feature) for feature in batch]
-                row = sum(4 * int(np.prod(layout.shape)) for layout in layouts)
-                _ask_for_room(folder, row * rows)
+                row_bytes = sum(4 * int(np.prod(layout.shape)) for layout in layouts)
+                _check_free_space(folder, row_bytes * rows)
                 files = [ChecksummedFile(folder / f"{place}.bin") for place in range(len(batch))]
             for feature, layout, file in zip(batch, layouts, files, strict=True):
                 file.write(stored_rows(feature, layout).numpy().data)
@@ -215,7 +236,8 @@ def write_features(folder: Path, batches: Iterable[tuple[torch.Tensor, ...]], ro
             file.close()
 
 
-def _ask_for_room(folder: Path, size: int) -> None:
+def _check_free_space(folder: Path, size: int) -> None:
+    """Raise OSError if ``size`` bytes do not fit on the disk of ``folder``."""
     status = os.statvfs(folder) if hasattr(os, "statvfs") else None
     if status is not None and status.f_bavail * status.f_frsize < size:
         free = status.f_bavail * status.f_frsize
@@ -223,40 +245,46 @@ def _ask_for_room(folder: Path, size: int) -> None:
 
 
 def read_features(entry: Path, count: int, views: int, check: bool = True) -> Features | None:
-    """Open the entry, mapped; None where there is none.
+    """Open ``entry`` with its files mapped into memory; return None if there is no such entry.
+
+    Args:
+        entry: Folder of the entry.
+        count: Number of inputs.
+        views: Number of versions of each input.
+        check: Whether to verify the features against their checksums.
 
     Raises:
-        DamagedError: It is not what was written; without ``check`` the features are not read over.
+        DamagedError: The entry is not what was written.
     """
     if not os.path.lexists(entry):
         return None
     use = use_entry(entry)
     fields = read_description(entry)
     try:
-        layouts = [Layout(tuple(told["shape"]), told["channels_last"]) for told in fields["features"]]
+        layouts = [Layout(tuple(feature["shape"]), feature["channels_last"]) for feature in fields["features"]]
         if fields["rows"] != count * views or not layouts:
-            raise DamagedError(f"{DESCRIPTION}: is of other features")
-        maps = []
+            raise DamagedError(f"{DESCRIPTION}: describes other features")
+        arrays = []
         for place, layout in enumerate(layouts):
             file = entry / f"{place}.bin"
             shape = (count * views, *layout.shape)
             if check:
                 verify_file(file, 4 * int(np.prod(shape)), fields["checksums"][place])
-            maps.append(MappedArray(file, np.float32, shape))
-        return Features(maps, layouts, views, use)
+            arrays.append(MappedArray(file, np.float32, shape))
+        return Features(arrays, layouts, views, use)
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise DamagedError(f"{DESCRIPTION}: does not fit the other files") from error
 
 
 def layout_of(feature: torch.Tensor) -> Layout:
-    """How the rows of ``feature`` lie in memory, and on disk."""
-    last = (
+    """Return how the rows of ``feature`` (n, ...) are laid out in memory, and so on disk."""
+    channels_last = (
         feature.ndim == 4 and feature.is_contiguous(memory_format=torch.channels_last) and not feature.is_contiguous()
     )
-    return Layout(tuple(feature.permute(0, 2, 3, 1).shape[1:] if last else feature.shape[1:]), last)
+    return Layout(tuple(feature.permute(0, 2, 3, 1).shape[1:] if channels_last else feature.shape[1:]), channels_last)
 
 
 def stored_rows(feature: torch.Tensor, layout: Layout) -> torch.Tensor:
-    """(n, ...) float32 on the CPU, in the order in which it is stored."""
+    """Return ``feature`` as (n, ...) float32 on the CPU, contiguous in the order in which it is stored."""
     ordered = feature.permute(0, 2, 3, 1) if layout.channels_last else feature
     return ordered.to("cpu", torch.float32).contiguous()

@@ -1,4 +1,4 @@
-"""Frozen means frozen: no gradient, evaluation mode, running statistics untouched."""
+"""Freeze parameters and modules: no gradients, evaluation mode, running statistics untouched."""
 
 from collections.abc import Collection
 from typing import Literal
@@ -11,21 +11,21 @@ def train_only(network: nn.Module, names: Collection[str], batch_norm: Literal["
     """Make the parameters called ``names`` trainable, and freeze everything else.
 
     A frozen parameter requires no gradient and holds none. A module whose parameters are all frozen is in
-    evaluation mode, with all that is in it, so that BatchNorm normalises with its running statistics and leaves
-    them alone, and dropout is off. A module whose parameters are all trainable is in training mode. Between the
-    two, each part is in the mode of its own parameters; a part without any, such as dropout, in that of the part
-    with parameters that comes after it. Whatever an earlier call froze, or un-froze, is undone.
+    evaluation mode, with all of its submodules: BatchNorm normalises with its running statistics and does not update
+    them, and dropout is off. A module whose parameters are all trainable is in training mode. In a module with both
+    kinds of parameters, each child is in the mode of its own parameters; a child without parameters, such as dropout,
+    is in the mode of the next child that has some. Every call replaces the effect of earlier ones.
 
     Args:
-        network: Changed in place.
-        names: Of parameters, as ``network.named_parameters()`` tells them.
-        batch_norm: ``hold`` keeps trainable BatchNorm in evaluation mode: scale and shift learn, statistics stay.
+        network: Network to change in place.
+        names: Names of parameters, as in ``network.named_parameters()``.
+        batch_norm: ``hold`` keeps trainable BatchNorm in evaluation mode: scale and shift train, statistics stay.
 
     Returns:
-        The number of trainable parameters, each counted once.
+        The number of scalars in the trainable parameters, each counted once.
 
     Raises:
-        KeyError: The network has no parameter of a name.
+        KeyError: The network has no parameter of one of these names.
     """
     parameters = dict(network.named_parameters())
     network.requires_grad_(False)
@@ -41,28 +41,28 @@ def train_only(network: nn.Module, names: Collection[str], batch_norm: Literal["
     return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
 
 
-def is_mixed(module: nn.Module) -> bool:
-    """Whether some parameters of ``module`` are trainable and others are frozen."""
+def is_partly_frozen(module: nn.Module) -> bool:
+    """Return whether some parameters of ``module`` are trainable and others are frozen."""
     return len({parameter.requires_grad for parameter in module.parameters()}) > 1
 
 
-def trains(module: nn.Module) -> bool:
-    """Whether any parameter of ``module`` is trainable."""
+def has_trainable_parameters(module: nn.Module) -> bool:
+    """Return whether any parameter of ``module`` is trainable."""
     return any(parameter.requires_grad for parameter in module.parameters())
 
 
 def _set_modes(module: nn.Module) -> None:
-    if not is_mixed(module):
-        module.train(trains(module))
+    if not is_partly_frozen(module):
+        module.train(has_trainable_parameters(module))
         return
-    # A function such as `F.dropout(x, training=self.training)` in a mixed module stands, as a rule, before its
-    # trainable head.
+    # The mode of a partly frozen module itself matters to a function such as `F.dropout(x, training=self.training)`,
+    # which usually comes just before its trainable head.
     module.training = True
     mode = True
     for child in reversed(list(module.children())):
         if any(True for _ in child.parameters()):
             _set_modes(child)
-            mode = trains(child)
+            mode = has_trainable_parameters(child)
         else:
-            # Buffers without parameters are statistics, of a BatchNorm without scale and shift: nobody trains them.
+            # Buffers without parameters are the statistics of a BatchNorm without scale and shift: they stay frozen.
             child.train(mode and not any(True for _ in child.buffers()))

@@ -1,4 +1,4 @@
-"""What of a traced network changes from epoch to epoch: it trains, draws, or updates its statistics."""
+"""Find the nodes of a traced network that vary from epoch to epoch: trained, random, or with updated statistics."""
 
 from typing import Any
 
@@ -15,25 +15,34 @@ _RANDOM_FUNCTIONS = {
 
 
 def live_nodes(network: nn.Module, live_modules: set[str], graph: fx.Graph) -> set[fx.Node]:
-    """The nodes whose values change from epoch to epoch."""
+    """Return the nodes of ``graph`` whose values vary from epoch to epoch, and the output.
+
+    Args:
+        network: The network that ``graph`` was traced from.
+        live_modules: Paths of the modules whose output varies for the same input.
+        graph: The traced network.
+    """
     live: set[fx.Node] = set()
     for node in graph.nodes:
-        own = False
+        varies = False
         if node.op == "call_module":
-            own = str(node.target) in live_modules
+            varies = str(node.target) in live_modules
         elif node.op == "get_attr":
             value = _attribute(network, str(node.target))
-            own = isinstance(value, torch.Tensor) and value.requires_grad
+            varies = isinstance(value, torch.Tensor) and value.requires_grad
         elif node.op in ("call_function", "call_method"):
             name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
-            own = name.rstrip("_") in _RANDOM_FUNCTIONS and _is_on(node)
-        if own or node.op == "output" or any(parent in live for parent in node.all_input_nodes):
+            varies = name.rstrip("_") in _RANDOM_FUNCTIONS and _is_random(node)
+        if varies or node.op == "output" or any(parent in live for parent in node.all_input_nodes):
             live.add(node)
     return live
 
 
-def changes(module: nn.Module) -> bool:
-    """Whether ``module`` by itself answers differently tomorrow: it draws, or updates its statistics."""
+def varies_between_epochs(module: nn.Module) -> bool:
+    """Return whether ``module`` itself maps the same input to another output in a later epoch.
+
+    That is so in training mode if it draws random numbers or updates its statistics. Its children do not count.
+    """
     if not module.training:
         return False
     if isinstance(module, _NormBase):
@@ -41,8 +50,8 @@ def changes(module: nn.Module) -> bool:
     return (isinstance(module, _DropoutNd) and module.p > 0) or type(module).__name__ in _RANDOM_MODULES
 
 
-def _is_on(node: fx.Node) -> bool:
-    """Whether a call of dropout drops anything in training, as far as its arguments tell."""
+def _is_random(node: fx.Node) -> bool:
+    """Return whether a call of a random function may drop anything: it does not if its argument ``p`` is 0.0."""
     p = node.kwargs.get("p", node.args[1] if len(node.args) > 1 else 0.5)
     return not (isinstance(p, float) and p == 0.0)
 

@@ -1,4 +1,4 @@
-"""What a stage means for one network: which parameters train, and at what rates."""
+"""The plan of a stage for one network: which parameters train, and at which learning rates."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,14 @@ from convscope.transfer.stage import Stage
 
 @dataclass(frozen=True)
 class StagePlan:
-    """A stage, for one network: names of its trainable ``parameters``, how many numbers they are, and their groups."""
+    """A stage for one network.
+
+    Attributes:
+        stage: The stage.
+        parameters: Names of the trainable parameters, in the network's order.
+        count: Number of scalars in these parameters.
+        groups: Groups of these parameters for the optimizer.
+    """
 
     stage: Stage
     parameters: tuple[str, ...]
@@ -23,38 +30,44 @@ class StagePlan:
 
     @property
     def rates(self) -> tuple[float, float]:
-        """Lowest and highest rate."""
+        """Return the lowest and the highest learning rate."""
         rates = [group.lr for group in self.groups]
         return min(rates), max(rates)
 
 
-def plan_stage(network: nn.Module, ordered: Sequence[Block], stage: Stage) -> StagePlan:
-    """What ``stage`` trains of ``network``, whose blocks are ``ordered``.
+def plan_stage(network: nn.Module, blocks: Sequence[Block], stage: Stage) -> StagePlan:
+    """Return which parameters of ``network`` the ``stage`` trains, at which learning rates.
 
-    The rate of a parameter is the last entry of ``stage.rates`` that selects it, else ``lr · layer_decay^d``, where
-    d is the number of blocks between its own and the head. Groups are one a rate, that of the head first, each split
-    in what has weight decay and what has none: every further group costs a call of the optimizer a step.
+    The learning rate of a parameter is that of the last entry of ``stage.rates`` that selects it, else
+    ``lr · layer_decay^d``, where d is the number of blocks from its own to the head. There is one group for each
+    learning rate, that of the head first, and each group is split into what has weight decay and what has none. There
+    are no more groups than that because each costs a call of the optimizer in every step.
+
+    Args:
+        network: The network.
+        blocks: Its blocks in order, from ``models.blocks``; the head is the last.
+        stage: What to train.
 
     Raises:
         UserError: A pattern selects nothing, or nothing is left to train.
     """
     key = f"transfer.stages ({stage.name})"
-    chosen = select(network, ordered, stage.train, f"{key}.train")
+    chosen = select(network, blocks, stage.train, f"{key}.train")
     if not chosen:
         raise UserError(f"{key}.train: is empty, so the stage trains nothing; give head, last_block, all, ...")
-    told = stage.optimization
+    optimization = stage.optimization
     own_rates: dict[str, float] = {}
     for pattern, rate in stage.rates.items():
-        own_rates |= dict.fromkeys(select(network, ordered, [pattern], f"{key}.rates"), rate)
+        own_rates |= dict.fromkeys(select(network, blocks, [pattern], f"{key}.rates"), rate)
     grouped: dict[float, dict[str, int]] = {}
     for name in chosen:
-        place = block_of(ordered, name)
-        rate = own_rates.get(name, told.lr * stage.layer_decay ** (len(ordered) - 1 - place))
+        place = block_of(blocks, name)
+        rate = own_rates.get(name, optimization.lr * stage.layer_decay ** (len(blocks) - 1 - place))
         grouped.setdefault(rate, {})[name] = place
     groups: list[ParameterGroup] = []
     for rate, places in sorted(grouped.items(), key=lambda group: max(group[1].values()), reverse=True):
-        first, last = (ordered[place].name for place in (min(places.values()), max(places.values())))
+        first, last = (blocks[place].name for place in (min(places.values()), max(places.values())))
         title = last if first == last else f"{first} to {last}"
-        groups += split_by_decay(network, title, list(places), rate, told.weight_decay)
+        groups += split_by_decay(network, title, list(places), rate, optimization.weight_decay)
     sizes = {name: parameter.numel() for name, parameter in network.named_parameters()}
     return StagePlan(stage, tuple(chosen), sum(sizes[name] for name in chosen), tuple(groups))

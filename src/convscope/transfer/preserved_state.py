@@ -1,4 +1,4 @@
-"""Running a network, and leaving it and the random numbers as they were."""
+"""Run a network and restore its modes and buffers and the state of the random numbers."""
 
 import torch
 from torch import nn
@@ -7,12 +7,19 @@ _SEED = 0
 
 
 def reset_random() -> None:
-    """Begin the random numbers that both ways of computing a network draw from."""
+    """Reset the random numbers, so that two ways of computing a network draw the same ones."""
     torch.manual_seed(_SEED)
 
 
-class Preserved:
-    """Leaves modes, buffers and the random numbers of the outside as they were."""
+class PreservedState:
+    """Restores the network's modes and buffers and the state of the random numbers on exit; a context manager.
+
+    Inside, the random numbers start from a fixed seed.
+
+    Args:
+        network: The network to run.
+        evaluate: Whether to run it in evaluation mode; otherwise its modes stay as they are.
+    """
 
     def __init__(self, network: nn.Module, evaluate: bool) -> None:
         self.network, self.evaluate = network, evaluate

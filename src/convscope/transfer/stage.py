@@ -1,4 +1,4 @@
-"""A stage: what is trainable, in which mode the rest stands, at what rates, for how long."""
+"""A stage of a transfer: which parameters train, in which mode, at which learning rates, and for how long."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,20 +9,21 @@ from convscope.transfer.optimization import Optimization
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of a transfer, complete.
+    """One stage of a transfer, with all of its settings.
 
     Attributes:
-        name: How the user calls it.
+        name: The user's name for the stage.
         train: What is trainable, as ``transfer.selection`` reads it: ``head``, ``last_block``, ``last_blocks(n)``,
             ``all``, or regular expressions over parameter names.
-        epochs: Passes over the training data at most.
-        optimization: Optimizer, rate and schedule, fresh in this stage.
-        rates: Rate of what a pattern selects, where it is not ``optimization.lr``; a later entry wins.
-        layer_decay: Factor of the rate from one block to the block before it (Howard & Ruder 2018, section 3.2);
-            1 is one rate for all.
-        batch_norm: Whether a trainable BatchNorm goes on updating its running statistics, or holds them.
-        start_from: The weights that this stage begins with: the best so far, or the last.
-        patience: Epochs without a better validation before the stage ends early; None never ends it.
+        epochs: Maximum number of passes over the training data.
+        optimization: Settings of the optimizer and the schedule, which start anew in this stage.
+        rates: Learning rate by pattern, for parameters whose rate is not ``optimization.lr``; a later entry wins.
+        layer_decay: Factor of the learning rate from one block to the block before it (Howard & Ruder 2018, section
+            3.2); 1 is one rate for all.
+        batch_norm: Whether a trainable BatchNorm updates its running statistics or holds them.
+        start_from: The weights that this stage begins with: those of the best epoch so far, or of the last.
+        patience: Number of epochs without a better validation result after which the stage ends early; None for
+            that of ``callbacks.early_stopping``, if there is one.
     """
 
     name: str

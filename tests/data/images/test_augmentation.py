@@ -14,31 +14,31 @@ PER_IMAGE = [preset for preset in get_args(Preset) if preset not in ("shift", "c
 @pytest.mark.parametrize("preset", PER_IMAGE)
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("shape", [(20, 31), (20, 20), (60, 20)])
-def test_any_image_comes_out_square(preset: str, channels: int, shape: tuple[int, int]) -> None:
-    change = augmentation(preset, 20)
+def test_any_image_becomes_square(preset: str, channels: int, shape: tuple[int, int]) -> None:
+    augment = augmentation(preset, 20)
     image = torch.randint(0, 256, (*shape, channels), dtype=torch.uint8).permute(2, 0, 1)
     for seed in range(60):  # TrivialAugment picks another operation every time
         torch.manual_seed(seed)
-        changed = change(image)
+        changed = augment(image)
         assert changed.shape == (channels, 20, 20)
         assert changed.dtype == torch.uint8
 
 
 @pytest.mark.parametrize("preset", PER_IMAGE)
-def test_pytorchs_generator_alone_decides(preset: str) -> None:
-    change = augmentation(preset, 16)
+def test_only_pytorchs_generator_determines_the_result(preset: str) -> None:
+    augment = augmentation(preset, 16)
     image = torch.randint(0, 256, (3, 20, 24), dtype=torch.uint8)
     others = random.getstate(), np.random.get_state()[1].tolist()
     results = []
     for seed in (1, 1, 2):
         torch.manual_seed(seed)
-        results.append(torch.stack([change(image) for _ in range(10)]))
+        results.append(torch.stack([augment(image) for _ in range(10)]))
     assert torch.equal(results[0], results[1])
     assert torch.equal(results[0], results[2]) == (preset == "none")
     assert (random.getstate(), np.random.get_state()[1].tolist()) == others
 
 
-def test_digits_are_not_mirrored_and_stay_in_the_image() -> None:
+def test_digits_are_not_flipped_and_stay_in_the_image() -> None:
     image = torch.zeros(1, 28, 28, dtype=torch.uint8)
     image[:, 8:20, 8:14] = 255  # heavier on its left
     uniforms = torch.rand(30, 4, generator=torch.Generator().manual_seed(0))
@@ -47,12 +47,12 @@ def test_digits_are_not_mirrored_and_stay_in_the_image() -> None:
         assert 7 <= (changed.sum((0, 1)) * torch.arange(28)).sum() / changed.sum() <= 14
 
 
-def test_photos_are_mirrored_half_of_the_time() -> None:
+def test_photos_are_flipped_half_of_the_time() -> None:
     image = torch.arange(0, 240, 10, dtype=torch.uint8).expand(3, 24, 24)
-    change = augmentation("light", 24)
+    augment = augmentation("light", 24)
     torch.manual_seed(0)
-    mirrored = sum(int(changed[0, 0, 0] > changed[0, 0, -1]) for changed in (change(image) for _ in range(200)))
-    assert 70 < mirrored < 130
+    flipped = sum(int(changed[0, 0, 0] > changed[0, 0, -1]) for changed in (augment(image) for _ in range(200)))
+    assert 70 < flipped < 130
 
 
 def test_an_unknown_preset_is_refused() -> None:

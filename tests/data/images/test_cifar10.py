@@ -32,7 +32,9 @@ def test_the_binary_version(root: Path) -> None:
         assert (source.name, source.source, source.classes, source.channels) == ("cifar10", "folder", CLASSES, 3)
         assert source.sizes == {"train": 40, "validation": 10, "test": 10}
         for name, split in source.splits.items():
-            rows = np.array([int(one.split("/")[1]) for one in split.names]) + (50 if name == "test" else 0)
+            rows = np.array([int(image_name.split("/")[1]) for image_name in split.names]) + (
+                50 if name == "test" else 0
+            )
             assert np.array_equal(split.pixels(), IMAGES[rows])
             assert np.array_equal(split.labels, LABELS[rows])
         assert np.bincount(source.splits["validation"].labels).tolist() == [1] * 10

@@ -29,7 +29,7 @@ def test_a_cmyk_jpeg_keeps_its_colours() -> None:
     assert np.abs(decoded.astype(int) - (250, 20, 20)).max() < 8
 
 
-def test_transparency_is_laid_over_white() -> None:
+def test_transparent_pixels_are_blended_with_white() -> None:
     palette = Image.new("P", (4, 4), 0)
     palette.putpalette([0, 0, 0, 255, 0, 0])
     palette.putpixel((0, 0), 1)
@@ -93,7 +93,7 @@ def test_exif_orientation_is_applied(orientation: int) -> None:
         assert np.array_equal(decode_image(data, "turned"), np.rot90(RAMP, -1))
 
 
-def test_a_large_jpeg_may_come_smaller_but_not_under_what_was_asked_for() -> None:
+def test_a_large_jpeg_may_be_decoded_smaller_but_not_below_the_minimum_size() -> None:
     data = encoded(Image.fromarray(np.tile(RAMP, (40, 40, 1))), "JPEG")
     assert decode_image(data, "large").shape == (960, 640, 3)
     assert decode_image(data, "large", min_size=100).shape == (240, 160, 3)  # a quarter
@@ -121,7 +121,7 @@ def test_what_cannot_be_decoded_is_a_bad_image(data: bytes, reason: str) -> None
         decode_image(data, "some name")
 
 
-def test_a_file_that_is_gone(tmp_path: Path) -> None:
+def test_a_file_that_does_not_exist(tmp_path: Path) -> None:
     with pytest.raises(BadImageError, match=r"^a/b\.jpg: No such file or directory$"):
         decode_image(tmp_path / "b.jpg", "a/b.jpg")
 

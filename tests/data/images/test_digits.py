@@ -21,6 +21,6 @@ def test_the_digits_are_cut_stratified_and_scaled() -> None:
     assert split.labels[5] == load_digits().target[row]
 
 
-def test_another_seed_is_another_cut() -> None:
+def test_another_seed_gives_other_splits() -> None:
     assert digits(0).splits["test"].names == digits(0).splits["test"].names
     assert digits(0).splits["test"].names != digits(1).splits["test"].names

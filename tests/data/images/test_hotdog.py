@@ -18,18 +18,18 @@ FEW = (12, 6, 4)
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch, make_folder: MakeFolder) -> list[str]:
-    """A hub that has the set; what is asked for goes into the list."""
-    asked: list[str] = []
+    """A hub that has the data set; the list collects the names of the data sets that are loaded."""
+    requests: list[str] = []
 
     def serve(path: str, **options: object) -> ImageSource:
-        asked.append(path)
+        requests.append(path)
         photos = image_folder(make_folder({"hotdog": 12, "nothotdog": 20}, "hub"), name="hotdog")
         return ImageSource(photos.name, "hub", photos.classes, 3, photos.splits)
 
     monkeypatch.setattr(module, "image_hub", serve)
     monkeypatch.setattr(module, "in_local_cache", lambda path: False)
     monkeypatch.setattr(module, "hugging_face_reachable", lambda: True)
-    return asked
+    return requests
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "ours"),
+    ("name", "expected"),
     [
         ("hot_dog", "hot_dog"),
         ("Hot Dog", "hot_dog"),
@@ -56,12 +56,12 @@ def no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
         ("pizza", None),
     ],
 )
-def test_spellings(name: str, ours: str | None) -> None:
-    assert hotdog_class(name) == ours
+def test_spellings(name: str, expected: str | None) -> None:
+    assert hotdog_class(name) == expected
 
 
 @pytest.mark.parametrize("names", [("Hot Dog", "Not Hot Dog"), ("hot-dog", "NotAHotDog"), ("nothotdog", "hotdog")])
-def test_a_folder_comes_first_and_its_classes_get_our_names(
+def test_a_folder_comes_first_and_its_classes_are_renamed(
     make_folder: MakeFolder, hub: list[str], names: tuple[str, str]
 ) -> None:
     counts = {name: 30 if hotdog_class(name) == "hot_dog" else 20 for name in names}
@@ -86,7 +86,7 @@ def test_other_classes_are_refused_with_both_lists(make_folder: MakeFolder) -> N
         hotdog(make_folder({"hot_dog": 9, "a": 9, "not_hot_dog": 9}, "three"))
 
 
-def test_then_the_hub(hub: list[str]) -> None:
+def test_the_hub_comes_second(hub: list[str]) -> None:
     source = hotdog()
     assert hub == [HUB_SET]
     assert (source.source, source.classes) == ("hub", CLASSES)
@@ -94,14 +94,14 @@ def test_then_the_hub(hub: list[str]) -> None:
     assert source.warnings == ()
 
 
-def test_then_scenes_and_that_is_said(no_hub: None) -> None:
+def test_scenes_come_last_with_a_warning(no_hub: None) -> None:
     source = hotdog(counts=FEW, size=32)
     assert (source.name, source.source, source.classes, source.channels) == ("hotdog", "generated", CLASSES, 3)
     assert source.sizes == {"train": 12, "validation": 6, "test": 4}
     assert source.warnings == ("the hub cannot be reached and data.root is not set: training on generated scenes",)
 
 
-def test_a_hub_that_fails_is_done_without_and_that_is_said(hub: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scenes_replace_a_hub_that_fails_with_a_warning(hub: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(path: str, **options: object) -> ImageSource:
         raise UserError("the set is gone")
 
@@ -123,7 +123,7 @@ def test_a_source_can_be_forced(make_folder: MakeFolder, hub: list[str]) -> None
         hotdog(source="folder")
 
 
-def test_the_hub_forced_and_away(no_hub: None) -> None:
+def test_a_forced_hub_that_cannot_be_reached_is_an_error(no_hub: None) -> None:
     with pytest.raises(UserError, match=r"set data\.root to a folder of photos, or data\.source=generated$"):
         hotdog(source="hub")
 
@@ -142,7 +142,7 @@ def test_scenes_are_those_of_the_generator() -> None:
     assert hotdog_scenes.CLASSES == CLASSES
 
 
-def test_more_scenes_to_train_on_leave_the_others_as_they_are() -> None:
+def test_more_scenes_for_training_do_not_change_the_others() -> None:
     few, many, other = (
         hotdog(source="generated", counts=(count, 6, 4), size=32, seed=seed).splits
         for count, seed in ((12, 0), (99, 0), (12, 1))

@@ -19,7 +19,7 @@ from convscope.data.images.image_source import ImageSource
 from convscope.errors import UserError
 from convscope.preprocessing import Preprocessing
 
-SEEN = Preprocessing(8, 3, (0.5, 0.4, 0.3), (0.2, 0.3, 0.4), crop_ratio=0.8)
+PREPROCESSING = Preprocessing(8, 3, (0.5, 0.4, 0.3), (0.2, 0.3, 0.4), crop_ratio=0.8)
 SINGLE = Preprocessing(8, 1, (0.5,), (0.25,))
 
 
@@ -29,10 +29,10 @@ def source(make_folder: MakeFolder) -> ImageSource:
 
 
 def module(source: ImageSource, cache: Path, **options: Any) -> ImageDataModule:
-    return ImageDataModule(source, SEEN, **{"batch_size": 8, "cache_dir": cache / "cache"} | options)
+    return ImageDataModule(source, PREPROCESSING, **{"batch_size": 8, "cache_dir": cache / "cache"} | options)
 
 
-def test_what_it_tells(source: ImageSource, tmp_path: Path) -> None:
+def test_classes_sizes_weights_and_names(source: ImageSource, tmp_path: Path) -> None:
     data = module(source, tmp_path)
     assert data.classes == ("a", "b")
     assert data.sizes == {"train": 42, "validation": 9, "test": 9}
@@ -51,7 +51,7 @@ def test_a_stage_opens_what_it_needs_once(source: ImageSource, tmp_path: Path) -
     assert data.store("train") is data.store("train")
 
 
-def test_skipped_images_are_counted_and_told(make_folder: MakeFolder, tmp_path: Path) -> None:
+def test_a_warning_counts_skipped_images(make_folder: MakeFolder, tmp_path: Path) -> None:
     root = make_folder({"a": 40, "b": 20})
     for file in (root / "a").glob("*.png"):
         if file.name != "0001.png":
@@ -81,7 +81,7 @@ def test_a_batch_is_what_torchvision_would_make(source: ImageSource, tmp_path: P
         [
             v2.ToImage(),
             v2.ToDtype(torch.float32, scale=True),
-            v2.Normalize(SEEN.mean, SEEN.std),
+            v2.Normalize(PREPROCESSING.mean, PREPROCESSING.std),
         ]
     )
     for batch in data.val_dataloader():
@@ -89,28 +89,28 @@ def test_a_batch_is_what_torchvision_would_make(source: ImageSource, tmp_path: P
         assert normalised.inputs.is_contiguous(
             memory_format=torch.channels_last if channels_last else torch.contiguous_format
         )
-        for found, index in zip(normalised.inputs, batch.indices.tolist(), strict=True):
+        for inputs, index in zip(normalised.inputs, batch.indices.tolist(), strict=True):
             pixels = v2.Resize(10)(v2.functional.to_pil_image(source.splits["validation"].read(index)))
             expected = reference(v2.CenterCrop(8)(pixels))
-            torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+            torch.testing.assert_close(inputs, expected, rtol=1e-5, atol=1e-6)
         assert data.on_after_batch_transfer(normalised, 0) is normalised
 
 
 def test_evaluation_is_neither_shuffled_nor_augmented(source: ImageSource, tmp_path: Path) -> None:
     plain, augmented = module(source, tmp_path), module(source, tmp_path, augmentation="strong")
-    for one, other in zip(plain.test_dataloader(), augmented.test_dataloader(), strict=True):
-        assert torch.equal(one.inputs, other.inputs)
+    for batch, same_batch in zip(plain.test_dataloader(), augmented.test_dataloader(), strict=True):
+        assert torch.equal(batch.inputs, same_batch.inputs)
     assert torch.cat([batch.indices for batch in augmented.val_dataloader()]).tolist() == list(range(9))
 
 
-def test_random_parts_are_taken_of_the_whole_image(source: ImageSource, tmp_path: Path) -> None:
+def test_random_crops_are_taken_from_the_whole_image(source: ImageSource, tmp_path: Path) -> None:
     assert module(source, tmp_path, augmentation="light").store("train").image(0).shape == (10, 13, 3)
     assert module(source, tmp_path).store("train").image(0).shape == (8, 8, 3)
     assert module(source, tmp_path, augmentation="light").store("test").image(0).shape == (8, 8, 3)
 
 
 @pytest.mark.parametrize(
-    ("cores", "augmentation", "asked", "workers"),
+    ("cores", "augmentation", "requested", "workers"),
     [
         (8, "none", "auto", 0),
         (2, "light", "auto", 0),
@@ -120,25 +120,25 @@ def test_random_parts_are_taken_of_the_whole_image(source: ImageSource, tmp_path
         (64, "light", 0, 0),
     ],
 )
-def test_workers_are_taken_where_they_help(
+def test_workers_are_used_where_they_help(
     source: ImageSource,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     cores: int,
     augmentation: str,
-    asked: int | str,
+    requested: int | str,
     workers: int,
 ) -> None:
     monkeypatch.setattr("convscope.data.images.image_data_module.available_cores", lambda: cores)
-    data = module(source, tmp_path, augmentation=augmentation, workers=asked)
+    data = module(source, tmp_path, augmentation=augmentation, workers=requested)
     assert data._workers("train") == workers
     monkeypatch.setattr("convscope.data.images.image_data_module.available_cores", lambda: 1000)
-    data.cores = cores  # of several processes, the part of this one
+    data.cores = cores  # the share of this process
     assert data._workers("train") == workers
 
 
 class Recorder(pl.LightningModule):
-    """Keeps what it is trained on, and may fail, or write a checkpoint, at a step."""
+    """Records the batches that it is trained and validated on; may fail at a step."""
 
     def __init__(self, channels: int = 3) -> None:
         super().__init__()
@@ -180,17 +180,17 @@ def trainer(tmp_path: Path, **options: Any) -> pl.Trainer:
     return pl.Trainer(**defaults | options)
 
 
-def test_lightning_trains_on_it_without_a_remark(source: ImageSource, tmp_path: Path) -> None:
+def test_lightning_trains_on_it_without_a_warning(source: ImageSource, tmp_path: Path) -> None:
     task, data = Recorder(), module(source, tmp_path)
-    with warnings.catch_warnings(record=True) as remarks:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         fit = trainer(tmp_path)
         fit.fit(task, datamodule=data)
         fit.test(task, datamodule=data, verbose=False)
-    said = [str(remark.message) for remark in remarks]
-    assert not [text for text in said if "dataloader" in text or "batch size" in text or "sampler" in text]
+    messages = [str(warning.message) for warning in caught]
+    assert not [text for text in messages if "dataloader" in text or "batch size" in text or "sampler" in text]
     assert [(epoch, number) for epoch, number, _, _ in task.trained] == [(e, b) for e in range(3) for b in range(6)]
-    epochs = [[row for epoch, _, rows, _ in task.trained if epoch == wanted for row in rows] for wanted in range(3)]
+    epochs = [[row for epoch, _, rows, _ in task.trained if epoch == number for row in rows] for number in range(3)]
     assert all(sorted(rows) == list(range(42)) for rows in epochs)
     assert len({tuple(rows) for rows in epochs}) == 3
     assert task.trained[0][2] == next(iter(data.train_dataloader())).indices.tolist()
@@ -198,13 +198,13 @@ def test_lightning_trains_on_it_without_a_remark(source: ImageSource, tmp_path: 
 
 
 class SaveAt(pl.Callback):
-    """Writes a checkpoint when training has come to a place."""
+    """Writes a checkpoint at a given moment of training, such as the end of a batch."""
 
-    def __init__(self, file: Path, place: str, epoch: int, batch: int = -1) -> None:
-        self.file, self.place, self.epoch, self.batch = file, place, epoch, batch
+    def __init__(self, file: Path, moment: str, epoch: int, batch: int = -1) -> None:
+        self.file, self.moment, self.epoch, self.batch = file, moment, epoch, batch
 
-    def save(self, fit: pl.Trainer, place: str, batch: int = -1) -> None:
-        if (place, fit.current_epoch, batch) == (self.place, self.epoch, self.batch) and not fit.sanity_checking:
+    def save(self, fit: pl.Trainer, moment: str, batch: int = -1) -> None:
+        if (moment, fit.current_epoch, batch) == (self.moment, self.epoch, self.batch) and not fit.sanity_checking:
             fit.save_checkpoint(self.file)
 
     def on_train_batch_end(self, fit: pl.Trainer, task: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
@@ -224,20 +224,20 @@ OPTIONS = {"augmentation": "light", "seed": 7}
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[ImageSource, Path, Recorder]:
-    """A source, its cache, and what a run of three epochs was trained on."""
-    folder = tmp_path_factory.mktemp("undisturbed")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> tuple[ImageSource, Path, Recorder]:
+    """A source, the folder of its cache, and the batches of an uninterrupted run of three epochs."""
+    folder = tmp_path_factory.mktemp("uninterrupted")
     for number in range(60):
-        place = folder / "images" / "ab"[number % 2]
-        place.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(image(number)).save(place / f"{number}.png")
+        class_folder = folder / "images" / "ab"[number % 2]
+        class_folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image(number)).save(class_folder / f"{number}.png")
     source, task = image_folder(folder / "images"), Recorder()
     trainer(folder).fit(task, datamodule=module(source, folder, **OPTIONS))
     return source, folder, task
 
 
 @pytest.mark.parametrize(
-    ("place", "epoch", "batch", "workers"),
+    ("moment", "epoch", "batch", "workers"),
     [
         ("batch end", 0, 0, 0),
         ("batch end", 0, 3, 0),
@@ -254,12 +254,12 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[ImageSource, 
     ],
 )
 def test_a_resumed_run_sees_the_batches_that_it_would_have_seen(
-    undisturbed: tuple[ImageSource, Path, Recorder], tmp_path: Path, place: str, epoch: int, batch: int, workers: int
+    uninterrupted: tuple[ImageSource, Path, Recorder], tmp_path: Path, moment: str, epoch: int, batch: int, workers: int
 ) -> None:
-    source, cache, whole = undisturbed
+    source, cache, whole = uninterrupted
     file, first, second = tmp_path / "file.ckpt", Recorder(), Recorder()
-    fit = trainer(tmp_path, callbacks=[SaveAt(file, place, epoch, batch)], max_epochs=epoch + 1)
-    if place == "exception":  # within the tenth step, whose batch has been handed out
+    fit = trainer(tmp_path, callbacks=[SaveAt(file, moment, epoch, batch)], max_epochs=epoch + 1)
+    if moment == "exception":  # during the tenth step, whose batch was already loaded
         first.fail_at = done = 9
         with pytest.raises(KeyError):
             fit.fit(first, datamodule=module(source, cache, workers=workers, **OPTIONS))

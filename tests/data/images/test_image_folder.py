@@ -33,7 +33,7 @@ def test_class_folders_alone_are_cut_stratified(make_folder: MakeFolder) -> None
     assert sorted(names) == [f"cat/{n:04}.png" for n in range(40)] + [f"dog/{n:04}.png" for n in range(20)]
 
 
-def test_a_name_leads_to_its_image_and_its_class(make_folder: MakeFolder) -> None:
+def test_the_name_of_an_image_gives_its_file_and_its_class(make_folder: MakeFolder) -> None:
     root = make_folder({"cat": 5, "dog": 5})
     for split in image_folder(root).splits.values():
         for index, name in enumerate(split.names):
@@ -57,7 +57,7 @@ def test_split_folders_are_taken_as_they_are(make_folder: MakeFolder, validation
     assert source.warnings == ()
 
 
-def test_a_missing_split_is_cut_from_train_and_said(make_folder: MakeFolder) -> None:
+def test_a_missing_split_is_cut_from_train_with_a_warning(make_folder: MakeFolder) -> None:
     root = make_folder({"train/a": 20, "train/b": 40, "val/a": 3, "val/b": 3, "extra/a": 1})
     source = image_folder(root, test=0.1)
     assert class_counts(source) == {"train": [18, 36], "validation": [3, 3], "test": [2, 4]}
@@ -78,7 +78,7 @@ def test_the_cut_is_a_function_of_the_seed(make_folder: MakeFolder) -> None:
     assert first.key != other.key
 
 
-def test_what_is_no_image_is_passed_over(make_folder: MakeFolder) -> None:
+def test_files_that_are_no_images_are_skipped(make_folder: MakeFolder) -> None:
     root = make_folder({"cat/young/black": 3, "cat/.thumbs": 3, ".git": 2, "dog": 3})
     (root / "dog" / ".hidden.png").write_bytes(b"")
     (root / "dog" / "notes.txt").write_text("")
@@ -184,7 +184,7 @@ def test_faults_of_the_splits(make_folder: MakeFolder) -> None:
     )
 
 
-def test_a_class_that_a_split_lacks_is_said(make_folder: MakeFolder) -> None:
+def test_a_warning_names_a_class_that_a_split_lacks(make_folder: MakeFolder) -> None:
     root = make_folder({"train/a": 9, "train/b": 9, "val/a": 1, "val/b": 1, "test/b": 4})
     source = image_folder(root)
     assert source.warnings == (f"{root}: test has no images of 'a'",)

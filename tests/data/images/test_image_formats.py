@@ -1,4 +1,4 @@
-"""Every ordinary image format is read; what is passed over is said."""
+"""Every ordinary image format is read; warnings count the files that are skipped."""
 
 import io
 
@@ -15,7 +15,7 @@ from convscope.errors import UserError
 from convscope.inference.explained_images import read_images
 from convscope.preprocessing import Preprocessing
 
-SEEN = Preprocessing(size=8, channels=3, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+PREPROCESSING = Preprocessing(size=8, channels=3, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 LOSSLESS = {
     "bmp": {},
     "dib": {},
@@ -42,7 +42,7 @@ def test_each_ending_is_found_and_decoded(ending: str, make_folder: MakeFolder) 
     decoded = split.read(list(split.names).index(f"a/photo.{ending}"))
     assert decoded.shape == (16, 16, 3)
     assert np.abs(decoded.astype(int) - np.asarray(image)).max() <= (0 if ending in LOSSLESS else 12)
-    assert read_images(root / "a", SEEN, 9).names == ["0000.png", f"photo.{ending}"]
+    assert read_images(root / "a", PREPROCESSING, 9).names == ["0000.png", f"photo.{ending}"]
 
 
 @pytest.mark.parametrize("ending", ["jif", "jfi", "pjpeg", "PJP"])
@@ -82,11 +82,11 @@ def test_the_endings_are_those_of_images_alone() -> None:
         ".webp",
     } <= image_endings()
     assert not {".eps", ".ps", ".pdf", ".mpg", ".h5", ".hdf", ".grib", ".wmf", ".pfm", ".txt", ""} & image_endings()
-    assert {*readable_formats()} == {*FORMATS} - {"MPO"}  # which is found as a JPEG
+    assert {*readable_formats()} == {*FORMATS} - {"MPO"}  # Pillow opens an MPO file as a JPEG
 
 
 def test_the_content_of_a_file_starts_no_other_program(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ghostscript runs what stands in an EPS file, whatever the file is called."""
+    """Ghostscript would run the program in an EPS file, whatever the name of the file."""
     stream = io.BytesIO()
     Image.fromarray(image(0)).save(stream, "EPS")
     monkeypatch.setattr("subprocess.check_call", lambda *arguments, **options: pytest.fail("a program was started"))
@@ -94,7 +94,7 @@ def test_the_content_of_a_file_starts_no_other_program(monkeypatch: pytest.Monke
         decode_image(stream.getvalue(), "photo.jpg")
 
 
-def test_what_is_passed_over_is_counted_and_said(make_folder: MakeFolder) -> None:
+def test_warnings_count_the_skipped_files(make_folder: MakeFolder) -> None:
     root = make_folder({"cat": 20, "dog": 20})
     for name in ("Thumbs.db", "desktop.ini", ".DS_Store", "notes.txt", "boxes.xml", "labels.CSV"):
         (root / "cat" / name).write_bytes(b"")
@@ -102,14 +102,14 @@ def test_what_is_passed_over_is_counted_and_said(make_folder: MakeFolder) -> Non
     for name in ("cat/b.HEIC", "cat/a.heic", "dog/c.svg", "dog/d.cr2", "dog/e.pfm", "dog/0001", "cat/odd.xyz"):
         (root / name).write_bytes(b"")
     (root / "cover.jpg").write_bytes(b"")
-    said = (
+    expected = (
         f"{root}: passed over 5 files of formats that cannot be read (dog/d.cr2, cat/a.heic, dog/e.pfm, ...); "
         "convert them to JPEG",
         f"{root}: passed over 2 files whose names do not end as those of images do (dog/0001, cat/odd.xyz)",
         f"{root}: passed over 1 image(s) that lie in no class folder (cover.jpg)",
     )
-    assert image_folder(root).warnings == said
-    assert evaluation_folder(root).warnings == said
+    assert image_folder(root).warnings == expected
+    assert evaluation_folder(root).warnings == expected
 
 
 def test_a_class_of_images_that_cannot_be_read_is_refused_and_named(make_folder: MakeFolder) -> None:
@@ -120,11 +120,11 @@ def test_a_class_of_images_that_cannot_be_read_is_refused_and_named(make_folder:
     ):
         image_folder(root)
     with pytest.raises(UserError, match=r"there is no image in this folder .*, but 1 file of formats .*a.heic"):
-        read_images(root / "dog", SEEN, 9)
+        read_images(root / "dog", PREPROCESSING, 9)
 
 
-def test_explained_images_that_are_passed_over_are_said(make_folder: MakeFolder, capsys) -> None:
+def test_a_warning_counts_skipped_files_of_explained_images(make_folder: MakeFolder, capsys) -> None:
     root = make_folder({"cat": 2})
     (root / "cat" / "a.heic").write_bytes(b"")
-    assert len(read_images(root, SEEN, 9).names) == 2
+    assert len(read_images(root, PREPROCESSING, 9).names) == 2
     assert "passed over 1 file of formats that cannot be read" in "".join(capsys.readouterr())

@@ -15,8 +15,7 @@ from PIL import Image
 
 from convscope import cache
 from convscope.data.images import image_folder as folders
-from convscope.data.images import image_reading as image_reading
-from convscope.data.images import image_store_entry
+from convscope.data.images import image_reading, image_store_entry
 from convscope.data.images.image_folder import evaluation_folder
 from convscope.data.images.image_source import ArraySplit, ImageSplit
 from convscope.data.images.image_store import ImageStore, open_image_store
@@ -28,7 +27,7 @@ CROPPED = Resizing(10, 3, "bicubic", 8)
 
 
 class Drawn(ImageSplit):
-    """Images of the process that drew them."""
+    """Images whose pixels are their index and the number of the process that drew them."""
 
     drawn_by_python = True
 
@@ -69,7 +68,7 @@ def assert_holds(store: ImageStore, split: ImageSplit, resizing: Resizing) -> No
 
 
 @pytest.mark.parametrize("resizing", [WHOLE, CROPPED, Resizing(10, 1), Resizing(30, 3, "nearest")])
-def test_it_holds_every_image_resized(split: ImageSplit, tmp_path: Path, resizing: Resizing) -> None:
+def test_the_store_holds_every_image_resized(split: ImageSplit, tmp_path: Path, resizing: Resizing) -> None:
     store = open_image_store(split, resizing, tmp_path / "cache")
     assert store.warnings == ()
     assert_holds(store, split, resizing)
@@ -84,11 +83,11 @@ def test_no_file_is_decoded_twice(split: ImageSplit, tmp_path: Path, decodes: li
     assert sorted(decodes) == sorted(split.names)
 
 
-def test_each_recipe_has_its_entry(split: ImageSplit, tmp_path: Path) -> None:
-    recipes = [WHOLE, CROPPED, Resizing(10, 1), Resizing(11, 3), Resizing(10, 3, "nearest")]
-    for recipe in recipes:
-        open_image_store(split, recipe, tmp_path / "cache")
-    assert len([path for path in (tmp_path / "cache" / "images").iterdir() if path.is_dir()]) == len(recipes)
+def test_each_resizing_has_its_own_entry(split: ImageSplit, tmp_path: Path) -> None:
+    resizings = [WHOLE, CROPPED, Resizing(10, 1), Resizing(11, 3), Resizing(10, 3, "nearest")]
+    for resizing in resizings:
+        open_image_store(split, resizing, tmp_path / "cache")
+    assert len([path for path in (tmp_path / "cache" / "images").iterdir() if path.is_dir()]) == len(resizings)
 
 
 def test_images_of_many_sizes(tmp_path: Path, make_folder: MakeFolder) -> None:
@@ -122,7 +121,7 @@ def test_centres_of_images_of_one_size(split: ImageSplit, tmp_path: Path, size: 
     assert np.array_equal(crops.permute(0, 2, 3, 1), np.stack(expected))
 
 
-def test_writing_to_a_image_does_not_change_the_cache(split: ImageSplit, tmp_path: Path) -> None:
+def test_writing_to_an_image_does_not_change_the_cache(split: ImageSplit, tmp_path: Path) -> None:
     store = open_image_store(split, WHOLE, tmp_path / "cache")
     with pytest.raises(ValueError, match="read-only"):
         store.image(0)[:] = 0
@@ -199,7 +198,7 @@ def test_an_interruption_leaves_no_entry(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(image_store_entry._File, "finish", interrupted)
+        patched.setattr(image_store_entry._FileSink, "finish", interrupted)
         with pytest.raises(KeyboardInterrupt):
             open_image_store(split, WHOLE, tmp_path / "cache")
     assert [path.suffix for path in (tmp_path / "cache" / "images").iterdir()] == [".lock"]
@@ -216,7 +215,7 @@ root, cache, log, start = sys.argv[1:]
 decode = image_folder.decode_image
 def counting(file, name, min_size=None):
     time.sleep(0.01)
-    with open(log, "a") as told: told.write(name + "\\n")
+    with open(log, "a") as file_names: file_names.write(name + "\\n")
     return decode(file, name, min_size)
 image_folder.decode_image = counting
 while not Path(start).exists(): time.sleep(0.001)
@@ -236,27 +235,29 @@ def test_processes_at_once_decode_every_file_once(make_folder: MakeFolder, tmp_p
     assert sorted(log.read_text().split()) == sorted(split.names)
 
 
-def test_waiting_for_another_process_is_said(
+def test_waiting_for_another_process_is_logged(
     split: ImageSplit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache, "PATIENCE", 0.05)
+    monkeypatch.setattr(cache, "NOTICE_SECONDS", 0.05)
     open_image_store(split, WHOLE, tmp_path / "cache")
     (entry,) = (path for path in (tmp_path / "cache" / "images").iterdir() if path.is_dir())
     damage_about_empty(entry)
-    said = []
+    messages = []
     with open(entry.with_suffix(".lock")) as held:
         fcntl.flock(held, fcntl.LOCK_EX)  # as another process would, until the message is there
 
-        def release(message: str, *arguments: object) -> None:  # not a handler: logging may be off by then
-            said.append(message % arguments)
+        def release(message: str, *arguments: object) -> None:  # not a handler, because logging may be switched off
+            messages.append(message % arguments)
             fcntl.flock(held, fcntl.LOCK_UN)
 
         monkeypatch.setattr(cache.log, "info", release)
-        open_image_store(split, WHOLE, tmp_path / "cache", what="validation")
-    assert said == ["another process is storing the validation images: waiting for it"]
+        open_image_store(split, WHOLE, tmp_path / "cache", split_name="validation")
+    assert messages == ["another process is storing the validation images: waiting for it"]
 
 
-def test_a_cache_that_cannot_be_written_is_done_without(split: ImageSplit, tmp_path: Path, decodes: list[str]) -> None:
+def test_images_are_kept_in_memory_if_the_cache_cannot_be_written(
+    split: ImageSplit, tmp_path: Path, decodes: list[str]
+) -> None:
     (tmp_path / "file").write_text("")
     store = open_image_store(split, WHOLE, tmp_path / "file" / "cache")
     assert store.warnings == (
@@ -268,12 +269,12 @@ def test_a_cache_that_cannot_be_written_is_done_without(split: ImageSplit, tmp_p
 
 
 @pytest.mark.parametrize("taken", [0, 13, 35])
-def test_a_disk_that_fills_up_is_done_without(
+def test_images_are_kept_in_memory_if_the_disk_is_full(
     split: ImageSplit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, decodes: list[str], taken: int
 ) -> None:
-    append, room = image_store_entry._File.append, [taken]
+    append, room = image_store_entry._FileSink.append, [taken]
 
-    def filling(self: image_store_entry._File, block: np.ndarray) -> None:
+    def filling(self: image_store_entry._FileSink, block: np.ndarray) -> None:
         room[0] -= 1
         if room[0] < 0:
             self._file.write(block[: block.size // 2].data)  # half an image is on the disk when it is full
@@ -283,7 +284,7 @@ def test_a_disk_that_fills_up_is_done_without(
     def full(*arguments: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(image_store_entry._File, "append", filling)
+    monkeypatch.setattr(image_store_entry._FileSink, "append", filling)
     if taken == len(split):
         monkeypatch.setattr(image_store_entry.np, "save", full)
     store = open_image_store(split, WHOLE, tmp_path / "cache")
@@ -306,7 +307,7 @@ def damaged_split(make_folder: MakeFolder) -> ImageSplit:
 def test_bad_images_are_an_error_that_names_them(damaged_split: ImageSplit, tmp_path: Path) -> None:
     for _ in range(2):  # the second time from the cache
         with pytest.raises(UserError) as caught:
-            open_image_store(damaged_split, WHOLE, tmp_path / "cache", what="validation")
+            open_image_store(damaged_split, WHOLE, tmp_path / "cache", split_name="validation")
         assert str(caught.value) == (
             "4 of 35 validation images cannot be read: a/0000.png: not an image, or of an unknown format; "
             "a/0004.png: not an image, or of an unknown format; a/0005.png: not an image, or of an unknown format; "
@@ -327,7 +328,7 @@ def test_bad_images_can_be_skipped(damaged_split: ImageSplit, tmp_path: Path) ->
         assert warning.endswith("; and 1 more. They are skipped")
 
 
-def test_where_no_image_is_left_it_is_an_error(make_folder: MakeFolder, tmp_path: Path) -> None:
+def test_no_readable_image_is_an_error(make_folder: MakeFolder, tmp_path: Path) -> None:
     root = make_folder({"a": 2, "b": 1})
     for file in root.rglob("*.png"):
         file.write_bytes(b"")
@@ -349,16 +350,16 @@ def test_arrays_that_need_no_change_are_not_stored(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core")
-def test_what_python_draws_is_drawn_by_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_drawn_by_python_are_drawn_in_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     few, many = Drawn(150), Drawn(400)
-    for drawn, by_itself in ((few, True), (many, False)):
+    for drawn, in_this_process in ((few, True), (many, False)):
         store = open_image_store(drawn, Resizing(2, 3), tmp_path / str(len(drawn)))
         numbers = np.stack([store.image(index).reshape(-1).view(np.uint32) for index in range(len(drawn))])
         assert numbers[:, 0].tolist() == list(range(len(drawn)))
-        assert (set(numbers[:, 1].tolist()) == {os.getpid()}) == by_itself
+        assert (set(numbers[:, 1].tolist()) == {os.getpid()}) == in_this_process
 
 
-def test_processes_that_die_are_done_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_are_read_here_if_worker_processes_die(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     parent, read = os.getpid(), Drawn.read
 
     def deadly(self: Drawn, index: int, min_size: int | None = None) -> np.ndarray:
@@ -391,7 +392,7 @@ def test_the_progress_bar_comes_late_and_on_terminals_only(
     open_image_store(split, WHOLE, tmp_path / "one")
     assert capfd.readouterr().err == ""
     monkeypatch.setattr(image_reading.sys.stderr, "isatty", lambda: True)
-    open_image_store(split, WHOLE, tmp_path / "two", what="test")
+    open_image_store(split, WHOLE, tmp_path / "two", split_name="test")
     assert "reading the test images, once" in capfd.readouterr().err
     monkeypatch.setattr(image_reading, "SHOW_AFTER", 60.0)
     open_image_store(split, WHOLE, tmp_path / "three")

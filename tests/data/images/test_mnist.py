@@ -66,7 +66,7 @@ def test_the_cut_is_a_function_of_the_seed(tmp_path: Path) -> None:
         (b"\0\0\x0d\x03" + bytes(12), "starts with 00 00 0d 03, and 00 00 08 03 was expected"),
         (idx(PIXELS)[:10], "is truncated in its header"),
         (idx(PIXELS)[:-1], "is truncated: 47039 of 47040 bytes are there"),
-        (idx(PIXELS) + b"!", "has more than the 47040 bytes that its header tells of"),
+        (idx(PIXELS) + b"!", "has more than the 47040 bytes that its header declares"),
         (struct.pack(">BBBB3I", 0, 0, 8, 3, 2**31, 2**31, 2**31), "claims .* bytes of data, which cannot be"),
         (gzip.compress(idx(PIXELS))[:-2000], "is truncated or damaged"),
         (gzip.compress(idx(PIXELS)[:-1]), "is truncated: 47039 of 47040"),

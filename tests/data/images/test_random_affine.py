@@ -5,7 +5,7 @@ from torchvision.transforms.v2.functional import affine
 
 from convscope.data.images.random_affine import RandomAffine
 
-CHANGE = RandomAffine(degrees=10, shift=0.1, scale=0.1)
+AUGMENT = RandomAffine(degrees=10, shift=0.1, scale=0.1)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -14,7 +14,7 @@ def test_a_batch_equals_torchvision_image_by_image(channels: int) -> None:
     images = torch.randint(0, 256, (20, channels, 32, 32), dtype=torch.uint8, generator=generator)
     images = torch.nn.functional.avg_pool2d(images.float(), 5, 1, 2).to(torch.uint8)  # noise magnifies roundings
     uniforms = torch.rand(20, 4, generator=generator)
-    moved = CHANGE(images, uniforms)
+    moved = AUGMENT(images, uniforms)
     for image, result, (angle, right, down, scale) in zip(images, moved, (2 * uniforms - 1).tolist(), strict=True):
         # torchvision turns clockwise, and takes its shifts in pixels.
         expected = affine(
@@ -30,11 +30,11 @@ def test_a_batch_equals_torchvision_image_by_image(channels: int) -> None:
 
 def test_numbers_in_the_middle_change_nothing() -> None:
     images = torch.randint(0, 256, (3, 1, 28, 28), dtype=torch.uint8)
-    assert torch.equal(CHANGE(images, torch.full((3, 4), 0.5)), images)
+    assert torch.equal(AUGMENT(images, torch.full((3, 4), 0.5)), images)
 
 
-def test_a_image_does_not_depend_on_its_batch() -> None:
+def test_an_image_does_not_depend_on_its_batch() -> None:
     images = torch.randint(0, 256, (8, 3, 16, 16), dtype=torch.uint8)
     uniforms = torch.rand(8, 4)
-    together = CHANGE(images, uniforms)
-    assert torch.equal(together[5:6], CHANGE(images[5:6], uniforms[5:6]))
+    together = AUGMENT(images, uniforms)
+    assert torch.equal(together[5:6], AUGMENT(images[5:6], uniforms[5:6]))

@@ -30,7 +30,7 @@ def test_the_centre_is_that_of_torchvision(shape: tuple[int, int]) -> None:
         assert np.array_equal(centre(pixels, size), expected)
 
 
-def test_channels_are_brought_to_what_is_wanted() -> None:
+def test_channels_are_converted() -> None:
     colour, grey = image(0), image(1)[..., :1]
     luma = np.asarray(Image.fromarray(colour).convert("L"))[..., None]
     assert np.array_equal(Resizing(12, 1)(colour), luma)
@@ -44,7 +44,7 @@ def test_beyond_three_to_one_the_ends_are_cut_off(shape: tuple[int, int], kept: 
     assert Resizing(8, 3, crop=8)(image(0, *shape)).shape == (8, 8, 3)
 
 
-def test_what_stays_as_it_is() -> None:
+def test_shapes_that_stay_unchanged() -> None:
     assert Resizing(8, 1).keeps((8, 8, 1))
     assert Resizing(8, 1, crop=8).keeps((8, 8, 1))
     assert Resizing(8, 1).keeps((8, 9, 1))
@@ -66,6 +66,6 @@ def test_nearly_as_large_images_get_a_black_margin() -> None:
 
 
 @pytest.mark.parametrize("shape", [(25, 26), (26, 33)])
-def test_what_is_smaller_or_larger_is_resized_all_the_same(shape: tuple[int, int]) -> None:
+def test_smaller_or_larger_images_are_resized_nevertheless(shape: tuple[int, int]) -> None:
     pixels = image(6, *shape)[..., :1]
     assert np.array_equal(Resizing(32, 1, pad_from=26)(pixels), Resizing(32, 1)(pixels))

@@ -60,7 +60,7 @@ def test_label_needs_no_drawing(scenes: list[Scene], monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.slow
-def test_label_and_kind_say_the_same(scenes: list[Scene]) -> None:
+def test_label_and_kind_agree(scenes: list[Scene]) -> None:
     assert all((drawn.kind == "hot_dog") == (CLASSES[drawn.label] == "hot_dog") for drawn in scenes)
 
 
@@ -103,7 +103,7 @@ def test_the_mask_is_the_subject(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without its subject a scene changes at the mask, and elsewhere by no more than the subject's shadow."""
     indices = range(24)
     complete = [scene(5, index) for index in indices]
-    monkeypatch.setattr(hotdog_scenes, "_draw_cover", lambda *_: None)
+    monkeypatch.setattr(hotdog_scenes, "_draw_occluder", lambda *_: None)
     drawn = [scene(5, index) for index in indices]
     absent = [replace(kind, draw=lambda *_: None) for kind in (hotdog_scenes.HOT_DOG, *DECOYS)]
     monkeypatch.setattr(hotdog_scenes, "HOT_DOG", absent[0])

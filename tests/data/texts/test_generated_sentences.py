@@ -1,4 +1,4 @@
-"""The generated sentences need word order, give nothing else away, and say what decides."""
+"""The class of a generated sentence depends on word order alone, and its decisive words are marked."""
 
 import numpy as np
 import pytest
@@ -6,9 +6,9 @@ import pytest
 from convscope.data.texts.generated_sentences import (
     BLAME,
     CLASSES,
+    CONTRAST_WORD,
     NEGATIONS,
     PRAISE,
-    SIGN,
     generated_sentences,
     sentence,
 )
@@ -40,7 +40,7 @@ def test_the_marked_words_alone_make_the_label(source) -> None:
     for index in range(len(split)):
         text = split.texts[index]
         marked = [text[start:end] for start, end in split.marks[index]]
-        words = [word for word in marked if not SIGN.fullmatch(word)]
+        words = [word for word in marked if not CONTRAST_WORD.fullmatch(word)]
         adjective = words[-1]
         assert adjective in PRAISE or adjective in BLAME
         negated = len(words) == 2
@@ -53,15 +53,15 @@ def test_the_marked_words_alone_make_the_label(source) -> None:
 
 def test_most_sentences_have_a_second_phrase_that_does_not_count(source) -> None:
     texts = source.splits["train"].texts
-    assert sum(1 for text in texts if SIGN.search(text)) > len(texts) / 2
+    assert sum(1 for text in texts if CONTRAST_WORD.search(text)) > len(texts) / 2
 
 
 def test_marks_follow_their_texts_into_rows(source) -> None:
     split = source.splits["test"]
     part = split.rows(np.array([7, 3]))
     assert list(part.marks) == [split.marks[7], split.marks[3]]
-    made, _ = sentence(0, "test", 7)
-    assert (part.texts[0], part.marks[0], part.names[0]) == (made.text, made.marks, "test/7")
+    drawn, _ = sentence(0, "test", 7)
+    assert (part.texts[0], part.marks[0], part.names[0]) == (drawn.text, drawn.marks, "test/7")
 
 
 def test_the_classes_are_balanced_and_neither_length_nor_order_gives_them_away(source) -> None:
@@ -84,12 +84,12 @@ def test_a_bag_of_words_or_of_pairs_is_not_enough(source, longest: int, under: f
 
 
 def test_all_that_decides_lies_within_five_words() -> None:
-    """The widest window of a text CNN: from the sign of the contrast to the adjective, or the other way about."""
+    """The widest window of a text CNN: from the contrast word to the adjective, or the other way about."""
     for index in range(500):
-        made, _ = sentence(3, "train", index)
-        words = [(start, end) for start, end in made.marks if not SIGN.fullmatch(made.text[start:end])]
-        sign = SIGN.search(made.text)
-        if sign is None:
+        drawn, _ = sentence(3, "train", index)
+        words = [(start, end) for start, end in drawn.marks if not CONTRAST_WORD.fullmatch(drawn.text[start:end])]
+        contrast_word = CONTRAST_WORD.search(drawn.text)
+        if contrast_word is None:
             continue
-        stretch = made.text[min(words[0][0], sign.start()) : max(words[-1][1], sign.start() + 1)]
-        assert len(stretch.split()) <= 5, made.text
+        stretch = drawn.text[min(words[0][0], contrast_word.start()) : max(words[-1][1], contrast_word.start() + 1)]
+        assert len(stretch.split()) <= 5, drawn.text

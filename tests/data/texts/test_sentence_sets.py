@@ -86,7 +86,7 @@ def test_without_files_and_hub_the_sentences_are_generated(monkeypatch: pytest.M
     assert (source.source, source.name) == ("generated", "movie_reviews")
     assert source.warnings == ("the hub cannot be reached and data.root is not set: training on generated sentences",)
     with pytest.raises(UserError, match=r"generated sentences have splits of their own; set data.root"):
-        movie_reviews(cutting=SplitSettings(folds=10))
+        movie_reviews(settings=SplitSettings(folds=10))
     with pytest.raises(UserError, match=r"data.source=folder needs data.root"):
         movie_reviews(source="folder")
 

@@ -35,12 +35,12 @@ def test_quotes_are_plain_characters_in_tsv(tmp_path: Path) -> None:
     assert rows_of(tmp_path / "b.tsv", content.replace("\n", "\r\n").encode("utf-8-sig")) == (rows, ())
 
 
-def test_a_tsv_that_is_a_table_only_with_quotes_is_read_so_and_said(tmp_path: Path) -> None:
+def test_a_tsv_that_is_a_table_only_with_quotes_gives_a_warning(tmp_path: Path) -> None:
     file = tmp_path / "a.tsv"
     rows, warnings = rows_of(file, 'text\tlabel\n"of ""two""\nlines"\ta\n"a\ttab"\tb\nplain\tb\n')
     assert rows == [('of "two"\nlines', "a"), ("a\ttab", "b"), ("plain", "b")]
     assert warnings == (
-        f"{file} has texts in quotes, with line ends, tabs or names of columns in them, and is read so",
+        f"{file} has texts in quotes, with line ends, tabs or names of columns in them, and is read with quoted texts",
     )
     assert rows_of(file, '"text"\t"label"\n"x"\t"a"\n"y"\t"b"\n')[0] == [("x", "a"), ("y", "b")]
 
@@ -130,7 +130,7 @@ def test_quotes_escaped_by_backslashes(tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
     rows, warnings = rows_of(file, 'text,label\n"say \\"hi, now\\"",a\n"C:\\new \\\\ path",b\n"it ""is""",a\n')
     assert rows == [('say "hi, now"', "a"), ("C:\\new \\ path", "b"), ('it "is"', "a")]
-    assert warnings == (f'{file} has quotes that are escaped by backslashes, and is read so (\\" as ")',)
+    assert warnings == (f'{file} has quotes that are escaped by backslashes (\\" is read as ")',)
     assert rows_of(file, 'text,label\n"say \\"hi\\" now",a\n')[0] == [('say "hi" now', "a")]
     assert rows_of(file, 'text, label\n"say \\"hi\\" now", "a"\n')[0] == [('say "hi" now', "a")]
 

@@ -46,6 +46,6 @@ def test_a_text_costs_its_bytes_and_little_more() -> None:
     assert peak < 100_000 * (30 + 10) * 2.5
 
 
-def test_names_are_made_when_asked_for() -> None:
+def test_numbered_names_and_their_rows() -> None:
     names = NumberedNames("test", np.array([3, 5, 8])).rows(np.array([2, 0]))
     assert (names[0], names[-1], list(names), names[:1]) == ("test/8", "test/3", ["test/8", "test/3"], ["test/8"])

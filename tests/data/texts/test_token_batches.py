@@ -95,7 +95,7 @@ def test_a_last_batch_of_one_is_left_out_of_training(store) -> None:
     assert sum(len(batch) for batch in order(store, batch_size=6, training=False, shuffle=False).batches()) == COUNT
 
 
-def test_a_batch_is_what_its_indices_say_padded_at_the_end(store) -> None:
+def test_a_batch_has_the_texts_of_its_indices_padded_at_the_end(store) -> None:
     for batch in loader(store):
         assert batch.inputs.dtype == torch.int64
         assert batch.labels.tolist() == store.labels[batch.indices.numpy()].tolist()

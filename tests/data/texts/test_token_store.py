@@ -20,32 +20,32 @@ def split() -> TextSplit:
 
 
 @pytest.fixture
-def tokens() -> TextTokenizer:
+def tokenizer() -> TextTokenizer:
     return train_tokenizer(TEXTS, "word", max_length=5)
 
 
-def held(store) -> list[list[int]]:
+def token_ids_of(store) -> list[list[int]]:
     return [store.tokens(index).tolist() for index in range(len(store))]
 
 
-def test_it_holds_what_the_tokens_say_memory_mapped(split: TextSplit, tokens: TextTokenizer, tmp_path: Path) -> None:
-    store = open_token_store(split, tokens, tmp_path)
-    assert held(store) == list(tokens.encode_all(TEXTS))
+def test_it_holds_the_token_ids_memory_mapped(split: TextSplit, tokenizer: TextTokenizer, tmp_path: Path) -> None:
+    store = open_token_store(split, tokenizer, tmp_path)
+    assert token_ids_of(store) == list(tokenizer.encode_all(TEXTS))
     assert store.lengths.tolist() == [2, 1, 4, 5, 1]
     assert store.ids.dtype == np.uint16
     assert isinstance(store.ids.base, np.memmap) or isinstance(store.ids, np.memmap)
     assert not store.warnings
 
 
-def test_a_second_time_nothing_is_encoded(split, tokens, tmp_path, monkeypatch) -> None:
-    first = open_token_store(split, tokens, tmp_path)
+def test_a_second_time_nothing_is_encoded(split, tokenizer, tmp_path, monkeypatch) -> None:
+    first = open_token_store(split, tokenizer, tmp_path)
     monkeypatch.setattr(TextTokenizer, "encode_all", lambda *_: pytest.fail("encoded again"))
-    assert held(open_token_store(split, tokens, tmp_path)) == held(first)
+    assert token_ids_of(open_token_store(split, tokenizer, tmp_path)) == token_ids_of(first)
 
 
-def test_other_texts_or_other_tokens_are_another_entry(split, tokens, tmp_path) -> None:
-    open_token_store(split, tokens, tmp_path)
-    open_token_store(split.rows(np.array([1, 0])), tokens, tmp_path)
+def test_other_texts_or_other_tokens_are_another_entry(split, tokenizer, tmp_path) -> None:
+    open_token_store(split, tokenizer, tmp_path)
+    open_token_store(split.rows(np.array([1, 0])), tokenizer, tmp_path)
     open_token_store(split, train_tokenizer(TEXTS, "word", max_length=4), tmp_path)
     open_token_store(split, train_tokenizer(TEXTS, "character", max_length=5), tmp_path)
     assert len([path for path in (tmp_path / "tokens").iterdir() if path.is_dir()]) == 4
@@ -53,29 +53,29 @@ def test_other_texts_or_other_tokens_are_another_entry(split, tokens, tmp_path) 
 
 @pytest.mark.parametrize("damaged", ["ids.bin", "offsets.npy", "entry.json"])
 @pytest.mark.parametrize("how", ["cut", "gone"])
-def test_a_damaged_entry_is_made_again(split, tokens, tmp_path, damaged: str, how: str) -> None:
-    store = open_token_store(split, tokens, tmp_path)
+def test_a_damaged_entry_is_made_again(split, tokenizer, tmp_path, damaged: str, how: str) -> None:
+    store = open_token_store(split, tokenizer, tmp_path)
     file = store.directory / damaged
     if how == "cut":
         file.write_bytes(file.read_bytes()[:-1])
     else:
         file.unlink()
-    assert held(open_token_store(split, tokens, tmp_path)) == list(tokens.encode_all(TEXTS))
+    assert token_ids_of(open_token_store(split, tokenizer, tmp_path)) == list(tokenizer.encode_all(TEXTS))
 
 
-def test_a_cache_that_cannot_be_written_is_said(split, tokens, tmp_path) -> None:
+def test_a_cache_that_cannot_be_written_gives_a_warning(split, tokenizer, tmp_path) -> None:
     (tmp_path / "file").write_text("in the way")
-    store = open_token_store(split, tokens, tmp_path / "file")
-    assert held(store) == list(tokens.encode_all(TEXTS))
+    store = open_token_store(split, tokenizer, tmp_path / "file")
+    assert token_ids_of(store) == list(tokenizer.encode_all(TEXTS))
     assert "are kept in memory for this run" in store.warnings[0]
 
 
 def test_a_large_vocabulary_takes_wider_numbers(tmp_path) -> None:
     texts = [" ".join(f"w{number}" for number in range(start, start + 1000)) for start in range(0, 70_000, 1000)]
-    tokens = train_tokenizer(texts, "word", max_length=1000, vocabulary=100_000)
-    store = open_token_store(numbered(TextBuffer(texts), [0] * 70, "train"), tokens, tmp_path)
+    tokenizer = train_tokenizer(texts, "word", max_length=1000, vocabulary=100_000)
+    store = open_token_store(numbered(TextBuffer(texts), [0] * 70, "train"), tokenizer, tmp_path)
     assert store.ids.dtype == np.int32
-    assert held(store) == list(tokens.encode_all(texts))
+    assert token_ids_of(store) == list(tokenizer.encode_all(texts))
 
 
 A_MILLION = """

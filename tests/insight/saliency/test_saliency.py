@@ -233,12 +233,12 @@ def test_integrated_gradients_are_complete_and_say_how_far():
         change = model(inputs) - model(torch.full_like(inputs, 0.2))
     classes = change.abs().argmax(dim=1)  # a share of a difference near 0 says nothing
     difference = change.gather(1, classes[:, None])[:, 0]
-    told = {"baseline": 0.2, "chunk": 200, "channels": "none", "signed": True}
-    complete = saliency.complete_integrated_gradients(model, inputs, classes, steps=1000, **told)
+    options = {"baseline": 0.2, "chunk": 200, "channels": "none", "signed": True}
+    complete = saliency.complete_integrated_gradients(model, inputs, classes, steps=1000, **options)
     missing = (complete.maps.flatten(1).sum(dim=1) - difference).abs() / difference.abs()
     assert float(missing.max()) < 1e-3
     torch.testing.assert_close(complete.error, missing, rtol=0.05, atol=2e-5)
-    coarse = saliency.complete_integrated_gradients(model, inputs, classes, steps=1, **told)
+    coarse = saliency.complete_integrated_gradients(model, inputs, classes, steps=1, **options)
     assert float(coarse.error.mean()) > 10 * float(complete.error.mean())
 
 

@@ -90,20 +90,22 @@ def test_further_methods_come_from_captum_by_name():
     model = nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(), nn.Conv2d(6, 6, 3), nn.ReLU(), nn.Flatten(), nn.Linear(864, 5))
     inputs = torch.randn(3, 3, 16, 16)
     squares = torch.arange(16).view(4, 4).repeat_interleave(4, 0).repeat_interleave(4, 1)
-    told = {"signed": True, "channels": "none"}
+    options = {"signed": True, "channels": "none"}
     for name, arguments in (
         ("DeepLift", {}), ("GradientShap", {"n_samples": 2}), ("FeatureAblation", {"feature_mask": squares}),
     ):  # fmt: skip
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            maps = saliency.find_method(f"captum:{name}")(model, inputs, TARGETS, **told, **arguments)
+            maps = saliency.find_method(f"captum:{name}")(model, inputs, TARGETS, **options, **arguments)
         assert maps.shape == inputs.shape
         assert float(maps.abs().sum()) > 0
         assert not any(module._forward_hooks or module._backward_hooks for module in model.modules())
         assert all(parameter.requires_grad for parameter in model.parameters())
-    theirs = saliency.find_method("captum:InputXGradient")(model, inputs, TARGETS, **told)
-    torch.testing.assert_close(theirs, saliency.input_x_gradient(model, inputs, TARGETS, **told), rtol=1e-4, atol=1e-6)
-    with pytest.raises(UserError, match="knows no score=probability"):
+    theirs = saliency.find_method("captum:InputXGradient")(model, inputs, TARGETS, **options)
+    torch.testing.assert_close(
+        theirs, saliency.input_x_gradient(model, inputs, TARGETS, **options), rtol=1e-4, atol=1e-6
+    )
+    with pytest.raises(UserError, match="does not support score=probability"):
         saliency.find_method("captum:DeepLift")(model, inputs, score="probability")
-    with pytest.raises(UserError, match=r"^method captum:Occlusion: Captum could not: .*sliding_window_shapes"):
+    with pytest.raises(UserError, match=r"^method captum:Occlusion: Captum failed: .*sliding_window_shapes"):
         saliency.find_method("captum:Occlusion")(model, inputs)

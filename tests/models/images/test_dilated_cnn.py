@@ -1,4 +1,4 @@
-"""Dilated networks: the fields of Yu & Koltun's table 1, and exponential growth at constant parameters."""
+"""Dilated networks: the receptive fields of Yu & Koltun's table 1, and exponential growth at constant parameters."""
 
 import pytest
 

@@ -30,18 +30,18 @@ def test_sizes_of_the_layers():
 
 
 def test_an_s_cell_by_its_equation(cells):
-    """Every cell, summed by hand over what it sees."""
+    """Three cells, each summed by hand over its inputs."""
     u = torch.rand(1, 2, 7, 7)
-    answer = cells(u)
+    output = cells(u)
     framed = F.pad(u[0], (1, 1, 1, 1))
     r = cells.r
     for plane, row, column in ((0, 0, 0), (5, 2, 3), (23, 4, 4)):
-        seen = framed[:, row : row + 5, column : column + 5]
-        excited = (cells.excitation[plane] * seen).sum()
-        v = math.sqrt(float((cells.fall[0] * seen**2).sum()))
+        patch = framed[:, row : row + 5, column : column + 5]
+        excited = (cells.excitation[plane] * patch).sum()
+        v = math.sqrt(float((cells.fall[0] * patch**2).sum()))
         inhibited = 2 * r / (1 + r) * float(cells.inhibition[plane]) * v
         expected = r * max(0.0, (1 + float(excited)) / (1 + inhibited) - 1)
-        assert float(answer[0, plane, row, column].detach()) == pytest.approx(expected, rel=1e-4, abs=1e-6)
+        assert float(output[0, plane, row, column].detach()) == pytest.approx(expected, rel=1e-4, abs=1e-6)
 
 
 def test_fixed_connections_fall_with_the_distance_and_sum_to_one(cells):
@@ -68,49 +68,49 @@ def test_no_answer_without_a_stimulus():
 def test_only_representatives_learn_and_learn_what_they_see(cells):
     u = torch.rand(1, 2, 7, 7)
     before, inhibition = cells.excitation.clone(), cells.inhibition.clone()
-    answer = cells(u)[0]
+    output = cells(u)[0]
     cells.reinforce(u)
     changed = [k for k in range(24) if not torch.equal(before[k], cells.excitation[k])]
     # All columns of 5×5 hold the middle cell of these 5×5: they have one winner.
-    winner = int(answer.flatten(1).amax(dim=1).argmax())
+    winner = int(output.flatten(1).amax(dim=1).argmax())
     assert changed == [winner]
-    row, column = divmod(int(answer[winner].argmax()), 5)
-    seen = F.pad(u[0], (1, 1, 1, 1))[:, row : row + 5, column : column + 5]
-    torch.testing.assert_close(cells.excitation[winner], before[winner] + 16.0 * cells.fall[0] * seen)
-    v = (cells.fall[0] * seen**2).sum().sqrt()
+    row, column = divmod(int(output[winner].argmax()), 5)
+    patch = F.pad(u[0], (1, 1, 1, 1))[:, row : row + 5, column : column + 5]
+    torch.testing.assert_close(cells.excitation[winner], before[winner] + 16.0 * cells.fall[0] * patch)
+    v = (cells.fall[0] * patch**2).sum().sqrt()
     torch.testing.assert_close(cells.inhibition[winner], inhibition[winner] + 8.0 * v)
     others = [k for k in range(24) if k != winner]
     assert torch.equal(inhibition[others], cells.inhibition[others])
 
 
 def test_candidates_by_search(cells):
-    """A cell is a candidate if it is the strongest of some square of 3×3 that it is in."""
+    """A cell is a candidate if its output is the largest of some square of 3×3 that it is in."""
     cells.column = 3
-    answer = torch.rand(1, 4, 6, 5)
+    output = torch.rand(1, 4, 6, 5)
     expected = torch.zeros(4, 6, 5)
     for row in range(4):
         for column in range(3):
-            square = answer[0, :, row : row + 3, column : column + 3]
+            square = output[0, :, row : row + 3, column : column + 3]
             k, place = divmod(int(square.argmax()), 9)
             y, x = row + place // 3, column + place % 3
-            expected[k, y, x] = answer[0, k, y, x]
-    assert torch.equal(cells._candidates(answer), expected)
+            expected[k, y, x] = output[0, k, y, x]
+    assert torch.equal(cells._candidates(output), expected)
 
 
 def test_without_a_teacher_cells_come_to_know_the_patterns():
-    """Section 5: five numerals, twenty times each; then each has an answer of its own, wherever it stands."""
+    """Section 5: five numerals, twenty times each; then each excites a cell of its own, also when it is shifted."""
     torch.manual_seed(1)
     network = Neocognitron(5, rule="winner_take_all")
     numerals = _numerals()
     for _ in range(20):
         network.train().training_loss(numerals, torch.arange(5), F.cross_entropy)
     with torch.no_grad():
-        answers = _last_cells(network, numerals).argmax(dim=1)
+        winners = _last_cells(network, numerals).argmax(dim=1)
         for shift in (-1, 1):
             for axis in (2, 3):
                 moved = _last_cells(network, numerals.roll(shift, dims=axis))
-                assert torch.equal(moved.argmax(dim=1), answers)
-    assert len(set(answers.tolist())) == 5
+                assert torch.equal(moved.argmax(dim=1), winners)
+    assert len(set(winners.tolist())) == 5
 
 
 def _last_cells(network, images) -> torch.Tensor:

@@ -50,11 +50,11 @@ def test_every_parameter_receives_a_gradient_and_the_head_makes_the_logits(name,
     torch.manual_seed(0)
     network = build_network(find_architecture(name, **variant), RANDOM, 3, 3, scratch_size=64)
     size = network.preprocessing.size
-    made = {}
-    network.module.get_submodule(network.head).register_forward_hook(lambda m, i, o: made.setdefault("out", o))
+    captured = {}
+    network.module.get_submodule(network.head).register_forward_hook(lambda m, i, o: captured.setdefault("out", o))
     logits = network.module(torch.randn(4, network.preprocessing.channels, size, size))
     assert logits.shape == (4, 3)
-    assert made["out"].numel() % 3 == 0
+    assert captured["out"].numel() % 3 == 0
     torch.nn.functional.cross_entropy(logits, torch.tensor([0, 1, 2, 0])).backward()
     assert [n for n, p in network.module.named_parameters() if p.grad is None] == []
 
@@ -80,8 +80,8 @@ def test_known_weights_decide_the_input_and_random_ones_leave_it_to_the_data():
     assert known.interpolation == "bicubic"
     random = build_network(architecture, RANDOM, 2, 3, scratch_size=96).preprocessing
     assert (random.size, random.resize) == (96, 96)
-    told = build_network(architecture, find_weights(architecture, "packaged"), 2, 3, image_size=160).preprocessing
-    assert (told.size, told.resize) == (160, 182)
+    resized = build_network(architecture, find_weights(architecture, "packaged"), 2, 3, image_size=160).preprocessing
+    assert (resized.size, resized.resize) == (160, 182)
 
 
 def test_a_network_of_one_size_refuses_another():

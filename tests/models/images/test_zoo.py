@@ -27,24 +27,25 @@ RANDOM = Weights("random", None)
 
 
 def over(cases, fast):
-    """Parametrises a test: those that ``fast`` chooses are run always, the others where time is given."""
+    """Parametrise a test: the cases that ``fast`` accepts always run, the others are marked slow."""
     marked = [pytest.param(case, id=str(case), marks=() if fast(case) else pytest.mark.slow) for case in cases]
     return pytest.mark.parametrize("case", marked)
 
 
 every_case = over(CASES, lambda case: not case.deeper)
 counted_cases = over([case for case in CASES if case.parameters], lambda case: not case.deeper)
-# With real numbers: a larger one of a kind that is there already would tell nothing more, and takes minutes.
+# Tests with real tensors: a larger variant of a network that is tested already would show nothing new.
 KINDS = {case.name for case in CASES if not case.deeper}
 computed_cases = over([case for case in CASES if not case.deeper or case.name not in KINDS], lambda case: case.light)
 
 
 def on_meta(case: Case, size: int | None = None):
-    """The network without memory for its weights, and the shape of an image of ``size`` or the paper's pixels."""
-    seen = case.architecture().preprocessing(case.channels)
-    size = size or seen.size
-    # The same network takes all sizes, but for the one that sees whole columns.
-    return _built(case, size if case.name == "tdnn" else seen.size).eval(), (seen.channels, size, size)
+    """Return the network on the meta device, and the shape of an image of ``size`` or the paper's pixels."""
+    preprocessing = case.architecture().preprocessing(case.channels)
+    size = size or preprocessing.size
+    # The same network takes all sizes, except for the one that reads whole columns.
+    built_size = size if case.name == "tdnn" else preprocessing.size
+    return _built(case, built_size).eval(), (preprocessing.channels, size, size)
 
 
 @functools.cache
@@ -55,7 +56,7 @@ def _built(case: Case, size: int):
 
 
 def real(case: Case, classes: int = 3):
-    """The network with random weights and images (4, C, H, W) of the size that the tests train it at."""
+    """Return the network with random weights, and images (4, C, H, W) of the size that the tests train it at."""
     torch.manual_seed(0)
     network = build_network(case.architecture(), RANDOM, classes, case.channels, scratch_size=case.train_size)
     size = network.preprocessing.size
@@ -63,9 +64,11 @@ def real(case: Case, classes: int = 3):
 
 
 def loss_of(module, images, labels):
-    """As the task computes it."""
-    own_rule = getattr(module, "training_loss", None)
-    return F.cross_entropy(module(images), labels) if own_rule is None else own_rule(images, labels, F.cross_entropy)[0]
+    """Return the loss as the task computes it."""
+    training_loss = getattr(module, "training_loss", None)
+    if training_loss is None:
+        return F.cross_entropy(module(images), labels)
+    return training_loss(images, labels, F.cross_entropy)[0]
 
 
 @counted_cases
@@ -82,20 +85,20 @@ def test_logits_at_the_papers_input_and_at_the_smallest(case):
     head = network.get_submodule(architecture.head(network))
     assert head is not network
     if architecture.fixed_size is None:
-        least, shape = on_meta(case, architecture.least_size)
-        assert least(torch.zeros(2, *shape, device="meta")).shape == (2, case.classes)
+        smallest, shape = on_meta(case, architecture.min_size)
+        assert smallest(torch.zeros(2, *shape, device="meta")).shape == (2, case.classes)
 
 
 @every_case
 def test_a_smaller_input_than_the_smallest_is_refused(case):
     architecture = case.architecture()
-    if architecture.least_size == 1:
+    if architecture.min_size == 1:
         pytest.skip("it takes any size")
     if architecture.fixed_size is None:
-        network, shape = on_meta(case, architecture.least_size - 1)
+        network, shape = on_meta(case, architecture.min_size - 1)
         with pytest.raises((RuntimeError, ValueError)):
             network(torch.zeros(2, *shape, device="meta"))
-    with pytest.raises(UserError, match=rf"^data.image_size=2: {case.name} takes {architecture.least_size} pixels o"):
+    with pytest.raises(UserError, match=rf"^data.image_size=2: {case.name} takes {architecture.min_size} pixels o"):
         build_network(architecture, RANDOM, 3, case.channels, image_size=2)
 
 
@@ -133,7 +136,7 @@ def test_every_parameter_receives_a_gradient(case):
     if case.variant.get("rule") == "winner_take_all":
         pytest.skip("its cells learn without gradients: test_neocognitron.py")
     architecture = case.architecture()
-    network, shape = on_meta(case, architecture.fixed_size or max(case.train_size, architecture.least_size))
+    network, shape = on_meta(case, architecture.fixed_size or max(case.train_size, architecture.min_size))
     network.train()
     network.zero_grad()
     loss_of(network, torch.zeros(4, *shape, device="meta"), torch.zeros(4, dtype=torch.int64, device="meta")).backward()
@@ -207,12 +210,12 @@ def _parameters(module, paths):
     return [name for name in names for path in paths if name.startswith(f"{path}.")]
 
 
-MOST_PLACES = 32 * 2500  # pixels of the oracle's strip
+MAX_PIXELS = 32 * 2500  # of the oracle's strip
 
 
 @computed_cases
 def test_receptive_field_is_the_support_of_a_gradient(case):
-    """A strip of input that holds the field twice, where the network takes one and it fits into memory."""
+    """Uses a strip that holds the receptive field twice, if the network takes one and it fits into memory."""
     architecture = case.architecture()
     if architecture.fixed_size or case.name == "tdnn":
         pytest.skip("takes one size only: test_published_fields has its field")
@@ -225,7 +228,7 @@ def test_receptive_field_is_the_support_of_a_gradient(case):
     assert last.field is not None
     stride = int(last.field.stride[-1]) or 1
     length = max(size, -(-(2 * last.field.size[-1] + 8 * stride) // stride) * stride)
-    if length * size > MOST_PLACES:
+    if length * size > MAX_PIXELS:
         pytest.skip(f"a strip of {length} × {size} pixels does not fit")
     first, final, _ = support(randomised(network.module), (*shape[:2], size, length), last.path)
     assert final - first + 1 == last.field.size[-1]
@@ -235,9 +238,9 @@ def test_receptive_field_is_the_support_of_a_gradient(case):
 def test_field_does_not_depend_on_the_input(case):
     if case.name == "tdnn":
         pytest.skip("it sees whole columns")
-    least = case.architecture().least_size
+    min_size = case.architecture().min_size
     fields = set()
-    for size in (least, 2 * least + 1, None):
+    for size in (min_size, 2 * min_size + 1, None):
         network, shape = on_meta(case, size)
         fields.add(network_field(receptive_fields(network, (1, *shape))).field.size)
     assert len(fields) == 1, fields
@@ -269,16 +272,17 @@ def test_ten_steps_on_digits_reduce_the_loss(case):
     from sklearn.datasets import load_digits
 
     network, _ = real(case, classes=10)
-    seen = network.preprocessing
+    preprocessing = network.preprocessing
     digits = load_digits()
     images = torch.tensor(digits.images[:16], dtype=torch.float32)[:, None] / 16
-    images = F.interpolate(images, (seen.size, seen.size), mode="bilinear").expand(-1, seen.channels, -1, -1)
-    images = (images - seen.mean[0]) / seen.std[0]
+    size = (preprocessing.size, preprocessing.size)
+    images = F.interpolate(images, size, mode="bilinear").expand(-1, preprocessing.channels, -1, -1)
+    images = (images - preprocessing.mean[0]) / preprocessing.std[0]
     labels = torch.tensor(digits.target[:16])
     module = network.module.train()
     for layer in module.modules():
         if isinstance(layer, torch.nn.Dropout):
-            layer.p = 0.0  # its chance would hide small steps
+            layer.p = 0.0  # its randomness would hide small steps
     # Adam's first steps are as long as the rate in every weight: too long for wide layers that nothing normalises.
     wide = sum(parameter.numel() for parameter in module.parameters()) > 10_000_000
     optimizer = torch.optim.AdamW(module.parameters(), lr=3e-5 if wide else 1e-3)
@@ -299,12 +303,12 @@ def test_the_zoo_is_complete():
     options = {file.stem for file in (CONFIG_DIR / "model").glob("*.yaml") if not file.stem.startswith("_")}
     classes = {kind.model_fields["name"].annotation.__args__[0] for kind in ModelConfig.__args__[0].__args__}
     assert options == classes
-    told = {paper.model for paper in PAPERS}
-    assert told <= options
+    with_paper = {paper.model for paper in PAPERS}
+    assert with_paper <= options
     images = {paper.model for paper in PAPERS if not paper.texts}
     assert {case.name for case in CASES} == images
     assert set(NAMES) - {"timm", "torchvision"} == images
-    assert told == options - {"timm", "torchvision", "text_tdnn"}  # text_tdnn is tdnn with words for frames
+    assert with_paper == options - {"timm", "torchvision", "text_tdnn"}  # text_tdnn is tdnn with words for frames
     years = [paper.year for paper in PAPERS if paper.year is not None]
     assert years == sorted(years)
 
@@ -379,8 +383,7 @@ def test_auxiliary_heads_count_in_training_and_are_silent_after_it():
     before = copy.deepcopy(network.state_dict())
     loss, logits = network.training_loss(images, labels, F.cross_entropy)
     network.load_state_dict(before)
-    seen = network._transform_input(images)
-    main, second, first = network._forward(seen)
+    main, second, first = network._forward(network._transform_input(images))
     expected = sum(w * F.cross_entropy(x, labels) for w, x in ((1.0, main), (0.3, first), (0.3, second)))
     torch.testing.assert_close(loss, expected)
     torch.testing.assert_close(logits, main)

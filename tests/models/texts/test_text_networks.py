@@ -37,12 +37,12 @@ def build(name, variant, classes=3):
 
 
 def tokens(network, vocabulary, lengths):
-    least = network.preprocessing.min_length
-    made = torch.zeros(len(lengths), max(least, *lengths), dtype=torch.int64)
+    min_length = network.preprocessing.min_length
+    batch = torch.zeros(len(lengths), max(min_length, *lengths), dtype=torch.int64)
     generator = torch.Generator().manual_seed(1)
     for row, length in enumerate(lengths):
-        made[row, :length] = torch.randint(1, vocabulary, (length,), generator=generator)
-    return made
+        batch[row, :length] = torch.randint(1, vocabulary, (length,), generator=generator)
+    return batch
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_layers_of_the_character_network(size, layers):
 
 @pytest.mark.parametrize(("depth", "millions"), [(9, 2.2), (17, 4.3), (29, 4.6), (49, 7.8)])
 def test_parameters_of_the_very_deep_network(depth, millions):
-    """Conneau et al. 2017, table 2, counts those of the convolutions; the way in which the maps double is not said."""
+    """Conneau et al. 2017, table 2, counts those of the convolutions; it does not say how the maps double."""
     module = find_text_architecture("vdcnn", depth=depth).build(4, 69)
     convolutions = [layer for layer in module.modules() if isinstance(layer, nn.Conv1d)]
     assert len([layer for layer in convolutions if layer.kernel_size == (3,)]) == depth
@@ -97,7 +97,7 @@ def test_dilated_layers_cost_the_same_and_see_twice_as_far():
     module = find_text_architecture("dilated_text_cnn", dimension=8, maps=8, layers=4, dropout=0.0).build(2, WORDS)
     assert len({sum(p.numel() for p in layer.parameters()) for layer in module.dilated}) == 1
     module.eval()
-    for parameter in module.parameters():  # no rectifier shall hide a connection
+    for parameter in module.parameters():  # no ReLU must hide a connection
         nn.init.uniform_(parameter, 0.01, 0.02)
     module.output = nn.Identity()
     embedded = {}
@@ -109,11 +109,11 @@ def test_dilated_layers_cost_the_same_and_see_twice_as_far():
     module.embedding.register_forward_hook(keep)
     middle = 40
     module.first.register_forward_hook(lambda *_: None)
-    # The field of one place of the last maps, before they are pooled.
-    seen = {}
-    module.dilated[-1].register_forward_hook(lambda layer, inputs, output: seen.setdefault("maps", output))
+    # The receptive field of one place of the last maps, before they are pooled.
+    captured = {}
+    module.dilated[-1].register_forward_hook(lambda layer, inputs, output: captured.setdefault("maps", output))
     module(torch.ones(1, 81, dtype=torch.int64))
-    (gradient,) = torch.autograd.grad(seen["maps"][0, :, middle].sum(), embedded["x"])
+    (gradient,) = torch.autograd.grad(captured["maps"][0, :, middle].sum(), embedded["x"])
     field = gradient.abs().sum(dim=2)[0].nonzero().flatten()
     assert int(field[-1] - field[0]) + 1 == 2 ** (4 + 1) + 1
 
@@ -213,15 +213,15 @@ def test_the_norm_of_each_class_is_bounded():
 
 
 def test_a_text_is_read_backwards_whatever_its_length():
-    """Zhang et al. 2015, section 2.2: what was read last stands first."""
+    """Zhang et al. 2015, section 2.2: the last character comes first."""
     module = find_text_architecture("char_cnn", length=150).build(2, 0).eval()
-    met = {}
-    module.convolutions.register_forward_pre_hook(lambda layer, inputs: met.setdefault("x", inputs[0]))
+    captured = {}
+    module.convolutions.register_forward_pre_hook(lambda layer, inputs: captured.setdefault("x", inputs[0]))
     batch = torch.zeros(1, 150, dtype=torch.int64)
     batch[0, :3] = torch.tensor([2, 3, 4])  # a b c
     module(batch)
-    assert met["x"][0, :, :3].argmax(dim=0).tolist() == [2, 1, 0]
-    assert met["x"][0].sum() == 3
+    assert captured["x"][0, :, :3].argmax(dim=0).tolist() == [2, 1, 0]
+    assert captured["x"][0].sum() == 3
 
 
 def test_the_alphabets_of_the_papers():

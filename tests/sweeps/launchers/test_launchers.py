@@ -1,4 +1,4 @@
-"""Launchers without a cluster: what SLURM is asked for, what its answers mean, and what a signal to a sweep does."""
+"""Launchers without a cluster: the requests to SLURM, the meaning of its answers, and signals to a sweep."""
 
 import os
 import re
@@ -39,7 +39,7 @@ def composed(*words: str) -> TrainConfig:
 
 @pytest.fixture
 def programs(monkeypatch, tmp_path):
-    """Put programs of a cluster on the PATH: name and what the shell is to do."""
+    """Return a function that puts a shell script of this name on the PATH, in place of a program of a cluster."""
     folder = tmp_path / "programs"
     folder.mkdir()
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
@@ -51,30 +51,30 @@ def programs(monkeypatch, tmp_path):
     return put
 
 
-# ------------------------------------------------------------------------------------------ what SLURM is asked for
+# -------------------------------------------------------------------------------------------------- requests to SLURM
 
 
 @pytest.mark.parametrize("name", sorted(file.stem for file in (CONFIG_DIR / "launcher").glob("*.yaml")))
 def test_every_example_of_a_launcher_is_valid(name):
-    told = composed(f"launcher={name}").launcher
-    assert told.name == (name if name == "submitit_local" else name.partition("_")[0])
+    launcher = composed(f"launcher={name}").launcher
+    assert launcher.name == (name if name == "submitit_local" else name.partition("_")[0])
 
 
 def test_a_job_gets_a_process_for_each_device(monkeypatch, programs):
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
     for program in ("sbatch", "srun", "squeue"):
         programs(program, "exit 1")
-    name, told = hydra_launcher(composed("launcher=slurm").launcher)
+    name, settings = hydra_launcher(composed("launcher=slurm").launcher)
     assert name == "submitit_slurm"
-    assert (told["nodes"], told["gpus_per_node"], told["tasks_per_node"]) == (1, 1, 1)
-    assert told["setup"] == ["export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK"]
-    _, told = hydra_launcher(composed("launcher=slurm_node").launcher, 8)
-    assert (told["nodes"], told["gpus_per_node"], told["tasks_per_node"]) == (1, 8, 8)
-    assert told["additional_parameters"] == {"requeue": True, "exclusive": True}
-    _, told = hydra_launcher(composed("launcher=slurm_nodes").launcher, "auto", 2)
-    assert (told["nodes"], told["gpus_per_node"], told["tasks_per_node"]) == (2, 8, 8)
-    _, told = hydra_launcher(composed("launcher=slurm_cpu").launcher, 2)
-    assert (told["gpus_per_node"], told["tasks_per_node"]) == (None, 2)
+    assert (settings["nodes"], settings["gpus_per_node"], settings["tasks_per_node"]) == (1, 1, 1)
+    assert settings["setup"] == ["export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK"]
+    _, settings = hydra_launcher(composed("launcher=slurm_node").launcher, 8)
+    assert (settings["nodes"], settings["gpus_per_node"], settings["tasks_per_node"]) == (1, 8, 8)
+    assert settings["additional_parameters"] == {"requeue": True, "exclusive": True}
+    _, settings = hydra_launcher(composed("launcher=slurm_nodes").launcher, "auto", 2)
+    assert (settings["nodes"], settings["gpus_per_node"], settings["tasks_per_node"]) == (2, 8, 8)
+    _, settings = hydra_launcher(composed("launcher=slurm_cpu").launcher, 2)
+    assert (settings["gpus_per_node"], settings["tasks_per_node"]) == (None, 2)
 
 
 @pytest.mark.parametrize(
@@ -94,32 +94,32 @@ def test_devices_that_a_job_would_not_train_on_are_refused(programs, launcher, d
         hydra_launcher(composed(f"launcher={launcher}").launcher, devices, nodes)
 
 
-def test_a_machine_without_slurm_is_told_so(monkeypatch, tmp_path):
+def test_a_machine_without_slurm_is_refused(monkeypatch, tmp_path):
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
-    told = composed("launcher=slurm").launcher
+    config = composed("launcher=slurm").launcher
     monkeypatch.setenv("PATH", str(tmp_path))
     for program in ("sbatch", "srun", "squeue"):
         with pytest.raises(UserError, match=f"launcher=slurm: this machine has no {program}; .* launcher=joblib here"):
-            hydra_launcher(told)
+            hydra_launcher(config)
         (tmp_path / program).write_text("#!/bin/sh\n")
         (tmp_path / program).chmod(0o755)
-    assert hydra_launcher(told)[0] == "submitit_slurm"
+    assert hydra_launcher(config)[0] == "submitit_slurm"
 
 
 # ---------------------------------------------------------------------------------------------------------------- Ray
 
 
-def test_a_job_of_ray_is_told_what_it_counts_for(monkeypatch):
+def test_the_settings_of_a_job_of_ray(monkeypatch):
     monkeypatch.setattr(launchers, "_installed", lambda package: package == "ray")
-    name, told = hydra_launcher(composed("launcher=ray", "launcher.gpus=0.5", "launcher.memory_gb=8").launcher)
+    name, settings = hydra_launcher(composed("launcher=ray", "launcher.gpus=0.5", "launcher.memory_gb=8").launcher)
     assert name == "ray"
-    assert told == {"address": None, "cpus": 1, "gpus": 0.5, "memory_gb": 8, "retries": 3}
+    assert settings == {"address": None, "cpus": 1, "gpus": 0.5, "memory_gb": 8, "retries": 3}
     for address in ("auto", "head:6379", "10.0.0.7:6379"):
         assert hydra_launcher(composed("launcher=ray", f"launcher.address={address}").launcher)[1]["address"] == address
 
 
 @pytest.mark.parametrize("word", ["launcher.gpus=2", "launcher.cpus=0", "launcher.address=head"])
-def test_what_ray_cannot_be_told(word):
+def test_invalid_settings_of_ray(word):
     with pytest.raises(UserError, match=f"^{re.escape(word)}: "):
         composed("launcher=ray", word)
 
@@ -133,27 +133,27 @@ def test_a_folder_called_ray_is_not_taken_for_the_package(monkeypatch, tmp_path)
 
 
 def test_what_no_machine_has_is_refused_here_and_waited_for_on_a_cluster(capfd):
-    from convscope.sweeps.launchers.ray_launcher import _refuse_what_never_runs
+    from convscope.sweeps.launchers.ray_launcher import _check_resources
 
     here = {"CPU": 2.0, "GPU": 1.0, "memory": 4 * 2.0**30}
     ray = SimpleNamespace(nodes=lambda: [{"Alive": True, "Resources": here}])
-    told = {"address": None, "cpus": 2, "gpus": 0.5, "memory_gb": 4}
-    _refuse_what_never_runs(ray, told)
+    settings = {"address": None, "cpus": 2, "gpus": 0.5, "memory_gb": 4}
+    _check_resources(ray, settings)
     for key, amount in (("cpus", 3), ("memory_gb", 5)):
         with pytest.raises(UserError, match=rf"launcher\.{key}={amount}.*: this machine has 2 CPUs, 1 GPUs and 4"):
-            _refuse_what_never_runs(ray, told | {key: amount})
-    _refuse_what_never_runs(ray, told | {"address": "auto", "cpus": 3})
+            _check_resources(ray, settings | {key: amount})
+    _check_resources(ray, settings | {"address": "auto", "cpus": 3})
     assert "launcher.cpus=3, launcher.gpus=0.5" in capfd.readouterr().out
 
 
-def test_a_cluster_that_does_not_answer_is_told_at_once():
-    from convscope.sweeps.launchers.ray_launcher import _refuse_silent
+def test_a_cluster_that_does_not_answer_is_refused_at_once():
+    from convscope.sweeps.launchers.ray_launcher import _check_cluster_answers
 
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"
-        _refuse_silent(address)
+        _check_cluster_answers(address)
     with pytest.raises(UserError, match=rf"^launcher\.address={address}: no cluster answers there"):
-        _refuse_silent(address)
+        _check_cluster_answers(address)
 
 
 # ------------------------------------------------------------------------------------------------ what SLURM answers
@@ -169,7 +169,7 @@ def test_the_queue_is_what_squeue_tells(programs):
 
 
 class PretendedJob:
-    """As much of submitit's job as is asked for."""
+    """The part of submitit's job that the launcher uses."""
 
     def __init__(self, folder: Path, number: str) -> None:
         folder.mkdir(parents=True)
@@ -189,8 +189,8 @@ class PretendedJob:
 
 
 def test_each_job_is_judged_by_itself(monkeypatch, tmp_path):
-    """One with a result, one that raised, one that SLURM ended after it was done, and one before; one is requeued."""
-    monkeypatch.setattr(submission, "PATIENCE", 0.0)
+    """One has a result, one raised, SLURM ended one after it was complete and one before, and one is requeued."""
+    monkeypatch.setattr(submission, "GIVE_UP_AFTER", 0.0)
     jobs = {
         name: PretendedJob(tmp_path / f"log/{name}", name) for name in ("good", "raised", "done", "killed", "again")
     }
@@ -198,11 +198,11 @@ def test_each_job_is_judged_by_itself(monkeypatch, tmp_path):
     jobs["raised"].ends("error", "Traceback (most recent call last):\n  ...\nMemoryError: no room\n")
     RunFolder(tmp_path / "done").create().write_summary({"status": "completed"})
     RunFolder(tmp_path / "killed").create().write_status("interrupted", signal="SIGTERM")
-    asked = []
+    queried = []
 
     def how_ended(job):
-        asked.append(job.job_id)
-        if job.job_id == "again" and asked.count("again") == 2:
+        queried.append(job.job_id)
+        if job.job_id == "again" and queried.count("again") == 2:
             job.ends("success", Outcome("again", "complete"))
         return None if job.job_id == "again" else "SLURM: CANCELLED"
 
@@ -210,47 +210,47 @@ def test_each_job_is_judged_by_itself(monkeypatch, tmp_path):
     assert [outcome.status for outcome in outcomes] == ["complete", "failure", "complete", "failure", "complete"]
     assert outcomes[1].message == f"MemoryError: no room; its output is in {tmp_path}/log/raised"
     assert outcomes[3].message.startswith("SLURM: CANCELLED, its state saved; the same sweep again goes on with it")
-    assert {"good", "raised"}.isdisjoint(asked)
+    assert {"good", "raised"}.isdisjoint(queried)
 
 
-def test_slurm_is_asked_seldom_and_believed_only_when_it_answers(monkeypatch):
+def test_slurm_is_queried_seldom_and_believed_only_when_it_answers(monkeypatch):
     now, answers = [0.0], [None, {"1": "RUNNING"}, {"1": "TIMEOUT", "2": "PENDING"}, {}]
-    asked = []
+    queried = []
     monkeypatch.setattr(submission.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(submission, "queue", lambda: asked.append(now[0]) or answers[len(asked) - 1])
-    how_ended = submission._asked_of_slurm()
+    monkeypatch.setattr(submission, "queue", lambda: queried.append(now[0]) or answers[len(queried) - 1])
+    how_ended = submission._slurm_state_reader()
     one, two = SimpleNamespace(job_id="1"), SimpleNamespace(job_id="2")
-    seen = []
-    while len(asked) < 4:
-        seen.append((how_ended(one), how_ended(two)))
+    answered = []
+    while len(queried) < 4:
+        answered.append((how_ended(one), how_ended(two)))
         now[0] += 0.5
-    assert list(dict.fromkeys(seen)) == [
+    assert list(dict.fromkeys(answered)) == [
         (None, None),
         (None, "SLURM has forgotten it"),
         ("SLURM: TIMEOUT", None),
         ("SLURM has forgotten it", "SLURM has forgotten it"),
     ]
-    pauses = [later - before for before, later in zip([0.0, *asked], asked, strict=False)]
+    pauses = [later - before for before, later in zip([0.0, *queried], queried, strict=False)]
     assert min(pauses) >= 2.0
     while now[0] < 1000:
         now[0] += 0.5
         answers.append({})
         how_ended(one)
-    assert asked[-1] - asked[-2] == pytest.approx(submission.LONGEST_PAUSE, abs=1.0)
+    assert queried[-1] - queried[-2] == pytest.approx(submission.MAX_POLL_INTERVAL, abs=1.0)
 
 
-def test_what_has_ended_is_told_from_what_goes_on():
-    """States of squeue(1): a job that was preempted and queued again is PENDING."""
+def test_no_state_of_an_unfinished_job_is_final():
+    """States of squeue(1): a job that was preempted and requeued is PENDING."""
     assert {"PENDING", "RUNNING", "SUSPENDED", "COMPLETING", "CONFIGURING", "REQUEUED", "STOPPED"}.isdisjoint(
-        queue_module.ENDED
+        queue_module.ENDED_STATES
     )
 
 
 # ------------------------------------------------------------------------------------------------------------ signals
 
 
-def test_signals_that_come_together_are_one_wish(monkeypatch):
-    """A scheduler tells all processes of a job, and a sweep tells its own on: no step is cut short by that."""
+def test_signals_that_come_together_count_as_one(monkeypatch):
+    """A scheduler signals all processes, and a sweep forwards the signal: the second one must not cut a step short."""
     with Preemption().installed() as heeding:
         heeding.defer()
         signal.raise_signal(signal.SIGUSR1)
@@ -258,21 +258,21 @@ def test_signals_that_come_together_are_one_wish(monkeypatch):
         assert heeding.received == signal.SIGUSR1
         with pytest.raises(Interrupted):
             heeding.stop_deferring()
-    monkeypatch.setattr(preemption, "TOGETHER", 0.0)
+    monkeypatch.setattr(preemption, "SAME_REQUEST_SECONDS", 0.0)
     with Preemption().installed() as heeding:
         heeding.defer()
         signal.raise_signal(signal.SIGTERM)
-        with pytest.raises(Interrupted):  # asked twice
+        with pytest.raises(Interrupted):  # the second signal
             signal.raise_signal(signal.SIGTERM)
 
 
 def test_a_signal_to_a_sweep_is_handed_on_once():
-    told = []
+    calls = []
     before = signal.getsignal(signal.SIGINT)
-    with forwarding(lambda: told.append("stop")) as received:
+    with forwarding(lambda: calls.append("stop")) as received:
         signal.raise_signal(signal.SIGTERM)
         signal.raise_signal(signal.SIGTERM)
-        assert told == ["stop"]
+        assert calls == ["stop"]
         with pytest.raises(KeyboardInterrupt):  # whoever presses Ctrl-C again does not want to wait
             signal.raise_signal(signal.SIGINT)
     assert received == [signal.SIGTERM, signal.SIGTERM, signal.SIGINT]
@@ -297,10 +297,10 @@ for _ in range(2):
 
 
 def test_workers_of_a_pool_stop(tmp_path):
-    """Ctrl-C is not for them; the word of the sweep is, for the job that runs and for those that would begin."""
-    from convscope.sweeps.stopping import workers
+    """Workers ignore Ctrl-C; the sweep stops the running job, and those that have not begun."""
+    from convscope.sweeps.stopping import worker_folder
 
-    with workers() as pool:
+    with worker_folder() as pool:
         words = [sys.executable, "-c", WORKER, str(pool.folder)]
         process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         assert process.stdout is not None
@@ -320,7 +320,7 @@ def test_workers_of_a_pool_stop(tmp_path):
 
 
 def test_what_a_signal_leads_to_in_a_job_of_submitit(monkeypatch):
-    """The time limit, told by SIGUSR2, puts it into the queue again by submitit's own hands; SIGTERM ends it."""
+    """At the time limit (SIGUSR2) submitit queues the job again; SIGTERM ends it."""
     pytest.importorskip("submitit")
     from submitit.core.utils import UncompletedJobError
 
@@ -384,9 +384,9 @@ def test_each_worker_sees_a_gpu_and_leaves_it_to_the_next(monkeypatch, tmp_path)
 
     workers = [begin() for _ in range(3)]
     try:
-        seen = [sees(process) for process in workers]
-        assert sorted(seen) == ["4", "4", "7"]
-        gone = workers.pop(seen.index("7"))
+        visible = [sees(process) for process in workers]
+        assert sorted(visible) == ["4", "4", "7"]
+        gone = workers.pop(visible.index("7"))
         gone.kill()
         gone.wait()
         workers.append(begin())
@@ -424,41 +424,41 @@ def test_a_job_that_is_queued_again_finds_its_folder(monkeypatch, tmp_path):
     monkeypatch.setenv("SLURM_JOB_ID", "8")
     assert requeued.folder_before_requeue(outputs, words) is None
     monkeypatch.setenv("SLURM_PROCID", "1")
-    requeued.note_folder(outputs, words, run)  # the first process has told already
+    requeued.note_folder(outputs, words, run)  # the first process has written it already
     assert requeued.folder_before_requeue(outputs, words) is None
 
 
 def test_a_training_in_a_job_that_is_queued_again_is_resumed(monkeypatch, tmp_path):
     from convscope.commands import train
-    from convscope.engine import run_request as asked
+    from convscope.engine import run_request
 
     words = [f"outputs={tmp_path}/outputs", "seed=1"]
     run = tmp_path / "outputs/2026-01-01/12-00-00_lenet5"
     run.mkdir(parents=True)
     (run / "config.yaml").touch()
     resumed: list[tuple[str | None, list[str]]] = []
-    monkeypatch.setattr(asked, "resume_run", lambda config, words: resumed.append((config.resume, list(words))))
+    monkeypatch.setattr(run_request, "resume_run", lambda config, words: resumed.append((config.resume, list(words))))
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     monkeypatch.delenv("SLURM_PROCID", raising=False)
     requeued.note_folder(f"{tmp_path}/outputs", words, run)
     monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
     train.run(composed(*words), words)
-    train.run(composed(*words, "resume=another"), [*words, "resume=another"])  # as it was told
+    train.run(composed(*words, "resume=another"), [*words, "resume=another"])  # as configured
     assert resumed == [(str(run), []), ("another", [*words, "resume=another"])]
 
 
 @pytest.mark.parametrize(("status", "again"), [(0, False), (1, False), (138, True), (140, True), (143, False)])
 def test_the_batch_script_queues_what_its_time_limit_ended(programs, tmp_path, status, again):
-    """128 + SIGUSR1 or SIGUSR2; what somebody cancelled (SIGTERM), or what failed, is not begun again."""
-    programs("srun", f'echo "srun $@ $SRUN_CPUS_PER_TASK" >>told; exit {status}')
-    programs("scontrol", 'echo "scontrol $@" >>told')
-    programs("sleep", 'echo "sleep $@" >>told')  # in which SLURM ends the script
+    """128 + SIGUSR1 or SIGUSR2 is queued again; a cancelled (SIGTERM) or failed job is not."""
+    programs("srun", f'echo "srun $@ $SRUN_CPUS_PER_TASK" >>calls; exit {status}')
+    programs("scontrol", 'echo "scontrol $@" >>calls')
+    programs("sleep", 'echo "sleep $@" >>calls')  # in which SLURM ends the script
     environment = {**os.environ, "SLURM_JOB_ID": "7", "SLURM_CPUS_PER_TASK": "4"}
     script = ROOT / "docs/train.sbatch"
     ended = subprocess.run(["bash", script, "data.root=a b", "seed=1"], cwd=tmp_path, env=environment)
     assert ended.returncode == status
     expected = ["srun convscope train data.root=a b seed=1 4", *(["scontrol requeue 7", "sleep 60"] if again else [])]
-    assert (tmp_path / "told").read_text().splitlines() == expected
+    assert (tmp_path / "calls").read_text().splitlines() == expected
 
 
 def test_the_comparison_names_a_job_that_failed_before_it_began(monkeypatch, tmp_path):

@@ -1,4 +1,4 @@
-"""Random changes that an image may undergo without becoming another class, drawn anew at every epoch."""
+"""Augmentation presets: random changes of an image that keep its class, drawn anew every epoch."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, Protocol, get_args, runtime_checkable
@@ -13,34 +13,50 @@ if TYPE_CHECKING:
     ImageAugmentation = Callable[[torch.Tensor], torch.Tensor]
 
 Preset = Literal["none", "light", "colour", "strong", "shift", "crop"]
-GREY = 128  # what an image is erased with
+GREY = 128  # the value of the pixels that RandomErasing erases
 
 
 @runtime_checkable
 class BatchAugmentation(Protocol):
-    """A function of a batch and of uniform numbers of [0, 1), ``draws`` for each image; it draws nothing itself."""
+    """A function that augments a whole batch with given random numbers; it draws none itself.
+
+    Attributes:
+        draws: How many uniform random numbers of [0, 1) it needs for each image.
+    """
 
     draws: int
 
     def __call__(self, images: "torch.Tensor", uniforms: "torch.Tensor") -> "torch.Tensor":
-        """Images (N, C, H, W) uint8, with ``uniforms`` (N, ``draws``), to images of the same shape."""
+        """Augment ``images`` (N, C, H, W) uint8 with ``uniforms`` (N, ``draws``); return images of the same shape."""
 
 
 def augmentation(preset: Preset, size: int, interpolation: str = "bilinear") -> "ImageAugmentation | BatchAugmentation":
-    """A function of one image, (C, H, W) uint8 of any size with C 1 or 3, to (C, ``size``, ``size``) uint8.
+    """Return the augmentation of a preset: a function of one image, or of a batch for ``shift`` and ``crop``.
 
-    - ``none``: the centre.
-    - ``light``: a part of half the area or more, and mirrored half of the time: photos.
-    - ``colour``: as light, with brightness, contrast and saturation changed by up to 30 %, and the hue a little.
-    - ``strong``: a part of a quarter or more, mirrored, one of TrivialAugment's operations (Müller and
-      Hutter 2021, wide space) at a random strength, and a rectangle erased in a quarter of the images.
-    - ``shift``: the centre turned by up to 10°, shifted by up to a tenth, scaled by up to a tenth, not
-      mirrored, with black around it: digits and the like.
-    - ``crop``: the centre shifted by up to an eighth, with black around it, and mirrored half of the time: CIFAR
-      and the like.
+    A function of one image takes (C, H, W) uint8 of any size, with C 1 or 3, and returns (C, ``size``, ``size``) uint8.
+    It draws from PyTorch's global generator: the caller seeds and restores that. A function of a batch is a
+    `BatchAugmentation`.
 
-    The last two are functions of a whole batch. The others draw from PyTorch's global generator: the caller seeds that
-    and puts it back. Raises ``UserError`` for any other ``preset``.
+    The presets:
+
+    - ``none``: The centre crop.
+    - ``light``: A random crop of at least half the area, flipped horizontally with probability 1/2. For photos.
+    - ``colour``: As ``light``, with brightness, contrast and saturation changed by up to 30 %, and the hue a little.
+    - ``strong``: A random crop of at least a quarter of the area, flipped horizontally with probability 1/2, one of
+      TrivialAugment's operations (Müller and Hutter 2021, wide space) at a random strength, and a rectangle erased in
+      a quarter of the images.
+    - ``shift``: The centre rotated by up to 10°, shifted by up to a tenth and scaled by up to a tenth, not flipped,
+      with black borders. For digits and the like.
+    - ``crop``: The centre shifted by up to an eighth, with black borders, and flipped horizontally with probability
+      1/2. For CIFAR and the like.
+
+    Args:
+        preset: One of the above.
+        size: Side of the result, in pixels.
+        interpolation: "nearest", "bilinear" or "bicubic".
+
+    Raises:
+        UserError: ``preset`` is none of these.
     """
     if preset == "shift":
         return RandomAffine(degrees=10, shift=0.1, scale=0.1)

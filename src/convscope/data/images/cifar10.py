@@ -1,4 +1,4 @@
-"""CIFAR-10 (Krizhevsky 2009): 32×32 colour images of ten classes, 50,000 to train on and 10,000 to test."""
+"""CIFAR-10 (Krizhevsky 2009): 32×32 colour images of ten classes, 50,000 for training and 10,000 for testing."""
 
 import functools
 from pathlib import Path
@@ -12,7 +12,7 @@ from convscope.errors import UserError
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 SHAPE = (32, 32, 3)
-RECORD = 1 + 32 * 32 * 3  # a label, then the red, green and blue planes
+RECORD = 1 + 32 * 32 * 3  # bytes of an image: its label, then its red, green and blue planes
 TRAIN_FILES = tuple(f"data_batch_{number}.bin" for number in range(1, 6))
 TEST_FILES = ("test_batch.bin",)
 ARCHIVE = "cifar-10-binary.tar.gz of https://www.cs.toronto.edu/~kriz/cifar.html"
@@ -20,25 +20,29 @@ VALIDATION = 5000
 
 
 def cifar10(root: str | Path | None = None, seed: int = 0, validation: int = VALIDATION) -> ImageSource:
-    """CIFAR-10 from its binary version in ``root`` or ``root/cifar-10-batches-bin``, else from the hub.
+    """Return CIFAR-10, from the files of its binary version in a folder, or from the hub.
 
-    ``validation`` images are cut from the training ones, stratified, a function of ``seed``.
+    Args:
+        root: The folder with the binary version, directly or in ``cifar-10-batches-bin``; None for the hub.
+        seed: Determines which training images are cut for validation.
+        validation: Number of training images that are cut for validation, stratified.
 
-    Raises ``UserError`` where neither has it, for a malformed file, and for the Python version of the set:
-    that is pickled, and a pickle runs whatever code its maker put in.
+    Raises:
+        UserError: The data set cannot be found, a file is malformed, or ``root`` has the Python version of CIFAR-10:
+            its files are pickles, and a pickle can run any code when it is read.
     """
     if root is None:
-        instead = f"set data.root to a folder with {ARCHIVE}, unpacked"
-        source = image_hub("uoft-cs/cifar10", seed=seed, validation=validation, name="cifar10", instead=instead)
+        hint = f"set data.root to a folder with {ARCHIVE}, unpacked"
+        source = image_hub("uoft-cs/cifar10", seed=seed, validation=validation, name="cifar10", hint=hint)
         warnings = tuple(warning for warning in source.warnings if "cut from train" not in warning)
         return ImageSource("cifar10", source.source, source.classes, 3, source.splits, warnings)
     folder = _folder(Path(root).expanduser())
     train, test = (tuple(folder / name for name in names) for names in (TRAIN_FILES, TEST_FILES))
     train_labels, test_labels = _labels(train), _labels(test)
-    cut = make_missing_splits(
-        train_labels, {"test"}, {"validation": validation}, seed, classes=CLASSES, where=str(folder)
+    rows_of_splits = make_missing_splits(
+        train_labels, {"test"}, {"validation": validation}, seed, classes=CLASSES, data_name=str(folder)
     )
-    splits = _splits(train, cut, train_labels, "train")
+    splits = _splits(train, rows_of_splits, train_labels, "train")
     splits |= _splits(test, {"test": np.arange(len(test_labels))}, test_labels, "test")
     return ImageSource("cifar10", "folder", CLASSES, 3, splits)
 
@@ -60,7 +64,7 @@ def _folder(root: Path) -> Path:
 
 
 def _read(file: Path) -> np.ndarray:
-    """The records of a file, (N, 3073) uint8, memory-mapped."""
+    """Return the records of ``file``, (N, 3073) uint8, memory-mapped."""
     try:
         size = file.stat().st_size
         if size == 0 or size % RECORD:
@@ -83,12 +87,12 @@ def _labels(files: tuple[Path, ...]) -> np.ndarray:
 
 
 def _splits(
-    files: tuple[Path, ...], cut: dict[str, np.ndarray], labels: np.ndarray, name: str
+    files: tuple[Path, ...], rows_of_splits: dict[str, np.ndarray], labels: np.ndarray, name: str
 ) -> dict[str, ArraySplit]:
     stamps = np.array([(file.stat().st_size, file.stat().st_mtime_ns) for file in files])
     key = content_key("cifar10", name, stamps)
-    load = functools.cache(lambda: _images(files))  # train and validation are rows of the same files
-    return {split: ArraySplit(load, SHAPE, rows, labels[rows], name, key) for split, rows in cut.items()}
+    load = functools.cache(lambda: _images(files))  # read once: train and validation are rows of the same files
+    return {split: ArraySplit(load, SHAPE, rows, labels[rows], name, key) for split, rows in rows_of_splits.items()}
 
 
 def _images(files: tuple[Path, ...]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""From the bytes of an image file to RGB pixels, whatever the file's mode, orientation or size."""
+"""Decodes image files to RGB pixels, whatever their colour mode, orientation or size."""
 
 import io
 from pathlib import Path
@@ -9,10 +9,10 @@ from PIL import Image, UnidentifiedImageError
 from convscope.data.images.image_formats import readable_formats
 from convscope.data.images.image_source import BadImageError
 
-DECODER_VERSION = 2  # a part of every cache key: raise it when the pixels that a file gives change
+DECODER_VERSION = 2  # part of every cache key: increase it when the decoded pixels of a file change
 SIXTEEN_BITS = frozenset({"I", "I;16", "I;16B", "I;16L", "I;16N"})
 BITS_PER_SAMPLE = 258  # TIFF 6.0, section 8
-ORIENTATION = 0x0112  # EXIF 2.3, section 4.6.4: which side of the sensor was up
+ORIENTATION = 0x0112  # the tag for how the camera was held: EXIF 2.3, section 4.6.4
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -27,12 +27,18 @@ UPRIGHT = {
 def decode_image(file: Path | bytes, name: str, min_size: int | None = None) -> np.ndarray:
     """Decode an image file (its path, or its bytes) to (H, W, 3) uint8.
 
-    The orientation of the EXIF tag is applied; transparency is laid over white; 16-bit grey is scaled to 8
-    bits; of an animation the first frame is taken. A JPEG is decoded at a half, a quarter or an eighth of
-    its size where both sides stay at or above ``min_size`` pixels.
+    The EXIF orientation is applied, transparent pixels are blended with white, 16-bit grey is scaled to 8 bits, and
+    the first frame of an animation is taken.
 
-    Raises ``BadImageError(name, ...)`` for whatever cannot be decoded: truncated, not an image, or with more
-    pixels than Pillow's ``Image.MAX_IMAGE_PIXELS``, which is how decompression bombs look.
+    Args:
+        file: The path of the file, or its bytes.
+        name: What errors call the image.
+        min_size: If given, a JPEG is decoded at a half, a quarter or an eighth of its size, as long as both sides keep
+            at least so many pixels.
+
+    Raises:
+        BadImageError: The image cannot be decoded: the file is truncated or not an image, or has more pixels than
+            Pillow's ``Image.MAX_IMAGE_PIXELS``, as a decompression bomb has.
     """
     try:
         with Image.open(io.BytesIO(file) if isinstance(file, bytes) else file, formats=readable_formats()) as image:
@@ -49,7 +55,7 @@ def decode_image(file: Path | bytes, name: str, min_size: int | None = None) -> 
         raise BadImageError(name, "not an image, or of an unknown format") from error
     except OSError as error:
         raise BadImageError(name, error.strerror or str(error)) from error
-    except Exception as error:  # Pillow's plug-ins raise nearly anything on a damaged file
+    except Exception as error:  # for a damaged file, Pillow's plug-ins raise nearly any exception
         raise BadImageError(name, str(error) or type(error).__name__) from error
 
 
@@ -62,7 +68,7 @@ def _draft(image: Image.Image, min_size: int) -> None:
 def _upright(image: Image.Image) -> Image.Image:
     try:
         method = UPRIGHT.get(image.getexif().get(ORIENTATION, 1))
-    except Exception:  # a damaged EXIF block is no reason to lose the image
+    except Exception:  # an image with a damaged EXIF block is still used
         method = None
     return image if method is None else image.transpose(method)
 
@@ -80,9 +86,10 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _sixteen_to_eight_bits(image: Image.Image) -> np.ndarray:
-    """Grey of 16 bits as (H, W) uint8, the transparent value as white.
+    """Return an image of 16-bit grey as (H, W) uint8, with its transparent value as white.
 
-    Raises ``ValueError`` for pixels of 32 bits, of which nobody knows what is white.
+    Raises:
+        ValueError: The pixels have 32 bits: their range is not known.
     """
     tags = getattr(image, "tag_v2", {})
     if image.mode == "I" and 32 in tags.get(BITS_PER_SAMPLE, ()):

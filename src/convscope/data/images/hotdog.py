@@ -1,9 +1,10 @@
-"""Hot dog or not: photos from a folder, photos from the hub, or, where there is neither, drawn scenes."""
+"""The hot dog data set: photos from a folder or from the hub, or drawn scenes if there are none."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from typing_extensions import override
 
 from convscope.data.hub_sets import in_local_cache
 from convscope.data.images.image_folder import image_folder
@@ -31,12 +32,20 @@ FIRST_SCENE = {
     "train": 0,
     "validation": 1_000_000,
     "test": 2_000_000,
-}  # each split draws on indices of its own
-SCENES = (2000, 400, 400)
+}  # the splits have different scenes
+SCENES = (2000, 400, 400)  # of train, validation and test
 
 
 class SceneSplit(ImageSplit):
-    """Scenes ``start`` to ``start + count - 1`` of the series ``seed``, drawn at ``size`` pixels a side."""
+    """Drawn scenes ``start`` to ``start + count - 1`` of the series ``seed``, ``size`` pixels a side.
+
+    Args:
+        seed: Determines the series of scenes.
+        start: Index of the first scene in the series.
+        count: Number of scenes.
+        size: Side of the images, in pixels.
+        name: Name of the split; image i is called ``<name>/i``.
+    """
 
     drawn_by_python = True
 
@@ -47,15 +56,15 @@ class SceneSplit(ImageSplit):
         self.key = content_key("scenes", hotdog_scenes.VERSION, seed, start, count, size)
 
     def scene(self, index: int) -> "Scene":
-        """Scene ``index`` with its mask and what it shows."""
+        """Return scene ``index`` of the split: its image, its mask and its kind."""
         return hotdog_scenes.scene(self.seed, self.start + index, self.size)
 
+    @override
     def read(self, index: int, min_size: int | None = None) -> np.ndarray:
-        """Image ``index``, (size, size, 3) uint8."""
         return self.scene(index).image
 
     def mask(self, index: int) -> np.ndarray:
-        """Where the subject of image ``index`` is to be seen, (size, size) bool."""
+        """Return the mask (size, size) bool of the pixels that show the subject of image ``index``."""
         return self.scene(index).mask
 
 
@@ -68,13 +77,20 @@ def hotdog(
     validation: float = 0.15,
     test: float = 0.15,
 ) -> ImageSource:
-    """Images of the classes hot_dog and not_hot_dog.
+    """Return images of the classes hot_dog and not_hot_dog.
 
-    ``source`` "auto" takes the first of: the folder ``root``, where it is given; the set `HUB_SET`, where
-    the hub can be reached; generated scenes, ``counts`` of them for train, validation and test, ``size``
-    pixels a side. The other values force one. ``validation`` and ``test`` are shares, as in `image_folder`.
+    Args:
+        root: A folder of photos.
+        source: Where the images come from. "auto" takes the first of: "folder" if ``root`` is given; "hub", the data
+            set `HUB_SET`, if it can be loaded; "generated", drawn scenes. The other values force one of these.
+        size: Side of the scenes, in pixels.
+        counts: Number of scenes for train, validation and test.
+        seed: Determines the scenes; and for photos, the splits.
+        validation: Share of the photos that is cut for validation, as in `image_folder`.
+        test: Share of the photos that is cut for testing, as in `image_folder`.
 
-    Raises ``UserError`` as `image_folder` and `image_hub` do, and for classes that are not these two.
+    Raises:
+        UserError: As in `image_folder` and `image_hub`; or the classes are not these two.
     """
     if source == "folder" and root is None:
         raise UserError("data.source=folder needs data.root: the folder with the photos")
@@ -88,33 +104,33 @@ def hotdog(
         try:
             return _from_hub(seed, validation, test)
         except UserError as error:
-            why = str(error)
+            reason = str(error)
     else:
-        why = f"the hub {hugging_face_fault()}"
-    return _generated(size, counts, seed, f"{why} and data.root is not set: training on generated scenes")
+        reason = f"the hub {hugging_face_fault()}"
+    return _generated(size, counts, seed, f"{reason} and data.root is not set: training on generated scenes")
 
 
 def _from_hub(seed: int, validation: float, test: float) -> ImageSource:
-    instead = "set data.root to a folder of photos, or data.source=generated"
-    photos = image_hub(HUB_SET, seed=seed, validation=validation, test=test, name="hotdog", instead=instead)
+    hint = "set data.root to a folder of photos, or data.source=generated"
+    photos = image_hub(HUB_SET, seed=seed, validation=validation, test=test, name="hotdog", hint=hint)
     return _named(photos, HUB_SET)
 
 
-def _named(photos: ImageSource, where: str) -> ImageSource:
-    """``photos`` with their classes named and ordered as ours."""
-    renamed = {name: hotdog_class(name) for name in photos.classes}
-    known = {name: ours for name, ours in renamed.items() if ours is not None}
-    if len(photos.classes) != 2 or set(known.values()) != set(CLASSES):
-        found = ", ".join(f"'{name}'" for name in photos.classes)
+def _named(photos: ImageSource, data_name: str) -> ImageSource:
+    """Return ``photos`` with their classes renamed and ordered as in `CLASSES`."""
+    spelled = {name: hotdog_class(name) for name in photos.classes}
+    renamed = {name: new_name for name, new_name in spelled.items() if new_name is not None}
+    if len(photos.classes) != 2 or set(renamed.values()) != set(CLASSES):
+        quoted = ", ".join(f"'{name}'" for name in photos.classes)
         raise UserError(
-            f"{where} has the classes {found}, and 'hot_dog', 'not_hot_dog' were expected: rename them, "
+            f"{data_name} has the classes {quoted}, and 'hot_dog', 'not_hot_dog' were expected: rename them, "
             "or use data=image_folder"
         )
-    return photos.with_classes(CLASSES, known)
+    return photos.with_classes(CLASSES, renamed)
 
 
 def hotdog_class(name: str) -> str | None:
-    """The class that ``name`` spells ("Hot Dog", "not-hotdog", ...), or None."""
+    """Return the class that ``name`` spells ("Hot Dog", "not-hotdog", ...), or None."""
     return SPELLINGS.get("".join(letter for letter in name.lower() if letter.isalnum()))
 
 

@@ -1,4 +1,4 @@
-"""IDX, the file format of MNIST (yann.lecun.com/exdb/mnist): a magic number, the sizes, then the bytes."""
+"""Reads IDX, the file format of MNIST (yann.lecun.com/exdb/mnist): a magic number, the sizes, then the bytes."""
 
 import gzip
 import math
@@ -10,16 +10,20 @@ import numpy as np
 from convscope.errors import UserError
 
 UNSIGNED_BYTE = 0x08
-MOST_BYTES = 2**40
+MAX_BYTES = 2**40
 GZIP_MAGIC = b"\x1f\x8b"
 
 
 def read_idx(file: Path, dimensions: int, *, header_only: bool = False) -> np.ndarray:
-    """The array of an IDX file of unsigned bytes with ``dimensions`` axes, gzipped or not; uint8.
+    """Read an IDX file of unsigned bytes, gzipped or not, and return its array, uint8.
 
-    With ``header_only`` nothing but the shape is read, and every element of what is returned is 0.
+    Args:
+        file: The file.
+        dimensions: Number of axes that the array must have.
+        header_only: Read only the shape; every element of the returned array is then 0.
 
-    Raises ``UserError``, naming the file and the fault, for anything else and for a truncated file.
+    Raises:
+        UserError: The file is something else, truncated or damaged; the message names the file and the fault.
     """
     try:
         with open(file, "rb") as raw:
@@ -40,7 +44,7 @@ def read_idx(file: Path, dimensions: int, *, header_only: bool = False) -> np.nd
             if header_only:
                 return np.broadcast_to(np.uint8(0), shape)
             count = math.prod(shape)
-            if count > MOST_BYTES:
+            if count > MAX_BYTES:
                 raise UserError(f"{file} claims {count} bytes of data, which cannot be: fetch it again")
             data = stream.read(count + 1)
     except FileNotFoundError as error:
@@ -52,5 +56,5 @@ def read_idx(file: Path, dimensions: int, *, header_only: bool = False) -> np.nd
     if len(data) < count:
         raise UserError(f"{file} is truncated: {len(data)} of {count} bytes are there. Fetch it again")
     if len(data) > count:
-        raise UserError(f"{file} has more than the {count} bytes that its header tells of: fetch it again")
+        raise UserError(f"{file} has more than the {count} bytes that its header declares: fetch it again")
     return np.frombuffer(data, np.uint8).reshape(shape)

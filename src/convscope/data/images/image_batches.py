@@ -1,4 +1,4 @@
-"""Batches out of an image store, augmented by random numbers that depend on seed, epoch and image alone."""
+"""Batches of images from a store, augmented with random numbers that depend on seed, epoch and image alone."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,15 @@ from convscope.data.images.image_store import ImageStore
 
 
 class ImageBatchReader(Dataset[ImageBatch]):
-    """Reads a batch of an `ImageStore`: in one go or, where ``augment`` is of one image, image by image."""
+    """Reads batches of images from an `ImageStore`, and augments them.
+
+    Args:
+        store: The images.
+        size: Side of the centre crops, in pixels, unless ``augment`` is a function of one image.
+        seed: Determines the augmentation, together with the epoch and the image.
+        augment: The augmentation: a function of one image (C, H, W) uint8, which is applied image by image and also
+            crops; a `BatchAugmentation`, which is applied to the whole batch of centre crops; or None.
+    """
 
     def __init__(
         self,
@@ -22,41 +30,43 @@ class ImageBatchReader(Dataset[ImageBatch]):
         augment: Callable[[torch.Tensor], torch.Tensor] | BatchAugmentation | None = None,
     ) -> None:
         self._store, self._size, self._seed = store, size, seed
-        self._change_batch = augment if isinstance(augment, BatchAugmentation) else None
-        self._change_image = None if isinstance(augment, BatchAugmentation) else augment
-        self._uniforms: tuple[int, torch.Tensor] | None = None  # of an epoch, a row for each image
+        self._augment_batch = augment if isinstance(augment, BatchAugmentation) else None
+        self._augment_image = None if isinstance(augment, BatchAugmentation) else augment
+        self._uniforms: tuple[int, torch.Tensor] | None = None  # the epoch, and a row for each image
         self._labels = torch.from_numpy(store.labels)
 
     def read(self, epoch: int, indices: torch.Tensor) -> ImageBatch:
-        """The images ``indices`` (N,) as they are in ``epoch``."""
-        if self._change_image is not None:
-            images = self._augmented(self._change_image, epoch, indices)
+        """Return the images ``indices`` (N,) int64, as augmented in ``epoch``; (N, C, H, W) uint8."""
+        if self._augment_image is not None:
+            images = self._augmented(self._augment_image, epoch, indices)
         else:
             images = self._store.centre_crops(indices, self._size)
-            if self._change_batch is not None:
-                drawn = self._drawn(epoch, self._change_batch.draws)
-                images = self._change_batch(images, drawn.index_select(0, indices))
+            if self._augment_batch is not None:
+                uniforms = self._uniforms_of(epoch, self._augment_batch.draws)
+                images = self._augment_batch(images, uniforms.index_select(0, indices))
         return ImageBatch(images, self._labels.index_select(0, indices), indices)
 
-    def _drawn(self, epoch: int, draws: int) -> torch.Tensor:
+    def _uniforms_of(self, epoch: int, draws: int) -> torch.Tensor:
+        """Return uniform random numbers of [0, 1) for all images of the store, (images, ``draws``) float32."""
         if self._uniforms is None or self._uniforms[0] != epoch:
             generator = np.random.default_rng([self._seed, AUGMENTATION, epoch])
-            drawn = generator.random((len(self._labels), draws), dtype=np.float32)
-            self._uniforms = (epoch, torch.from_numpy(drawn))
+            uniforms = generator.random((len(self._labels), draws), dtype=np.float32)
+            self._uniforms = (epoch, torch.from_numpy(uniforms))
         return self._uniforms[1]
 
     def _augmented(
         self, augment: Callable[[torch.Tensor], torch.Tensor], epoch: int, indices: torch.Tensor
     ) -> torch.Tensor:
+        """Augment the images ``indices`` one by one; restore the global generator and number of threads."""
         images: torch.Tensor | None = None
-        generator = torch.default_generator  # torchvision's transforms draw from nothing else
+        generator = torch.default_generator  # the only one from which torchvision's transforms draw
         state, threads = generator.get_state(), torch.get_num_threads()
-        torch.set_num_threads(1)  # an image is too little for several: they wait longer than they work
+        torch.set_num_threads(1)  # an image is too small for several threads: they would wait longer than they work
         try:
             for number, index in enumerate(indices.tolist()):
-                mixed = np.random.SeedSequence([self._seed, AUGMENTATION, epoch, index])
-                generator.manual_seed(int(mixed.generate_state(1, np.uint64)[0]))
-                copied = torch.from_numpy(np.array(self._store.image(index)))  # it may write to what it is given
+                seed_sequence = np.random.SeedSequence([self._seed, AUGMENTATION, epoch, index])
+                generator.manual_seed(int(seed_sequence.generate_state(1, np.uint64)[0]))
+                copied = torch.from_numpy(np.array(self._store.image(index)))  # the augmentation may write to its input
                 image = augment(copied.permute(2, 0, 1))
                 if images is None:
                     images = torch.empty((len(indices), *image.shape), dtype=torch.uint8)
@@ -68,6 +78,6 @@ class ImageBatchReader(Dataset[ImageBatch]):
         return images
 
     def __getitem__(self, item: tuple[int, np.ndarray]) -> ImageBatch:
-        """In a worker process: ``item`` is (epoch, indices)."""
+        """Return the batch of ``item``, an epoch and indices (N,), as the `DataLoader` of a worker process needs it."""
         epoch, indices = item
         return self.read(epoch, torch.from_numpy(indices))

@@ -1,10 +1,11 @@
-"""An `ImageSource` as a LightningDataModule: stored, shuffled, augmented, batched, normalised on the device."""
+"""The LightningDataModule of images: it stores, shuffles, augments and batches them, and normalises on the device."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from typing_extensions import override
 
 from convscope.data.batches import EpochOrder, ImageBatch, shard
 from convscope.data.cores import available_cores
@@ -19,22 +20,31 @@ from convscope.data.staged_data_module import StagedDataModule
 from convscope.errors import UserError
 from convscope.preprocessing import Preprocessing
 
-FEW_CORES = 4  # with fewer, workers take from the training what they give
-MOST_WORKERS = 8
+MIN_CORES_FOR_WORKERS = 4  # with fewer, the workers slow down the training as much as they help it
+MAX_WORKERS = 8
 
 
 class ImageDataModule(StagedDataModule):
-    """Batches of ``source``'s images, as a network with ``preprocessing`` expects them.
+    """Loads batches of images as a network with a given preprocessing expects them.
 
-    ``batch_size`` is that of all processes together. ``augmentation`` is a preset of
-    `convscope.data.images.augmentation`, for training only. ``seed`` gives the order and the augmentation of every
-    epoch. ``workers`` are processes that augment; "auto" takes none without augmentation (a batch is gathered in
-    microseconds) or with few cores. ``cache_dir`` keeps the decoded images. ``on_bad_image`` "skip" leaves out
-    what cannot be read. ``train_size`` is the side of training's squares in pixels, where they are smaller than the
-    network's input in evaluation (Touvron et al. 2019): what random crops enlarge, then looks as large as it will.
+    Args:
+        source: The images.
+        preprocessing: What the network expects: channels, size, mean and standard deviation, ...
+        batch_size: Number of images of a batch, of all processes together.
+        cache_dir: Folder of the cache that keeps the decoded images.
+        augmentation: A preset of `convscope.data.images.augmentation`, for the training images only.
+        seed: Determines the order and the augmentation of every epoch.
+        workers: Number of worker processes that augment the images. "auto" uses none without augmentation, because a
+            batch is then gathered in microseconds, and none with few cores.
+        on_bad_image: "error" to raise an error for images that cannot be read, "skip" to leave them out.
+        train_size: Side of the training images in pixels, if they are to be smaller than the images in evaluation
+            (Touvron et al. 2019): random crops enlarge objects, so that with smaller training images the objects have
+            the same size as in evaluation. None for the size of evaluation.
 
-    Two attributes are for whoever sets up the training: ``channels_last``, the memory format of the images,
-    and ``dtype``, their type after normalisation.
+    Attributes:
+        channels_last: Whether the images have the channels-last memory format; set by the code that sets up the
+            training.
+        dtype: Type of the images after normalisation; set by the code that sets up the training.
     """
 
     channels_last = False
@@ -66,41 +76,45 @@ class ImageDataModule(StagedDataModule):
 
     @property
     def sizes(self) -> dict[str, int]:
-        """Number of images of each split, without those skipped where that is known already."""
+        """Number of images of each split; skipped images are left out once the store of the split is open."""
         return self.source.sizes | {split: len(store) for (split, _), store in self._stores.items()}
 
     def names(self, split: str) -> list[str]:
-        """What the images of ``split`` are called, in the order of `ImageBatch.indices`."""
+        """Return the names of the images of ``split``, in the order of `ImageBatch.indices`."""
         return self.store(split).names
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What was not as asked for: of the source, then of the stores that are open."""
+        """Warnings about the source, then about the stores that are open."""
         stores = self._stores.values()
         return self.source.warnings + tuple(dict.fromkeys(warning for store in stores for warning in store.warnings))
 
+    @override
     def begin_stage(self, batch_size: int, augmentation: Preset, first_epoch: int) -> None:
-        """From now on batches of ``batch_size``, augmented so; epoch 0 of the stage is the run's ``first_epoch``."""
         super().begin_stage(batch_size, augmentation, first_epoch)
         self.augmentation = augmentation
 
     def content(self, split: str) -> str:
-        """A name for the inputs of ``split``: of its images, and of all that is done with them in this stage."""
+        """Return a key of the inputs of ``split``: of its images, their preprocessing and this stage's augmentation."""
         store = self.store(split)
-        told = (split, self.augmentation, self.seed) if self._augments(split) else ()
-        return repr((store.key, self.preprocessing, self._size(split), store.rows.tobytes(), told))
+        augmentation = (split, self.augmentation, self.seed) if self._augments(split) else ()
+        return repr((store.key, self.preprocessing, self._size(split), store.rows.tobytes(), augmentation))
 
     def views(self, split: str, views: int) -> int:
-        """How many versions of an image of ``split`` are worth keeping, of ``views``: one, where none differs."""
+        """Return how many of ``views`` versions of an image of ``split`` differ: one without augmentation, else all."""
         return views if self._augments(split) else 1
 
     def inputs(
         self, split: str, views: int = 1, batch_size: int = 32, rank: int = 0, world_size: int = 1
     ) -> Iterator[torch.Tensor]:
-        """All inputs of ``split`` in its order, normalised, (n, C, H, W), view after view.
+        """Yield all inputs of ``split`` in batches (n, C, H, W), normalised, in the store's order, view after view.
 
-        View v of a training image is the image as it would be augmented in epoch v. Of several processes
-        (``rank`` of ``world_size``) each gets its stretch of the batches.
+        Args:
+            split: Name of the split.
+            views: Number of versions of each image. View v of a training image is the image as augmented in epoch v.
+            batch_size: Number of images of a batch.
+            rank: Number of this process, which gets a contiguous part of the batches.
+            world_size: Number of processes.
         """
         reader = self._reader(split)
         batches = torch.arange(len(self.store(split))).split(batch_size)
@@ -110,11 +124,12 @@ class ImageDataModule(StagedDataModule):
             yield self.normalise(images, channels_last=self.channels_last, dtype=self.dtype)
 
     def store(self, split: str) -> ImageStore:
-        """The stored images of ``split``, opened or filled at the first call.
+        """Return the stored images of ``split``; the first call opens the store, or reads and stores all images.
 
-        Raises ``UserError`` where the source has no such split, or its images cannot be read.
+        Raises:
+            UserError: The source has no such split, or its images cannot be read.
         """
-        # Random parts are taken of the whole image.
+        # Random crops are taken from the whole image.
         crop = None if self._augments(split) else self._size(split)
         if (split, crop) not in self._stores:
             if split not in self.source.splits:
@@ -133,17 +148,18 @@ class ImageDataModule(StagedDataModule):
         return split == "train" and self.augmentation != "none"
 
     def on_after_batch_transfer(self, batch: ImageBatch, dataloader_idx: int) -> ImageBatch:
-        """Normalise the images, on the device they are on now."""
+        """Normalise the images, on the device that the batch was moved to."""
         if isinstance(batch.inputs, tuple) or batch.inputs.dtype != torch.uint8:
             return batch
         images = self.normalise(batch.inputs, channels_last=self.channels_last, dtype=self.dtype)
         return batch._replace(inputs=images)
 
     def release(self) -> None:
-        """Say that the stores are not read any more: the cache may remove them."""
+        """Allow the cache to remove the stores, because they are not read any more."""
         for store in self._stores.values():
             store.release()
 
+    @override
     def _reader(self, split: str) -> ImageBatchReader:
         expected = self.preprocessing
         augment = None
@@ -151,15 +167,17 @@ class ImageDataModule(StagedDataModule):
             augment = augmentation_preset(self.augmentation, self._size(split), expected.interpolation)
         return ImageBatchReader(self.store(split), self._size(split), self.seed, augment)
 
-    def _order(self, split: str, **told: Any) -> EpochOrder:
-        return EpochOrder(len(self.store(split)), self.batch_size, **told)
+    @override
+    def _order(self, split: str, **options: Any) -> EpochOrder:
+        return EpochOrder(len(self.store(split)), self.batch_size, **options)
 
+    @override
     def _workers(self, split: str) -> int:
         if split != "train":
             return 0
         if self.workers != "auto":
             return self.workers
         cores = self.cores or available_cores()
-        if self.augmentation == "none" or cores < FEW_CORES:
+        if self.augmentation == "none" or cores < MIN_CORES_FOR_WORKERS:
             return 0
-        return min(cores - 1, MOST_WORKERS)
+        return min(cores - 1, MAX_WORKERS)

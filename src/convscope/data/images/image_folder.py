@@ -1,4 +1,4 @@
-"""A folder of images, one folder a class, with or without train, validation and test folders above them."""
+"""Image folders: a folder for each class, with or without train, validation and test folders above them."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from typing_extensions import override
 
 from convscope.data.images.decoding import DECODER_VERSION, decode_image
-from convscope.data.images.image_formats import USUAL, LeftOut, is_image_name
+from convscope.data.images.image_formats import USUAL_FORMATS, LeftOut, is_image_name
 from convscope.data.images.image_source import SPLITS, ImageSource, ImageSplit, content_key
 from convscope.data.split_names import classes_like_splits
 from convscope.data.split_names import split_folders as find_split_folders
@@ -18,7 +19,14 @@ from convscope.errors import UserError
 
 @dataclass(frozen=True)
 class ImageFile:
-    """A file found: its path relative to the data folder, and what tells whether it was changed since."""
+    """An image file.
+
+    Attributes:
+        name: Its path relative to the data folder, with slashes.
+        size: Its size in bytes; size and time together show whether the file has changed.
+        mtime_ns: When it was last modified, in nanoseconds.
+        label: Its class.
+    """
 
     name: str
     size: int
@@ -27,7 +35,7 @@ class ImageFile:
 
 
 class FolderSplit(ImageSplit):
-    """Image files below a folder."""
+    """The image files of a split, below the data folder ``root``."""
 
     def __init__(self, root: Path, files: Sequence[ImageFile]) -> None:
         self.labels = np.array([file.label for file in files], dtype=np.int64)
@@ -36,8 +44,8 @@ class FolderSplit(ImageSplit):
         self.key = content_key("folder", DECODER_VERSION, "\0".join(file.name for file in files), stamps)
         self._paths = [root / file.name for file in files]
 
+    @override
     def read(self, index: int, min_size: int | None = None) -> np.ndarray:
-        """Image ``index``, (H, W, 3) uint8; ``BadImageError`` where it cannot be decoded."""
         return decode_image(self._paths[index], self.names[index], min_size)
 
 
@@ -48,16 +56,25 @@ def image_folder(
     test: float = 0.15,
     name: str = "image_folder",
 ) -> ImageSource:
-    """The images below ``root`` as train, validation and test splits.
+    """Return the images below ``root`` as train, validation and test splits.
 
-    Either ``root/<split>/<class>/...`` (train | training, val | valid | validation | dev, test | testing and others, in
-    any case: see `split_names`; a split that has no folder is cut from train) or ``root/<class>/...`` (both are cut).
-    ``validation`` and ``test`` are the shares that are cut from what is there to cut: stratified, a function of
-    ``seed``. Folders inside a class folder belong to the class. Hidden files and folders are passed over, and so are
-    files whose ending is not that of an image, which are counted where it is not that of notes, tables or archives.
+    The folder is laid out as ``root/<split>/<class>/...`` or as ``root/<class>/...``. The folders of the splits are
+    called train | training, val | valid | validation | dev, test | testing and the like, in upper or lower case: see
+    `split_names`. A validation or test split without a folder is cut from the train split, or from all images if there
+    are no folders of splits. Folders inside a class folder belong to the class. Hidden files and folders are skipped,
+    and so are files whose ending is not that of an image: a warning counts these, unless their ending is that of
+    notes, tables or archives.
 
-    Raises ``UserError`` for a folder that does not exist, is empty, or does not have at least two classes
-    with images for every split.
+    Args:
+        root: The data folder.
+        seed: Determines which images are cut for which split.
+        validation: Share of the images that is cut for a missing validation split, stratified.
+        test: Share of the images that is cut for a missing test split, stratified.
+        name: Name of the data set.
+
+    Raises:
+        UserError: The folder does not exist, is empty, or does not have at least two classes with images for every
+            split.
     """
     folder = _existing_folder(root)
     split_folders = _split_folders(folder)
@@ -65,8 +82,8 @@ def image_folder(
     left_out = LeftOut()
     if split_folders:
         if "train" not in split_folders:
-            found = ", ".join(path.name for path in split_folders.values())
-            raise UserError(f"{folder} has no train folder beside {found}: name the folder to train on 'train'")
+            others = ", ".join(path.name for path in split_folders.values())
+            raise UserError(f"{folder} has no train folder beside {others}: name the folder to train on 'train'")
         classes = _class_names(split_folders["train"])
         files = {split: _scan(folder, path, classes, left_out) for split, path in split_folders.items()}
         warnings += _passed_over(folder, split_folders)
@@ -74,8 +91,8 @@ def image_folder(
         missing = [split for split in SPLITS if split not in split_folders]
         if missing:
             shares = {"validation": validation, "test": test}
-            said = " and ".join(f"{split} ({shares[split]:.0%})" for split in missing)
-            warnings.append(f"{folder} has no folder for every split: {said} cut from train")
+            cut = " and ".join(f"{split} ({shares[split]:.0%})" for split in missing)
+            warnings.append(f"{folder} has no folder for every split: {cut} cut from train")
     else:
         classes = _class_names(folder)
         files = {"train": _scan(folder, folder, classes, left_out)}
@@ -87,9 +104,9 @@ def image_folder(
         {"validation": validation, "test": test},
         seed,
         classes=classes,
-        where=str(folder),
+        data_name=str(folder),
     )
-    files |= {split: [files["train"][row] for row in kept] for split, kept in rows.items()}
+    files |= {split: [files["train"][row] for row in split_rows] for split, split_rows in rows.items()}
     splits = {split: FolderSplit(folder, files[split]) for split in SPLITS}
     return ImageSource(name, "folder", classes, 3, splits, tuple(warnings))
 
@@ -97,24 +114,30 @@ def image_folder(
 def evaluation_folder(
     root: str | Path, classes: Sequence[str] | None = None, name: str = "image_folder"
 ) -> ImageSource:
-    """The images below ``root`` as a set to evaluate on: one split, "test".
+    """Return the images below ``root`` as a data set for evaluation, with the single split "test".
 
-    With split folders it is the test folder, without them all the images. With ``classes``, those that a
-    network was trained on, labels index these, and the folder may have some of them only.
+    If there are folders of splits, the split is that of the test folder; otherwise it is all images.
 
-    Raises ``UserError`` as `image_folder`, and for a class folder that is not among ``classes``.
+    Args:
+        root: The data folder.
+        classes: The classes that a network was trained on. The labels are then indices of these, and the folder may
+            have only some of them. None for the classes of the folder.
+        name: Name of the data set.
+
+    Raises:
+        UserError: As in `image_folder`; or a class folder is not among ``classes``.
     """
     folder = _existing_folder(root)
     split_folders = _split_folders(folder)
     if split_folders and "test" not in split_folders:
-        found = ", ".join(path.name for path in split_folders.values())
-        raise UserError(f"{folder} has no test folder beside {found}: give the folder to evaluate on itself")
-    above = split_folders.get("test", folder)
-    known = tuple(classes) if classes is not None else _class_names(above)
+        others = ", ".join(path.name for path in split_folders.values())
+        raise UserError(f"{folder} has no test folder beside {others}: give the folder to evaluate on itself")
+    test_folder = split_folders.get("test", folder)
+    known_classes = tuple(classes) if classes is not None else _class_names(test_folder)
     left_out = LeftOut()
-    files = _scan(folder, above, known, left_out)
+    files = _scan(folder, test_folder, known_classes, left_out)
     warnings = tuple(left_out.sentences(folder))
-    return ImageSource(name, "folder", known, 3, {"test": FolderSplit(folder, files)}, warnings)
+    return ImageSource(name, "folder", known_classes, 3, {"test": FolderSplit(folder, files)}, warnings)
 
 
 def _existing_folder(root: str | Path) -> Path:
@@ -141,18 +164,19 @@ def _subfolders(folder: Path) -> list[str]:
 
 
 def _split_folders(folder: Path) -> dict[str, Path]:
-    """The folder of each split, in their order; empty where the class folders lie in ``folder`` itself."""
-    found = find_split_folders(folder, _subfolders(folder))
-    return {split: found[split] for split in SPLITS if split in found}
+    """Return the folder of each split, in the order of `SPLITS`; empty if ``folder`` itself holds the class folders."""
+    folders = find_split_folders(folder, _subfolders(folder))
+    return {split: folders[split] for split in SPLITS if split in folders}
 
 
 def _class_names(folder: Path) -> tuple[str, ...]:
+    """Return the names of the class folders in ``folder``; raise UserError if there are fewer than two."""
     names = _subfolders(folder)
     if not names:
         raise UserError(f"{folder} has no class folders: put the images of each class into a folder of its own")
     if len(names) == 1:
-        inside = folder / names[0]
-        hint = f", or set data.root={inside}" if len(_subfolders(inside)) > 1 else ""
+        inner = folder / names[0]
+        hint = f", or set data.root={inner}" if len(_subfolders(inner)) > 1 else ""
         raise UserError(
             f"{folder} has one class folder, '{names[0]}', and a classifier needs two or more: add one{hint}"
         )
@@ -160,9 +184,16 @@ def _class_names(folder: Path) -> tuple[str, ...]:
 
 
 def _scan(root: Path, folder: Path, classes: Sequence[str], left_out: LeftOut) -> list[ImageFile]:
-    """The images of the class folders of ``folder``, class by class, in the order of their names.
+    """Return the images in the class folders of ``folder``, class by class, sorted by name.
 
-    ``left_out`` counts what lies there beside them, and images that lie in no class folder.
+    Args:
+        root: The data folder, to which the names of the images are relative.
+        folder: The folder that holds the class folders.
+        classes: Names of the classes, in the order of the labels.
+        left_out: Counts the files there that are not read, and collects the images that are in no class folder.
+
+    Raises:
+        UserError: A class folder is not among ``classes``, or holds no images; or there are no class folders.
     """
     present = _subfolders(folder)
     unknown = [name for name in present if name not in classes]
@@ -178,19 +209,21 @@ def _scan(root: Path, folder: Path, classes: Sequence[str], left_out: LeftOut) -
     files: list[ImageFile] = []
     for label, name in enumerate(classes):
         if name in present:
-            here = LeftOut()
-            found = sorted(_images(root, folder / name, label, here), key=lambda file: file.name)
-            if not found:
-                beside = f", but{unreadable}" if (unreadable := here.unreadable()) else ""
+            class_left_out = LeftOut()
+            class_files = sorted(_images(root, folder / name, label, class_left_out), key=lambda file: file.name)
+            if not class_files:
+                but = f", but{unreadable}" if (unreadable := class_left_out.unreadable()) else ""
                 raise UserError(
-                    f"class folder {folder / name} holds no images ({USUAL}){beside}: add some or remove the folder"
+                    f"class folder {folder / name} holds no images ({USUAL_FORMATS}){but}: "
+                    "add some or remove the folder"
                 )
-            left_out.include(here)
-            files += found
+            left_out.include(class_left_out)
+            files += class_files
     return files
 
 
 def _images(root: Path, folder: str | Path, label: int, left_out: LeftOut) -> Iterator[ImageFile]:
+    """Yield the images in ``folder`` and the folders inside it; count other files in ``left_out``."""
     for entry in _visible(folder):
         if entry.is_dir(follow_symlinks=False):  # a link may lead back up
             yield from _images(root, entry.path, label, left_out)
@@ -208,18 +241,21 @@ def _relative(path: str, root: Path) -> str:
 
 
 def _passed_over(folder: Path, split_folders: dict[str, Path]) -> list[str]:
-    taken = {path.name for path in split_folders.values()}
-    others = [name for name in _subfolders(folder) if name not in taken]
+    """Return a warning about the subfolders of ``folder`` that are not those of splits, if there are any."""
+    used = {path.name for path in split_folders.values()}
+    others = [name for name in _subfolders(folder) if name not in used]
     return [f"{folder}: passed over {_quoted(others)}, beside the folders of the splits"] if others else []
 
 
 def _classes_without_images(folder: Path, files: dict[str, list[ImageFile]], classes: Sequence[str]) -> list[str]:
-    absent = {
-        split: sorted(set(range(len(classes))) - {file.label for file in found}) for split, found in files.items()
+    """Return a warning for each split that has no images of some classes."""
+    missing = {
+        split: sorted(set(range(len(classes))) - {file.label for file in split_files})
+        for split, split_files in files.items()
     }
     return [
         f"{folder}: {split} has no images of {_quoted([classes[label] for label in labels])}"
-        for split, labels in absent.items()
+        for split, labels in missing.items()
         if labels
     ]
 
@@ -229,5 +265,5 @@ def _quoted(names: Sequence[str]) -> str:
 
 
 def _printable(name: str) -> str:
-    """``name`` with bytes that are not UTF-8, which a file name may have, replaced."""
+    """Return the file name ``name`` with bytes that are not UTF-8 replaced."""
     return os.fsencode(name).decode("utf-8", "replace")

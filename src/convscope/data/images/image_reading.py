@@ -1,4 +1,4 @@
-"""Reading and resizing all images of a split, on all cores, with a progress bar where it takes long."""
+"""Reads and resizes all images of a split, on all cores, with a progress bar if that takes long."""
 
 import multiprocessing
 import sys
@@ -13,23 +13,27 @@ from convscope.data.cores import available_cores
 from convscope.data.images.image_source import BadImageError, ImageSplit
 from convscope.data.images.resizing import Resizing
 
-CHUNK = 16  # images a task
-MOST_WORKERS = 16
+CHUNK = 16  # images that a worker reads at a time
+MAX_WORKERS = 16
 PROCESSES_FROM = 200  # images; drawing fewer takes less time than starting processes
-SHOW_AFTER = 2.0  # seconds
+SHOW_AFTER = 2.0  # seconds until the progress bar is shown
 
 Chunk = list[np.ndarray | BadImageError]
 
 
-def read_resized(split: ImageSplit, resizing: Resizing, what: str) -> Iterator[np.ndarray | BadImageError]:
-    """The images of ``split`` in their order, (H, W, C) uint8 after ``resizing``, or ``BadImageError``.
+def read_resized(split: ImageSplit, resizing: Resizing, split_name: str) -> Iterator[np.ndarray | BadImageError]:
+    """Yield the images of ``split`` in order, (H, W, C) uint8 after ``resizing``, or a `BadImageError` if unreadable.
+    A few chunks are read ahead: by threads, because Pillow decodes and resizes without the interpreter lock; or by
+    processes, if Python itself draws the images.
 
-    A few chunks are read ahead, by threads (Pillow decodes and resizes without the interpreter lock), or by
-    processes where Python itself draws the images. ``what`` names the split on the progress bar.
+    Args:
+        split: The images.
+        resizing: How they are resized.
+        split_name: Name of the split, for the progress bar.
     """
     starts = range(0, len(split), CHUNK)
-    workers = min(available_cores(), len(starts), MOST_WORKERS)
-    with _executor(split, workers) as executor, _Progress(what, len(split)) as progress:
+    workers = min(available_cores(), len(starts), MAX_WORKERS)
+    with _executor(split, workers) as executor, _Progress(split_name, len(split)) as progress:
         for chunk in _in_order(executor, split, resizing, starts, ahead=2 * workers):
             progress.advance(len(chunk))
             yield from chunk
@@ -39,7 +43,7 @@ def _read_chunk(split: ImageSplit, resizing: Resizing, start: int) -> Chunk:
     images: Chunk = []
     for index in range(start, min(start + CHUNK, len(split))):
         try:
-            # twice the final size: a JPEG that was reduced in decoding still looks as if it had not been
+            # A JPEG that is decoded at no less than twice the final size looks the same as one decoded at full size.
             images.append(resizing(split.read(index, min_size=2 * resizing.resize)))
         except BadImageError as bad:
             images.append(bad)
@@ -47,7 +51,7 @@ def _read_chunk(split: ImageSplit, resizing: Resizing, start: int) -> Chunk:
 
 
 def _executor(split: ImageSplit, workers: int) -> Executor:
-    # forked, as a DataLoader's workers are; a daemon (a worker of some launchers) may not have children
+    # Processes are forked, as a DataLoader's workers are. A daemon (a worker of some launchers) may not have children.
     may_fork = sys.platform == "linux" and not multiprocessing.current_process().daemon
     if split.drawn_by_python and may_fork and workers > 1 and len(split) >= PROCESSES_FROM:
         return ProcessPoolExecutor(workers, multiprocessing.get_context("fork"))
@@ -55,12 +59,12 @@ def _executor(split: ImageSplit, workers: int) -> Executor:
 
 
 def _in_order(executor: Executor, split: ImageSplit, resizing: Resizing, starts: range, ahead: int) -> Iterator[Chunk]:
-    """Chunk after chunk, ``ahead`` of them under way; read here where the processes of ``executor`` died."""
-    waiting = iter(starts)
+    """Yield the chunks in order, with ``ahead`` of them submitted; read them here if the executor's processes died."""
+    remaining = iter(starts)
     running: deque[tuple[int, Future[Chunk] | None]] = deque()
 
     def submit() -> None:
-        for start in waiting:
+        for start in remaining:
             try:
                 running.append((start, executor.submit(_read_chunk, split, resizing, start)))
             except BrokenExecutor:
@@ -80,14 +84,14 @@ def _in_order(executor: Executor, split: ImageSplit, resizing: Resizing, starts:
 
 
 class _Progress:
-    """A bar on stderr, if that is a terminal, from `SHOW_AFTER` seconds on; it vanishes at the end."""
+    """Shows a progress bar on stderr, if that is a terminal, after `SHOW_AFTER` seconds; removes it at the end."""
 
-    def __init__(self, what: str, total: int) -> None:
-        self._what, self._total = what, total
+    def __init__(self, split_name: str, total: int) -> None:
+        self._split_name, self._total = split_name, total
         self._done = 0
         self._started = time.monotonic()
         self._hide = lambda: None
-        self._show = lambda done: None
+        self._update = lambda done: None
         self._may_show = sys.stderr.isatty()
 
     def __enter__(self) -> "_Progress":
@@ -98,15 +102,15 @@ class _Progress:
         if self._may_show and time.monotonic() - self._started > SHOW_AFTER:
             self._may_show = False
             self._start()
-        self._show(self._done)
+        self._update(self._done)
 
     def _start(self) -> None:
         from rich.console import Console
         from rich.progress import Progress
 
         bar = Progress(console=Console(stderr=True), transient=True)
-        task = bar.add_task(f"reading the {self._what} images, once", total=self._total)
-        self._show = lambda done: bar.update(task, completed=done)
+        task = bar.add_task(f"reading the {self._split_name} images, once", total=self._total)
+        self._update = lambda done: bar.update(task, completed=done)
         self._hide = bar.stop
         bar.start()
 

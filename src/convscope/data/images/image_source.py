@@ -1,4 +1,4 @@
-"""What every source of images looks like: labelled splits that are read image by image."""
+"""The interface of all sources of images: labelled splits that are read image by image."""
 
 import copy
 import hashlib
@@ -7,12 +7,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from typing_extensions import override
 
 SPLITS = ("train", "validation", "test")
 
 
 class BadImageError(Exception):
-    """An image that cannot be read: which one, and why."""
+    """An image cannot be read.
+
+    Attributes:
+        name: The image.
+        reason: Why it cannot be read.
+    """
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(name, reason)
@@ -26,44 +32,56 @@ class BadImageError(Exception):
 class ImageSplit(ABC):
     """Labelled images in a fixed order.
 
-    ``labels`` (N,) int64 index the classes of the source. ``names`` are what a table of predictions calls
-    each image: its path relative to the data folder, or its place in the set ("test/17"). ``key`` stands
-    for the content: two splits of the same key hold the same images in the same order.
+    Attributes:
+        labels: (N,) int64, indices of the classes of the source.
+        names: What a table of predictions calls each image: its path relative to the data folder, or its position in
+            the data set ("test/17").
+        key: Identifies the content: two splits with the same key hold the same images in the same order.
+        drawn_by_python: Whether reading an image holds the interpreter lock, so that only processes, not threads, read
+            several images at once.
     """
 
     labels: np.ndarray
     names: Sequence[str]
     key: str
-    drawn_by_python: bool = False  # reading holds the interpreter lock: several images at once take processes
+    drawn_by_python: bool = False
 
     def __len__(self) -> int:
         return len(self.labels)
 
     @abstractmethod
     def read(self, index: int, min_size: int | None = None) -> np.ndarray:
-        """Image ``index``, (H, W, C) uint8 with 1 (grey) or 3 (RGB) channels; do not write to it.
+        """Return image ``index``, (H, W, C) uint8 with 1 (grey) or 3 (RGB) channels, which must not be written to.
 
-        Where ``min_size`` is given, the image may come smaller than it is, but with no side under
-        ``min_size`` pixels: a large JPEG is decoded several times faster at an eighth of its size.
+        Args:
+            index: Position of the image in the split.
+            min_size: If given, the image may be returned at a smaller size, but with no side under so many pixels: a
+                large JPEG is decoded several times faster at an eighth of its size.
 
-        Raises ``BadImageError`` where the image cannot be decoded.
+        Raises:
+            BadImageError: The image cannot be decoded.
         """
 
     @property
     def shape(self) -> tuple[int, int, int] | None:
-        """(H, W, C) of every image where all are in memory (or a short read away), otherwise None."""
+        """The shape (H, W, C) of every image if all are in memory or quickly read; otherwise None."""
         return None
 
     def pixels(self) -> np.ndarray:
-        """All images, (N, H, W, C) uint8; only where ``shape`` is not None."""
+        """Return all images, (N, H, W, C) uint8; only if ``shape`` is not None."""
         raise NotImplementedError
 
 
 class ArraySplit(ImageSplit):
-    """Some rows of an array of images, which is loaded when the first image is asked for.
+    """Some rows of an array of images, which is loaded when the first image is read.
 
-    ``load()`` returns (M, H, W, C) uint8 of the ``shape`` (H, W, C), and is called at every read: let it
-    keep what it loaded. ``labels`` belong to the ``rows``; an image is called ``<name>/<row>``.
+    Args:
+        load: Returns the array, (M, H, W, C) uint8. It is called at every read, and should keep the array.
+        shape: The shape (H, W, C) of an image.
+        rows: The rows (N,) of the split.
+        labels: The labels (N,) of these rows.
+        name: Name of the split; the image in row r is called ``<name>/r``.
+        key: Identifies the content of the array.
     """
 
     def __init__(
@@ -82,28 +100,32 @@ class ArraySplit(ImageSplit):
         self._rows = rows
         self._shape = shape
 
+    @override
     def read(self, index: int, min_size: int | None = None) -> np.ndarray:
-        """Image ``index``, (H, W, C) uint8."""
         return self._load()[self._rows[index]]
 
     @property
+    @override
     def shape(self) -> tuple[int, int, int]:
-        """(H, W, C) of every image."""
         return self._shape
 
+    @override
     def pixels(self) -> np.ndarray:
-        """All images, (N, H, W, C) uint8."""
         return self._load()[self._rows]
 
 
 @dataclass(frozen=True)
 class ImageSource:
-    """A data set: its classes and its splits ("train", "validation", "test"; an evaluation set has "test"
-    alone).
+    """An image data set.
 
-    ``source`` says where the images came from: "folder", "hub", "package" or "generated". ``channels`` is
-    what the images have themselves, 1 or 3. ``warnings`` are sentences about what was not as asked for (a
-    fallback, a split that had to be cut): whoever runs shows them.
+    Attributes:
+        name: Name of the data set.
+        source: Where the images come from: "folder", "hub", "package" or "generated".
+        classes: Names of the classes, in the order of the labels.
+        channels: Number of channels of the images themselves, 1 or 3.
+        splits: "train", "validation" and "test"; a data set for evaluation has only "test".
+        warnings: Sentences about what differs from the request, such as a fallback or a split that had to be cut. The
+            command that loads the data shows them.
     """
 
     name: str
@@ -119,7 +141,12 @@ class ImageSource:
         return {name: len(split) for name, split in self.splits.items()}
 
     def with_classes(self, classes: Sequence[str], renamed: Mapping[str, str]) -> "ImageSource":
-        """The same images labelled by ``classes``; ``renamed`` maps each class of now to one of them."""
+        """Return the same images with other classes.
+
+        Args:
+            classes: Names of the new classes, in the order of their labels.
+            renamed: Maps the name of each present class to that of a new one.
+        """
         new_label = np.array([classes.index(renamed[name]) for name in self.classes], dtype=np.int64)
         splits = {name: copy.copy(split) for name, split in self.splits.items()}
         for split in splits.values():
@@ -128,7 +155,7 @@ class ImageSource:
 
 
 def content_key(*parts: str | int | np.ndarray) -> str:
-    """32 hexadecimal digits that stand for ``parts``."""
+    """Return a hash of ``parts``, 32 hexadecimal digits."""
     digest = hashlib.sha256()
     for part in parts:
         data = part.tobytes() if isinstance(part, np.ndarray) else str(part).encode("utf-8", "surrogateescape")

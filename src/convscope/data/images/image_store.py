@@ -1,4 +1,4 @@
-"""Decoded and resized images, kept memory-mapped in the cache: no epoch decodes a JPEG again, nor a later run."""
+"""Stores decoded and resized images in the cache, memory-mapped, so that no epoch and no run decodes a JPEG again."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -22,16 +22,19 @@ from convscope.mapped import Rows, read_only
 if TYPE_CHECKING:
     import torch
 
-STORE_VERSION = 2  # raise it when the same images would be stored differently
-NAMED_BAD_IMAGES = 3
+STORE_VERSION = 2  # increase it when the same images are to be stored differently
+NAMED_BAD_IMAGES = 3  # unreadable images that a message names
 
 
 class ImageStore:
     """The readable images of a split, resized, (H, W, C) uint8 each.
 
-    ``rows`` (N,) are their indices in the split, ``labels`` (N,) int64 and ``names`` theirs; ``warnings``
-    are sentences about images that were skipped, and about a cache that was damaged or could not be written. ``key``
-    says what the images are.
+    Attributes:
+        rows: (N,) int64, the indices of the images in the split.
+        labels: (N,) int64.
+        names: Names of the images.
+        warnings: Sentences about skipped images, and about a cache that was damaged or could not be written.
+        key: Identifies the images and their resizing.
     """
 
     def __init__(self, split: ImageSplit, contents: Contents, key: str, warnings: Sequence[str] = ()) -> None:
@@ -46,9 +49,9 @@ class ImageStore:
         return len(self.rows)
 
     def image(self, index: int) -> np.ndarray:
-        """Image ``index``, (H, W, C) uint8, a view that NumPy refuses to write to.
+        """Return image ``index``, (H, W, C) uint8, as a view that NumPy does not write to.
 
-        Copy it before it becomes a tensor: PyTorch writes to read-only memory, which ends the process.
+        Copy it before making it a tensor: PyTorch would write to the read-only memory, which kills the process.
         """
         offset, height, width = self._contents.places[index, 1:].tolist()
         shape = height, width, self._contents.channels
@@ -57,7 +60,7 @@ class ImageStore:
 
     @cached_property
     def stacked(self) -> np.ndarray | None:
-        """All images as one array (N, H, W, C), a read-only view, where they are of one size; otherwise None."""
+        """All images as a read-only array (N, H, W, C) uint8 if they have the same size; otherwise None."""
         sizes = self._contents.places[:, 2:]
         if not len(self) or (sizes != sizes[0]).any():
             return None
@@ -65,20 +68,21 @@ class ImageStore:
         return read_only(self._contents.pixels.reshape(len(self), height, width, self._contents.channels))
 
     def centre_crops(self, indices: "torch.Tensor", size: int) -> "torch.Tensor":
-        """The centres of the images ``indices`` (N,) int64, as (N, C, ``size``, ``size``) uint8.
+        """Return the centre crops of the images ``indices`` (N,) int64, as (N, C, ``size``, ``size``) uint8.
 
-        The result lies channels last. Images of one size are gathered in one go, others one by one.
+        The result has the channels-last memory format. Images of the same size are gathered in one operation, others
+        one by one.
         """
         import torch
 
         rows = self._rows_of_one_size
         if rows is None:
             crops = torch.empty((len(indices), size, size, self._contents.channels), dtype=torch.uint8)
-            into = crops.numpy()
+            crops_array = crops.numpy()
             for number, index in enumerate(indices.tolist()):
                 pixels = self.image(index)
                 top, left = centre_offset(pixels.shape[0], size), centre_offset(pixels.shape[1], size)
-                into[number] = pixels[top : top + size, left : left + size]
+                crops_array[number] = pixels[top : top + size, left : left + size]
         else:
             top, left = (centre_offset(side, size) for side in rows.shape[1:3])
             crops = rows.copy(indices, slice(top, top + size), slice(left, left + size))
@@ -90,12 +94,12 @@ class ImageStore:
         return None if self.stacked is None else Rows(self.stacked)
 
     def release(self) -> None:
-        """Say that the images are not read any more: the cache may remove them."""
+        """Allow the cache to remove the images, because they are not read any more."""
         if self._contents.use is not None:
             self._contents.use.release()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the pixels, where they can be mapped again: a worker process gets the path instead."""
+        """Return the state without the pixels, if another process can map them again from the path of the entry."""
         state = {name: value for name, value in vars(self).items() if name not in ("stacked", "_rows_of_one_size")}
         if self._contents.directory is not None:
             state["_contents"] = replace(self._contents, pixels=np.zeros(0, np.uint8), mapped=None, use=None)
@@ -116,35 +120,44 @@ def open_image_store(
     resizing: Resizing,
     cache_dir: Path,
     on_bad_image: Literal["error", "skip"] = "error",
-    what: str = "train",
+    split_name: str = "train",
 ) -> ImageStore:
-    """The images of ``split`` after ``resizing``: from ``cache_dir/images``, or read now and stored there.
+    """Return the images of ``split`` after ``resizing``, from ``cache_dir/images``; if needed, store them there first.
 
-    Several processes may ask for the same at once: one reads, the others wait for it. A damaged entry is
-    made again, with a warning. Where ``cache_dir`` cannot be written, the images are kept in memory, with a warning.
-    ``what`` names the split.
+    If several processes open the same store at once, one reads the images and the others wait for it. A damaged entry
+    is written again, with a warning. If ``cache_dir`` cannot be written, the images are kept in memory, with a warning.
+    Images that need no resizing and are in memory already are not stored.
 
-    Raises ``UserError`` for unreadable images with ``on_bad_image`` "error", and where none is readable.
+    Args:
+        split: The images.
+        resizing: How they are resized.
+        cache_dir: Folder of the cache.
+        on_bad_image: "error" to raise an error for images that cannot be read, "skip" to leave them out.
+        split_name: Name of the split, for messages.
+
+    Raises:
+        UserError: Some images cannot be read and ``on_bad_image`` is "error", or none can be read.
     """
     warnings: list[str] = []
     if split.shape is not None and resizing.keeps(split.shape):
-        contents = _as_they_are(split, split.shape)
+        contents = _unresized(split, split.shape)
     else:
-        contents, warnings = _from_cache(split, resizing, cache_dir.expanduser(), what)
+        contents, warnings = _from_cache(split, resizing, cache_dir.expanduser(), split_name)
     if contents.bad:
-        named = "; ".join(str(bad) for bad in contents.bad[:NAMED_BAD_IMAGES])
+        examples = "; ".join(str(bad) for bad in contents.bad[:NAMED_BAD_IMAGES])
         more = len(contents.bad) - NAMED_BAD_IMAGES
-        said = f"{len(contents.bad)} of {len(split)} {what} images cannot be read: {named}"
-        said += f"; and {more} more" if more > 0 else ""
+        message = f"{len(contents.bad)} of {len(split)} {split_name} images cannot be read: {examples}"
+        message += f"; and {more} more" if more > 0 else ""
         if on_bad_image == "error":
-            raise UserError(f"{said}. Mend or remove them, or set data.on_bad_image=skip")
+            raise UserError(f"{message}. Mend or remove them, or set data.on_bad_image=skip")
         if len(contents.bad) == len(split):
-            raise UserError(f"{said}. None is left")
-        warnings.append(f"{said}. They are skipped")
+            raise UserError(f"{message}. None is left")
+        warnings.append(f"{message}. They are skipped")
     return ImageStore(split, contents, _key(split, resizing), warnings)
 
 
-def _as_they_are(split: ImageSplit, shape: tuple[int, int, int]) -> Contents:
+def _unresized(split: ImageSplit, shape: tuple[int, int, int]) -> Contents:
+    """Return the images of ``split`` as they are, from memory; ``shape`` (H, W, C) is that of each."""
     height, width, channels = shape
     count = len(split)
     places = np.empty((count, 4), dtype=np.int64)
@@ -158,27 +171,29 @@ def _key(split: ImageSplit, resizing: Resizing) -> str:
     return content_key("image store", STORE_VERSION, split.key, repr(resizing))
 
 
-def _from_cache(split: ImageSplit, resizing: Resizing, cache_dir: Path, what: str) -> tuple[Contents, list[str]]:
+def _from_cache(split: ImageSplit, resizing: Resizing, cache_dir: Path, split_name: str) -> tuple[Contents, list[str]]:
     entry = entry_path(cache_dir, "images", _key(split, resizing))
     contents, damage = open_entry(lambda: read_entry(entry, len(split)))
     if contents is not None:
         return contents, []
     with ExitStack() as stack:
         try:
-            stack.enter_context(locked(entry, f"the {what} images"))
+            stack.enter_context(locked(entry, f"the {split_name} images"))
         except (OSError, NotImplementedError) as error:
-            contents, _ = collect(read_resized(split, resizing, what), resizing.channels, None)
+            contents, _ = collect(read_resized(split, resizing, split_name), resizing.channels, None)
             return contents, [*damage_warnings(entry, damage), _kept_in_memory(cache_dir, error, contents)]
-        # the process that held the lock may have filled the entry in the meantime
+        # The process that held the lock may have written the entry in the meantime.
         contents, damage = open_entry(lambda: read_entry(entry, len(split)))
         if contents is not None:
             return contents, []
-        contents, warnings = _fill(split, resizing, cache_dir, entry, what)
+        contents, warnings = _read_into_cache(split, resizing, cache_dir, entry, split_name)
         return contents, damage_warnings(entry, damage) + warnings
 
 
-def _fill(split: ImageSplit, resizing: Resizing, cache_dir: Path, entry: Path, what: str) -> tuple[Contents, list[str]]:
-    """Read the images, and leave them at ``entry`` if that can be. The lock is held."""
+def _read_into_cache(
+    split: ImageSplit, resizing: Resizing, cache_dir: Path, entry: Path, split_name: str
+) -> tuple[Contents, list[str]]:
+    """Read the images, and store them at ``entry`` if possible. The caller holds the lock."""
     folder: Path | None = None
     failure: OSError | None = None
     with ExitStack() as stack:
@@ -186,8 +201,8 @@ def _fill(split: ImageSplit, resizing: Resizing, cache_dir: Path, entry: Path, w
             folder = stack.enter_context(staging_dir(entry))
         except OSError as error:
             failure = error
-        contents, later = collect(read_resized(split, resizing, what), resizing.channels, folder)
-        failure = failure or later
+        contents, write_error = collect(read_resized(split, resizing, split_name), resizing.channels, folder)
+        failure = failure or write_error
         if failure is None:
             try:
                 commit(folder, entry)  # type: ignore[arg-type]

@@ -1,9 +1,9 @@
-"""The image store on disk: the pixels of all images in one file, and where each image lies in it.
+"""The files of an image store: the pixels of all images in one file, and the position of each image in it.
 
-``<cache>/images/<key>/`` holds ``pixels.bin`` (uint8, image after image, each (H, W, C)),
-``places.npy`` (int64, a row an image: its index in the split, offset, height, width) and ``entry.json``
-(what the other two must be, their checksums, and the images that could not be read). It is filled in a folder of
-another name and renamed: it is there whole, or not at all.
+``<cache>/images/<key>/`` holds ``pixels.bin`` (uint8, image after image, each (H, W, C)), ``places.npy`` (int64, a row
+for each image: its index in the split, offset, height, width) and ``entry.json`` (sizes and checksums of the other two,
+and the images that could not be read). The files are written in a folder of another name, which is then renamed: so an
+entry is complete, or does not exist.
 """
 
 import io
@@ -33,10 +33,16 @@ PIXELS, PLACES = "pixels.bin", "places.npy"
 
 @dataclass(frozen=True)
 class Contents:
-    """Images one after the other, and those that could not be read.
+    """The readable images of a split, one after the other in one array, and those that could not be read.
 
-    ``pixels`` (bytes,) uint8; ``places`` (M, 4) int64 of index in the split, offset, height and width;
-    ``directory`` is the entry, which is kept by ``use``; None where they are in memory.
+    Attributes:
+        pixels: (bytes,) uint8.
+        places: (M, 4) int64: the index in the split, offset in ``pixels``, height and width of each image.
+        channels: Number of channels of all images.
+        bad: The images that could not be read.
+        directory: Folder of the entry; None if the images are in memory.
+        mapped: The mapped file of ``pixels``; None if the images are in memory.
+        use: Keeps the cache from removing the entry; None if the images are in memory.
     """
 
     pixels: np.ndarray
@@ -48,7 +54,7 @@ class Contents:
     use: EntryUse | None = None
 
     def was_read(self, size: int) -> None:
-        """Note that so many bytes of ``pixels`` were read."""
+        """Record that ``size`` bytes of ``pixels`` were read."""
         if self.mapped is not None:
             self.mapped.was_read(size)
         if self.use is not None:
@@ -65,17 +71,22 @@ def _from_disk(
 def collect(
     images: Iterable[np.ndarray | BadImageError], channels: int, directory: Path | None
 ) -> tuple[Contents, OSError | None]:
-    """Take in ``images``, (H, W, ``channels``) uint8 each: into an entry at ``directory``, or into memory.
+    """Collect ``images`` in an entry at ``directory``, or in memory; return them, and the error of writing if any.
 
-    Where the directory cannot be written (any more), all goes to memory, and the error is returned too.
-    What was written by then is read back, so that no image is decoded twice.
+    If the directory cannot be written, or no longer, all images are kept in memory. Those written by then are read
+    back, so that no image is decoded twice.
+
+    Args:
+        images: (H, W, ``channels``) uint8 each; or why an image cannot be read.
+        channels: Number of channels of all images.
+        directory: Where to write the entry; None for memory.
     """
-    sink: _File | _Memory
+    sink: _FileSink | _MemorySink
     failure = None
     try:
-        sink = _Memory([]) if directory is None else _File(directory)
+        sink = _MemorySink([]) if directory is None else _FileSink(directory)
     except OSError as error:
-        sink, failure = _Memory([]), error
+        sink, failure = _MemorySink([]), error
     bad: list[BadImageError] = []
     places: list[tuple[int, ...]] = []
     size = 0
@@ -87,7 +98,7 @@ def collect(
         try:
             sink.append(block)
         except OSError as error:
-            sink, failure = _Memory(sink.read_back()), error
+            sink, failure = _MemorySink(sink.read_back()), error
             sink.append(block)
         places.append((index, size, *image.shape[:2]))
         size += block.size
@@ -95,10 +106,12 @@ def collect(
     try:
         return sink.finish(table, channels, tuple(bad)), failure
     except OSError as error:
-        return _Memory(sink.read_back()).finish(table, channels, tuple(bad)), error
+        return _MemorySink(sink.read_back()).finish(table, channels, tuple(bad)), error
 
 
-class _Memory:
+class _MemorySink:
+    """Collects images in memory."""
+
     def __init__(self, blocks: list[np.ndarray]) -> None:
         self._blocks = blocks
 
@@ -113,7 +126,9 @@ class _Memory:
         return Contents(pixels, places, channels, bad)
 
 
-class _File:
+class _FileSink:
+    """Collects images in the files of an entry."""
+
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._size = 0
@@ -145,10 +160,15 @@ class _File:
 
 
 def read_entry(directory: Path, images: int, check: bool = True) -> Contents | None:
-    """Open the entry at ``directory`` for a split of so many ``images``; None where there is none.
+    """Open the entry at ``directory``; return None if there is none.
+
+    Args:
+        directory: Folder of the entry.
+        images: Number of images of the split, the unreadable ones included.
+        check: Whether to compare the pixels with their checksum, for which all of them are read.
 
     Raises:
-        DamagedError: It is not what was written; without ``check`` the pixels are not read over.
+        DamagedError: The files are not what was written.
     """
     if not os.path.lexists(directory):
         return None
@@ -164,7 +184,7 @@ def read_entry(directory: Path, images: int, check: bool = True) -> Contents | N
             and size == int((places[:, 2] * places[:, 3]).sum()) * channels
         )
         if not fits:
-            raise DamagedError(f"{DESCRIPTION}: is of other images")
+            raise DamagedError(f"{DESCRIPTION}: does not describe these images")
         if check:
             verify_file(directory / PIXELS, size, checksums[PIXELS])
         return replace(_from_disk(directory, size, places, channels, bad), use=use)

@@ -1,4 +1,4 @@
-"""Random turns, shifts and scales of a whole batch in one operation: a small image at a time costs too much."""
+"""Random rotation, translation and scaling of a whole batch at once, because one small image at a time is too slow."""
 
 import math
 
@@ -7,11 +7,14 @@ import torch.nn.functional as F
 
 
 class RandomAffine:
-    """Turns by up to ``degrees``, shifts by up to ``shift`` of the side, scales by up to ``scale``; black around.
+    """Rotates, shifts and scales square images at random, with bilinear interpolation and black borders.
 
-    Called with images (N, C, H, W) uint8, square, and with ``draws`` uniform numbers of [0, 1) for each, (N, 4)
-    float32: angle, shift to the right, shift down, scale. Returns images of the same shape, interpolated
-    bilinearly. The same image with the same numbers gives the same result in any batch.
+    The same image with the same random numbers gives the same result in any batch.
+
+    Args:
+        degrees: The largest angle of rotation.
+        shift: The largest shift in each direction, as a share of the side.
+        scale: The largest change of scale, as a share.
     """
 
     draws = 4
@@ -20,12 +23,17 @@ class RandomAffine:
         self.degrees, self.shift, self.scale = degrees, shift, scale
 
     def __call__(self, images: torch.Tensor, uniforms: torch.Tensor) -> torch.Tensor:
-        """Change each image as its numbers say."""
+        """Transform square ``images`` (N, C, H, W) uint8; return images of the same shape.
+
+        Args:
+            images: The images.
+            uniforms: (N, 4) float32 of [0, 1), for each image: angle, shift to the right, shift down, scale.
+        """
         angle, right, down, scale = (2 * uniforms.double() - 1).unbind(dim=1)
         angle = angle * math.radians(self.degrees)
         scale = 1 + scale * self.scale
         cos, sin = torch.cos(angle) / scale, torch.sin(angle) / scale
-        # The grid's unit is half a side, and it tells for each place of the result where it comes from.
+        # The unit of the grid is half a side. It holds, for each pixel of the result, where to sample the input.
         x, y = -2 * self.shift * right, -2 * self.shift * down
         rows = torch.stack([cos, sin, cos * x + sin * y, -sin, cos, cos * y - sin * x], dim=1)
         grid = F.affine_grid(rows.view(-1, 2, 3).float(), list(images.shape), align_corners=False)

@@ -1,4 +1,4 @@
-"""The part of preprocessing that is the same in every epoch: channels, size and centre."""
+"""The preprocessing that is the same in every epoch: conversion of channels, resizing and centre crop."""
 
 from dataclasses import dataclass
 
@@ -12,16 +12,23 @@ INTERPOLATIONS = {
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
 }
-LONGEST = 3  # times the shorter side; what lies beyond, left and right of the centre, is cut off
+MAX_ASPECT = 3  # longer side by shorter side; the ends of longer images are cut off
 
 
 @dataclass(frozen=True)
 class Resizing:
-    """Bring an image to ``channels`` channels and its shorter side to ``resize`` pixels, antialiased.
+    """Resizes images so that their shorter side has ``resize`` pixels, antialiased, and converts their channels.
 
-    The aspect is kept, but for images of more than 3:1, whose ends are cut off. With ``crop`` the centre
-    is cut out as a square of so many pixels. Sizes and offsets are rounded as torchvision rounds them.
-    An image whose sides are between ``pad_from`` and ``resize`` keeps its pixels, in the middle of a black square.
+    The aspect ratio is kept, except that the ends of images of more than 3:1 are cut off. Sizes and offsets are rounded
+    as in torchvision.
+
+    Attributes:
+        resize: The shorter side of the result, in pixels.
+        channels: Number of channels of the result, 1 or 3.
+        interpolation: One of `INTERPOLATIONS`.
+        crop: Side of the centre crop in pixels; None not to crop.
+        pad_from: An image whose sides are between ``pad_from`` and ``resize`` is not resized, but padded to a square of
+            ``resize`` pixels with black. None to resize all images.
     """
 
     resize: int
@@ -35,19 +42,19 @@ class Resizing:
             raise UserError(f"unknown interpolation '{self.interpolation}': choose of {', '.join(INTERPOLATIONS)}")
 
     def keeps(self, shape: tuple[int, int, int]) -> bool:
-        """Whether images of this (H, W, C) stay as they are."""
+        """Return whether images of this ``shape`` (H, W, C) stay unchanged."""
         height, width, channels = shape
         square = self.crop is None or height == width == self.crop
         return channels == self.channels and min(height, width) == self.resize and square
 
     def __call__(self, pixels: np.ndarray) -> np.ndarray:
-        """(H, W, C) uint8 in, (H', W', ``channels``) uint8 out."""
-        pixels = _within_aspect(pixels)
+        """Resize the image ``pixels`` (H, W, C) uint8; return it as (H', W', ``channels``) uint8."""
+        pixels = _crop_to_max_aspect(pixels)
         image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
         image = image.convert("L" if self.channels == 1 else "RGB")
         short = min(image.size)
         if self.pad_from is not None and self.pad_from <= short and max(image.size) <= self.resize:
-            image = _margined(image, self.resize)
+            image = _padded(image, self.resize)
         elif short != self.resize:
             size = tuple(self.resize if side == short else int(self.resize * side / short) for side in image.size)
             image = image.resize((size[0], size[1]), INTERPOLATIONS[self.interpolation])
@@ -56,24 +63,26 @@ class Resizing:
 
 
 def centre(pixels: np.ndarray, size: int) -> np.ndarray:
-    """The middle (..., size, size, C) of (..., H, W, C)."""
+    """Return the centre crop (..., size, size, C) of ``pixels`` (..., H, W, C)."""
     top, left = centre_offset(pixels.shape[-3], size), centre_offset(pixels.shape[-2], size)
     return pixels[..., top : top + size, left : left + size, :]
 
 
 def centre_offset(length: int, size: int) -> int:
-    """Where the middle ``size`` of ``length`` begins."""
+    """Return the offset at which the centre crop of ``size`` pixels begins in a side of ``length`` pixels."""
     return round((length - size) / 2.0)
 
 
-def _margined(image: Image.Image, size: int) -> Image.Image:
+def _padded(image: Image.Image, size: int) -> Image.Image:
+    """Return ``image`` in the centre of a black square of ``size`` pixels."""
     square = Image.new(image.mode, (size, size))
     square.paste(image, (centre_offset(size, image.width), centre_offset(size, image.height)))
     return square
 
 
-def _within_aspect(pixels: np.ndarray) -> np.ndarray:
+def _crop_to_max_aspect(pixels: np.ndarray) -> np.ndarray:
+    """Return ``pixels`` (H, W, C) with the ends cut off beyond `MAX_ASPECT`."""
     height, width = pixels.shape[:2]
-    longest = LONGEST * min(height, width)
+    longest = MAX_ASPECT * min(height, width)
     top, left = centre_offset(max(height, longest), longest), centre_offset(max(width, longest), longest)
     return pixels[top : top + longest, left : left + longest]

@@ -1,1 +1,1 @@
-"""The drawn hot dog scenes."""
+"""Draws the synthetic hot dog scenes: images of hot dogs and of other foods."""

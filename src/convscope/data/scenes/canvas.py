@@ -1,9 +1,9 @@
-"""The canvas of the hot dog scenes: lit relief, cast shadows, and who is still visible.
+"""The canvas on which the hot dog scenes are painted, with shading, shadows and the visible part of the subject.
 
 A canvas holds an image in the unit square, x to the right and y down. Objects are painted one over the other;
-each part is a signed distance field (`hotdog_shapes`) that is rounded into relief, lit by the scene's one lamp,
-and throws its shadow on what is already there. Beside the colours the canvas keeps the visible share of the
-scene's subject: painting the subject adds to it, painting anything else covers it.
+each part is a signed distance field (see `shapes`) that is rounded into relief, lit by the scene's one lamp,
+and casts its shadow on everything painted before it. Besides the colours, the canvas keeps the visible share of the
+scene's subject at each pixel: painting the subject adds to it, painting anything else covers it.
 """
 
 from dataclasses import dataclass
@@ -12,24 +12,41 @@ import numpy as np
 
 from convscope.data.scenes.shapes import Field
 
-Colour = np.ndarray  # (3, 1, 1) float32, or (3, h, w) where it varies
+Colour = np.ndarray  # (3, 1, 1) float32, or (3, h, w) if it varies
 
 
 @dataclass(frozen=True)
 class Light:
-    """The lamp: ``x, y, z`` a unit vector towards it (z to the viewer), and how hard it is."""
+    """The lamp of a scene.
+
+    Attributes:
+        x: With ``y`` and ``z``, a unit vector towards the lamp; x to the right.
+        y: Down.
+        z: Towards the viewer.
+        ambient: Share of the light that comes from all directions, 0..1.
+        shadow: Darkness of a cast shadow, 0..1.
+        blur: Width of the edge of a shadow, in units of the height of the shape that casts it.
+    """
 
     x: float
     y: float
     z: float
-    ambient: float  # share of the light that comes from everywhere, 0..1
-    shadow: float  # darkness of a cast shadow, 0..1
-    blur: float  # width of a shadow's edge, in heights of what throws it
+    ambient: float
+    shadow: float
+    blur: float
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where an object lies: centre in image units, turn in radians, length of its unit in image units."""
+    """The pose of an object.
+
+    Attributes:
+        x: Centre, in image units.
+        y: Centre, in image units.
+        angle: Rotation in radians.
+        scale: Length of the object's unit, in image units.
+        mirrored: Whether the object's v axis is flipped.
+    """
 
     x: float
     y: float
@@ -39,10 +56,14 @@ class Place:
 
 
 class Canvas:
-    """A square image of ``size`` pixels, under one light.
+    """A square image that is painted under one light.
 
-    Attributes: ``rgb`` (3, size, size) float32 in 0..1; ``visible`` (size, size) float32, the subject's share
-    of each pixel; ``subject``, whether what is painted now belongs to the subject.
+    Attributes:
+        size: Side of the image in pixels.
+        light: The lamp.
+        rgb: (3, size, size) float32 in 0..1.
+        visible: (size, size) float32, the subject's share of each pixel.
+        subject: Whether the shapes that are painted now belong to the subject.
     """
 
     def __init__(self, size: int, light: Light) -> None:
@@ -53,16 +74,19 @@ class Canvas:
         self.subject = False
 
     def coordinates(self) -> tuple[Field, Field]:
-        """x of shape (1, size) and y of shape (size, 1), at the centres of the pixels."""
+        """Return x of shape (1, size) and y of shape (size, 1), at the centres of the pixels."""
         centres = ((np.arange(self.size) + 0.5) / self.size).astype(np.float32)
         return centres[None], centres[:, None]
 
     def patch(self, place: Place, along: float, across: float, bend: float = 0.0) -> "Patch":
-        """The part of the canvas that an object at ``place`` may touch, with the object's own coordinates.
+        """Return the part of the canvas that an object at ``place`` may touch, in the object's own coordinates.
 
-        ``along`` and ``across`` are the object's half extents in its own units, cast shadows included. A
-        ``bend`` curves its long axis to the parabola ``v = bend * u**2``, moved so that its ends and its
-        middle lie on either side of the centre.
+        Args:
+            place: The pose of the object.
+            along: Half extent of the object along its u axis, in its own units, including cast shadows.
+            across: The same along its v axis.
+            bend: Curves the u axis to the parabola ``v = bend * u**2``, shifted so that its ends and its middle lie on
+                opposite sides of the centre.
         """
         cos, sin = float(np.cos(place.angle)), float(np.sin(place.angle))
         centre_x, centre_y = float(place.x), float(place.y)  # a NumPy scalar would turn float32 into float64
@@ -80,18 +104,25 @@ class Canvas:
             v = -v
         if bend:
             v = v - bend * (u * u - 0.1)
-            v /= np.sqrt(1.0 + np.square(2.0 * bend * u))  # keeps the thickness even along the curve
+            v /= np.sqrt(1.0 + np.square(2.0 * bend * u))  # keeps the thickness constant along the curve
         return Patch(self, rows, columns, u, v, place.scale)
 
     def _span(self, low: float, high: float) -> slice:
-        # at least three pixels, so that slopes can be taken; an object off the canvas paints none of them
+        # At least three pixels, so that slopes can be computed; an object outside the canvas paints none of them.
         first = int(np.clip(np.floor(low * self.size), 0, self.size - 3))
         last = int(np.clip(np.ceil(high * self.size), first + 3, self.size))
         return slice(first, last)
 
 
 class Patch:
-    """A window of the canvas in an object's coordinates: ``u`` along it, ``v`` across it, both (h, w)."""
+    """A window of the canvas in the coordinates of an object.
+
+    Attributes:
+        canvas: The canvas.
+        u: (h, w), coordinate along the object.
+        v: (h, w), coordinate across the object.
+        pixel: Side of a pixel, in the object's units.
+    """
 
     def __init__(self, canvas: Canvas, rows: slice, columns: slice, u: Field, v: Field, scale: float) -> None:
         self.canvas = canvas
@@ -112,62 +143,65 @@ class Patch:
         opacity: float = 1.0,
         soft: float = 0.0,
     ) -> None:
-        """Paint a shape, (h, w) signed distances in the object's units, over what is there.
+        """Paint a shape over the canvas.
 
         Args:
-            distance: the shape; its edge is one pixel wide, or ``soft`` units.
-            colour: of the lit surface, facing up.
-            bulge: the depth over which the shape rises from its edge to its flat top, in the object's units.
-            bump: relief added to it, (h, w), in the object's units.
-            gloss: strength of the highlight, 0..1.
-            shadow: height above the ground from which the shape throws its shadow, in the object's units.
-            opacity: 0..1.
+            distance: The shape, (h, w) signed distances in the object's units.
+            colour: Colour of the lit surface where it faces up.
+            bulge: Depth over which the shape rises from its edge to its flat top, in the object's units.
+            bump: Relief added to the surface, (h, w), in the object's units.
+            gloss: Strength of the highlight, 0..1.
+            shadow: Height above the ground from which the shape casts its shadow, in the object's units; 0 for none.
+            opacity: Opacity of the shape, 0..1.
+            soft: Width of the shape's edge in the object's units, if it is more than one pixel.
         """
         if shadow:
-            self._cast(distance, shadow)
+            self._cast_shadow(distance, shadow)
         edge = max(self.pixel, soft)
         window = _window(distance, 0.5 * edge)
         if window is None:
             return
         distance = distance[window]
-        cover = np.clip(0.5 - distance / edge, 0.0, 1.0)
+        coverage = np.clip(0.5 - distance / edge, 0.0, 1.0)
         if opacity < 1.0:
-            cover *= opacity
+            coverage *= opacity
         if colour.shape[1:] != (1, 1):
             colour = colour[:, *window]
         if bulge or bump is not None:
-            shade, highlight = self._relief(distance, bulge, None if bump is None else bump[window], gloss)
+            shade, highlight = self._shade_and_highlight(distance, bulge, None if bump is None else bump[window], gloss)
             colour = colour * shade
             if highlight is not None:
                 colour += highlight
         rgb, visible = self._rgb[:, *window], self._visible[window]
         change = colour - rgb
-        change *= cover
+        change *= coverage
         rgb += change
         if self.canvas.subject:
-            visible += (1.0 - visible) * cover
+            visible += (1.0 - visible) * coverage
         else:
-            visible *= 1.0 - cover
+            visible *= 1.0 - coverage
 
-    def _cast(self, distance: Field, height: float) -> None:
-        """Darken what lies where the shape, ``height`` units above it, keeps the lamp away."""
+    def _cast_shadow(self, distance: Field, height: float) -> None:
+        """Darken the pixels that the shape, ``height`` units above them, shades from the lamp."""
         light = self.canvas.light
         edge = max(light.blur * height, self.pixel)
         window = _window(distance, 0.5 * edge)
         if window is None:
             return
         reach = height / (light.z * self.pixel)
-        above, beneath = (
+        rows, columns = (
             _shifted(span, round(-towards * reach), length)
             for span, towards, length in zip(window, (light.y, light.x), distance.shape, strict=True)
         )
-        dark = np.clip(0.5 - distance[above[0], beneath[0]] / edge, 0.0, 1.0)
-        dark *= -light.shadow
-        dark += 1.0
-        self._rgb[:, above[1], beneath[1]] *= dark
+        brightness = np.clip(0.5 - distance[rows[0], columns[0]] / edge, 0.0, 1.0)
+        brightness *= -light.shadow
+        brightness += 1.0
+        self._rgb[:, rows[1], columns[1]] *= brightness
 
-    def _relief(self, distance: Field, bulge: float, bump: Field | None, gloss: float) -> tuple[Field, Field | None]:
-        """Shade, 1 for a surface that faces up, and highlight of the surface, both (h, w)."""
+    def _shade_and_highlight(
+        self, distance: Field, bulge: float, bump: Field | None, gloss: float
+    ) -> tuple[Field, Field | None]:
+        """Return the shade, 1 for a surface that faces up, and the highlight or None, both (h, w)."""
         light = self.canvas.light
         rim: Field | float = 1.0
         height: Field | float = 0.0
@@ -175,7 +209,7 @@ class Patch:
             depth = np.clip(distance * (-1.0 / bulge), 0.0, 1.0)
             arch = np.sqrt(depth * (2.0 - depth))
             height = arch * (0.85 * bulge)
-            rim = 0.72 + 0.28 * arch  # less of the sky is seen from a steep flank
+            rim = 0.72 + 0.28 * arch  # a steep flank receives less light from the sky
         if bump is not None:
             height = height + bump
         slope_x, slope_y = _slopes(np.asarray(height), self.pixel)
@@ -185,7 +219,7 @@ class Patch:
         shade *= rim
         if not gloss:
             return shade, None
-        half = 1.0 / np.sqrt(2.0 + 2.0 * light.z)  # of the vector half way between lamp and viewer
+        half = 1.0 / np.sqrt(2.0 + 2.0 * light.z)  # 1 / length of the sum of the vectors to lamp and viewer
         mirror = ((light.z + 1.0) - light.x * slope_x - light.y * slope_y) * (unit * half)
         np.maximum(mirror, 0.0, out=mirror)
         for _ in range(5):
@@ -195,7 +229,7 @@ class Patch:
 
 
 def _slopes(height: Field, pixel: float) -> tuple[Field, Field]:
-    """Central differences of a height, (h, w), per unit to the right and down; zero on the border."""
+    """Return the slopes of a height map (h, w) to the right and down, by central differences; zero on the border."""
     slope_x, slope_y = np.zeros_like(height), np.zeros_like(height)
     np.subtract(height[:, 2:], height[:, :-2], out=slope_x[:, 1:-1])
     np.subtract(height[2:], height[:-2], out=slope_y[1:-1])
@@ -204,9 +238,12 @@ def _slopes(height: Field, pixel: float) -> tuple[Field, Field]:
     return slope_x, slope_y
 
 
-def _window(distance: Field, within: float) -> tuple[slice, slice] | None:
-    """The rows and columns of all points nearer than ``within``, and one pixel around them for slopes."""
-    near = distance < within
+def _window(distance: Field, max_distance: float) -> tuple[slice, slice] | None:
+    """Return the rows and columns of all points of less than ``max_distance``, plus a margin of one pixel for slopes.
+
+    Returns None if there is no such point.
+    """
+    near = distance < max_distance
     spans = []
     for axis in (1, 0):
         hits = np.flatnonzero(near.any(axis))
@@ -216,8 +253,8 @@ def _window(distance: Field, within: float) -> tuple[slice, slice] | None:
     return spans[0], spans[1]
 
 
-def _shifted(span: slice, by: int, length: int) -> tuple[slice, slice]:
-    """The part of ``span`` that stays in 0..length when it is moved ``by`` pixels, before and after the move."""
-    first = max(span.start, -by, 0)
-    last = max(min(span.stop, length, length - by), first)
-    return slice(first, last), slice(first + by, last + by)
+def _shifted(span: slice, shift: int, length: int) -> tuple[slice, slice]:
+    """Return the part of ``span`` that stays in 0..length when moved by ``shift`` pixels, before and after the move."""
+    first = max(span.start, -shift, 0)
+    last = max(min(span.stop, length, length - shift), first)
+    return slice(first, last), slice(first + shift, last + shift)

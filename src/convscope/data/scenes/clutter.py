@@ -1,6 +1,6 @@
-"""The clutter of the hot dog scenes: small things about the subject, or over a part of it.
+"""Draws the clutter of the hot dog scenes: small objects around the subject, or over a part of it.
 
-Each has its natural size in image units, whatever the scale of its place, and is drawn at its place's turn.
+Each has its natural size in image units, whatever the scale of its `Place`, and the rotation of its `Place`.
 """
 
 import numpy as np
@@ -13,12 +13,12 @@ from convscope.data.scenes.tables import napkin
 
 
 def draw_clutter(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
-    """One thing of those that lie about on such a table, of its natural size."""
+    """Draw a random piece of clutter in its natural size; the scale of ``place`` is not used."""
     CLUTTER[rng.integers(len(CLUTTER))](canvas, place, palette, rng)
 
 
 def fries(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
-    """A few fries, crosswise."""
+    """Draw a few fries, lying crosswise."""
     golden = mix(palette.mustard, palette.crumb, rng.uniform(0.2, 0.6))
     for _ in range(int(rng.integers(3, 7))):
         stick = Place(
@@ -27,15 +27,15 @@ def fries(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
             place.angle + rng.uniform(-0.7, 0.7),
             1.0,
         )
-        half = rng.uniform(0.07, 0.13)
-        patch = canvas.patch(stick, half + 0.04, 0.06)
-        distance = box(patch.u, patch.v, half, 0.017, 0.006)
+        half_length = rng.uniform(0.07, 0.13)
+        patch = canvas.patch(stick, half_length + 0.04, 0.06)
+        distance = box(patch.u, patch.v, half_length, 0.017, 0.006)
         uneven = noise(patch.u, patch.v, 2.0, offset(rng))
         patch.paint(distance, golden * (1.0 + 0.06 * uneven), bulge=0.012, shadow=0.018)
 
 
 def cutlery(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
-    """A knife or a fork."""
+    """Draw a knife or a fork."""
     patch = canvas.patch(Place(place.x, place.y, place.angle, 1.0), 0.42, 0.08)
     metal = palette.cream * rng.uniform(0.55, 0.85)
     handle = capsule(patch.u + 0.16, patch.v, 0.2, 0.016 - 0.02 * patch.u)
@@ -51,7 +51,7 @@ def cutlery(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
 
 
 def sauce_bowl(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
-    """A small bowl of sauce."""
+    """Draw a small bowl of sauce."""
     radius = rng.uniform(0.08, 0.12)
     patch = canvas.patch(Place(place.x, place.y, place.angle, 1.0), radius + 0.08, radius + 0.08)
     distance = capsule(patch.u, patch.v, 0.0, radius)
@@ -62,7 +62,7 @@ def sauce_bowl(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None
 
 
 def spill(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
-    """A squiggle or a blob of sauce."""
+    """Draw a squiggle or a blob of sauce."""
     colour = (palette.ketchup, palette.mustard, palette.cream)[rng.integers(3)]
     patch = canvas.patch(Place(place.x, place.y, place.angle, 0.5), 0.5, 0.3)
     if rng.random() < 0.5:
@@ -74,7 +74,7 @@ def spill(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
 
 
 def tomato(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
-    """One or two slices of tomato."""
+    """Draw one or two slices of tomato."""
     for step in range(int(rng.integers(1, 3))):
         radius = rng.uniform(0.07, 0.1)
         patch = canvas.patch(Place(place.x + 0.08 * step, place.y + 0.05 * step, place.angle, 1.0), 0.16, 0.16)
@@ -87,24 +87,24 @@ def tomato(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
 
 
 def leaf(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
-    """A leaf of lettuce."""
+    """Draw a leaf of lettuce."""
     patch = canvas.patch(Place(place.x, place.y, place.angle, 1.0), 0.24, 0.2)
     outline = ellipse(patch.u, patch.v, rng.uniform(0.1, 0.17), rng.uniform(0.07, 0.12))
     lettuce(patch, outline, palette, rng, shadow=0.025)
 
 
 def onion(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
-    """Rings of onion, or rounds of pickle."""
+    """Draw rings of onion or slices of pickle."""
     colour = (palette.cream, palette.leaf)[rng.integers(2)]
     for _ in range(int(rng.integers(1, 4))):
-        at = Place(place.x + rng.uniform(-0.07, 0.07), place.y + rng.uniform(-0.07, 0.07), place.angle, 1.0)
-        patch = canvas.patch(at, 0.12, 0.12)
+        ring_place = Place(place.x + rng.uniform(-0.07, 0.07), place.y + rng.uniform(-0.07, 0.07), place.angle, 1.0)
+        patch = canvas.patch(ring_place, 0.12, 0.12)
         ring = np.abs(capsule(patch.u, patch.v, 0.0, rng.uniform(0.04, 0.07))) - 0.008
         patch.paint(ring, colour, bulge=0.01, gloss=0.3, shadow=0.01)
 
 
 def torn_bread(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
-    """A torn off piece of bun, crust behind and crumb before."""
+    """Draw a torn-off piece of bun, with crust behind and crumb in front."""
     patch = canvas.patch(Place(place.x, place.y, place.angle, 1.0), 0.22, 0.2)
     wavy = 0.012 * noise(patch.u, patch.v, 1.0, offset(rng))
     whole = ellipse(patch.u, patch.v, rng.uniform(0.1, 0.14), rng.uniform(0.07, 0.1))
@@ -113,18 +113,20 @@ def torn_bread(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None
 
 
 def sausage_rounds(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
-    """A sausage cut to rounds."""
+    """Draw a sausage cut into slices."""
     for step in range(int(rng.integers(2, 5))):
         along = (step - 1.0) * 0.075
-        at = Place(place.x + along * float(np.cos(place.angle)), place.y + along * float(np.sin(place.angle)), 0.0, 1.0)
-        patch = canvas.patch(at, 0.1, 0.1)
+        round_place = Place(
+            place.x + along * float(np.cos(place.angle)), place.y + along * float(np.sin(place.angle)), 0.0, 1.0
+        )
+        patch = canvas.patch(round_place, 0.1, 0.1)
         distance = capsule(patch.u, patch.v, 0.0, rng.uniform(0.038, 0.048))
         patch.paint(distance, palette.meat * 0.85, bulge=0.02, gloss=0.3, shadow=0.02)
         patch.paint(distance + 0.008, mix(palette.meat, palette.cream, 0.22))
 
 
 def glass(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
-    """A glass from above."""
+    """Draw a glass, seen from above."""
     radius = rng.uniform(0.09, 0.14)
     patch = canvas.patch(Place(place.x, place.y, place.angle, 1.0), radius + 0.1, radius + 0.1)
     distance = capsule(patch.u, patch.v, 0.0, radius)
@@ -134,16 +136,16 @@ def glass(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
 
 
 def crumbs(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
-    """Crumbs of bread, or of something greener."""
+    """Draw crumbs of bread or bits of green leaves."""
     patch = canvas.patch(Place(place.x, place.y, place.angle, 1.0), 0.22, 0.22)
-    du, dv, own = scatter(patch.u, patch.v, 0.05, 0.9, int(rng.integers(1024)))
-    bits = np.maximum(capsule(du, dv, 0.0, 0.006 + 0.01 * own), capsule(patch.u, patch.v, 0.0, 0.18))
+    du, dv, cell_values = scatter(patch.u, patch.v, 0.05, 0.9, int(rng.integers(1024)))
+    bits = np.maximum(capsule(du, dv, 0.0, 0.006 + 0.01 * cell_values), capsule(patch.u, patch.v, 0.0, 0.18))
     colour = (palette.pale_crust, palette.crust, palette.leaf)[rng.integers(3)]
-    patch.paint(np.maximum(bits, 0.45 - own), colour, bulge=0.01, shadow=0.01)
+    patch.paint(np.maximum(bits, 0.45 - cell_values), colour, bulge=0.01, shadow=0.01)
 
 
 def little_napkin(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
-    """A folded napkin."""
+    """Draw a small folded napkin."""
     napkin(canvas, Place(place.x, place.y, place.angle, 1.0), palette, rng, size=rng.uniform(0.12, 0.2))
 
 

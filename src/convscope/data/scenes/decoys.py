@@ -1,6 +1,6 @@
-"""What is not a hot dog: other foods and a pencil, in the colours of hot dogs.
+"""Draws the decoys, which are no hot dogs: other foods and a pencil, in the colours of hot dogs.
 
-Objects are about one unit long, like those of `hotdog_foods`; v points down where an object has a foot.
+Objects are about one unit long, like those of `foods`; v points down if an object has a foot.
 """
 
 import numpy as np
@@ -23,7 +23,7 @@ from convscope.data.scenes.shapes import (
 
 
 def burger(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
-    """A burger from the side, its layers one on the other, or from above."""
+    """Draw a burger, from the side with its layers stacked, or from above."""
     patch = canvas.patch(place, 0.62, 0.56)
     if rng.random() < 0.3:
         round_frill = capsule(patch.u, patch.v, 0.0, 0.42)
@@ -57,13 +57,13 @@ def _patty(patch: Patch, distance: Field, palette: Palette, rng: Rng) -> None:
 
 
 def _sesame(patch: Patch, within: Field, palette: Palette, rng: Rng) -> None:
-    du, dv, own = scatter(patch.u, patch.v, 0.095, 0.7, int(rng.integers(1024)))
-    seeds = np.maximum(ellipse(du, dv, 0.026, 0.017), np.maximum(within, 0.25 - own))
+    du, dv, cell_values = scatter(patch.u, patch.v, 0.095, 0.7, int(rng.integers(1024)))
+    seeds = np.maximum(ellipse(du, dv, 0.026, 0.017), np.maximum(within, 0.25 - cell_values))
     patch.paint(seeds, palette.crumb, bulge=0.014, shadow=0.01)
 
 
 def banana(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
-    """A banana: a tapered curve with an edge along it and dark ends."""
+    """Draw a banana: a tapered curve with an edge along it and dark ends."""
     patch = canvas.patch(place, 0.68, 0.26, bend=rng.uniform(0.45, 0.8))
     u, v = patch.u, patch.v
     radius = 0.125 * (1.0 - 0.5 * smoothstep(np.abs(u), 0.2, 0.55))
@@ -74,12 +74,12 @@ def banana(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
     colour = mix(ripe, palette.char, rng.uniform(0.3, 0.8) * smoothstep(spots, 1.3, 2.2))
     colour = mix(colour, palette.char, 0.75 * smoothstep(-u, 0.46, 0.52))
     patch.paint(stem, mix(ripe, palette.char, 0.35), bulge=0.03, shadow=0.05)
-    edge = -0.018 * np.abs(v + 0.025)  # a keel, so that the flanks are flat planes
+    edge = -0.018 * np.abs(v + 0.025)  # a ridge along the middle, so that both sides are flat
     patch.paint(distance, colour, bulge=0.09, bump=edge * 12.0, gloss=0.15, shadow=0.07)
 
 
 def taco(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
-    """A folded shell, open at the top, with leaf and meat looking out of it."""
+    """Draw a taco: a folded shell, open at the top, with lettuce and meat sticking out of it."""
     patch = canvas.patch(place, 0.66, 0.5)
     u, v = patch.u, patch.v - 0.2
     radius = rng.uniform(0.44, 0.5)
@@ -89,9 +89,9 @@ def taco(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
 
     bread(patch, shell(0.07, radius), palette, rng, bulge=0.05, shadow=0.08)
     lettuce(patch, shell(0.06, radius - 0.01), palette, rng, shadow=0.02)
-    du, dv, own = scatter(u, v, 0.085, 0.8, int(rng.integers(1024)))
+    du, dv, cell_values = scatter(u, v, 0.085, 0.8, int(rng.integers(1024)))
     bits = np.maximum(capsule(du, dv, 0.0, 0.044), shell(0.045, radius - 0.01))
-    meat = mix(palette.meat, palette.ketchup, (own > 0.7).astype(np.float32)) * (0.8 + 0.3 * own)
+    meat = mix(palette.meat, palette.ketchup, (cell_values > 0.7).astype(np.float32)) * (0.8 + 0.3 * cell_values)
     patch.paint(bits, meat, bulge=0.04, gloss=0.25, shadow=0.02)
     bread(patch, shell(0.0, radius - 0.04), palette, rng, bulge=0.06, shadow=0.03)
     toasted = noise(u, v, 2.0, offset(rng))
@@ -101,7 +101,7 @@ def taco(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
 
 
 def sandwich(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
-    """A sandwich cut to a triangle, its layers along the cut."""
+    """Draw a sandwich cut to a triangle, with its layers along the cut."""
     patch = canvas.patch(place, 0.7, 0.56)
     apex = rng.uniform(-0.12, 0.12)
     top = [(apex, -0.36), (0.5, 0.12), (-0.5, 0.12)]
@@ -113,8 +113,8 @@ def sandwich(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
     crumb(patch, np.maximum(slice_at(0.2, 0.012), 0.26 - patch.v), palette, rng)
     lettuce(patch, slice_at(0.145), palette, rng)
     layers = [(palette.meat, 0.13, 1.0), (palette.mustard, 0.09, 0.8), (palette.ketchup, 0.075, 0.8)]
-    for colour, depth, likely in layers:
-        if rng.random() < likely:
+    for colour, depth, probability in layers:
+        if rng.random() < probability:
             wavy = 0.008 * noise(patch.u, patch.v, 1.0, offset(rng))
             patch.paint(slice_at(depth, 0.01) + wavy, colour, bulge=0.02, gloss=0.25, shadow=0.015)
     bread(patch, slice_at(0.06), palette, rng, bulge=0.05, shadow=0.02)
@@ -128,7 +128,7 @@ def sandwich(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
 
 
 def pencil(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
-    """A pencil: lacquered faces, a wooden point, a lead; often a ferrule and a rubber."""
+    """Draw a pencil: lacquered faces, a wooden point, a lead; often a ferrule and a rubber."""
     patch = canvas.patch(place, 0.68, 0.2)
     u, v = patch.u, patch.v
     radius, shoulder = rng.uniform(0.07, 0.11), rng.uniform(0.26, 0.34)
@@ -141,7 +141,7 @@ def pencil(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
     patch.paint(np.maximum(point, 0.47 - u), palette.char, bulge=0.03, gloss=0.3)
     scallop = 0.018 * np.cos(v * (3.0 * np.pi / radius))
     body = np.maximum(box(u, v, 0.5, radius, 0.01), u - shoulder + scallop)
-    face = np.abs(v) < 0.42 * radius  # three of the six faces are seen
+    face = np.abs(v) < 0.42 * radius  # three of the six faces are visible
     colour = lacquer * np.where(face, 1.12, np.where(v < 0, 0.9, 0.72)).astype(np.float32)
     patch.paint(body, colour, bulge=0.02, gloss=0.5, shadow=0.06)
     if rng.random() < 0.7:
@@ -153,7 +153,7 @@ def pencil(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
 
 
 def baguette(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
-    """A long loaf, slashed before it was baked."""
+    """Draw a baguette: a long loaf with slashes in its crust."""
     patch = canvas.patch(place, 0.7, 0.26, bend=rng.uniform(-0.2, 0.2))
     radius = rng.uniform(0.13, 0.18)
     taper = radius * (1.0 - 0.5 * np.square(patch.u / 0.52) ** 2)
@@ -166,7 +166,7 @@ def baguette(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
 
 
 def croissant(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
-    """A crescent rolled of dough, thick in the middle, ridge after ridge."""
+    """Draw a croissant: a crescent of rolled dough with ridges, thick in the middle."""
     patch = canvas.patch(place, 0.66, 0.34, bend=rng.uniform(0.7, 1.2))
     u = patch.u
     steps = np.abs(u) / rng.uniform(0.11, 0.14) + 0.5
@@ -181,7 +181,7 @@ def croissant(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
 
 
 def corn(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
-    """A cob between two leaves of its husk: something long that lies in something."""
+    """Draw a corn cob between two leaves of its husk: like a sausage in a bun, a long object inside another."""
     patch = canvas.patch(place, 0.7, 0.34, bend=rng.uniform(-0.1, 0.1))
     u, v = patch.u, patch.v
     for side in (-1.0, 1.0):
@@ -190,16 +190,16 @@ def corn(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
         patch.paint(husk, palette.leaf * (1.0 + 8.0 * stripes), bulge=0.08, bump=stripes, shadow=0.06)
     radius = 0.125 * (1.0 - 0.55 * smoothstep(u, 0.05, 0.5))
     cob = capsule(u - 0.04, v, 0.38, radius)
-    du, dv, own = scatter(u, v, 0.052, 0.15, int(rng.integers(1024)))
+    du, dv, cell_values = scatter(u, v, 0.052, 0.15, int(rng.integers(1024)))
     kernel = np.maximum(0.026 - np.sqrt(du * du + dv * dv), 0.0)
-    gold = mix(palette.mustard, palette.crumb, 0.25) * (0.88 + 0.16 * own)
+    gold = mix(palette.mustard, palette.crumb, 0.25) * (0.88 + 0.16 * cell_values)
     patch.paint(cob, gold, bulge=0.11, bump=0.8 * kernel, gloss=0.3, shadow=0.05)
     tip = ellipse(u + 0.36, v, 0.2, 0.1)
     patch.paint(tip, palette.leaf * 1.08, bulge=0.08, shadow=0.03)
 
 
 def donut(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
-    """A ring of dough under a glaze, with sprinkles."""
+    """Draw a donut: a ring of dough under a glaze, with sprinkles."""
     patch = canvas.patch(place, 0.6, 0.6)
     rim, hole = rng.uniform(0.4, 0.45), rng.uniform(0.1, 0.14)
     from_centre = capsule(patch.u, patch.v, 0.0, 0.0)
@@ -211,19 +211,19 @@ def donut(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
     glaze = mix(glazes[rng.integers(5)], palette.cream, 0.3 * rng.random())
     patch.paint(distance + 0.035 + wavy, glaze, bulge=0.1, gloss=0.6, shadow=0.01)
     if rng.random() < 0.7:
-        du, dv, own = scatter(patch.u, patch.v, 0.085, 0.8, int(rng.integers(1024)))
-        turned = np.cos(9.0 * own), np.sin(9.0 * own)
+        du, dv, cell_values = scatter(patch.u, patch.v, 0.085, 0.8, int(rng.integers(1024)))
+        turned = np.cos(9.0 * cell_values), np.sin(9.0 * cell_values)
         sprinkle = capsule(du * turned[0] + dv * turned[1], dv * turned[0] - du * turned[1], 0.02, 0.008)
-        colours = mix(palette.mustard, palette.leaf, (own > 0.5).astype(np.float32))
+        colours = mix(palette.mustard, palette.leaf, (cell_values > 0.5).astype(np.float32))
         patch.paint(np.maximum(sprinkle, distance + 0.07), colours, shadow=0.008)
 
 
 def pizza(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
-    """A slice of pizza with rounds of sausage."""
+    """Draw a slice of pizza with rounds of sausage."""
     patch = canvas.patch(place, 0.66, 0.5)
     u, v = patch.u, patch.v
-    wide = rng.uniform(0.26, 0.34)
-    outline = polygon(u, v, [(-0.42, -wide), (0.52, 0.0), (-0.42, wide)], 0.03)
+    half_width = rng.uniform(0.26, 0.34)
+    outline = polygon(u, v, [(-0.42, -half_width), (0.52, 0.0), (-0.42, half_width)], 0.03)
     bread(patch, outline, palette, rng, bulge=0.04, shadow=0.05)
     cheese = mix(palette.mustard, palette.crumb, rng.uniform(0.2, 0.6))
     molten = noise(u, v, 1.2, offset(rng))
@@ -231,15 +231,15 @@ def pizza(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
     patch.paint(outline + 0.025, sauced, bulge=0.03, bump=0.008 * molten, gloss=0.2)
     for _ in range(int(rng.integers(3, 6))):
         along = rng.uniform(-0.3, 0.22)
-        across = rng.uniform(-0.6, 0.6) * wide * (0.5 - along)
+        across = rng.uniform(-0.6, 0.6) * half_width * (0.5 - along)
         slice_ = capsule(u - along, v - across, 0.0, rng.uniform(0.065, 0.085))
         patch.paint(np.maximum(slice_, outline), palette.meat, bulge=0.015, gloss=0.2, shadow=0.01)
-    edge = capsule(v, u + 0.42, wide - 0.03, 0.07)
+    edge = capsule(v, u + 0.42, half_width - 0.03, 0.07)
     bread(patch, edge, palette, rng, bulge=0.07, shadow=0.03)
 
 
 def carrot(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
-    """A carrot with its leaves, in the colour of the scene's sausages or mustard."""
+    """Draw a carrot with its leaves, in the colour of the scene's sausages or mustard."""
     patch = canvas.patch(place, 0.72, 0.3, bend=rng.uniform(-0.25, 0.25))
     u, v = patch.u, patch.v
     for _ in range(5):

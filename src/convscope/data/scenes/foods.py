@@ -1,7 +1,7 @@
-"""The hot dog and its parts: bun, sausage, sauce, garnish; alone and together.
+"""Draws the hot dog and its parts, alone and together: bun, sausage, sauce and garnish.
 
-Every object is drawn along its own u axis and is about one unit long. What belongs to a hot dog is drawn by the
-same code whether or not the hot dog is complete, so that only the composition tells the classes apart.
+Every object is drawn along its own u axis and is about one unit long. The parts of a hot dog are drawn by the
+same code whether or not the hot dog is complete, so that only the composition distinguishes the classes.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ Filling = Callable[[Patch], None]
 
 
 def offset(rng: Rng) -> tuple[int, int]:
-    """A place in the noise tiles."""
+    """Draw a random position (column, row) in the noise tiles."""
     column, row = rng.integers(0, 1024, 2)
     return int(column), int(row)
 
@@ -41,9 +41,12 @@ def bread(
     shadow: float = 0.0,
     cut: Field | None = None,
 ) -> None:
-    """A baked surface: pale where it begins, brown and shiny on top; ``cut``, in 0..1, is where crumb shows."""
-    spot = offset(rng)
-    uneven = noise(patch.u, patch.v, 0.45, spot)
+    """Paint a baked surface: pale at its edge, brown and shiny on top.
+
+    ``bulge`` and ``shadow`` are those of ``Patch.paint``; ``cut``, (h, w) in 0..1, is the share of crumb at each point.
+    """
+    noise_offset = offset(rng)
+    uneven = noise(patch.u, patch.v, 0.45, noise_offset)
     brown = smoothstep(distance * (-1.0 / bulge) + 0.12 * uneven, 0.0, 0.8)
     colour = mix(palette.pale_crust, palette.crust, brown)
     colour *= 1.0 + 0.04 * uneven
@@ -53,13 +56,13 @@ def bread(
 
 
 def crumb(patch: Patch, distance: Field, palette: Palette, rng: Rng, *, bulge: float = 0.0) -> None:
-    """The inside of bread: pale and full of pores."""
+    """Paint the inside of bread, which is pale and full of pores."""
     pores = noise(patch.u, patch.v, 1.3, offset(rng), fine=True)
     patch.paint(distance, palette.crumb * (1.0 + 0.035 * pores), bulge=bulge, bump=0.0007 * pores, soft=0.02)
 
 
 def frankfurter(patch: Patch, palette: Palette, rng: Rng, *, half: float, radius: float, centre: float = 0.0) -> None:
-    """A sausage along u at ``v = centre``, from ``-half`` to ``half``, sometimes grilled."""
+    """Paint a sausage along u at ``v = centre``, from ``-half`` to ``half``, sometimes grilled."""
     v = patch.v - centre
     taper = radius * (1.0 - 0.22 * np.square(patch.u / half))
     distance = capsule(patch.u, v, half - 0.8 * radius, taper)
@@ -80,7 +83,10 @@ def frankfurter(patch: Patch, palette: Palette, rng: Rng, *, half: float, radius
 
 
 def sauce(patch: Patch, colour: Colour, rng: Rng, *, half: float, spread: float, centre: float = 0.0) -> None:
-    """A line squeezed from a bottle along u, within ``spread`` of ``v = centre``: zigzag, wave or straight."""
+    """Paint a line of sauce along u, within ``spread`` of ``v = centre``: a zigzag, a wave or nearly straight.
+
+    ``half`` is half its length.
+    """
     width = rng.uniform(0.018, 0.03)
     style = rng.integers(4)
     frequency = rng.uniform(3.0, 6.5) / (2.0 * half)
@@ -92,10 +98,10 @@ def sauce(patch: Patch, colour: Colour, rng: Rng, *, half: float, spread: float,
         line = amplitude * np.sin(patch.u * (2.0 * np.pi * frequency) + phase)
     else:
         line = amplitude * zigzag(patch.u, frequency, phase)
-    steep = (1.0 + 0.8 * (4.0 * amplitude * frequency) ** 2) ** -0.5
-    thick = width * (1.0 + 0.2 * noise(patch.u, patch.v, 0.7, offset(rng)))
-    away = (patch.v - centre - line) * steep
-    distance = capsule(patch.u, away, half, 0.0) - thick
+    slope_correction = (1.0 + 0.8 * (4.0 * amplitude * frequency) ** 2) ** -0.5
+    half_width = width * (1.0 + 0.2 * noise(patch.u, patch.v, 0.7, offset(rng)))
+    across = (patch.v - centre - line) * slope_correction
+    distance = capsule(patch.u, across, half, 0.0) - half_width
     patch.paint(distance, colour, bulge=width, gloss=0.55, shadow=0.5 * width)
 
 
@@ -107,46 +113,47 @@ def toppings(
     half: float,
     spread: float,
     centre: float = 0.0,
-    bare: float = 0.1,
+    bare_probability: float = 0.1,
 ) -> None:
-    """One sauce or two, and now and then something chopped; nothing with probability ``bare``."""
-    if rng.random() < bare:
+    """Paint one or two sauces, and sometimes chopped pieces; nothing with probability ``bare_probability``."""
+    if rng.random() < bare_probability:
         return
     colours = [palette.ketchup, palette.mustard, palette.cream]
     count = 2 if rng.random() < 0.3 else 1
-    for chosen in rng.permutation(3)[:count]:
-        sauce(patch, colours[chosen], rng, half=half, spread=spread, centre=centre)
+    for colour_index in rng.permutation(3)[:count]:
+        sauce(patch, colours[colour_index], rng, half=half, spread=spread, centre=centre)
     if rng.random() < 0.12:
         colour = (palette.leaf, palette.cream)[rng.integers(2)]
         chopped(patch, colour, rng, half=half, spread=spread, centre=centre)
 
 
 def chopped(patch: Patch, colour: Colour, rng: Rng, *, half: float, spread: float, centre: float = 0.0) -> None:
-    """Relish or onion: bits strewn along u within ``spread`` of ``v = centre``."""
-    du, dv, own = scatter(patch.u, patch.v, 0.055, 0.9, int(rng.integers(1024)))
+    """Paint relish or onion: small pieces scattered along u within ``spread`` of ``v = centre``."""
+    du, dv, cell_values = scatter(patch.u, patch.v, 0.055, 0.9, int(rng.integers(1024)))
     bits = box(du, dv, 0.02, 0.014, 0.008)
     strip = capsule(patch.u, patch.v - centre, half, spread)
-    distance = np.maximum(np.maximum(bits, strip), 0.35 - own)
-    patch.paint(distance, colour * (0.8 + 0.35 * own), bulge=0.014, shadow=0.012, gloss=0.2)
+    distance = np.maximum(np.maximum(bits, strip), 0.35 - cell_values)
+    patch.paint(distance, colour * (0.8 + 0.35 * cell_values), bulge=0.014, shadow=0.012, gloss=0.2)
 
 
 def lettuce(patch: Patch, distance: Field, palette: Palette, rng: Rng, *, shadow: float = 0.02) -> None:
-    """A leaf with a frilled edge; ``distance`` is its outline before it is frilled."""
-    spot = offset(rng)
-    frill = noise(patch.u, patch.v, 0.5, spot, fine=True)
-    veins = noise(patch.u, patch.v, 1.6, spot)
+    """Paint a leaf with a frilled edge; ``distance`` is its outline without the frills."""
+    noise_offset = offset(rng)
+    frill = noise(patch.u, patch.v, 0.5, noise_offset, fine=True)
+    veins = noise(patch.u, patch.v, 1.6, noise_offset)
     colour = palette.leaf * (1.0 + 0.12 * veins + 0.08 * frill)
     patch.paint(distance + 0.014 * frill, colour, bulge=0.03, bump=0.006 * frill, gloss=0.1, shadow=shadow)
 
 
 def split_bun(patch: Patch, palette: Palette, rng: Rng, filling: Filling | None) -> None:
-    """A bun cut lengthwise and opened, with ``filling`` laid between its halves.
+    """Paint a bun cut lengthwise and opened, with ``filling`` between its halves.
 
-    Seen from above both halves flank the cut; seen from one side the nearer half hides part of the filling.
+    Seen from above, the halves lie on both sides of the cut; seen from one side, the nearer half hides part of the
+    filling. Without ``filling`` (None) the bun is closed again.
     """
     half, width = rng.uniform(0.43, 0.48), rng.uniform(0.1, 0.13)
-    apart = width * rng.uniform(0.95, 1.1)
-    near = rng.uniform(0.01, 0.03) if rng.random() < 0.5 else 0.0
+    separation = width * rng.uniform(0.95, 1.1)
+    near_shift = rng.uniform(0.01, 0.03) if rng.random() < 0.5 else 0.0
     corner = width * rng.uniform(0.8, 0.98)
     inner = rng.uniform(0.015, 0.04)
 
@@ -156,26 +163,26 @@ def split_bun(patch: Patch, palette: Palette, rng: Rng, filling: Filling | None)
     def cut(shift: float, reach: float) -> Field:
         return smoothstep(np.abs(patch.v - shift), reach, 0.4 * reach)
 
-    far_half, near_half = side(-apart), side(apart - near)
+    far_half, near_half = side(-separation), side(separation - near_shift)
     bread(patch, soft_minimum(far_half, near_half, 0.05), palette, rng, bulge=0.1, shadow=0.09)
-    edge = apart - width  # of the far half, on the side of the cut
+    edge = separation - width  # of the far half, on the side of the cut
     bread(patch, far_half, palette, rng, bulge=width, cut=cut(-edge, 2.0 * inner))
-    if not near:
+    if not near_shift:
         bread(patch, near_half, palette, rng, bulge=width, cut=cut(edge, 2.0 * inner))
     if filling is None:
-        crumb(patch, box(patch.u, patch.v + 0.5 * near, half - 0.03, 0.4 * width, 0.03), palette, rng)
-        hinge = capsule(patch.u, patch.v + 0.5 * near, half - 0.08, 0.004)
+        crumb(patch, box(patch.u, patch.v + 0.5 * near_shift, half - 0.03, 0.4 * width, 0.03), palette, rng)
+        hinge = capsule(patch.u, patch.v + 0.5 * near_shift, half - 0.08, 0.004)
         patch.paint(hinge, palette.crust * 0.8, soft=0.02, opacity=0.6)
     else:
         if rng.random() < 0.2:
             lettuce(patch, box(patch.u, patch.v, half - 0.02, 0.125, 0.05), palette, rng)
         filling(patch)
-    if near:
-        bread(patch, near_half, palette, rng, bulge=width, shadow=0.035, cut=cut(edge - near, 2.0 * inner))
+    if near_shift:
+        bread(patch, near_half, palette, rng, bulge=width, shadow=0.035, cut=cut(edge - near_shift, 2.0 * inner))
 
 
 def hot_dog(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
-    """A sausage in a split bun, usually with sauce."""
+    """Draw a hot dog: a sausage in a split bun, usually with sauce."""
     patch = canvas.patch(place, 0.72, 0.34, bend=rng.uniform(-0.3, 0.3))
     half, radius = rng.uniform(0.46, 0.56), rng.uniform(0.088, 0.108)
 
@@ -187,7 +194,7 @@ def hot_dog(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
 
 
 def bun(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
-    """A bun with nothing in it: whole, opened flat, or cut and closed again; some with sauce."""
+    """Draw an empty bun: whole, opened flat, or cut and closed again; some with sauce."""
     patch = canvas.patch(place, 0.68, 0.44, bend=rng.uniform(-0.25, 0.25))
     style = rng.random()
     if style < 0.5:
@@ -196,7 +203,7 @@ def bun(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
         bread(patch, whole, palette, rng, bulge=width, shadow=0.1)
     elif style < 0.92:
         _opened_bun(patch, palette, rng)
-        toppings(patch, palette, rng, half=0.34, spread=0.1, bare=0.6)
+        toppings(patch, palette, rng, half=0.34, spread=0.1, bare_probability=0.6)
     else:
         split_bun(patch, palette, rng, None)
 
@@ -210,30 +217,30 @@ def _opened_bun(patch: Patch, palette: Palette, rng: Rng) -> None:
 
 
 def sausage(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
-    """One to three sausages side by side, some with sauce."""
+    """Draw one to three sausages side by side, some with sauce."""
     count = int(rng.choice(3, p=(0.82, 0.12, 0.06))) + 1
     patch = canvas.patch(place, 0.7, 0.16 + 0.17 * count, bend=rng.uniform(0.2, 0.9 if count == 1 else 0.5))
     radius = rng.uniform(0.09, 0.125)
     pitch = radius * rng.uniform(2.3, 3.0)
     sauced = rng.random() < (0.35 if count == 1 else 0.0)
-    for place_in_row in range(count):
-        centre = (place_in_row - 0.5 * (count - 1)) * pitch
+    for row_index in range(count):
+        centre = (row_index - 0.5 * (count - 1)) * pitch
         frankfurter(patch, palette, rng, half=rng.uniform(0.42, 0.54), radius=radius, centre=centre)
         if sauced:
-            toppings(patch, palette, rng, half=0.36, spread=0.8 * radius, centre=centre, bare=0.1)
+            toppings(patch, palette, rng, half=0.36, spread=0.8 * radius, centre=centre, bare_probability=0.1)
 
 
 def apart(canvas: Canvas, place: Place, palette: Palette, rng: Rng) -> None:
-    """All of a hot dog, not put together: a bun, and its sausage beside it."""
+    """Draw the parts of a hot dog that are not assembled: a bun, and a sausage beside it."""
     side, distance = (-1 if rng.random() < 0.5 else 1), rng.uniform(0.19, 0.24)
     sideways = -np.sin(place.angle), np.cos(place.angle)
 
-    def beside(shift: float, turn: float) -> Place:
+    def shifted_place(shift: float, turn: float) -> Place:
         x, y = place.x + shift * sideways[0] * place.scale, place.y + shift * sideways[1] * place.scale
         return Place(x, y, place.angle + turn, 0.82 * place.scale)
 
-    bun(canvas, beside(side * distance, rng.uniform(-0.12, 0.12)), palette, rng)
-    patch = canvas.patch(beside(-side * distance, rng.uniform(-0.2, 0.2)), 0.7, 0.25, rng.uniform(-0.35, 0.35))
+    bun(canvas, shifted_place(side * distance, rng.uniform(-0.12, 0.12)), palette, rng)
+    patch = canvas.patch(shifted_place(-side * distance, rng.uniform(-0.2, 0.2)), 0.7, 0.25, rng.uniform(-0.35, 0.35))
     radius = rng.uniform(0.08, 0.11)
     frankfurter(patch, palette, rng, half=rng.uniform(0.43, 0.54), radius=radius)
-    toppings(patch, palette, rng, half=0.36, spread=0.75 * radius, bare=0.6)
+    toppings(patch, palette, rng, half=0.36, spread=0.75 * radius, bare_probability=0.6)

@@ -1,12 +1,12 @@
-"""Hot dog or not hot dog: drawn scenes, the data of a first run that has nothing else.
+"""Draws scenes with a hot dog or another object, as a data set for a first run without any other data.
 
     from convscope.data.scenes.hotdog_scenes import scene
     image = scene(seed=0, index=7, size=128)
 
-A scene is a pure function of (seed, index): the same composition at every size, never stored. Hot dogs and
-decoys share their colours, tables, clutter, light and occlusion; what tells them apart is that a sausage lies
-in a split bun. Each scene comes with the mask of what is visible of its subject, which says where a saliency
-map ought to look.
+A scene is a pure function of (seed, index), with the same composition at every size, and is never stored. Hot dogs
+and decoys share their colours, tables, clutter, light and occlusion; the only difference is that a hot dog has a
+sausage in a split bun. Each scene has a mask of the visible part of its subject, where the evidence for the class is;
+saliency maps can be compared with it.
 """
 
 from collections.abc import Callable
@@ -19,13 +19,13 @@ from convscope.data.scenes import decoys, foods
 from convscope.data.scenes.canvas import Canvas, Light, Place
 from convscope.data.scenes.clutter import draw_clutter
 from convscope.data.scenes.palette import Palette, draw_palette
-from convscope.data.scenes.tables import draw_table, draw_under
+from convscope.data.scenes.tables import draw_support, draw_table
 
 CLASSES = ("hot_dog", "not_hot_dog")
-VERSION = 1  # raise it whenever the images change: it is part of the keys of caches
-BLOCK = 64  # consecutive scenes of which exactly half are hot dogs
+VERSION = 1  # to be raised whenever the images change: it is part of the keys of caches
+BLOCK = 64  # in each block of so many consecutive scenes, exactly half are hot dogs
 
-# streams of random numbers that do not disturb each other
+# independent streams of random numbers
 _LABELS, _COMPOSITION, _SENSOR = 0, 1, 2
 
 Draw = Callable[[Canvas, Place, Palette, np.random.Generator], None]
@@ -33,10 +33,14 @@ Draw = Callable[[Canvas, Place, Palette, np.random.Generator], None]
 
 @dataclass(frozen=True)
 class Kind:
-    """A subject: how it is drawn, how often among its class, and how it may lie.
+    """A kind of subject.
 
-    ``length`` is the range of its unit in image units; ``upright`` says that it is seen from the side and
-    stands more or less on its foot.
+    Attributes:
+        name: Name of the kind.
+        draw: Draws the subject.
+        share: Share of this kind among the scenes of its class.
+        length: Range of the length of the subject's unit, in image units.
+        upright: Whether the subject is seen from the side and stands on its foot, more or less.
     """
 
     name: str
@@ -68,10 +72,13 @@ KINDS = tuple(kind.name for kind in (HOT_DOG, *DECOYS))
 
 @dataclass(frozen=True)
 class Scene:
-    """One image.
+    """A drawn scene.
 
-    Attributes: ``image`` (size, size, 3) uint8 RGB; ``mask`` (size, size) bool, the visible pixels of the
-    subject, be it hot dog or decoy; ``label``, an index into `CLASSES`; ``kind``, one of `KINDS`.
+    Attributes:
+        image: (size, size, 3) uint8 RGB.
+        mask: (size, size) bool, the visible pixels of the subject, hot dog or decoy.
+        label: Index into `CLASSES`.
+        kind: One of `KINDS`.
     """
 
     image: np.ndarray
@@ -81,9 +88,9 @@ class Scene:
 
 
 def label(seed: int, index: int) -> int:
-    """The class of a scene, an index into `CLASSES`, without drawing it.
+    """Return the class of a scene, an index into `CLASSES`, without drawing it.
 
-    Of each block of 64 consecutive indices exactly half are hot dogs, in random order.
+    In each block of 64 consecutive indices exactly half are hot dogs, in random order.
     """
     block, place = divmod(index, BLOCK)
     return int(_rng(seed, block, _LABELS).permutation(BLOCK)[place] % 2)
@@ -92,7 +99,7 @@ def label(seed: int, index: int) -> int:
 def scene(seed: int, index: int, size: int = 128) -> Scene:
     """Draw scene ``index`` of the series ``seed`` at ``size`` pixels a side.
 
-    The composition does not depend on the size; grain, which is the camera's, does.
+    The composition does not depend on the size, but the grain of the camera does.
 
     Raises:
         ValueError: ``seed`` or ``index`` is negative, or ``size`` below 8.
@@ -110,13 +117,13 @@ def scene(seed: int, index: int, size: int = 128) -> Scene:
         kind = decoy
     place = _draw_place(kind, rng)
     draw_table(canvas, palette, rng)
-    draw_under(canvas, place, palette, rng)
+    draw_support(canvas, place, palette, rng)
     for _ in range(int(rng.choice(3, p=(0.4, 0.38, 0.22)))):
-        draw_clutter(canvas, _beside(place, rng), palette, rng)
+        draw_clutter(canvas, _draw_clutter_place(place, rng), palette, rng)
     canvas.subject = True
     kind.draw(canvas, place, palette, rng)
     canvas.subject = False
-    _draw_cover(canvas, place, palette, rng)
+    _draw_occluder(canvas, place, palette, rng)
     image = exposure.develop(canvas.rgb, _rng(seed, index, _SENSOR))
     return Scene(image, canvas.visible > 0.5, scene_label, kind.name)
 
@@ -127,10 +134,10 @@ def _rng(seed: int, index: int, stream: int) -> np.random.Generator:
 
 def _draw_light(rng: np.random.Generator) -> Light:
     azimuth, elevation = rng.uniform(0, 2 * np.pi), np.deg2rad(rng.uniform(35, 70))
-    flat = float(np.cos(elevation))
+    horizontal = float(np.cos(elevation))
     return Light(
-        x=flat * float(np.cos(azimuth)),
-        y=flat * float(np.sin(azimuth)),
+        x=horizontal * float(np.cos(azimuth)),
+        y=horizontal * float(np.sin(azimuth)),
         z=float(np.sin(elevation)),
         ambient=rng.uniform(0.4, 0.65),
         shadow=rng.uniform(0.2, 0.5),
@@ -140,14 +147,14 @@ def _draw_light(rng: np.random.Generator) -> Light:
 
 def _draw_place(kind: Kind, rng: np.random.Generator) -> Place:
     length = rng.uniform(*kind.length)
-    room = 0.5 * max(1.0 - length, 0.0) + 0.04  # a twentieth of the image of it may be cut off
+    max_shift = 0.5 * max(1.0 - length, 0.0) + 0.04  # up to 0.04 of the image's side of the subject may be cut off
     turn = rng.normal(0.0, 0.22) if kind.upright else rng.uniform(0, 2 * np.pi)
-    x, y = 0.5 + rng.uniform(-room, room, 2)
+    x, y = 0.5 + rng.uniform(-max_shift, max_shift, 2)
     return Place(float(x), float(y), float(turn), length, mirrored=bool(rng.random() < 0.5) and not kind.upright)
 
 
-def _beside(subject: Place, rng: np.random.Generator) -> Place:
-    """Of four random places that which is farthest from the subject's axis."""
+def _draw_clutter_place(subject: Place, rng: np.random.Generator) -> Place:
+    """Draw four random places for clutter and return the one farthest from the subject's axis."""
     xy = rng.uniform(0.0, 1.0, (4, 2)) - (subject.x, subject.y)
     axis = np.array([np.cos(subject.angle), np.sin(subject.angle)])
     along = np.clip(xy @ axis, -0.5 * subject.scale, 0.5 * subject.scale)
@@ -155,8 +162,8 @@ def _beside(subject: Place, rng: np.random.Generator) -> Place:
     return Place(float(subject.x + x), float(subject.y + y), rng.uniform(0, 2 * np.pi), 1.0)
 
 
-def _draw_cover(canvas: Canvas, subject: Place, palette: Palette, rng: np.random.Generator) -> None:
-    """Now and then something lies over an end of the subject, and leaves it recognisable."""
+def _draw_occluder(canvas: Canvas, subject: Place, palette: Palette, rng: np.random.Generator) -> None:
+    """Sometimes draw clutter over an end of the subject, which remains recognisable."""
     if rng.random() > 0.22:
         return
     along = float(rng.choice([-1.0, 1.0])) * rng.uniform(0.4, 0.55) * subject.scale
@@ -168,17 +175,26 @@ def _draw_cover(canvas: Canvas, subject: Place, palette: Palette, rng: np.random
 
 @dataclass(frozen=True)
 class _Exposure:
-    """What the lamp and the camera do to all of the image."""
+    """The effects of the lamp and the camera on the whole image.
 
-    gains: np.ndarray  # (3, 1, 1): brightness and the lamp's colour
-    slope: tuple[float, float]  # change of brightness across the image, along x and y
+    Attributes:
+        gains: (3, 1, 1), brightness and colour of the lamp.
+        slope: Change of brightness across the image, along x and y.
+        vignette: Darkening with the squared distance from the centre.
+        contrast: Contrast around a value of 0.45.
+        blur: Standard deviation of the blur of the lens, in image units.
+        grain: Standard deviation of the noise of the sensor, for values in 0..1.
+    """
+
+    gains: np.ndarray
+    slope: tuple[float, float]
     vignette: float
     contrast: float
-    blur: float  # standard deviation of the lens's blur, in image units
-    grain: float  # standard deviation of the sensor's noise, in 0..1
+    blur: float
+    grain: float
 
     def develop(self, rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """(3, size, size) floats in, (size, size, 3) uint8 out."""
+        """Return the photo, (size, size, 3) uint8, of the painted colours (3, size, size); ``rng`` draws the grain."""
         size = rgb.shape[-1]
         centred = ((np.arange(size) + 0.5) / size - 0.5).astype(np.float32)
         x, y = centred[None], centred[:, None]
@@ -196,8 +212,8 @@ class _Exposure:
 
 def _draw_exposure(rng: np.random.Generator) -> _Exposure:
     warmth, tint = rng.normal(0.02, 0.06), rng.normal(0.0, 0.02)
-    bright = rng.uniform(0.75, 1.25)
-    gains = bright * np.array([1.0 + warmth, 1.0 + tint, 1.0 - warmth], np.float32).reshape(3, 1, 1)
+    brightness = rng.uniform(0.75, 1.25)
+    gains = brightness * np.array([1.0 + warmth, 1.0 + tint, 1.0 - warmth], np.float32).reshape(3, 1, 1)
     slope = rng.uniform(-0.35, 0.35, 2)
     return _Exposure(
         gains=gains,
@@ -210,7 +226,7 @@ def _draw_exposure(rng: np.random.Generator) -> _Exposure:
 
 
 def _pixels(rgb: np.ndarray) -> np.ndarray:
-    """(3, h, w) floats in 0..1 to (h, w, 3) uint8."""
+    """Convert (3, h, w) floats in 0..1 to (h, w, 3) uint8."""
     levels = rgb * 255.0
     levels += 0.5
     np.clip(levels, 0.0, 255.0, out=levels)

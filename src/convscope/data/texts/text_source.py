@@ -1,4 +1,4 @@
-"""What every source of texts looks like: labelled splits in a fixed order."""
+"""The interface of all text data sets: named splits of labelled texts in a fixed order."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -7,7 +7,7 @@ import numpy as np
 
 from convscope.data.texts.text_buffer import NumberedNames, TextBuffer
 
-Span = tuple[int, int]
+Span = tuple[int, int]  # characters [start, end) of a text
 
 
 @dataclass(frozen=True)
@@ -15,10 +15,10 @@ class TextSplit:
     """Labelled texts in a fixed order.
 
     Attributes:
-        texts: The texts (N).
+        texts: The N texts.
         labels: Their classes, (N,) int64.
-        names: What a table of predictions calls each.
-        marks: The characters of each text that decide its class, as ascending spans; None where nobody knows.
+        names: The name of each text in the table of predictions.
+        marks: The characters of each text that decide its class, as ascending spans; None if they are unknown.
     """
 
     texts: TextBuffer
@@ -30,7 +30,7 @@ class TextSplit:
         return len(self.labels)
 
     def rows(self, rows: np.ndarray) -> "TextSplit":
-        """The texts ``rows`` (N,) alone."""
+        """Return the split of the texts with the indices ``rows`` (N,), in that order."""
         names = self.names
         picked = names.rows(rows) if isinstance(names, NumberedNames) else [names[row] for row in rows.tolist()]
         marks = None if self.marks is None else [self.marks[row] for row in rows.tolist()]
@@ -38,7 +38,7 @@ class TextSplit:
 
 
 def numbered(texts: TextBuffer, labels: np.ndarray | Sequence[int], name: str) -> TextSplit:
-    """A split whose texts are called ``<name>/<row>``."""
+    """Return a split whose texts are named ``<name>/<row>``."""
     return TextSplit(texts, np.asarray(labels, dtype=np.int64), NumberedNames(name, np.arange(len(texts))))
 
 
@@ -47,13 +47,13 @@ class TextSource:
     """A data set: its classes and its splits ("train", "validation", "test"; an evaluation set has "test" alone).
 
     Attributes:
-        name: Of the set.
+        name: Name of the set.
         source: Where the texts came from: "folder", "hub", "package" or "generated".
-        classes: Names, in the order of the labels.
+        classes: Names of the classes, in the order of the labels.
         splits: The labelled texts.
-        warnings: Sentences about what was not as asked for; whoever runs shows them.
-        cut: The splits that were cut here and are not the set's own.
-        known_leaks: Test texts that are known to stand in the set's own training file too.
+        warnings: Warnings about the data, for the caller to show.
+        cut: Names of the splits that were made here and are not the set's own.
+        known_leaks: Number of test texts that are known to be in the set's own training file too.
     """
 
     name: str
@@ -70,7 +70,7 @@ class TextSource:
         return {name: len(split) for name, split in self.splits.items()}
 
     def with_classes(self, classes: Sequence[str], renamed: Mapping[str, str]) -> "TextSource":
-        """The same texts labelled by ``classes``; ``renamed`` maps each class of now to one of them."""
+        """Return the same texts labelled by ``classes``; ``renamed`` maps each old class to one of ``classes``."""
         new_label = np.array([classes.index(renamed[name]) for name in self.classes], dtype=np.int64)
         splits = {name: replace(split, labels=new_label[split.labels]) for name, split in self.splits.items()}
         return replace(self, classes=tuple(classes), splits=splits)

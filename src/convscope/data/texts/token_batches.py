@@ -1,25 +1,29 @@
-"""Batches of texts of similar length, whose content is a function of (seed, epoch, number) alone.
+"""Batches of texts of similar length, whose content depends only on the seed, the epoch and the number of the batch.
 
-Texts are padded to the longest of their batch, so texts of one length belong together; but a batch of nothing else
-would be the same in every epoch. So an epoch is shuffled, cut into stretches of many batches, and each stretch is
-sorted by length; then the batches are shuffled.
+Texts are padded to the longest of their batch, so there is least padding if all texts of a batch have the same length;
+but sorting all texts by length would give the same batches in every epoch. Therefore an epoch is shuffled, cut into
+stretches of many batches, and each stretch is sorted by length; then the batches are shuffled.
 """
 
 import numpy as np
 import torch
+from typing_extensions import override
 
 from convscope.data.batches import ORDER, EpochOrder, ImageBatch
 from convscope.data.texts.token_store import TokenStore
 from convscope.data.texts.tokenizer import PADDING_ID
 
-STRETCH = 50  # batches that are sorted together
+BATCHES_PER_STRETCH = 50  # batches that are sorted together
 
 
 class LengthOrder(EpochOrder):
-    """Which texts make up which batch of an epoch, texts of similar length together.
+    """Assigns the texts of a split to the batches of each epoch, texts of similar length together.
 
-    As `EpochOrder` it shares each batch among the processes, and leaves a batch of one text out of training. In
-    evaluation all texts are sorted by length.
+    Like `EpochOrder`, it shares each batch among the processes, and leaves a batch of one text out of training. Without
+    ``shuffle``, as in evaluation, all texts are sorted by length.
+
+    Args:
+        lengths: (N,) int64, the number of tokens of each text; the other arguments are those of `EpochOrder`.
     """
 
     def __init__(
@@ -46,36 +50,36 @@ class LengthOrder(EpochOrder):
         )
         self._lengths = lengths
 
+    @override
     def whole_batches(self) -> tuple[torch.Tensor, ...]:
-        """Indices (N,) int64 of each batch of this epoch, of all processes together."""
         order = torch.cat(super().whole_batches()).numpy() if self._used else np.zeros(0, np.int64)
         size = self._batch_size
-        stretch = size * STRETCH if self._shuffle else max(1, len(order))
-        for start in range(0, len(order), stretch):
-            part = order[start : start + stretch]
-            order[start : start + stretch] = part[np.argsort(self._lengths[part], kind="stable")]
+        stretch_size = size * BATCHES_PER_STRETCH if self._shuffle else max(1, len(order))
+        for start in range(0, len(order), stretch_size):
+            part = order[start : start + stretch_size]
+            order[start : start + stretch_size] = part[np.argsort(self._lengths[part], kind="stable")]
         batches = torch.from_numpy(order).split(size)
         if not self._shuffle:
             return batches
-        places = np.random.default_rng([self._seed, ORDER, self.epoch, 0]).permutation(len(batches))
-        return tuple(batches[place] for place in places.tolist())
+        batch_order = np.random.default_rng([self._seed, ORDER, self.epoch, 0]).permutation(len(batches))
+        return tuple(batches[number] for number in batch_order.tolist())
 
 
 class TokenBatchReader:
-    """Reads a batch of a `TokenStore`, each text padded to the longest of the batch, and to ``least`` tokens."""
+    """Reads batches of a `TokenStore`; pads texts to the longest of the batch, or to ``min_length`` if larger."""
 
     def __init__(self, store: TokenStore, min_length: int = 1) -> None:
-        self._store, self._least = store, min_length
+        self._store, self._min_length = store, min_length
         self._labels = torch.from_numpy(store.labels)
 
     def read(self, epoch: int, indices: torch.Tensor) -> ImageBatch:
-        """The texts ``indices`` (N,), tokens (N, L) int64 as ``inputs``; they are the same in every ``epoch``."""
+        """Return the texts ``indices`` (N,), with token ids (N, L) int64 as ``inputs``, the same in every ``epoch``."""
         self._store.touch()
         rows = indices.numpy()
         lengths = self._store.lengths[rows]
-        within = np.arange(max(self._least, int(lengths.max(initial=1))))
-        there = within < lengths[:, None]
-        # In one go: a place of the store for each token, the first one of the text where there is none.
-        places = self._store.offsets[rows][:, None] + np.where(there, within, 0)
-        tokens = np.where(there, self._store.ids[places], PADDING_ID).astype(np.int64)
+        positions = np.arange(max(self._min_length, int(lengths.max(initial=1))))
+        is_token = positions < lengths[:, None]
+        # One gather for the whole batch: padding reads the first token of its text, and is overwritten below.
+        indices_in_store = self._store.offsets[rows][:, None] + np.where(is_token, positions, 0)
+        tokens = np.where(is_token, self._store.ids[indices_in_store], PADDING_ID).astype(np.int64)
         return ImageBatch(torch.from_numpy(tokens), self._labels.index_select(0, indices), indices)

@@ -1,6 +1,6 @@
-"""From texts to numbers: words, pieces of words, byte pairs or characters, learnt from the training split alone.
+"""Tokenizers of words, word pieces, byte pairs or characters, trained on the training split alone.
 
-Number 0 is padding and 1 stands for what is unknown, at every level.
+At every level, token id 0 is padding and 1 is the unknown token.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,15 +17,21 @@ if TYPE_CHECKING:
 PADDING, UNKNOWN = "[PAD]", "[UNK]"
 PADDING_ID, UNKNOWN_ID = 0, 1
 LEVELS = ("word", "wordpiece", "byte_pair", "character")
-# English contractions as the treebank has them (does n't, it 's), else a run of letters and digits, else one sign.
+# English contractions as in the Penn Treebank (does n't, it 's), else a run of letters and digits, else one character.
 WORD = r"\w+(?=n't\b)|n't\b|'\w+|\w+|[^\w\s]"
-CHARACTERS_A_TOKEN = 64  # of a longer text no more is read; it bounds what a line of a megabyte costs
-AT_ONCE = 2048  # texts that are encoded together
+MAX_CHARACTERS_PER_TOKEN = 64  # a text is cut off after so many per token, to bound the time for huge lines
+TEXTS_PER_BLOCK = 2048  # texts that are tokenized at once
 
 
 @dataclass(frozen=True)
 class EncodedText:
-    """A text as a network sees it: the numbers of its tokens, and the characters (start, end) that each stands for."""
+    """A tokenized text.
+
+    Attributes:
+        ids: The token ids.
+        tokens: The part of the text that each token stands for, or the token itself if that part is empty.
+        spans: The characters [start, end) of each token.
+    """
 
     ids: list[int]
     tokens: list[str]
@@ -33,16 +39,16 @@ class EncodedText:
 
 
 class TextTokenizer:
-    """The vocabulary of a run, and how texts are taken apart.
+    """Tokenizes texts with the vocabulary of a run.
 
     Args:
-        tokenizer: Of the `tokenizers` library; its numbers 0 and 1 are padding and unknown.
-        most: Tokens of a text at most; the rest is cut off.
+        tokenizer: A tokenizer of the `tokenizers` library; its ids 0 and 1 are padding and unknown.
+        max_length: Maximum number of tokens of a text; the rest is cut off.
     """
 
     def __init__(self, tokenizer: "Tokenizer", max_length: int) -> None:
         self._tokenizer = tokenizer
-        self.most = max_length
+        self.max_length = max_length
         tokenizer.encode_special_tokens = True  # "[PAD]" in a text is three tokens like others
         tokenizer.no_padding()
         tokenizer.enable_truncation(max_length)
@@ -52,43 +58,45 @@ class TextTokenizer:
 
     @property
     def vocabulary(self) -> list[str]:
-        """Every token, in the order of the numbers."""
-        by_number = sorted(self._tokenizer.get_vocab().items(), key=lambda entry: entry[1])
-        return [token for token, _ in by_number]
+        """All tokens, in the order of their ids."""
+        by_id = sorted(self._tokenizer.get_vocab().items(), key=lambda entry: entry[1])
+        return [token for token, _ in by_id]
 
     def encode(self, text: str) -> EncodedText:
-        """One text; a text without tokens is one unknown token."""
-        found = self._tokenizer.encode(self._head(text), add_special_tokens=False)
-        if not found.ids:
+        """Tokenize one text; a text without tokens becomes one unknown token."""
+        encoding = self._tokenizer.encode(self._truncated(text), add_special_tokens=False)
+        if not encoding.ids:
             return EncodedText([UNKNOWN_ID], [UNKNOWN], [(0, len(text))])
-        shown = [text[start:end] or token for token, (start, end) in zip(found.tokens, found.offsets, strict=True)]
-        return EncodedText(list(found.ids), shown, list(found.offsets))
+        tokens = [
+            text[start:end] or token for token, (start, end) in zip(encoding.tokens, encoding.offsets, strict=True)
+        ]
+        return EncodedText(list(encoding.ids), tokens, list(encoding.offsets))
 
     def encode_all(self, texts: Iterable[str]) -> Iterator[list[int]]:
-        """The numbers of each text, at least one each; a block of texts at a time."""
+        """Yield the token ids of each text, at least one id each; texts are tokenized in blocks."""
         for block in _blocks(texts):
-            found: Sequence[Encoding] = self._tokenizer.encode_batch_fast(
-                [self._head(text) for text in block], add_special_tokens=False
+            encodings: Sequence[Encoding] = self._tokenizer.encode_batch_fast(
+                [self._truncated(text) for text in block], add_special_tokens=False
             )
-            yield from (list(encoding.ids) or [UNKNOWN_ID] for encoding in found)
+            yield from (list(encoding.ids) or [UNKNOWN_ID] for encoding in encodings)
 
     def is_cut(self, text: str) -> bool:
-        """Whether only a part of ``text`` is read."""
-        if len(text) > self.most * CHARACTERS_A_TOKEN:
+        """Return whether ``text`` is too long and only its beginning is tokenized."""
+        if len(text) > self.max_length * MAX_CHARACTERS_PER_TOKEN:
             return True
         return bool(self._tokenizer.encode(text, add_special_tokens=False).overflowing)
 
     @property
     def key(self) -> str:
-        """Stands for the vocabulary and for how texts are taken apart and cut off."""
-        return content_key("tokens", self.to_json(), self.most)
+        """A hash of the vocabulary and of how texts are tokenized and cut off."""
+        return content_key("tokens", self.to_json(), self.max_length)
 
     def to_json(self) -> str:
-        """What ``tokenizer_from_file`` reads again."""
+        """Return the content of a file that ``tokenizer_from_file`` reads."""
         return str(self._tokenizer.to_str(pretty=False))
 
-    def _head(self, text: str) -> str:
-        return text[: self.most * CHARACTERS_A_TOKEN]
+    def _truncated(self, text: str) -> str:
+        return text[: self.max_length * MAX_CHARACTERS_PER_TOKEN]
 
 
 def train_tokenizer(
@@ -101,17 +109,18 @@ def train_tokenizer(
     lowercase: bool = True,
     alphabet: str | None = None,
 ) -> TextTokenizer:
-    """Learn a vocabulary from ``texts``, which are those of the training split and no others.
+    """Train a tokenizer on ``texts``.
 
     Args:
-        texts: To learn from.
-        level: ``word`` (letters and digits together, every other sign alone), ``wordpiece`` (as BERT's), ``byte_pair``
-            (of bytes, so that nothing is unknown), or ``character``.
-        most: Tokens of a text at most.
-        vocabulary: Tokens at most, padding and unknown among them; the most frequent are kept.
-        min_count: A token that occurs less often is unknown.
-        lowercase: Make no difference between capital and small letters.
-        alphabet: For ``character``: the characters there are, instead of those of ``texts``.
+        texts: The texts of the training split; those of other splits must not be used.
+        level: ``word`` (runs of letters and digits, every other character alone), ``wordpiece`` (as in BERT),
+            ``byte_pair`` (pairs of bytes, so that nothing is unknown), or ``character``.
+        max_length: Maximum number of tokens of a text.
+        vocabulary: Maximum number of tokens of the vocabulary, including padding and unknown; the most frequent are
+            kept.
+        min_count: Minimum number of occurrences of a token; rarer ones are unknown.
+        lowercase: Convert texts to lower case.
+        alphabet: For ``character``: the characters of the vocabulary, instead of those of ``texts``.
 
     Raises:
         ValueError: There is no such level.
@@ -119,77 +128,79 @@ def train_tokenizer(
     import tokenizers
     from tokenizers import models, normalizers, pre_tokenizers, trainers
 
-    special = [PADDING, UNKNOWN]
-    steps: list[Any] = [normalizers.NFC(), *([normalizers.Lowercase()] if lowercase else [])]
-    common: dict[str, Any] = {
+    special_tokens = [PADDING, UNKNOWN]
+    normalizer_steps: list[Any] = [normalizers.NFC(), *([normalizers.Lowercase()] if lowercase else [])]
+    trainer_options: dict[str, Any] = {
         "vocab_size": vocabulary,
         "min_frequency": min_count,
-        "special_tokens": special,
+        "special_tokens": special_tokens,
         "show_progress": False,
     }
     trainer: Any
     match level:
         case "word" | "character":
-            made = tokenizers.Tokenizer(models.WordLevel({PADDING: PADDING_ID, UNKNOWN: UNKNOWN_ID}, UNKNOWN))
+            tokenizer = tokenizers.Tokenizer(models.WordLevel({PADDING: PADDING_ID, UNKNOWN: UNKNOWN_ID}, UNKNOWN))
             pattern = WORD if level == "word" else r"(?m:.|\n)"
-            made.pre_tokenizer = pre_tokenizers.Split(tokenizers.Regex(pattern), "removed", invert=True)
-            trainer = trainers.WordLevelTrainer(**common)
+            tokenizer.pre_tokenizer = pre_tokenizers.Split(tokenizers.Regex(pattern), "removed", invert=True)
+            trainer = trainers.WordLevelTrainer(**trainer_options)
         case "wordpiece":
-            made = tokenizers.Tokenizer(models.WordPiece(unk_token=UNKNOWN))
-            made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-            trainer = trainers.WordPieceTrainer(**common)
+            tokenizer = tokenizers.Tokenizer(models.WordPiece(unk_token=UNKNOWN))
+            tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+            trainer = trainers.WordPieceTrainer(**trainer_options)
         case "byte_pair":
-            made = tokenizers.Tokenizer(models.BPE(unk_token=UNKNOWN))
-            made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-            trainer = trainers.BpeTrainer(**common, initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
+            tokenizer = tokenizers.Tokenizer(models.BPE(unk_token=UNKNOWN))
+            tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+            trainer = trainers.BpeTrainer(**trainer_options, initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
         case _:
             raise ValueError(f"{level}: no such level of tokens; there are {', '.join(LEVELS)}")
-    made.normalizer = normalizers.Sequence(steps)
+    tokenizer.normalizer = normalizers.Sequence(normalizer_steps)
     if alphabet is None:
-        heads = (text[: max_length * CHARACTERS_A_TOKEN] for text in texts)
-        made.train_from_iterator(_blocks(heads), trainer)
+        heads = (text[: max_length * MAX_CHARACTERS_PER_TOKEN] for text in texts)
+        tokenizer.train_from_iterator(_blocks(heads), trainer)
     else:
-        known = special + list(dict.fromkeys(alphabet))
-        made.model = models.WordLevel({token: number for number, token in enumerate(known)}, UNKNOWN)
-    return TextTokenizer(made, max_length)
+        vocabulary_tokens = special_tokens + list(dict.fromkeys(alphabet))
+        tokenizer.model = models.WordLevel(
+            {token: token_id for token_id, token in enumerate(vocabulary_tokens)}, UNKNOWN
+        )
+    return TextTokenizer(tokenizer, max_length)
 
 
 def tokenizer_from_file(file: Path, max_length: int) -> TextTokenizer:
-    """The vocabulary that a run left behind, or another ``tokenizer.json`` with padding and unknown in front.
+    """Read the tokenizer of a run, or another ``tokenizer.json`` whose first two tokens are padding and unknown.
 
     Raises:
-        UserError: The file is missing, is no tokenizer, or numbers padding and unknown otherwise.
+        UserError: The file is missing or is no tokenizer, or the ids of padding and unknown are not 0 and 1.
     """
     if not file.is_file():
         raise UserError(f"{file}: no such file; a run leaves its tokenizer.json in its folder")
     return tokenizer_from_json(file.read_text(encoding="utf-8"), max_length, str(file))
 
 
-def tokenizer_from_json(text: str, max_length: int, where: str) -> TextTokenizer:
-    """As ``tokenizer_from_file``, from its content.
+def tokenizer_from_json(text: str, max_length: int, location: str) -> TextTokenizer:
+    """Return the tokenizer of the file content ``text``; ``location`` is the file, for messages.
 
     Raises:
-        UserError: It is no tokenizer, or numbers padding and unknown otherwise.
+        UserError: The text is no tokenizer, or the ids of padding and unknown are not 0 and 1.
     """
     from tokenizers import Tokenizer
 
     try:
-        made = Tokenizer.from_str(text)
+        tokenizer = Tokenizer.from_str(text)
     except Exception as error:  # the library raises nothing more special
-        raise UserError(f"{where}: is no file of the tokenizers library ({error})") from error
-    numbers = (made.token_to_id(PADDING), made.token_to_id(UNKNOWN))
-    if numbers != (PADDING_ID, UNKNOWN_ID):
+        raise UserError(f"{location}: is no file of the tokenizers library ({error})") from error
+    ids = (tokenizer.token_to_id(PADDING), tokenizer.token_to_id(UNKNOWN))
+    if ids != (PADDING_ID, UNKNOWN_ID):
         raise UserError(
-            f"{where}: numbers {PADDING} and {UNKNOWN} as {numbers[0]} and {numbers[1]}, and 0 and 1 were expected"
+            f"{location}: numbers {PADDING} and {UNKNOWN} as {ids[0]} and {ids[1]}, and 0 and 1 were expected"
         )
-    return TextTokenizer(made, max_length)
+    return TextTokenizer(tokenizer, max_length)
 
 
 def _blocks(texts: Iterable[str]) -> Iterator[list[str]]:
     block: list[str] = []
     for text in texts:
         block.append(text)
-        if len(block) == AT_ONCE:
+        if len(block) == TEXTS_PER_BLOCK:
             yield block
             block = []
     if block:

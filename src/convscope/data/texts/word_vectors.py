@@ -1,6 +1,7 @@
-"""Word vectors that others trained, for the words of a run's vocabulary: word2vec, GloVe, or out of a package.
+"""Pretrained word vectors for the vocabulary of a run: word2vec, GloVe, or from an installed package.
 
-A word that they do not know is drawn at random with the variance of those they do (Kim 2014, section 3.1.1).
+The vector of a word without a pretrained one is drawn at random, with the variance of the pretrained vectors (Kim 2014,
+section 3.1.1).
 """
 
 import mmap
@@ -14,7 +15,7 @@ from convscope.data.texts.packaged_vectors import packaged_vectors
 from convscope.data.texts.tokenizer import PADDING_ID, UNKNOWN_ID
 from convscope.errors import UserError
 
-LONGEST_WORD = 4096  # bytes; beyond it a file is no word2vec file
+MAX_WORD_BYTES = 4096  # a file with a longer word is no word2vec file
 
 
 @dataclass(frozen=True)
@@ -23,9 +24,9 @@ class WordVectors:
 
     Attributes:
         source: "packaged" or "file".
-        name: Of the package's model, or the file's path.
+        name: Name of the package's model, or path of the file.
         matrix: (tokens, dimension) float32; the row of padding is zero.
-        known: (tokens,) bool: which tokens have a vector that others trained.
+        known: (tokens,) bool, whether each token has a pretrained vector.
     """
 
     source: str
@@ -35,90 +36,95 @@ class WordVectors:
 
     @property
     def coverage(self) -> float:
-        """Share of the tokens, padding and unknown left aside, that have a known vector."""
+        """Share of the tokens, without padding and unknown, that have a pretrained vector."""
         return float(self.known[UNKNOWN_ID + 1 :].mean()) if len(self.known) > UNKNOWN_ID + 1 else 0.0
 
     def coverage_of(self, counts: np.ndarray) -> float:
-        """Share of a text's tokens that have a known vector; ``counts`` (tokens,) is how often each occurs."""
+        """Return the share of all tokens of texts that have a pretrained vector, padding excluded.
+
+        Args:
+            counts: (tokens,), how often each token of the vocabulary occurs in the texts.
+        """
         counts = counts.copy()
         counts[PADDING_ID] = 0
         return float(counts[self.known].sum() / max(1, counts.sum()))
 
 
-def find_vectors(wanted: str, vocabulary: Sequence[str], seed: int, scale: float | None = 0.15) -> WordVectors:
-    """Vectors for ``vocabulary``: ``wanted`` is "packaged" or a word2vec (.bin, .txt) or GloVe file.
+def find_vectors(origin: str, vocabulary: Sequence[str], seed: int, scale: float | None = 0.15) -> WordVectors:
+    """Return vectors for ``vocabulary``.
 
     Args:
-        wanted: Where they are from.
-        vocabulary: Tokens in the order of their numbers.
-        seed: Of the vectors that are drawn.
-        scale: Standard deviation of all components once their mean is taken off (the mean of vectors that come out of
-            a language model is far from zero, and much the same in each); None leaves them as they are.
+        origin: "packaged", or the path of a word2vec (.bin, .txt) or GloVe file.
+        vocabulary: Tokens in the order of their ids.
+        seed: Seed of the vectors that are drawn at random.
+        scale: Standard deviation of all components to scale to after subtracting their mean (the mean of the token
+            vectors of a language model is far from zero, and nearly the same in each); None leaves them unchanged.
 
     Raises:
-        UserError: No package is installed, the file is missing or is none of these, or it knows no word at all.
+        UserError: No package is installed, the file is missing or has another format, or it has none of the words.
     """
-    if wanted == "packaged":
-        name, found = packaged_vectors(vocabulary)
+    if origin == "packaged":
+        name, vectors = packaged_vectors(vocabulary)
         source = "packaged"
     else:
-        file = Path(wanted).expanduser()
-        name, found, source = str(file), read_vectors(file, set(vocabulary)), "file"
-    if not found:
-        raise UserError(f"model.vectors={wanted}: knows none of the {len(vocabulary):,} tokens of the vocabulary")
-    dimension = len(next(iter(found.values())))
+        file = Path(origin).expanduser()
+        name, vectors, source = str(file), read_vectors(file, set(vocabulary)), "file"
+    if not vectors:
+        raise UserError(f"model.vectors={origin}: knows none of the {len(vocabulary):,} tokens of the vocabulary")
+    dimension = len(next(iter(vectors.values())))
     matrix = np.zeros((len(vocabulary), dimension), dtype=np.float32)
     known = np.zeros(len(vocabulary), dtype=bool)
-    for number, token in enumerate(vocabulary):
-        vector = found.get(token)
-        if vector is not None and number > UNKNOWN_ID:
-            matrix[number], known[number] = vector, True
+    for token_id, token in enumerate(vocabulary):
+        vector = vectors.get(token)
+        if vector is not None and token_id > UNKNOWN_ID:
+            matrix[token_id], known[token_id] = vector, True
     if scale is not None:
         matrix[known] -= matrix[known].mean(axis=0)
         matrix[known] *= scale / max(float(matrix[known].std()), 1e-12)
     # A uniform distribution on (-a, a) has the variance a² / 3.
     bound = float(np.sqrt(3 * matrix[known].var()))
     drawn = ~known
-    drawn[[PADDING_ID, UNKNOWN_ID]] = False  # what is unknown stands for nothing in particular: zero, as padding
+    drawn[[PADDING_ID, UNKNOWN_ID]] = False  # the unknown token has no particular meaning: zero, like padding
     random = np.random.default_rng(seed)
     matrix[drawn] = random.uniform(-bound, bound, (int(drawn.sum()), dimension)).astype(np.float32)
     return WordVectors(source, name, matrix, known)
 
 
-def read_vectors(file: Path, wanted: set[str]) -> dict[str, np.ndarray]:
-    """The vectors, (dimension,) float32, of the ``wanted`` words that ``file`` knows; of equals, the first.
+def read_vectors(file: Path, words: set[str]) -> dict[str, np.ndarray]:
+    """Return the vectors, (dimension,) float32, of those ``words`` that are in ``file``; of duplicates, the first.
 
-    A ``.bin`` file is word2vec's binary form; any other is text, a word and its numbers a line, with word2vec's line of
-    two numbers above (GloVe has none). A word that is not there as it is written is looked up in small letters.
+    A ``.bin`` file has the binary format of word2vec; any other file is text, with a word and its numbers per line,
+    after word2vec's header of two numbers (GloVe has none). If a word is not in the file as it is written, the first
+    entry that equals the word after conversion to lower case is used.
 
     Raises:
-        UserError: The file is missing, or is not of this form.
+        UserError: The file is missing, or does not have this format.
     """
     if not file.is_file():
         raise UserError(f"model.vectors={file}: no such file; choose packaged or the path of a file")
-    entries = _binary(file) if file.suffix == ".bin" else _text(file)
-    found: dict[str, np.ndarray] = {}
-    lowered: dict[str, np.ndarray] = {}
+    entries = _read_binary(file) if file.suffix == ".bin" else _read_text(file)
+    exact_matches: dict[str, np.ndarray] = {}
+    lowercase_matches: dict[str, np.ndarray] = {}
     dimension = 0
     for word, vector in entries:
         dimension = dimension or len(vector)
         if len(vector) != dimension:
             raise UserError(f"model.vectors={file}: '{word[:40]}' has {len(vector)} numbers, and others {dimension}")
-        if word in wanted:
-            found.setdefault(word, vector)
-        elif word.lower() in wanted:
-            lowered.setdefault(word.lower(), vector)
-    return lowered | found
+        if word in words:
+            exact_matches.setdefault(word, vector)
+        elif word.lower() in words:
+            lowercase_matches.setdefault(word.lower(), vector)
+    return lowercase_matches | exact_matches
 
 
-def _binary(file: Path) -> Iterator[tuple[str, np.ndarray]]:
-    with file.open("rb") as opened:
-        count, dimension = _header(opened.readline(100), file)
-        start = opened.tell()
+def _read_binary(file: Path) -> Iterator[tuple[str, np.ndarray]]:
+    with file.open("rb") as stream:
+        count, dimension = _read_header(stream.readline(100), file)
+        start = stream.tell()
         size = dimension * 4
-        with mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
             for number in range(count):
-                end = content.find(b" ", start, start + LONGEST_WORD)
+                end = content.find(b" ", start, start + MAX_WORD_BYTES)
                 if end < 0 or end + 1 + size > len(content):
                     raise UserError(
                         f"model.vectors={file}: ends or breaks off at word {number + 1} of the {count} it announces"
@@ -128,14 +134,14 @@ def _binary(file: Path) -> Iterator[tuple[str, np.ndarray]]:
                 start = end + 1 + size
 
 
-def _header(line: bytes, file: Path) -> tuple[int, int]:
+def _read_header(line: bytes, file: Path) -> tuple[int, int]:
     fields = line.split()
     if len(fields) != 2 or not all(field.isdigit() for field in fields) or int(fields[1]) < 1:
         raise UserError(f"model.vectors={file}: does not begin with the number of words and of dimensions, as word2vec")
     return int(fields[0]), int(fields[1])
 
 
-def _text(file: Path) -> Iterator[tuple[str, np.ndarray]]:
+def _read_text(file: Path) -> Iterator[tuple[str, np.ndarray]]:
     with file.open(encoding="utf-8", errors="replace", newline="\n") as lines:
         dimension = 0
         for number, line in enumerate(lines, 1):

@@ -1,10 +1,11 @@
-"""Which pixels a network answered for: one signature for every method, and maps of one shape.
+"""Saliency maps: how much each pixel matters to a class score. All methods have one signature and one shape of maps.
 
     from convscope.insight import saliency
     maps = saliency.gradient(model, inputs, targets, channels="max")
 
-``model`` is any classifier, ``inputs`` are normalised images (N, C, H, W), ``targets`` a class, a class for each, or
-None for the one that the network answers. The network is left as it was: no hook, no ``.grad``, no changed mode.
+``model`` is any classifier, ``inputs`` are normalised images (N, C, H, W), ``targets`` a class, one for each image, or
+None for the predicted class. The maps are (N, H, W). The network is left as it was: no hook, no ``.grad``, no changed
+mode.
 """
 
 from collections.abc import Callable
@@ -41,7 +42,7 @@ METHODS: dict[str, Method] = {
     "score_cam": score_cam,
     "layer_cam": layer_cam,
 }
-LAYER_METHODS = frozenset({"grad_cam", "grad_cam++", "score_cam", "layer_cam"})  # those that take ``layer``
+LAYER_METHODS = frozenset({"grad_cam", "grad_cam++", "score_cam", "layer_cam"})  # methods with the parameter ``layer``
 
 __all__ = [
     "LAYER_METHODS",
@@ -66,10 +67,10 @@ __all__ = [
 
 
 def find_method(name: str) -> Method:
-    """The method of that name: one of ``METHODS``, or ``captum:NAME`` for one of Captum's.
+    """Return the method ``name``: one of ``METHODS``, or ``captum:NAME`` for one of Captum's.
 
     Raises:
-        UserError: There is none.
+        UserError: There is no such method. An unknown NAME of Captum's raises only when the method is called.
     """
     library, _, own_name = name.partition(":")
     if library == "captum" and own_name:

@@ -1,4 +1,4 @@
-"""From derivatives by every channel of every pixel to a map."""
+"""Reducing attributions of every channel of every pixel to a map."""
 
 from functools import reduce
 from typing import Literal, get_args
@@ -8,17 +8,17 @@ import torch
 from convscope.errors import UserError
 
 Channels = Literal["max", "mean", "none"]
-"""What becomes of a pixel's colour channels: the strongest of them, their mean, or each for itself."""
+"""How a pixel's colour channels become one value: the largest in magnitude, the mean, or "none": each is kept."""
 
 
 def reduce_channels(attributions: torch.Tensor, channels: Channels, signed: bool) -> torch.Tensor:
-    """Attributions (N, C, ...) as maps (N, ...), with "none" (N, C, ...).
+    """Reduce attributions (N, C, ...) to maps (N, ...); with "none" they stay (N, C, ...).
 
     Unsigned, "max" is max over c of ``|w_c|`` (Simonyan et al. 2014, section 3.1) and "mean" the mean of ``|w_c|``.
-    Signed, "max" is the value of the channel whose magnitude is the largest, and "mean" the mean of the values.
+    Signed, "max" is the value of the channel with the largest magnitude, and "mean" the mean of the values.
 
     Raises:
-        UserError: There is no such reduction.
+        UserError: ``channels`` is unknown.
     """
     values = attributions if signed else attributions.abs()
     match channels:
@@ -36,10 +36,12 @@ def reduce_channels(attributions: torch.Tensor, channels: Channels, signed: bool
 
 
 def same_for_all_channels(maps: torch.Tensor, count: int, channels: Channels, signed: bool) -> torch.Tensor:
-    """Maps (N, H, W) of a method that knows no channels, with "none" (N, count, H, W); unsigned, what is positive.
+    """Apply ``channels`` and ``signed`` to maps (N, H, W) of a method that does not tell channels apart.
+
+    With "none" each map is repeated: (N, count, H, W). Unsigned, negative values become 0.
 
     Raises:
-        UserError: There is no such reduction.
+        UserError: ``channels`` is unknown.
     """
     if channels not in get_args(Channels):
         raise UserError(f"channels={channels}: must be one of {', '.join(get_args(Channels))}")

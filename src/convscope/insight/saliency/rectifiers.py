@@ -1,4 +1,4 @@
-"""Maps whose backward signal is rectified on its way down: guided backpropagation and the deconvnet."""
+"""Saliency maps with a rectified backward signal: guided backpropagation and the deconvnet."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,9 +13,9 @@ from convscope.insight.saliency.maps import Channels, reduce_channels
 from convscope.insight.undisturbed import compiled_path
 
 RECTIFIERS = (nn.ReLU, nn.ReLU6)
-# The nodes that autograd records for rectifiers which are no modules, and for what is no rectifier at all.
-FUNCTIONAL = {"ReluBackward0": "ReLU", "HardtanhBackward0": "ReLU6", "ThresholdBackward0": "threshold"}
-OTHER = {
+# Autograd's node names of rectifiers that are called as functions, and of other activations.
+FUNCTIONAL_RECTIFIERS = {"ReluBackward0": "ReLU", "HardtanhBackward0": "ReLU6", "ThresholdBackward0": "threshold"}
+OTHER_ACTIVATIONS = {
     "GeluBackward0": "GELU",
     "SiluBackward0": "SiLU",
     "MishBackward0": "Mish",
@@ -39,13 +39,13 @@ def guided_backprop(
     signed: bool = False,
     fold: bool = True,
 ) -> torch.Tensor:
-    """The gradient, with what is negative set to 0 at each ReLU on its way down (Springenberg et al. 2015, figure 1).
+    """Return the gradient, with negative values set to 0 at each ReLU (Springenberg et al. 2015, figure 1).
 
     Arguments and result are those of `convscope.insight.saliency.gradient`.
 
     Raises:
-        UserError: As `gradient`; and where the ReLUs cannot be reached: the network calls them as functions, was
-            compiled, or has other activations. It would give plain gradients there.
+        UserError: As for `gradient`; or the ReLUs cannot be replaced, and the result would be plain gradients: the
+            network calls them as functions, was compiled, has other activations, or has none.
     """
     return _rectified(_Guided.apply, "guided_backprop", model, inputs, targets, score, channels, signed, fold)
 
@@ -60,16 +60,17 @@ def deconvnet(
     signed: bool = False,
     fold: bool = True,
 ) -> torch.Tensor:
-    """The signal sent back through a deconvnet (Zeiler & Fergus 2014, section 2.1).
+    """Return the score's signal projected back to the pixels by a deconvnet (Zeiler & Fergus 2014, section 2.1).
 
-    Filters transposed, max pooling undone by its switches, and at each ReLU what is negative in the backward signal
-    set to 0, whatever went forward there. Arguments, result and errors are those of `guided_backprop`.
+    Filters are transposed, max pooling is inverted by its switches, and at each ReLU negative values of the backward
+    signal become 0, whatever its input was in the forward pass. Arguments, result and errors are those of
+    `guided_backprop`.
     """
     return _rectified(_Deconvnet.apply, "deconvnet", model, inputs, targets, score, channels, signed, fold)
 
 
 class _Guided(torch.autograd.Function):
-    """A ReLU that lets pass what is positive on both ways."""
+    """A ReLU whose gradient passes only where both its output and the gradient are positive."""
 
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, ceiling: float | None) -> torch.Tensor:
@@ -81,7 +82,7 @@ class _Guided(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None]:
         (output,) = ctx.saved_tensors
-        # threshold_backward is the ReLU's own: 0 where the output is not above the threshold.
+        # The backward function of ReLU itself: 0 where the output is not above the threshold.
         passed = torch.ops.aten.threshold_backward(gradients[0], output, 0)
         if ctx.ceiling is not None:
             passed = passed.masked_fill_(output >= ctx.ceiling, 0)
@@ -89,7 +90,7 @@ class _Guided(torch.autograd.Function):
 
 
 class _Deconvnet(torch.autograd.Function):
-    """A ReLU that rectifies the signal on its way back as it does on its way forward."""
+    """A ReLU that rectifies the backward signal as it does the forward signal, whatever its input was."""
 
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, ceiling: float | None) -> torch.Tensor:
@@ -111,6 +112,7 @@ def _rectified(
     signed: bool,
     fold: bool,
 ) -> torch.Tensor:
+    """Return the maps of ``model`` with ``rule`` for its ReLUs; ``method`` is the name for error messages."""
     refuse_compiled(model, method)
     with frozen(model, inputs, fold=fold) as network, rectifiers_replaced(model, rule):
         leaf = network.copy(inputs).requires_grad_()
@@ -121,30 +123,30 @@ def _rectified(
 
 
 def deconvnet_rule(model: nn.Module) -> Any:
-    """`rectifiers_replaced` by those of the deconvnet."""
+    """Replace the ReLUs of ``model`` by those of the deconvnet in the body (see `rectifiers_replaced`)."""
     return rectifiers_replaced(model, _Deconvnet.apply)
 
 
 @contextmanager
 def rectifiers_replaced(model: nn.Module, rule: _Rule) -> Iterator[None]:
-    """The ReLU and ReLU6 modules of ``model`` with ``rule`` for their forward; their own come back at the end."""
-    before: list[tuple[nn.Module, dict[str, Any]]] = []
+    """Replace the forward of all ReLU and ReLU6 modules of ``model`` by ``rule`` in the body, and restore it."""
+    replaced: list[tuple[nn.Module, dict[str, Any]]] = []
     try:
         for module in model.modules():
             if isinstance(module, RECTIFIERS):
-                kept = {"forward": vars(module)["forward"]} if "forward" in vars(module) else {}
-                before.append((module, kept))
+                own_forward = {"forward": vars(module)["forward"]} if "forward" in vars(module) else {}
+                replaced.append((module, own_forward))
                 ceiling = 6.0 if isinstance(module, nn.ReLU6) else None
                 vars(module)["forward"] = lambda x, ceiling=ceiling: rule(x, ceiling)
         yield
     finally:
-        for module, kept in before:
+        for module, own_forward in replaced:
             vars(module).pop("forward", None)
-            vars(module).update(kept)
+            vars(module).update(own_forward)
 
 
 def refuse_compiled(model: nn.Module, method: str) -> None:
-    """Refuse a network whose ReLUs are out of reach.
+    """Raise UserError if the ReLUs of ``model`` cannot be replaced.
 
     Raises:
         UserError: A part of it was compiled, or made by TorchScript.
@@ -157,36 +159,36 @@ def refuse_compiled(model: nn.Module, method: str) -> None:
         )
 
 
-def refuse_other_activations(total: torch.Tensor, method: str, *, some: bool = True) -> None:
-    """Look at how ``total`` was computed, and refuse what the method would pass over in silence.
+def refuse_other_activations(total: torch.Tensor, method: str, *, require_relu: bool = True) -> None:
+    """Raise UserError if ``total`` was computed by activations that ``method`` would silently treat as plain gradients.
 
     Raises:
-        UserError: There is a ReLU that is no module, another activation, or, with ``some``, no ReLU at all.
+        UserError: There is a ReLU that is no module, another activation, or, with ``require_relu``, no ReLU at all.
     """
-    names = _nodes(total)
-    functional = sorted({FUNCTIONAL[name] for name in names & FUNCTIONAL.keys()})
+    names = _node_names(total)
+    functional = sorted({FUNCTIONAL_RECTIFIERS[name] for name in names & FUNCTIONAL_RECTIFIERS.keys()})
     if functional:
         raise UserError(
             f"{method}: the network calls {' and '.join(functional)} as a function, where it cannot be reached; "
             f"make it a module, such as torch.nn.{functional[0]}, or choose another method"
         )
-    other = sorted({OTHER[name] for name in names & OTHER.keys()})
+    other = sorted({OTHER_ACTIVATIONS[name] for name in names & OTHER_ACTIVATIONS.keys()})
     if other:
         raise UserError(f"{method}: is defined for ReLUs, and the network has {' and '.join(other)}; choose another")
-    if some and not names & {"_GuidedBackward", "_DeconvnetBackward"}:
+    if require_relu and not names & {"_GuidedBackward", "_DeconvnetBackward"}:
         raise UserError(f"{method}: the network has no ReLU: it would give plain gradients; choose another method")
 
 
-def _nodes(total: torch.Tensor) -> set[str]:
-    """Names of all nodes of autograd's graph that ``total`` was computed by."""
+def _node_names(total: torch.Tensor) -> set[str]:
+    """Return the names of all nodes in the autograd graph of ``total``."""
     names: set[str] = set()
-    seen: set[Any] = set()
-    waiting: list[Any] = [total.grad_fn]
-    while waiting:
-        node = waiting.pop()
-        if node is None or node in seen:
+    visited: set[Any] = set()
+    pending: list[Any] = [total.grad_fn]
+    while pending:
+        node = pending.pop()
+        if node is None or node in visited:
             continue
-        seen.add(node)
+        visited.add(node)
         names.add(node.name())
-        waiting += [parent for parent, _ in node.next_functions]
+        pending += [parent for parent, _ in node.next_functions]
     return names

@@ -1,10 +1,10 @@
-"""Which tokens a network answered for: the methods of `convscope.insight.saliency`, begun at the embedding's output.
+"""Token saliency: the methods of `convscope.insight.saliency`, applied to the output of the embedding.
 
-Tokens are numbers without a derivative; the vectors that stand for them have one (as in Li et al. 2016, "Visualizing
-and Understanding Neural Models in NLP", section 5). Every method takes tokens (N, L) int64, padded with 0, and gives
-maps (N, L), 0 at the padding:
+Token ids have no derivative, but their embedding vectors do (as in Li et al. 2016, "Visualizing and Understanding
+Neural Models in NLP", section 5). Every method takes tokens (N, L) int64, padded with 0, and returns maps (N, L) that
+are 0 at the padding:
 
-    from convscope.insight import token_saliency
+    from convscope.insight.saliency import token_saliency
     maps = token_saliency.gradient(network, tokens, targets)
 """
 
@@ -20,17 +20,23 @@ from convscope.insight.frozen_network import Score, Targets
 from convscope.insight.undisturbed import undisturbed
 
 Reduce = Literal["norm", "sum", "none"]
-"""What becomes of a token's dimensions: the length of their vector, their sum, or each for itself."""
+"""How a token's dimensions become one value: the norm, the sum, or "none": each is kept."""
 
 EMBEDDING = "embedding"
 T = TypeVar("T")
 
 
 class FromEmbedding(nn.Module):
-    """``model`` as a function of the output of its embedding, (N, L, dimension) to logits (N, classes).
+    """Wraps ``model`` as a function of its embedding's output: (N, L, dimension) to logits (N, classes).
 
-    The model still gets its tokens, so that it knows which are padding: ``tokens`` (N, L), or one text (1, L) that all
-    inputs are versions of.
+    Args:
+        model: Maps tokens (N, L) to logits (N, classes).
+        tokens: The tokens (N, L), which the model still needs to find the padding; or one text (1, L), if all inputs
+            are variants of it.
+        embedding: Path of the embedding in ``model``.
+
+    Raises:
+        UserError: The model has no such module.
     """
 
     def __init__(self, model: nn.Module, tokens: torch.Tensor, embedding: str = EMBEDDING) -> None:
@@ -44,7 +50,7 @@ class FromEmbedding(nn.Module):
             raise UserError(f"embedding={embedding}: the network has no such module; it has {known}") from error
 
     def forward(self, embedded_NLD: torch.Tensor) -> torch.Tensor:  # noqa: N803
-        """Vectors (N, L, dimension) to logits (N, classes)."""
+        """Return the logits (N, classes) for embedding vectors (N, L, dimension)."""
         tokens = self._tokens
         if len(tokens) != len(embedded_NLD):
             tokens = tokens.expand(len(embedded_NLD), -1)
@@ -57,7 +63,7 @@ class FromEmbedding(nn.Module):
 
     @torch.no_grad()
     def embedded(self) -> torch.Tensor:
-        """What the embedding makes of the tokens, (N, L, dimension)."""
+        """Return the embedding vectors of the tokens, (N, L, dimension)."""
         with undisturbed(self.model), torch.no_grad():
             vectors: torch.Tensor = self._embedding(self._tokens)
         return vectors.detach().clone()
@@ -72,26 +78,28 @@ def gradient(
     reduce: Reduce = "norm",
     embedding: str = EMBEDDING,
 ) -> torch.Tensor:
-    """How much the score of class C changes with each token's vector: its derivative (Simonyan et al. 2014, section 3).
+    """Return the derivative of the score of class C by each token's vector (Simonyan et al. 2014, section 3).
 
     Args:
-        model: Tokens (N, L) to logits (N, classes).
-        tokens: The texts.
-        targets: Class of each; None: the one that the network answers.
-        score: What S(C) is: the logit, the softmax probability, or each class's own sigmoid.
-        reduce: What becomes of a token's dimensions: "norm" is at least 0, "sum" keeps the sign.
-        embedding: Path of the module whose output is attributed to.
+        model: Maps tokens (N, L) to logits (N, classes).
+        tokens: The texts, int64, padded with 0.
+        targets: A class for all texts, or one for each; None: the predicted class.
+        score: What S(C) is: the logit ("logit"), the softmax probability ("probability"), or the sigmoid of the class's
+            logit ("binary").
+        reduce: How a token's dimensions become one value: "norm" is never negative, "sum" keeps the sign, "none" keeps
+            the dimensions.
+        embedding: Path of the module whose output the score is attributed to.
 
     Returns:
         Maps (N, L); with ``reduce="none"`` (N, L, dimension).
 
     Raises:
-        UserError: A class or a module does not exist.
+        UserError: A class, score, reduction or module does not exist.
     """
-    tokens, targets = _own(tokens), _own(targets)
+    tokens, targets = _usable_by_autograd(tokens), _usable_by_autograd(targets)
     network = FromEmbedding(model, tokens, embedding)
     raw = saliency.gradient(network, network.embedded(), targets, score=score, channels="none", signed=True, fold=False)
-    return _reduced(raw, tokens, reduce)
+    return _reduce_dimensions(raw, tokens, reduce)
 
 
 def input_x_gradient(
@@ -103,16 +111,16 @@ def input_x_gradient(
     reduce: Reduce = "sum",
     embedding: str = EMBEDDING,
 ) -> torch.Tensor:
-    """The gradient times the vector (Shrikumar et al. 2016): the score's first-order share of each token.
+    """Return gradient × vector (Shrikumar et al. 2016): each token's first-order contribution to the score.
 
     Arguments, result and errors are those of `gradient`.
     """
-    tokens, targets = _own(tokens), _own(targets)
+    tokens, targets = _usable_by_autograd(tokens), _usable_by_autograd(targets)
     network = FromEmbedding(model, tokens, embedding)
     raw = saliency.input_x_gradient(
         network, network.embedded(), targets, score=score, channels="none", signed=True, fold=False
     )
-    return _reduced(raw, tokens, reduce)
+    return _reduce_dimensions(raw, tokens, reduce)
 
 
 def integrated_gradients(
@@ -125,10 +133,10 @@ def integrated_gradients(
     reduce: Reduce = "sum",
     embedding: str = EMBEDDING,
 ) -> torch.Tensor:
-    """Gradients along the way from zeros, which is padding, to the vectors (Sundararajan et al. 2017, eq. 1).
+    """Return integrated gradients from zeros, the vector of padding, to the vectors (Sundararajan et al. 2017, eq. 1).
 
-    The values of a text add up to S(text) - S(zeros), but for the error of ``steps`` steps. Other arguments, result
-    and errors are those of `gradient`.
+    The values of a text add up to S(text) - S(zeros), except for the error of an integral of ``steps`` points. Other
+    arguments, result and errors are those of `gradient`.
     """
     return _text_by_text(
         saliency.integrated_gradients, model, tokens, targets, score, reduce, embedding, steps=steps, chunk=steps
@@ -147,10 +155,10 @@ def smoothgrad(
     reduce: Reduce = "norm",
     embedding: str = EMBEDDING,
 ) -> torch.Tensor:
-    """The mean of the gradients at ``samples`` noisy copies of the vectors (Smilkov et al. 2017, eq. 2).
+    """Return the mean of the gradients at ``samples`` noisy copies of the vectors (Smilkov et al. 2017, eq. 2).
 
-    ``noise`` is the standard deviation as a share of the vectors' range, max - min. Other arguments, result and
-    errors are those of `gradient`.
+    ``noise`` is the standard deviation as a share of the vectors' range, max - min, of each text; ``seed`` is the seed
+    of the noise. Other arguments, result and errors are those of `gradient`.
     """
     return _text_by_text(
         saliency.smoothgrad, model, tokens, targets, score, reduce, embedding,
@@ -165,14 +173,15 @@ METHODS: dict[str, Method] = {
     "integrated_gradients": integrated_gradients,
     "smoothgrad": smoothgrad,
 }
-SIGNED = frozenset({"input_x_gradient", "integrated_gradients"})  # whose values speak for a class or against it
+# Methods whose positive values are evidence for the class, and negative ones against it.
+SIGNED = frozenset({"input_x_gradient", "integrated_gradients"})
 
 
 def find_method(name: str) -> Method:
-    """The method of that name.
+    """Return the method ``name``, one of ``METHODS``.
 
     Raises:
-        UserError: There is none.
+        UserError: There is no such method.
     """
     if name not in METHODS:
         raise UserError(f"method={name}: no such method for texts; choose from: {', '.join(METHODS)}")
@@ -189,36 +198,40 @@ def _text_by_text(
     embedding: str,
     **options: float,
 ) -> torch.Tensor:
-    """For methods that ask about many versions of an input: which text each version is of must be plain."""
-    tokens = _own(tokens)
+    """Apply ``method`` to one text at a time: it runs many variants of each, which must all be of the same text."""
+    tokens = _usable_by_autograd(tokens)
     if targets is None or isinstance(targets, int):
-        each: list[Targets] = [targets] * len(tokens)
+        classes: list[Targets] = [targets] * len(tokens)
     else:
-        each = [int(target) for target in targets]
+        classes = [int(target) for target in targets]
     maps = []
-    for text, target in zip(tokens.split(1), each, strict=True):
+    for text, target in zip(tokens.split(1), classes, strict=True):
         network = FromEmbedding(model, text, embedding)
         maps.append(
             method(
                 network, network.embedded(), target, score=score, channels="none", signed=True, fold=False, **options
             )
         )
-    return _reduced(torch.cat(maps), tokens, reduce)
+    return _reduce_dimensions(torch.cat(maps), tokens, reduce)
 
 
-def _own(given: T) -> T:
-    """``given``, as a tensor that autograd knows: in Lightning's evaluation loops tensors are made without it."""
+def _usable_by_autograd(value: T) -> T:
+    """Return a tensor that autograd can record: Lightning's evaluation loops make inference tensors.
+
+    Values that are no tensors are returned as they are.
+    """
     with torch.inference_mode(False):
-        return cast(T, given.clone()) if isinstance(given, torch.Tensor) else given
+        return cast(T, value.clone()) if isinstance(value, torch.Tensor) else value
 
 
-def _reduced(raw_NLD: torch.Tensor, tokens: torch.Tensor, reduce: Reduce) -> torch.Tensor:  # noqa: N803
-    there = tokens.ne(0)
+def _reduce_dimensions(raw_NLD: torch.Tensor, tokens: torch.Tensor, reduce: Reduce) -> torch.Tensor:  # noqa: N803
+    """Reduce attributions (N, L, dimension) to maps (N, L), and set them to 0 at the padding."""
+    is_token = tokens.ne(0)
     match reduce:
         case "none":
-            return raw_NLD * there[:, :, None]
+            return raw_NLD * is_token[:, :, None]
         case "sum":
-            return raw_NLD.sum(dim=2) * there
+            return raw_NLD.sum(dim=2) * is_token
         case "norm":
-            return raw_NLD.norm(dim=2) * there
+            return raw_NLD.norm(dim=2) * is_token
     raise UserError(f"reduce={reduce}: must be one of norm, sum, none")

@@ -1,1 +1,1 @@
-"""One pass through a network, followed: which layers ran, what each sees of the input, and what it costs."""
+"""Tracing one forward pass of a network: which layers ran, what each sees of the input, and what it costs."""

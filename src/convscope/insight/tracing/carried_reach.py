@@ -1,4 +1,4 @@
-"""The reach that a tensor carries through a traced pass, as an attribute."""
+"""The attribute of a tensor in which its reach is stored during a traced pass."""
 
 from typing import Any
 
@@ -8,5 +8,5 @@ REACH = "_convscope_reach"
 
 
 def reach_of(tensor: Any) -> Reach | None:
-    """The reach that a tensor carries; None for what does not depend on the input, and for no tensor."""
+    """Return the reach stored on a tensor; None if it does not depend on the input, or ``tensor`` is no tensor."""
     return getattr(tensor, REACH, None)

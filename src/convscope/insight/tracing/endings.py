@@ -1,41 +1,45 @@
-"""Windows that cover all of a map: each ends the feature maps, or is one of many on a small input.
+"""Windows that cover a whole feature map: each is either a dense layer or global pooling, or a window on a small input.
 
-LeNet's C5, a 5×5 convolution over 5×5 places, is a dense layer in disguise, and a pooling over 7×7 places may be a
-global mean. The same shapes turn up in the middle of a network whose input is small: a 2×2 pooling of the last four
-places. Which of them it is, is told by what comes after it: where another window moves over what it made, it is a
-window like all the others, and its field is that of a larger input.
+LeNet's C5, a 5×5 convolution over 5×5 positions, is a dense layer in disguise, and a pooling over 7×7 positions may be
+a global mean. The same shapes occur in the middle of a network whose input is small: a 2×2 pooling of the last four
+positions. The following layers decide between the two: if another window moves over the result, it is an ordinary
+window, and its field is that of a larger input.
 """
 
 from collections.abc import Iterable
 
 
 class Ending:
-    """One window that covered all of the places along an axis, without padding."""
+    """One window that covered all positions along an axis, without padding.
 
-    __slots__ = ("passed",)
+    Attributes:
+        followed: Whether another window moved over its result.
+    """
+
+    __slots__ = ("followed",)
 
     def __init__(self) -> None:
-        self.passed = False  # whether another window followed
+        self.followed = False
 
 
-Endings = frozenset[tuple[int, Ending]]  # each with its axis
+Endings = frozenset[tuple[int, Ending]]  # pairs of input axis and window
 NO_ENDINGS: Endings = frozenset()
 
 
-def passing(endings: Endings, axis: int) -> Endings:
-    """What is left of ``endings`` when a window moves along ``axis``."""
-    for at, ending in endings:
-        if at == axis:
-            ending.passed = True
-    return along_others(endings, [axis])
+def mark_followed(endings: Endings, axis: int) -> Endings:
+    """Mark the windows along ``axis`` as followed by another one, and return the remaining ``endings``."""
+    for other_axis, ending in endings:
+        if other_axis == axis:
+            ending.followed = True
+    return without_axes(endings, [axis])
 
 
-def along_others(endings: Endings, axes: Iterable[int]) -> Endings:
-    """Those that are not along ``axes``."""
-    left_out = set(axes)
-    return frozenset((at, ending) for at, ending in endings if at not in left_out) if endings else endings
+def without_axes(endings: Endings, axes: Iterable[int]) -> Endings:
+    """Return the ``endings`` that are not along ``axes``."""
+    excluded = set(axes)
+    return frozenset((axis, ending) for axis, ending in endings if axis not in excluded) if endings else endings
 
 
-def ended(endings: Endings) -> set[int]:
-    """The axes along which nothing has followed yet."""
-    return {axis for axis, ending in endings if not ending.passed}
+def final_axes(endings: Endings) -> set[int]:
+    """Return the axes along which no other window has followed."""
+    return {axis for axis, ending in endings if not ending.followed}

@@ -1,4 +1,4 @@
-"""Meta tensors in the place of a network's own, so that a pass can be followed without being computed."""
+"""Replacing a network's tensors by meta tensors, so that a pass can be traced without computing anything."""
 
 import torch
 from torch import nn
@@ -7,16 +7,18 @@ from convscope.insight.tracing.operations import LARGEST_CONSTANT
 
 
 def twin_of(tensor: torch.Tensor) -> torch.Tensor:
-    """A tensor of the same shape on the meta device."""
+    """Return a tensor of the same shape and dtype on the meta device."""
     return torch.empty_like(tensor, device="meta", requires_grad=False)
 
 
 def install_twins(network: nn.Module, twins: dict[int, torch.Tensor]) -> None:
-    """Twins in the place of parameters and of large buffers; to be called where the network's state is preserved.
+    """Replace parameters and large buffers by their meta twins.
+
+    Call it only within `convscope.insight.network_state.preserved`, which undoes it.
 
     Args:
         network: Any module.
-        twins: By the identity of the parameter; without any, nothing is replaced.
+        twins: From the id of each parameter to its twin; if it is empty, nothing is replaced.
     """
     for module in network.modules() if twins else ():
         for name, parameter in module._parameters.items():

@@ -1,6 +1,6 @@
-"""What mixing places makes of a reach: reductions, matrix products, attention, normalisation, lookups, recurrence.
+"""Reach rules of operations that mix positions: reductions, matrix products, attention, normalisation, lookups.
 
-Rules as in ``window_rules``.
+The rules have the form that ``window_rules`` describes.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,51 +14,52 @@ from convscope.insight.tracing.reach import (
     Reach,
     axes_in,
     combined,
-    digits,
     extent,
-    plain,
+    factors_along,
     reduced,
     seeing_all,
     united,
+    unmapped,
 )
-from convscope.insight.tracing.shape_rules import meshed
+from convscope.insight.tracing.shape_rules import with_unknown_positions
 from convscope.insight.tracing.window_rules import contracted
 
 
-def reduction(out: Any, x: torch.Tensor, *rest: Any, **named: Any) -> Any:
-    """Mean, sum, maximum, variance, norm over some dimensions, or over all of them."""
+def reduction(out: Any, x: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+    """Return the reach of a mean, sum, maximum, variance or norm over some dimensions, or over all of them."""
     reach = reach_of(x)
     if reach is None:
         return None
     first = out[0] if isinstance(out, tuple) else out
     kept = first.ndim == x.ndim
-    chosen = _dimensions(x, first, rest, named)
+    chosen = _dimensions(x, first, args, kwargs)
     result = reduced(reach, chosen, kept)
     return (result,) * len(out) if isinstance(out, tuple) else result
 
 
-def _dimensions(x: torch.Tensor, out: torch.Tensor, rest: Sequence[Any], named: dict[str, Any]) -> Sequence[int]:
-    told = named.get("dim")
-    if told is None:
-        # The dimensions are the first list, or else a lone whole number; norms have their order in front.
-        lists = [a for a in rest if isinstance(a, (list, tuple))]
-        numbers = [a for a in rest if isinstance(a, int) and not isinstance(a, bool)]
-        told = lists[0] if lists else numbers[0] if numbers and out.ndim else None
-    if told is None or told == []:
+def _dimensions(x: torch.Tensor, out: torch.Tensor, args: Sequence[Any], kwargs: dict[str, Any]) -> Sequence[int]:
+    """Return the dimensions that a reduction is over, read from its arguments."""
+    dimensions = kwargs.get("dim")
+    if dimensions is None:
+        # The dimensions are the first list, or else the first integer; a norm's order comes before the list.
+        lists = [a for a in args if isinstance(a, (list, tuple))]
+        numbers = [a for a in args if isinstance(a, int) and not isinstance(a, bool)]
+        dimensions = lists[0] if lists else numbers[0] if numbers and out.ndim else None
+    if dimensions is None or dimensions == []:
         return range(x.ndim)
-    return [told] if isinstance(told, int) else told
+    return [dimensions] if isinstance(dimensions, int) else dimensions
 
 
 def rescaling(dimensions: Callable[..., Sequence[int]]) -> Callable[..., Any]:
-    """The rule of what divides every place by a statistic over ``dimensions``: softmax and normalisations."""
+    """Return the rule of softmax and normalisations, which rescale by statistics over ``dimensions(*arguments)``."""
 
-    def rule(out: Any, x: torch.Tensor, *rest: Any, **named: Any) -> Any:
+    def rule(out: Any, x: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
         reach = reach_of(x)
         if reach is None:
             return None
-        chosen = dimensions(x, *rest, **named)
+        chosen = dimensions(x, *args, **kwargs)
         axes = axes_in(reach.layout[d] for d in chosen)
-        if any(digits(reach.layout, axis) for axis in axes):
+        if any(factors_along(reach.layout, axis) for axis in axes):
             reach = replace(reach, context=True)
         return (reach,) * len(out) if isinstance(out, tuple) else reach
 
@@ -66,130 +67,140 @@ def rescaling(dimensions: Callable[..., Sequence[int]]) -> Callable[..., Any]:
 
 
 def dense(out: torch.Tensor, x: torch.Tensor, weight: torch.Tensor, *_: Any) -> Reach | None:
-    """``aten::linear``."""
+    """Return the reach of ``aten::linear``."""
     reach = reach_of(x)
     return None if reach is None else contracted(reach, -1, out.shape[-1])
 
 
-def product(out: torch.Tensor, one: torch.Tensor, other: torch.Tensor) -> Reach | None:
-    """Matrix products (..., M, K) × (..., K, N): a result sees what its row and its column see.
+def product(out: torch.Tensor, first: torch.Tensor, second: torch.Tensor) -> Reach | None:
+    """Return the reach of a matrix product (..., M, K) × (..., K, N): a result sees what its row and column see.
 
-    Of attention's scores, places × places, the rows keep their places: those that ask. The columns are summed over
-    next, with the values, and are taken for channels until then.
+    Attention scores are positions × positions. Their rows, the queries, keep their positions; their columns, the keys,
+    will be summed over next, with the values, and count as channels until then.
     """
-    left, right = reach_of(one), reach_of(other)
+    left, right = reach_of(first), reach_of(second)
     if left is None and right is None:
         return None
-    if left is None or right is None or one.ndim < 2 or other.ndim < 2:
-        return _weighted(out, one, other, left, right)
+    if left is None or right is None or first.ndim < 2 or second.ndim < 2:
+        return _weighted(out, first, second, left, right)
     rows, columns = left.layout[-2], right.layout[-1]
     result = reduced(left, [-1], keep=False)
     if axes_in([right.layout[-2]]):
         if rows == right.layout[-2]:
             right = united(right, -2)
-            answers = replace(right, layout=(*right.layout[:-2], rows))
+            right_reach = replace(right, layout=(*right.layout[:-2], rows))
         else:
-            answers = reduced(right, [-2, -1], keep=False)
-            answers = replace(answers, layout=(*answers.layout, plain(1)))
-            result = seeing_all(result, _lost(right, answers, -2) & axes_in([rows]))
+            right_reach = reduced(right, [-2, -1], keep=False)
+            right_reach = replace(right_reach, layout=(*right_reach.layout, unmapped(1)))
+            result = seeing_all(result, _global_axes(right, right_reach, -2) & axes_in([rows]))
     elif axes_in([rows]) & axes_in([columns]):
-        asked = united(right, -1) if columns == rows else seeing_all(right, axes_in([columns]))
-        answers = replace(asked, layout=(*asked.layout[:-2], rows))
-        columns = plain(out.shape[-1])
+        keys = united(right, -1) if columns == rows else seeing_all(right, axes_in([columns]))
+        right_reach = replace(keys, layout=(*keys.layout[:-2], rows))
+        columns = unmapped(out.shape[-1])
     else:
-        answers = reduced(right, [-2], keep=True)
-        wide = (*result.layout, plain(1))
-        return combined([replace(result, layout=wide), answers], out.shape, gates=False)
-    result = combined([result, answers], out.shape[:-1], gates=False)
-    return replace(result, layout=(*result.layout, columns if extent(columns) == out.shape[-1] else plain(1)))
+        right_reach = reduced(right, [-2], keep=True)
+        wide = (*result.layout, unmapped(1))
+        return combined([replace(result, layout=wide), right_reach], out.shape, gates=False)
+    result = combined([result, right_reach], out.shape[:-1], gates=False)
+    return replace(result, layout=(*result.layout, columns if extent(columns) == out.shape[-1] else unmapped(1)))
 
 
 def _weighted(
-    out: torch.Tensor, one: torch.Tensor, other: torch.Tensor, left: Reach | None, right: Reach | None
+    out: torch.Tensor, first: torch.Tensor, second: torch.Tensor, left: Reach | None, right: Reach | None
 ) -> Reach | None:
-    """A matrix product with constant weights on one side, or with a vector."""
+    """Return the reach of a matrix product with constant weights on one side, or with a vector."""
     sides = []
     if left is not None:
-        sides.append(contracted(left, -1, out.shape[-1]) if other.ndim > 1 else reduced(left, [-1], keep=False))
-    if right is not None and other.ndim == 1:
+        sides.append(contracted(left, -1, out.shape[-1]) if second.ndim > 1 else reduced(left, [-1], keep=False))
+    if right is not None and second.ndim == 1:
         sides.append(reduced(right, [-1], keep=False))
     elif right is not None:
-        sides.append(contracted(right, -2, out.shape[-2]) if one.ndim > 1 else reduced(right, [-2], keep=False))
+        sides.append(contracted(right, -2, out.shape[-2]) if first.ndim > 1 else reduced(right, [-2], keep=False))
     return combined(sides, out.shape)
 
 
-def added_product(out: torch.Tensor, bias: torch.Tensor, one: torch.Tensor, other: torch.Tensor, **_: Any) -> Any:
-    """``aten::addmm``, ``aten::baddbmm``."""
-    reach, own = product(out, one, other), reach_of(bias)
-    return reach if own is None or reach is None else combined([reach, own], out.shape)
+def added_product(out: torch.Tensor, bias: torch.Tensor, first: torch.Tensor, second: torch.Tensor, **_: Any) -> Any:
+    """Return the reach of ``aten::addmm`` and ``aten::baddbmm``."""
+    reach, bias_reach = product(out, first, second), reach_of(bias)
+    return reach if bias_reach is None or reach is None else combined([reach, bias_reach], out.shape)
 
 
 def attention(
     out: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *_: Any, **__: Any
 ) -> Reach | None:
-    """``aten::scaled_dot_product_attention``: places that ask see all the places that answer them."""
+    """Return the reach of ``aten::scaled_dot_product_attention``: each query sees all keys and values."""
     first = out[0] if isinstance(out, tuple) else out
-    asking = reach_of(query)
-    sides = [] if asking is None else [replace(asking, layout=(*asking.layout[:-1], plain(first.shape[-1])))]
+    query_reach = reach_of(query)
+    sides = (
+        []
+        if query_reach is None
+        else [replace(query_reach, layout=(*query_reach.layout[:-1], unmapped(first.shape[-1])))]
+    )
     for reach in (reach_of(key), reach_of(value)):
         if reach is None:
             continue
-        answers = united(reach, -2)
-        if asking is None or reach.layout[-2] != asking.layout[-2]:
-            answers = reduced(reach, [-2], keep=True)
-            sides = [seeing_all(side, _lost(reach, answers, -2)) for side in sides]
-        sides.append(replace(answers, layout=(*answers.layout[:-1], plain(first.shape[-1]))))
+        seen_by_query = united(reach, -2)
+        if query_reach is None or reach.layout[-2] != query_reach.layout[-2]:
+            seen_by_query = reduced(reach, [-2], keep=True)
+            sides = [seeing_all(side, _global_axes(reach, seen_by_query, -2)) for side in sides]
+        sides.append(replace(seen_by_query, layout=(*seen_by_query.layout[:-1], unmapped(first.shape[-1]))))
     return combined(sides, first.shape) if sides else None
 
 
-def _lost(before: Reach, after: Reach, dimension: int) -> set[int]:
-    """Axes along ``dimension`` of which each place sees all ``after``wards."""
+def _global_axes(before: Reach, after: Reach, dimension: int) -> set[int]:
+    """Return the axes along ``dimension`` of ``before`` of which each unit sees all in ``after``."""
     axes = axes_in([before.layout[dimension]])
     return {a for a in axes if after.maps[a] is None}
 
 
 def lookup(out: torch.Tensor, table: torch.Tensor, indices: torch.Tensor, *_: Any, **__: Any) -> Reach | None:
-    """``aten::embedding``: each place of the indices gets channels."""
+    """Return the reach of ``aten::embedding``: each position of the indices gets channels."""
     reach = reach_of(indices)
     if reach is None:
         return None
-    return replace(reach, layout=(*reach.layout, plain(out.shape[-1])))
+    return replace(reach, layout=(*reach.layout, unmapped(out.shape[-1])))
 
 
 def indexed(out: torch.Tensor, x: torch.Tensor, indices: Sequence[torch.Tensor | None]) -> Reach | None:
-    """``aten::index``: constant indices in one channel dimension reorder channels; all others may take any place."""
+    """Return the reach of ``aten::index``: constant indices in one channel dimension select channels.
+
+    All other indices may take any position.
+    """
     reach = reach_of(x)
     if reach is None:
-        return next((meshed(r, out.shape) for i in indices if (r := reach_of(i)) is not None), None)
-    touched = [d for d, index in enumerate(indices) if index is not None]
-    index = indices[touched[0]]
-    if len(touched) > 1 or index is None or axes_in([reach.layout[touched[0]]]):
-        return meshed(reach, out.shape)
-    at = touched[0]
-    made = tuple(plain(n) for n in out.shape[at : at + index.ndim])
-    return replace(reach, layout=(*reach.layout[:at], *made, *reach.layout[at + 1 :]))
+        return next((with_unknown_positions(r, out.shape) for i in indices if (r := reach_of(i)) is not None), None)
+    indexed_dimensions = [d for d, index in enumerate(indices) if index is not None]
+    index = indices[indexed_dimensions[0]]
+    if len(indexed_dimensions) > 1 or index is None or axes_in([reach.layout[indexed_dimensions[0]]]):
+        return with_unknown_positions(reach, out.shape)
+    dimension = indexed_dimensions[0]
+    channels = tuple(unmapped(n) for n in out.shape[dimension : dimension + index.ndim])
+    return replace(reach, layout=(*reach.layout[:dimension], *channels, *reach.layout[dimension + 1 :]))
 
 
-def picked(out: torch.Tensor, x: torch.Tensor, dimension: int, index: torch.Tensor, *_: Any, **__: Any) -> Any:
-    """``aten::index_select``."""
+def index_select(out: torch.Tensor, x: torch.Tensor, dimension: int, index: torch.Tensor, *_: Any, **__: Any) -> Any:
+    """Return the reach of ``aten::index_select``."""
     return indexed(out, x, [None] * (dimension % x.ndim) + [index])
 
 
-def running(out: torch.Tensor, x: torch.Tensor, dimension: int, *_: Any, **__: Any) -> Reach | None:
-    """Running sums and sorts: along an axis, the last place sees all."""
+def cumulative(out: torch.Tensor, x: torch.Tensor, dimension: int, *_: Any, **__: Any) -> Reach | None:
+    """Return the reach of cumulative sums and sorts: along an axis, the last position sees all."""
     reach = reach_of(x)
     return None if reach is None else seeing_all(reach, axes_in([reach.layout[dimension]]))
 
 
-def _of_softmax(x: torch.Tensor, dimension: int, *_: Any, **__: Any) -> Sequence[int]:
+def _softmax_dimensions(x: torch.Tensor, dimension: int, *_: Any, **__: Any) -> Sequence[int]:
+    """Return the dimension that a softmax normalises over."""
     return [dimension]
 
 
-def _of_layer_norm(x: torch.Tensor, shape: Sequence[int], *_: Any, **__: Any) -> Sequence[int]:
+def _layer_norm_dimensions(x: torch.Tensor, shape: Sequence[int], *_: Any, **__: Any) -> Sequence[int]:
+    """Return the dimensions that a layer norm normalises over."""
     return range(x.ndim - len(shape), x.ndim)
 
 
-def _of_group_norm(x: torch.Tensor, *_: Any, **__: Any) -> Sequence[int]:
+def _group_norm_dimensions(x: torch.Tensor, *_: Any, **__: Any) -> Sequence[int]:
+    """Return the dimensions that a group or instance norm normalises over."""
     return range(1, x.ndim)
 
 
@@ -200,16 +211,16 @@ REDUCTIONS = (
 
 RULES: dict[str, Callable[..., Any]] = {
     **dict.fromkeys(REDUCTIONS, reduction),
-    **dict.fromkeys(("softmax", "_softmax", "log_softmax", "_log_softmax"), rescaling(_of_softmax)),
-    **dict.fromkeys(("layer_norm", "native_layer_norm", "rms_norm"), rescaling(_of_layer_norm)),
-    **dict.fromkeys(("group_norm", "native_group_norm", "instance_norm"), rescaling(_of_group_norm)),
+    **dict.fromkeys(("softmax", "_softmax", "log_softmax", "_log_softmax"), rescaling(_softmax_dimensions)),
+    **dict.fromkeys(("layer_norm", "native_layer_norm", "rms_norm"), rescaling(_layer_norm_dimensions)),
+    **dict.fromkeys(("group_norm", "native_group_norm", "instance_norm"), rescaling(_group_norm_dimensions)),
     **dict.fromkeys(("matmul", "mm", "bmm", "mv"), product),
     **dict.fromkeys(("addmm", "baddbmm"), added_product),
-    **dict.fromkeys(("cumsum", "cumprod", "sort", "argsort"), running),
+    **dict.fromkeys(("cumsum", "cumprod", "sort", "argsort"), cumulative),
     "linear": dense,
     "scaled_dot_product_attention": attention,
     "_scaled_dot_product_attention_math": attention,
     "embedding": lookup,
     "index": indexed,
-    "index_select": picked,
+    "index_select": index_select,
 }

@@ -1,7 +1,7 @@
 """Multiply-adds of an operation, from the shapes of its arguments and its result.
 
-Convolutions, dense layers, matrix products, attention and recurrence are counted, as the papers that state
-multiply-adds count; biases, normalisation, pooling and activations are not.
+Convolutions, dense layers, matrix products, attention and recurrence are counted, as in papers that state
+multiply-adds; biases, normalisation, pooling and activations are not.
 """
 
 import math
@@ -12,37 +12,43 @@ import torch
 
 
 def convolution(out: torch.Tensor, x: torch.Tensor, weight: torch.Tensor, *_: Any, **__: Any) -> int:
-    """Each output is a sum over a window and the channels of its group: weight (out, in / groups, k, ...)."""
+    """Count a convolution, weight (out, in / groups, k, ...).
+
+    Each output is a sum over a window and the channels of its group.
+    """
     return out.numel() * math.prod(weight.shape[1:])
 
 
 def transposed_convolution(out: torch.Tensor, x: torch.Tensor, weight: torch.Tensor, *_: Any, **__: Any) -> int:
-    """Each input is spread over a window and the channels of its group: weight (in, out / groups, k, ...)."""
+    """Count a transposed convolution, weight (in, out / groups, k, ...).
+
+    Each input contributes to a window and the channels of its group.
+    """
     return x.numel() * math.prod(weight.shape[1:])
 
 
 def general_convolution(out: torch.Tensor, x: torch.Tensor, weight: torch.Tensor, *rest: Any) -> int:
-    """``aten::convolution``, whose fifth argument after the weight tells whether it is transposed."""
+    """Count ``aten::convolution``, whose fifth argument after the weight says whether it is transposed."""
     return transposed_convolution(out, x, weight) if rest[4] else convolution(out, x, weight)
 
 
-def product(out: torch.Tensor, one: torch.Tensor, other: torch.Tensor, *_: Any, **__: Any) -> int:
-    """(..., M, K) × (..., K, N), and dense layers."""
-    return out.numel() * one.shape[-1]
+def product(out: torch.Tensor, left: torch.Tensor, right: torch.Tensor, *_: Any, **__: Any) -> int:
+    """Count a matrix product (..., M, K) × (..., K, N), or a dense layer."""
+    return out.numel() * left.shape[-1]
 
 
-def added_product(out: torch.Tensor, bias: torch.Tensor, one: torch.Tensor, *_: Any, **__: Any) -> int:
-    """Bias plus product."""
-    return out.numel() * one.shape[-1]
+def added_product(out: torch.Tensor, bias: torch.Tensor, left: torch.Tensor, *_: Any, **__: Any) -> int:
+    """Count a matrix product to which a bias is added."""
+    return out.numel() * left.shape[-1]
 
 
 def attention(out: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *_: Any, **__: Any) -> int:
-    """Scores and weighted values: (..., L, E), (..., S, E), (..., S, V)."""
+    """Count attention scores and weighted values: query (..., L, E), key (..., S, E), value (..., S, V)."""
     return math.prod(query.shape[:-1]) * key.shape[-2] * (query.shape[-1] + value.shape[-1])
 
 
 def recurrence(out: Any, x: torch.Tensor, hidden: Any, weights: Sequence[torch.Tensor], *_: Any, **__: Any) -> int:
-    """Every matrix once for each place of each sequence (batch and places are the first two dimensions)."""
+    """Count every matrix once for each step of each sequence: batch and steps are the first two dimensions of ``x``."""
     return math.prod(x.shape[:2]) * sum(weight.numel() for weight in weights if weight.ndim == 2)
 
 

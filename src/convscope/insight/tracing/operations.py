@@ -1,4 +1,4 @@
-"""What is known of each operation of PyTorch: its rule, its cost, its window, and whether it makes a layer."""
+"""The table of PyTorch's operations: reach rule, cost, window, and whether an operation counts as a layer."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,7 @@ import torch
 from convscope.insight.tracing import joining_rules, mixing_rules, operation_costs, shape_rules, window_rules, windows
 from convscope.insight.tracing.shortcuts import SHORTCUTS
 
-LARGEST_CONSTANT = 1 << 16  # elements; smaller ones keep their content, since control flow may ask for it
+LARGEST_CONSTANT = 1 << 16  # elements; smaller buffers keep their values, since control flow may depend on them
 
 RULES = {**window_rules.RULES, **shape_rules.RULES, **joining_rules.RULES, **mixing_rules.RULES}
 GEOMETRIES = {
@@ -19,30 +19,47 @@ GEOMETRIES = {
     **{f"max_pool{n}d_with_indices": windows.max_pool_geometry for n in (1, 2, 3)},
     **{f"avg_pool{n}d": windows.average_pool_geometry for n in (1, 2, 3)},
 }
-# Layers even where they are called as functions; moving places about is none, and most arithmetic is none.
+# Operations that are layers even if called as functions; moving positions is none, and most arithmetic is none.
 LAYERS = {
     *window_rules.RULES, *mixing_rules.RULES, *operation_costs.COSTS,
     "batch_norm", "native_batch_norm", "cat", "concat", "stack",
 } - {"index", "embedding", "softmax", "_softmax", "max", "min", "any", "all", "argmax"}  # fmt: skip
-IDLE = {"dropout", "feature_dropout", "alpha_dropout", "detach", "alias", "contiguous", "to", "clone"}
-JOINING = {"add", "sub", "mul", "div", "add_", "sub_", "mul_", "div_"}  # layers where they join two branches
-OWN = {"conv", "linear", "norm", "embedding", "addmm"}  # what a module that owns the weight is named for
+IGNORED = {
+    "dropout",
+    "feature_dropout",
+    "alpha_dropout",
+    "detach",
+    "alias",
+    "contiguous",
+    "to",
+    "clone",
+}  # not recorded
+JOINING = {"add", "sub", "mul", "div", "add_", "sub_", "mul_", "div_"}  # layers if they join two branches
+OWNED_WEIGHT_OPERATIONS = {
+    "conv",
+    "linear",
+    "norm",
+    "embedding",
+    "addmm",
+}  # layers that take the name of the module that owns the weight
 VIEWS_OF_PARTS = {"slice", "narrow", "select", "split", "chunk", "split_with_sizes", "unbind"}
-POINTWISE = {"batch_norm", "relu6", "selu", "type_as", *IDLE}  # composites that need not be taken apart
+POINTWISE = {"batch_norm", "relu6", "selu", "type_as", *IGNORED}  # composite operations that need not be decomposed
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An operation of PyTorch.
+    """How one operation of PyTorch is traced.
 
     Attributes:
-        name: In ATen, without its overload.
-        rule: From its result and its arguments to the reach of the result; None: it works place by place.
-        cost: From the same to its multiply-adds; None: they are not counted.
-        geometry: From its arguments to its window; None: it has none.
-        shortcut: From its arguments to its result on the meta device; None: PyTorch is asked.
-        composite: Whether it is followed through the operations that it is made of.
-        writes: Whether it changes an argument.
+        name: Name in ATen, without the overload.
+        rule: Function of the result and the arguments that returns the reach of the result; None: the operation works
+            position by position.
+        cost: Function of the result and the arguments that returns the multiply-adds; None: they are not counted.
+        geometry: Function of the arguments that returns the window; None: the operation has none.
+        shortcut: Function of the arguments that returns the result on the meta device, or None if only PyTorch can;
+            None: PyTorch always computes it.
+        composite: Whether tracing decomposes it into the operations that it consists of.
+        writes: Whether it changes an argument in place.
     """
 
     name: str
@@ -57,8 +74,8 @@ class Operation:
 _operations: dict[Any, Operation] = {}
 
 
-def known(func: Any) -> Operation:
-    """What is known of an overload."""
+def find_operation(func: Any) -> Operation:
+    """Return the table's entry for an overload of an ATen operation, such as ``aten.add.Tensor``."""
     operation = _operations.get(func)
     if operation is None:
         name = func.overloadpacket.__name__

@@ -1,6 +1,6 @@
-"""What moving places about makes of a reach: views, permutations, slices, concatenation, padding, rolling.
+"""Reach rules of operations that only move positions: views, permutations, slices, padding, rolling.
 
-Rules as in ``window_rules``.
+The rules have the form that ``window_rules`` describes.
 """
 
 import math
@@ -11,105 +11,105 @@ from typing import Any
 import torch
 
 from convscope.insight.tracing.carried_reach import reach_of
-from convscope.insight.tracing.interval_maps import listed, window
+from convscope.insight.tracing.interval_maps import from_intervals, window
 from convscope.insight.tracing.reach import (
     Dimension,
     Reach,
     axes_in,
-    digits,
     extent,
+    factors_along,
     permuted,
-    plain,
     reduced,
     seeing_all,
+    unmapped,
     viewed,
 )
 
 
 def view(out: torch.Tensor, x: torch.Tensor, *_: Any, **__: Any) -> Reach | None:
-    """Whatever keeps the elements in their order: reshape, flatten, squeeze, unsqueeze."""
+    """Return the reach of an operation that keeps the elements in order: reshape, flatten, squeeze, unsqueeze."""
     reach = reach_of(x)
     return None if reach is None else reach if out.shape == x.shape else viewed(reach, out.shape)
 
 
 def permute(out: torch.Tensor, x: torch.Tensor, order: Sequence[int]) -> Reach | None:
-    """``aten::permute``."""
+    """Return the reach of ``aten::permute``."""
     reach = reach_of(x)
     return None if reach is None else permuted(reach, [d % x.ndim for d in order])
 
 
-def transpose(out: torch.Tensor, x: torch.Tensor, one: int = 0, other: int = 1) -> Reach | None:
-    """``aten::transpose`` and, without dimensions, ``aten::t``."""
+def transpose(out: torch.Tensor, x: torch.Tensor, first: int = 0, second: int = 1) -> Reach | None:
+    """Return the reach of ``aten::transpose`` and, without dimensions, of ``aten::t``."""
     reach = reach_of(x)
     if reach is None or x.ndim < 2:
         return reach
     order = list(range(x.ndim))
-    order[one], order[other] = order[other], order[one]
+    order[first], order[second] = order[second], order[first]
     return permuted(reach, order)
 
 
 def last_two(out: torch.Tensor, x: torch.Tensor) -> Reach | None:
-    """``aten::mT``."""
+    """Return the reach of ``aten::mT``, which swaps the last two dimensions."""
     return transpose(out, x, -2, -1)
 
 
 def expand(out: torch.Tensor, x: torch.Tensor, *_: Any, **__: Any) -> Reach | None:
-    """``aten::expand``, ``repeat``: a place that is repeated is the same everywhere."""
+    """Return the reach of ``aten::expand`` and ``repeat``: a repeated dimension no longer runs along an axis."""
     reach = reach_of(x)
     if reach is None:
         return None
     front = out.ndim - x.ndim
-    layout = [plain(n) for n in out.shape[:front]]
-    torn: set[int] = set()
+    layout = [unmapped(n) for n in out.shape[:front]]
+    repeated: set[int] = set()
     for dimension, before, after in zip(reach.layout, x.shape, out.shape[front:], strict=True):
         if before == after:
             layout.append(dimension)
         else:
-            torn |= {a for a in axes_in([dimension]) if before > 1}
-            layout.append(plain(after))
-    return seeing_all(replace(reach, layout=tuple(layout)), torn)
+            repeated |= {a for a in axes_in([dimension]) if before > 1}
+            layout.append(unmapped(after))
+    return seeing_all(replace(reach, layout=tuple(layout)), repeated)
 
 
-def _cut(reach: Reach, dimension: int, start: int, step: int, size: int) -> Reach:
-    """Every ``step``-th place of a dimension from ``start`` on, ``size`` of them."""
+def _strided_slice(reach: Reach, dimension: int, start: int, step: int, size: int) -> Reach:
+    """Return the reach of every ``step``-th position of ``dimension``, from ``start``, ``size`` of them."""
     dimension %= len(reach.layout)
-    was = reach.layout[dimension]
-    if extent(was) == size:
+    old = reach.layout[dimension]
+    if extent(old) == size:
         return reach
-    axes = axes_in([was])
+    axes = axes_in([old])
     maps = list(reach.maps)
-    made: Dimension = plain(size)
+    new: Dimension = unmapped(size)
     if axes:
         axis = min(axes)
         below = maps[axis]
-        made = ((axis, size, 1),)
-        if len(was) == 1 and digits(reach.layout, axis) in ((), ((was[0][1], 1),)):  # () is a single place
+        new = ((axis, size, 1),)
+        if len(old) == 1 and factors_along(reach.layout, axis) in ((), ((old[0][1], 1),)):  # () is a single position
             maps[axis] = None if below is None else window(below, 1, step, -start)
         else:
             maps = [None if a in axes else m for a, m in enumerate(maps)]
-    layout = (*reach.layout[:dimension], made, *reach.layout[dimension + 1 :])
+    layout = (*reach.layout[:dimension], new, *reach.layout[dimension + 1 :])
     return replace(reach, layout=layout, maps=tuple(maps))
 
 
 def slice_(
     out: torch.Tensor, x: torch.Tensor, dimension: int = 0, start: int | None = None, end: Any = None, step: int = 1
 ) -> Reach | None:
-    """``aten::slice``."""
+    """Return the reach of ``aten::slice``."""
     reach = reach_of(x)
     if reach is None:
         return None
     length = x.shape[dimension]
     first = min(max((start or 0) + (length if (start or 0) < 0 else 0), 0), length)
-    return _cut(reach, dimension, first, step, out.shape[dimension])
+    return _strided_slice(reach, dimension, first, step, out.shape[dimension])
 
 
 def narrow(out: torch.Tensor, x: torch.Tensor, dimension: int, start: int, length: int) -> Reach | None:
-    """``aten::narrow``."""
+    """Return the reach of ``aten::narrow``."""
     return slice_(out, x, dimension, start)
 
 
 def select(out: torch.Tensor, x: torch.Tensor, dimension: int, index: int) -> Reach | None:
-    """``aten::select``: of places along an axis, one stands for all."""
+    """Return the reach of ``aten::select``: the one position that is selected along an axis stands for all."""
     reach = reach_of(x)
     if reach is None:
         return None
@@ -117,17 +117,17 @@ def select(out: torch.Tensor, x: torch.Tensor, dimension: int, index: int) -> Re
 
 
 def parts(along: int = 0) -> Callable[..., list[Reach] | None]:
-    """The rule of ``split``, ``chunk``, ``unbind``; ``along``: the default of their dimension."""
+    """Return the rule of ``split`` and ``chunk``; ``along`` is the default of their dimension."""
 
-    def rule(out: Sequence[torch.Tensor], x: torch.Tensor, *rest: Any, **named: Any) -> list[Reach] | None:
+    def rule(out: Sequence[torch.Tensor], x: torch.Tensor, *args: Any, **kwargs: Any) -> list[Reach] | None:
         reach = reach_of(x)
         if reach is None:
             return None
-        dimension = named.get("dim", rest[1] if len(rest) > 1 else along)
+        dimension = kwargs.get("dim", args[1] if len(args) > 1 else along)
         start, result = 0, []
         for part in out:
             size = part.shape[dimension]
-            result.append(_cut(reach, dimension, start, 1, size))
+            result.append(_strided_slice(reach, dimension, start, 1, size))
             start += size
         return result
 
@@ -135,25 +135,25 @@ def parts(along: int = 0) -> Callable[..., list[Reach] | None]:
 
 
 def unbind(out: Sequence[torch.Tensor], x: torch.Tensor, dimension: int = 0) -> list[Reach] | None:
-    """``aten::unbind``."""
+    """Return the reaches of ``aten::unbind``."""
     reach = reach_of(x)
     return None if reach is None else [reduced(reach, [dimension], keep=False)] * len(out)
 
 
 def pad(out: torch.Tensor, x: torch.Tensor, amounts: Sequence[int], *_: Any, **__: Any) -> Reach | None:
-    """Padding of any mode; inside, where a border is far, all modes are one."""
+    """Return the reach after padding of any mode: far from the border, all modes are the same."""
     reach = reach_of(x)
     for place in range(len(amounts) // 2):
         before, dimension = amounts[2 * place], -1 - place
         if reach is not None and (amounts[2 * place] or amounts[2 * place + 1]):
             axes = axes_in([reach.layout[dimension]])
-            cut = _cut(reach, dimension, -before, 1, out.shape[dimension])
+            cut = _strided_slice(reach, dimension, -before, 1, out.shape[dimension])
             reach = replace(cut, padded=cut.padded | axes) if amounts[2 * place] + amounts[2 * place + 1] > 0 else cut
     return reach
 
 
 def roll(out: torch.Tensor, x: torch.Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] = ()) -> Any:
-    """``aten::roll``: what comes in at the other end is left out, as masks of shifted windows do."""
+    """Return the reach of ``aten::roll``, without the positions that wrap around, which shifted windows mask out."""
     reach = reach_of(x)
     if reach is None:
         return None
@@ -161,16 +161,16 @@ def roll(out: torch.Tensor, x: torch.Tensor, shifts: int | Sequence[int], dims: 
     shifts = (shifts,) if isinstance(shifts, int) else shifts
     maps = list(reach.maps)
     for amount, dimension in zip(shifts, dims, strict=True):
-        was = reach.layout[dimension]
-        for axis in axes_in([was]):
+        factors = reach.layout[dimension]
+        for axis in axes_in([factors]):
             below = maps[axis]
-            alone = len(was) == 1 and digits(reach.layout, axis) == ((was[0][1], 1),)
-            maps[axis] = window(below, 1, 1, amount) if alone and below is not None else None
+            whole_axis = len(factors) == 1 and factors_along(reach.layout, axis) == ((factors[0][1], 1),)
+            maps[axis] = window(below, 1, 1, amount) if whole_axis and below is not None else None
     return replace(reach, maps=tuple(maps))
 
 
 def flip(out: torch.Tensor, x: torch.Tensor, dims: Sequence[int]) -> Reach | None:
-    """``aten::flip``."""
+    """Return the reach of ``aten::flip``."""
     reach = reach_of(x)
     if reach is None:
         return None
@@ -179,33 +179,33 @@ def flip(out: torch.Tensor, x: torch.Tensor, dims: Sequence[int]) -> Reach | Non
         size = x.shape[dimension]
         for axis in axes_in([reach.layout[dimension]]):
             below = maps[axis]
-            alone = digits(reach.layout, axis) == ((size, 1),)
+            whole_axis = factors_along(reach.layout, axis) == ((size, 1),)
             if below is not None and size > 1:
-                backwards = [below[size - 1 - place] for place in range(size)]
-                maps[axis] = listed(backwards, -below.stride) if alone else None
+                backwards = [below[size - 1 - position] for position in range(size)]
+                maps[axis] = from_intervals(backwards, -below.stride) if whole_axis else None
     return replace(reach, maps=tuple(maps))
 
 
 def windows(out: torch.Tensor, x: torch.Tensor, dimension: int, size: int, step: int) -> Reach | None:
-    """``aten::unfold``: windows along a dimension; each place in a window is taken for the whole of it."""
+    """Return the reach of ``aten::unfold``, windows along a dimension: each element counts as its whole window."""
     reach = reach_of(x)
     if reach is None:
         return None
-    cut = _cut(reach, dimension, 0, step, out.shape[dimension])
+    cut = _strided_slice(reach, dimension, 0, step, out.shape[dimension])
     maps = list(cut.maps)
     for axis in axes_in([reach.layout[dimension]]):
         below = reach.maps[axis]
         maps[axis] = None if below is None or maps[axis] is None else window(below, size, step)
-    return Reach((*cut.layout, plain(size)), tuple(maps), cut.context)
+    return Reach((*cut.layout, unmapped(size)), tuple(maps), cut.context)
 
 
-def same_places(out: torch.Tensor, x: torch.Tensor, *_: Any, **__: Any) -> Reach | None:
-    """Channels in another order."""
+def same_positions(out: torch.Tensor, x: torch.Tensor, *_: Any, **__: Any) -> Reach | None:
+    """Return the reach of an operation that only reorders channels: that of its argument."""
     return reach_of(x)
 
 
-def meshed(reach: Reach, shape: Sequence[int]) -> Reach:
-    """For a result whose places are not known to follow those of ``reach``: every unit sees everything."""
+def with_unknown_positions(reach: Reach, shape: Sequence[int]) -> Reach:
+    """Return the reach of a result whose positions may not follow those of ``reach``: each unit sees everything."""
     axes = axes_in(reach.layout) or set(range(len(reach.maps)))
     spread = max(range(len(shape)), key=lambda d: shape[d], default=0)
     keeps = len(shape) == len(reach.layout) and math.prod(shape) > 1
@@ -214,7 +214,7 @@ def meshed(reach: Reach, shape: Sequence[int]) -> Reach:
         if keeps and axes_in([reach.layout[d]])
         else ((min(axes), n, 1),)
         if not keeps and d == spread and n > 1
-        else plain(n)
+        else unmapped(n)
         for d, n in enumerate(shape)
     )
     return Reach(layout, (None,) * len(reach.maps), reach.context)
@@ -249,6 +249,6 @@ RULES: dict[str, Callable[..., Any]] = {
     "roll": roll,
     "flip": flip,
     "unfold": windows,
-    "channel_shuffle": same_places,
-    "native_channel_shuffle": same_places,
+    "channel_shuffle": same_positions,
+    "native_channel_shuffle": same_positions,
 }

@@ -1,4 +1,4 @@
-"""One pass through a network on the meta device, followed."""
+"""Tracing one forward pass of a network, on the meta device or on a real one."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 
 from convscope.insight.network_state import preserved
 from convscope.insight.tracing.carried_reach import REACH
-from convscope.insight.tracing.endings import ended
+from convscope.insight.tracing.endings import final_axes
 from convscope.insight.tracing.meta_twins import install_twins
 from convscope.insight.tracing.reach import reach_of_input, seeing_all
 from convscope.insight.tracing.tracing import Tracing
@@ -16,16 +16,16 @@ from convscope.insight.undisturbed import as_written
 
 
 def trace(network: nn.Module, x: torch.Tensor, axes: Sequence[int], *others: torch.Tensor) -> Tracing:
-    """Run ``network`` on ``x`` and follow it.
+    """Run ``network`` on ``x`` in evaluation mode, and trace it.
 
     Args:
         network: Any module; its modes, parameters and hooks are left as they are.
-        x: The input; on the meta device, nothing is computed, wherever the network's weights are.
-        axes: The dimensions of ``x`` along which fields are measured.
-        others: More inputs, which no field is measured in.
+        x: The input. If it is on the meta device, nothing is computed, whatever the device of the network's weights.
+        axes: The dimensions of ``x`` along which receptive fields are measured.
+        others: Further inputs of the network, for which no field is measured.
     """
     fast = torch.backends.mha.get_fastpath_enabled()
-    # No inference mode: a tensor that code keeps where nobody finds it must be one that a training can use.
+    # No inference mode: if code caches a tensor where `preserved` cannot find it, training must be able to use it.
     with preserved(network), torch.inference_mode(False), torch.no_grad():
         tracing = Tracing(network, meta=x.device.type == "meta")
         as_written(network)
@@ -36,7 +36,7 @@ def trace(network: nn.Module, x: torch.Tensor, axes: Sequence[int], *others: tor
         ]
         try:
             torch.backends.mha.set_fastpath_enabled(False)
-            # Autograd would take functions apart before they are met here.
+            # Through autograd's dispatch, functions would arrive here already decomposed.
             with torch._C._AutoDispatchBelowAutograd(), tracing:
                 x = x.detach()
                 setattr(x, REACH, reach_of_input(x.shape, axes))
@@ -47,5 +47,5 @@ def trace(network: nn.Module, x: torch.Tensor, axes: Sequence[int], *others: tor
                 hook.remove()
     for layer in tracing.layers:
         if layer.reach is not None and layer.reach.endings:
-            layer.reach = seeing_all(layer.reach, ended(layer.reach.endings))
+            layer.reach = seeing_all(layer.reach, final_axes(layer.reach.endings))
     return tracing

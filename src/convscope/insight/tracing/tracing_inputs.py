@@ -1,4 +1,4 @@
-"""The input of a traced pass: tokens or values, on the meta device or, where a network does not run there, for real."""
+"""Tracing a network on an input of a given shape: tokens or values, on the meta device if the network runs there."""
 
 from collections.abc import Sequence
 
@@ -11,10 +11,16 @@ from convscope.insight.tracing.tracing import Tracing
 
 
 def follow(network: nn.Module, input_shape: Sequence[int], axes: Sequence[int] | None = None) -> Tracing:
-    """Follow a pass of ``network`` over an input of ``input_shape``, (batch, channels, ...) or (batch, tokens).
+    """Trace a pass of ``network`` over an input of ``input_shape``, (batch, channels, ...) or (batch, tokens).
 
-    Networks whose control flow asks for values do not run on the meta device. They run on zeros, where their weights
-    are; that allocates activations.
+    Networks whose control flow depends on values do not run on the meta device. They run on zeros, on the device of
+    their weights, which allocates activations.
+
+    Args:
+        network: Any module that takes one tensor.
+        input_shape: With the batch dimension.
+        axes: Dimensions of the input along which receptive fields are measured; None: all after the channels, or, for
+            tokens, all after the batch.
 
     Raises:
         UserError: The network does not run on such an input.
@@ -24,28 +30,31 @@ def follow(network: nn.Module, input_shape: Sequence[int], axes: Sequence[int] |
     dtypes = [torch.int64] if tokens else [floating, torch.int64] if len(input_shape) == 2 else [floating]
     axes = axes if axes is not None else range(1 if tokens or len(input_shape) == 2 else 2, len(input_shape))
     devices = {parameter.device for parameter in network.parameters()} or {torch.device("cpu")}
-    places = [torch.device("meta")]
+    trial_devices = [torch.device("meta")]
     if len(devices) == 1:
-        places += [device for device in devices if device.type != "meta"]
-    failed: Exception = RuntimeError()
-    for device in places:
+        trial_devices += [device for device in devices if device.type != "meta"]
+    failure: Exception = RuntimeError()
+    for device in trial_devices:
         for dtype in dtypes:
-            make = torch.empty if device.type == "meta" else torch.zeros
+            make_input = torch.empty if device.type == "meta" else torch.zeros
             try:
-                return trace(network, make(*input_shape, dtype=dtype, device=device), axes)
+                return trace(network, make_input(*input_shape, dtype=dtype, device=device), axes)
             except UserError:
                 raise
             except Exception as error:
-                failed = error
+                failure = error
     shape = "×".join(map(str, input_shape[1:]))
-    reason = " ".join(str(failed).split())[:200] or type(failed).__name__
-    raise UserError(f"input {shape}: the network does not run on it ({reason})") from failed
+    reason = " ".join(str(failure).split())[:200] or type(failure).__name__
+    raise UserError(f"input {shape}: the network does not run on it ({reason})") from failure
 
 
 def follow_inputs(network: nn.Module, inputs: Sequence[torch.Tensor]) -> Tracing:
-    """Follow a pass of a module of several inputs of the shapes of ``inputs``; where they are, if it must compute."""
+    """Trace a pass of a module that takes several tensors, shaped like ``inputs``.
+
+    If it does not run on the meta device, it runs on ``inputs`` themselves.
+    """
     try:
-        first, *others = (torch.empty_like(one, device="meta") for one in inputs)
+        first, *others = (torch.empty_like(tensor, device="meta") for tensor in inputs)
         return trace(network, first, range(2, first.ndim), *others)
     except Exception:
         first, *others = inputs
@@ -53,6 +62,6 @@ def follow_inputs(network: nn.Module, inputs: Sequence[torch.Tensor]) -> Tracing
 
 
 def takes_tokens(network: nn.Module) -> bool:
-    """Whether the first thing that a network has is an embedding of tokens."""
+    """Return whether the first layer of a network is an embedding of tokens."""
     first = next((module for module in network.modules() if not module._modules), None)
     return isinstance(first, nn.Embedding | nn.EmbeddingBag)

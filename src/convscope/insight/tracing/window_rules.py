@@ -1,7 +1,8 @@
-"""What a window over the input's axes makes of a reach: convolution, pooling, interpolation, and what undoes them.
+"""Reach rules of windows over the input's axes: convolution, pooling, interpolation, and their inverses.
 
-A rule takes the result of an operation and its arguments, named and ordered as in ATen's schema, and returns the
-reach of the result. All of them run on shapes alone.
+A rule takes the result of an operation and its arguments, in the order of ATen's schema, and returns the reach of the
+result; or None if the argument does not depend on the network's input. Rules use only the shapes of tensors, not their
+values.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ from typing import Any
 import torch
 
 from convscope.insight.tracing.carried_reach import reach_of
-from convscope.insight.tracing.endings import Ending, ended, passing
+from convscope.insight.tracing.endings import Ending, final_axes, mark_followed
 from convscope.insight.tracing.interval_maps import (
     IntervalMap,
     Resampling,
@@ -20,7 +21,7 @@ from convscope.insight.tracing.interval_maps import (
     transposed_window,
     window,
 )
-from convscope.insight.tracing.reach import Dimension, Reach, axes_in, digits, plain, reduced, seeing_all
+from convscope.insight.tracing.reach import Dimension, Reach, axes_in, factors_along, reduced, seeing_all, unmapped
 from convscope.insight.tracing.windows import (
     Geometry,
     Many,
@@ -33,28 +34,28 @@ from convscope.insight.tracing.windows import (
 )
 
 
-def moved_window(reach: Reach, geometry: Geometry, shape: Sequence[int]) -> Reach:
-    """The window moved along the last dimensions of ``reach``, to a result of ``shape``."""
+def apply_window(reach: Reach, geometry: Geometry, shape: Sequence[int]) -> Reach:
+    """Return the reach of a result of ``shape`` after a window moved along the last dimensions of ``reach``."""
     layout, maps, endings = list(reach.layout), list(reach.maps), reach.endings
     start = len(layout) - len(geometry.kernel)
-    for at, k, s, p, d in zip(
+    for index, k, s, p, d in zip(
         range(start, len(layout)), geometry.kernel, geometry.stride, geometry.padding, geometry.dilation, strict=True
     ):
-        dimension, size = layout[at], shape[at]
+        dimension, size = layout[index], shape[index]
         axis, whole = _axis_of(reach, dimension)
         if axis is None:
-            layout[at] = plain(size)
+            layout[index] = unmapped(size)
         elif not whole:
             if (k, s) != (1, 1):
-                layout[at], maps = _blurred(dimension, size, maps)
+                layout[index], maps = _seeing_all_axes_of(dimension, size, maps)
         else:
-            layout[at] = ((axis, size, 1),)
+            layout[index] = ((axis, size, 1),)
             below = maps[axis]
             length = dimension[0][1]
             if below is None:
                 continue
             if (k, s) != (1, 1):
-                endings = passing(endings, axis)
+                endings = mark_followed(endings, axis)
             if geometry.transposed:
                 maps[axis] = transposed_window(below, k, s, p, d)
                 continue
@@ -65,159 +66,163 @@ def moved_window(reach: Reach, geometry: Geometry, shape: Sequence[int]) -> Reac
 
 
 def _axis_of(reach: Reach, dimension: Dimension) -> tuple[int | None, bool]:
-    """The axis that runs along ``dimension``, and whether it does so alone and from end to end."""
+    """Return the axis along ``dimension`` or None, and whether the dimension is exactly that axis, in its own order."""
     axes = axes_in([dimension])
     if not axes:
         return None, True
     axis = min(axes)
-    whole = len(dimension) == 1 and digits(reach.layout, axis) in ((), ((dimension[0][1], 1),))
+    whole = len(dimension) == 1 and factors_along(reach.layout, axis) in ((), ((dimension[0][1], 1),))
     return axis, whole
 
 
-def _blurred(
+def _seeing_all_axes_of(
     dimension: Dimension, size: int, maps: list[IntervalMap | None]
 ) -> tuple[Dimension, list[IntervalMap | None]]:
-    """For a window over a dimension that is no axis in its own order: all of its axes are seen."""
+    """Return dimension and maps after a window over a dimension that mixes axes: its units see all of them."""
     axes = axes_in([dimension])
     return ((min(axes), size, 1),), [None if a in axes else m for a, m in enumerate(maps)]
 
 
 def contracted(reach: Reach, dimension: int, size: int) -> Reach:
-    """A weighted sum over ``dimension`` that makes ``size`` new channels: dense layers, a convolution's channels."""
+    """Return the reach of a weighted sum over ``dimension`` with ``size`` output channels, as of a dense layer."""
     dimension %= len(reach.layout)
     axes = axes_in([reach.layout[dimension]])
     mixed = reduced(reach, [dimension], keep=True) if axes else reach
-    lost = [axis for axis in axes if mixed.maps[axis] is None and digits(reach.layout, axis)]
-    made: Dimension = ((min(lost), size, 1),) if lost else plain(size)
-    layout = (*mixed.layout[:dimension], made, *mixed.layout[dimension + 1 :])
+    lost = [axis for axis in axes if mixed.maps[axis] is None and factors_along(reach.layout, axis)]
+    channels: Dimension = ((min(lost), size, 1),) if lost else unmapped(size)
+    layout = (*mixed.layout[:dimension], channels, *mixed.layout[dimension + 1 :])
     return replace(mixed, layout=layout)
 
 
-def convolution(geometry: Callable[..., Geometry]) -> Callable[..., Reach | None]:
-    """The rule of a convolution whose arguments ``geometry`` reads."""
+def convolution(read_geometry: Callable[..., Geometry]) -> Callable[..., Reach | None]:
+    """Return the rule of a convolution whose window ``read_geometry`` reads from its arguments."""
 
-    def rule(out: torch.Tensor, x: torch.Tensor, weight: torch.Tensor, *rest: Any, **named: Any) -> Reach | None:
+    def rule(out: torch.Tensor, x: torch.Tensor, weight: torch.Tensor, *args: Any, **kwargs: Any) -> Reach | None:
         reach = reach_of(x)
         if reach is None:
             return None
-        told = geometry(x, weight, *rest, **named)
-        channels = len(reach.layout) - len(told.kernel) - 1
-        return moved_window(contracted(reach, channels, out.shape[channels]), told, out.shape)
+        geometry = read_geometry(x, weight, *args, **kwargs)
+        channels = len(reach.layout) - len(geometry.kernel) - 1
+        return apply_window(contracted(reach, channels, out.shape[channels]), geometry, out.shape)
 
     return rule
 
 
-def pooling(geometry: Callable[..., Geometry]) -> Callable[..., Any]:
-    """The rule of a pooling whose arguments ``geometry`` reads; for the indices of its maxima, too."""
+def pooling(read_geometry: Callable[..., Geometry]) -> Callable[..., Any]:
+    """Return the rule of a pooling, with or without indices, whose window ``read_geometry`` reads."""
 
-    def rule(out: Any, x: torch.Tensor, *rest: Any, **named: Any) -> Any:
+    def rule(out: Any, x: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
         reach = reach_of(x)
         if reach is None:
             return None
         first = out[0] if isinstance(out, tuple) else out
-        result = moved_window(reach, geometry(x, *rest, **named), first.shape)
+        result = apply_window(reach, read_geometry(x, *args, **kwargs), first.shape)
         return (result, result) if isinstance(out, tuple) else result
 
     return rule
 
 
-def along_last(out: Any, x: torch.Tensor, kind: Resampling, ratios: Sequence[Fraction], aligned: bool = False) -> Any:
-    """Resampling of the last dimensions by ``ratios``, in units below to a unit of the result."""
+def resample_last(
+    out: Any, x: torch.Tensor, kind: Resampling, ratios: Sequence[Fraction], aligned: bool = False
+) -> Any:
+    """Return the reach after resampling the last dimensions of ``x``, each by argument units per output unit."""
     reach = reach_of(x)
     if reach is None:
         return None
     first = out[0] if isinstance(out, tuple) else out
     layout, maps, endings, resized = list(reach.layout), list(reach.maps), reach.endings, reach.resized
-    for at, ratio in zip(range(x.ndim - len(ratios), x.ndim), ratios, strict=True):
-        size = first.shape[at]
-        axis, whole = _axis_of(reach, layout[at])
+    for index, ratio in zip(range(x.ndim - len(ratios), x.ndim), ratios, strict=True):
+        size = first.shape[index]
+        axis, whole = _axis_of(reach, layout[index])
         if axis is None:
-            layout[at] = plain(size)
+            layout[index] = unmapped(size)
         elif not whole:
-            layout[at], maps = _blurred(layout[at], size, maps)
+            layout[index], maps = _seeing_all_axes_of(layout[index], size, maps)
         else:
-            layout[at] = ((axis, size, 1),)
+            layout[index] = ((axis, size, 1),)
             below = maps[axis]
             if kind == "adaptive" and size == 1:
                 maps[axis] = None
             elif below is not None and ratio != 1:
                 if kind == "adaptive":
-                    endings, resized = passing(endings, axis), True
-                elif axis in ended(endings):
-                    below = None  # a global mean, laid over a map
+                    endings, resized = mark_followed(endings, axis), True
+                elif axis in final_axes(endings):
+                    below = None  # global pooling, upsampled to a map
                 maps[axis] = None if below is None else resampled(below, ratio, kind, aligned)
     result = Reach(tuple(layout), tuple(maps), reach.context, resized, endings=endings)
     return (result, result) if isinstance(out, tuple) else result
 
 
 def adaptive_pooling(out: Any, x: torch.Tensor, size: Many, **_: Any) -> Any:
-    """``aten::adaptive_*_poolNd``."""
+    """Return the reach of ``aten::adaptive_*_poolNd``."""
     first = out[0] if isinstance(out, tuple) else out
     count = len(size) if not isinstance(size, int) else x.ndim - 2
     ratios = [Fraction(x.shape[-d], first.shape[-d]) for d in range(count, 0, -1)]
-    return along_last(out, x, "adaptive", ratios)
+    return resample_last(out, x, "adaptive", ratios)
 
 
 def interpolation(kind: Resampling) -> Callable[..., Any]:
-    """The rule of ``aten::upsample_*``; the ratio is that of the lengths unless a factor was given."""
+    """Return the rule of ``aten::upsample_*``: its ratio is that of the lengths, unless a scale factor was given."""
 
-    def rule(out: torch.Tensor, x: torch.Tensor, *rest: Any, **named: Any) -> Any:
-        aligned = any(argument is True for argument in (*rest, named.get("align_corners")))
-        given = [a for a in (*rest[1:], *named.values()) if isinstance(a, (list, tuple, float))]
-        floats = [f for a in given for f in ([a] if isinstance(a, float) else a) if isinstance(f, float)]
+    def rule(out: torch.Tensor, x: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        aligned = any(argument is True for argument in (*args, kwargs.get("align_corners")))
+        scale_arguments = [a for a in (*args[1:], *kwargs.values()) if isinstance(a, (list, tuple, float))]
+        factors = [f for a in scale_arguments for f in ([a] if isinstance(a, float) else a) if isinstance(f, float)]
         count = x.ndim - 2
         ratios = []
         for d in range(count):
-            n, m = x.shape[2 + d], out.shape[2 + d]
+            length, out_length = x.shape[2 + d], out.shape[2 + d]
             if aligned:
-                ratios.append(Fraction(n - 1, m - 1) if m > 1 else Fraction(0))
-            elif len(floats) == count and floats[d] > 0:
-                ratios.append(1 / Fraction(floats[d]).limit_denominator(1000))
+                ratios.append(Fraction(length - 1, out_length - 1) if out_length > 1 else Fraction(0))
+            elif len(factors) == count and factors[d] > 0:
+                ratios.append(1 / Fraction(factors[d]).limit_denominator(1000))
             else:
-                ratios.append(Fraction(n, m))
-        return along_last(out, x, kind, ratios, aligned)
+                ratios.append(Fraction(length, out_length))
+        return resample_last(out, x, kind, ratios, aligned)
 
     return rule
 
 
 def pixel_shuffle(out: torch.Tensor, x: torch.Tensor, factor: int) -> Reach | None:
-    """``aten::pixel_shuffle``: channels become places, each of which sees what the place that held them saw."""
+    """Return the reach of ``aten::pixel_shuffle``: channels become positions that see what their old position saw."""
     reach = reach_of(x)
     if reach is None or axes_in(reach.layout[-3:-2]):
         return None if reach is None else seeing_all(reach, range(len(reach.maps)))
-    result: Reach = along_last(out, x, "nearest", [Fraction(1, factor)] * 2)
-    return replace(result, layout=(*result.layout[:-3], plain(out.shape[-3]), *result.layout[-2:]))
+    result: Reach = resample_last(out, x, "nearest", [Fraction(1, factor)] * 2)
+    return replace(result, layout=(*result.layout[:-3], unmapped(out.shape[-3]), *result.layout[-2:]))
 
 
 def pixel_unshuffle(out: torch.Tensor, x: torch.Tensor, factor: int) -> Reach | None:
-    """``aten::pixel_unshuffle``: places become channels."""
+    """Return the reach of ``aten::pixel_unshuffle``: positions become channels."""
     reach = reach_of(x)
     if reach is None:
         return None
     sides = (factor, factor)
-    moved = moved_window(reach, Geometry(sides, sides, (0, 0), (1, 1)), out.shape)
-    return replace(moved, layout=(*moved.layout[:-3], plain(out.shape[-3]), *moved.layout[-2:]))
+    moved = apply_window(reach, Geometry(sides, sides, (0, 0), (1, 1)), out.shape)
+    return replace(moved, layout=(*moved.layout[:-3], unmapped(out.shape[-3]), *moved.layout[-2:]))
 
 
 def unfold(
     out: torch.Tensor, x: torch.Tensor, kernel: Many, dilation: Many, padding: Many, stride: Many
 ) -> Reach | None:
-    """``aten::im2col``: (N, C, H, W) to (N, C·k·k, places)."""
+    """Return the reach of ``aten::im2col``: (N, C, H, W) to (N, C·k·k, positions)."""
     reach = reach_of(x)
     if reach is None:
         return None
-    told = Geometry(
+    geometry = Geometry(
         per_dimension(kernel, 2, 1),
         per_dimension(stride, 2, 1),
         per_dimension(padding, 2, 0),
         per_dimension(dilation, 2, 1),
     )
     sizes = [
-        (x.shape[2 + i] + 2 * told.padding[i] - told.dilation[i] * (told.kernel[i] - 1) - 1) // told.stride[i] + 1
+        (x.shape[2 + i] + 2 * geometry.padding[i] - geometry.dilation[i] * (geometry.kernel[i] - 1) - 1)
+        // geometry.stride[i]
+        + 1
         for i in (0, 1)
     ]
-    moved = moved_window(reach, told, (*x.shape[:2], *sizes))
-    layout = (moved.layout[0], plain(out.shape[1]), moved.layout[2] + moved.layout[3])
+    moved = apply_window(reach, geometry, (*x.shape[:2], *sizes))
+    layout = (moved.layout[0], unmapped(out.shape[1]), moved.layout[2] + moved.layout[3])
     return replace(moved, layout=layout)
 
 

@@ -1,4 +1,4 @@
-"""Windows over the input's axes: the numbers of a convolution or pooling, read from an operation's arguments."""
+"""The window of a convolution or pooling (kernel, stride, padding, dilation), read from ATen arguments."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ Many = int | Sequence[int]
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """A window, its numbers given for each spatial dimension."""
+    """A convolution or pooling window, with one number for each spatial dimension."""
 
     kernel: tuple[int, ...]
     stride: tuple[int, ...]
@@ -22,7 +22,7 @@ class Geometry:
 
 
 def per_dimension(value: Many | None, count: int, default: int) -> tuple[int, ...]:
-    """A number for each of ``count`` dimensions."""
+    """Return ``value`` as one number for each of ``count`` dimensions; None or an empty list: ``default``."""
     if value is None:
         return (default,) * count
     if isinstance(value, int):
@@ -41,7 +41,7 @@ def convolution_geometry(
     groups: int = 1,
     **_: Any,
 ) -> Geometry:
-    """The window of ``aten::convNd``; of ``padding="same"``, the amount before the first place."""
+    """Return the window of ``aten::convNd``; for ``padding="same"``, the padding before the first position."""
     kernel = tuple(weight.shape[2:])
     count = len(kernel)
     dilations = per_dimension(dilation, count, 1)
@@ -61,7 +61,7 @@ def transposed_geometry(
     groups: int = 1,
     dilation: Many = 1,
 ) -> Geometry:
-    """The window of ``aten::conv_transposeNd``."""
+    """Return the window of ``aten::conv_transposeNd``."""
     count = weight.ndim - 2
     numbers = per_dimension(stride, count, 1), per_dimension(padding, count, 0), per_dimension(dilation, count, 1)
     return Geometry(tuple(weight.shape[2:]), *numbers, groups, transposed=True)
@@ -79,7 +79,7 @@ def general_geometry(
     groups: int,
     *_: Any,
 ) -> Geometry:
-    """The window of ``aten::convolution``."""
+    """Return the window of ``aten::convolution``."""
     if transposed:
         return transposed_geometry(x, weight, bias, stride, padding, output_padding, groups, dilation)
     return convolution_geometry(x, weight, bias, stride, padding, dilation, groups)
@@ -88,7 +88,7 @@ def general_geometry(
 def max_pool_geometry(
     x: torch.Tensor, kernel: Many, stride: Many | None = None, padding: Many = 0, dilation: Many = 1, *_: Any, **__: Any
 ) -> Geometry:
-    """The window of ``aten::max_poolNd``; ``ceil_mode`` adds places, not taps."""
+    """Return the window of ``aten::max_poolNd``; ``ceil_mode`` adds output positions and does not change the window."""
     count = x.ndim - 2 if isinstance(kernel, int) or len(kernel) == 1 else len(kernel)
     sides = per_dimension(kernel, count, 1)
     strides = sides if stride is None or stride == [] else per_dimension(stride, count, 1)
@@ -98,5 +98,5 @@ def max_pool_geometry(
 def average_pool_geometry(
     x: torch.Tensor, kernel: Many, stride: Many | None = None, padding: Many = 0, *_: Any, **__: Any
 ) -> Geometry:
-    """The window of ``aten::avg_poolNd``."""
+    """Return the window of ``aten::avg_poolNd``."""
     return max_pool_geometry(x, kernel, stride, padding)

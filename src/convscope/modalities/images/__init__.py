@@ -1,1 +1,1 @@
-"""What a training on images, and its use afterwards, do in their own way."""
+"""Training on images, and using the trained networks."""

@@ -1,4 +1,4 @@
-"""The callbacks that look into the network, with the images that they look at."""
+"""The callbacks that analyse an image network, with the images that they analyse it on."""
 
 from collections.abc import Callable, Sequence
 
@@ -18,7 +18,7 @@ from convscope.insight.receptive_field import Field, receptive_fields
 from convscope.models.images.zoo.network import Network
 from convscope.tracking.recorder import Recorder
 
-METHODS = ("gradient", "grad_cam")  # where none are named
+METHODS = ("gradient", "grad_cam")  # if the configuration names none
 
 
 def saliency_callbacks(
@@ -29,17 +29,19 @@ def saliency_callbacks(
     time_spent: TimeSpent,
     warn: Callable[[str], None],
 ) -> list[Callback]:
-    """Maps of fixed validation images during the training, where they are asked for."""
+    """Return the callback that maps fixed validation images during training; none if ``callbacks.saliency`` is off."""
     if config.saliency is None:
         return []
-    most = config.saliency.images
+    max_images = config.saliency.images
 
     def images() -> ImageSamples:
-        return image_samples(data, "validation", balanced_indices(data.store("validation").labels, most))
+        return image_samples(data, "validation", balanced_indices(data.store("validation").labels, max_images))
 
-    own = config.saliency
-    methods = own.methods or METHODS
-    return [SaliencyMaps(recorder, network.module, images, data.classes, methods, own.every_epochs, time_spent, warn)]
+    saliency = config.saliency
+    methods = saliency.methods or METHODS
+    return [
+        SaliencyMaps(recorder, network.module, images, data.classes, methods, saliency.every_epochs, time_spent, warn)
+    ]
 
 
 def analysis_callbacks(
@@ -50,7 +52,7 @@ def analysis_callbacks(
     time_spent: TimeSpent,
     warn: Callable[[str], None],
 ) -> list[Callback]:
-    """What is looked at after the test, where it is asked for."""
+    """Return the callback that analyses the network after the test; nothing if ``callbacks.analysis`` is off."""
     if config.analysis is None:
         return []
     split = TestImages(
@@ -58,7 +60,7 @@ def analysis_callbacks(
         mask=lambda index: scene_mask(data, "test", index),
         count=len(data.store("test")),
     )
-    looks = AnalysisSettings(**config.analysis.model_dump(exclude={"methods"}))
+    settings = AnalysisSettings(**config.analysis.model_dump(exclude={"methods"}))
     return [
         AnalysisCallback(
             recorder,
@@ -66,8 +68,8 @@ def analysis_callbacks(
             split,
             data.classes,
             config.analysis.methods,
-            looks,
-            _field(network),
+            settings,
+            _field_finder(network),
             time_spent,
             warn,
             track,
@@ -75,21 +77,21 @@ def analysis_callbacks(
     ]
 
 
-def _field(network: Network) -> Callable[[str], Field | None]:
-    """From a layer's path to its receptive field; None where it is not known."""
+def _field_finder(network: Network) -> Callable[[str], Field | None]:
+    """Return a function from a layer's path to its receptive field, or to None if that is not known."""
 
     def field(path: str) -> Field | None:
-        seen = network.preprocessing
-        fields = receptive_fields(network.module, (1, seen.channels, seen.size, seen.size))
-        # a container sees what the last layer in it sees
-        inside = [one.field for one in fields if one.path == path or one.path.startswith(f"{path}.")]
+        preprocessing = network.preprocessing
+        fields = receptive_fields(network.module, (1, preprocessing.channels, preprocessing.size, preprocessing.size))
+        # the field of a container is that of its last layer
+        inside = [layer.field for layer in fields if layer.path == path or layer.path.startswith(f"{path}.")]
         return inside[-1] if inside else None
 
     return field
 
 
 def image_samples(data: ImageDataModule, split: str, indices: Sequence[int]) -> ImageSamples:
-    """The images ``indices`` of a split, as the network sees them."""
+    """Return the images ``indices`` of a split, as the network sees them."""
     store = data.store(split)
     chosen = torch.as_tensor(indices, dtype=torch.int64)
     crops = store.centre_crops(chosen, data.preprocessing.size)
@@ -98,18 +100,21 @@ def image_samples(data: ImageDataModule, split: str, indices: Sequence[int]) -> 
 
 
 def scene_mask(data: ImageDataModule, split: str, index: int) -> np.ndarray | None:
-    """Where the subject of a drawn scene is, (size, size) bool, cut as its image is; None for other images."""
+    """Return where the subject of a drawn scene is, (size, size) bool; None for other images.
+
+    The mask is resized and cropped as its image is.
+    """
     scenes = data.source.splits[split]
     if not isinstance(scenes, SceneSplit):
         return None
-    seen = data.preprocessing
-    drawn = scenes.mask(int(data.store(split).rows[index]))
-    pixels = Resizing(seen.resize, 1, "nearest", None)(drawn[..., None].astype(np.uint8) * 255)
-    return centre(pixels, seen.size)[..., 0] > 127
+    preprocessing = data.preprocessing
+    mask = scenes.mask(int(data.store(split).rows[index]))
+    pixels = Resizing(preprocessing.resize, 1, "nearest", None)(mask[..., None].astype(np.uint8) * 255)
+    return centre(pixels, preprocessing.size)[..., 0] > 127
 
 
 def balanced_indices(labels: np.ndarray, count: int) -> list[int]:
-    """``most`` indices, the classes taken in turn."""
+    """Return at most ``count`` indices, taken from the classes in turn, sorted by class and then by index."""
     groups = [np.flatnonzero(labels == label).tolist() for label in np.unique(labels)]
-    turns = [group[turn] for turn in range(max(map(len, groups))) for group in groups if turn < len(group)]
-    return sorted(turns[:count], key=lambda index: (labels[index], index))
+    alternating = [group[turn] for turn in range(max(map(len, groups))) for group in groups if turn < len(group)]
+    return sorted(alternating[:count], key=lambda index: (labels[index], index))

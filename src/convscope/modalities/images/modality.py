@@ -1,4 +1,4 @@
-"""A training on images."""
+"""The modality of images: what a training on them does in its own way."""
 
 import dataclasses
 from collections.abc import Callable
@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from pytorch_lightning.callbacks import Callback
+from typing_extensions import override
 
 from convscope.cache import cache_folder
 from convscope.callbacks.image_figures import TestFigures
@@ -30,7 +31,7 @@ from convscope.tracking.recorder import Recorder
 
 
 class ImageModality(Modality):
-    """Images."""
+    """The modality of images, for image classification."""
 
     noun = "images"
     task_name = "image_classification"
@@ -38,60 +39,62 @@ class ImageModality(Modality):
 
     def __init__(self, config: TrainConfig, source: ImageSource) -> None:
         assert not isinstance(config.data, TextsConfig)
-        self.told = config.data
+        self.data_config = config.data
         self.source = source
 
     def weights(self, config: TrainConfig) -> Weights:
-        """Of a package, a hub, a file, or random ones."""
+        """Find the weights: from a package, a hub or a file, or random ones."""
         return find_weights(build_architecture(config.model), config.model.weights)
 
     def build(self, config: TrainConfig, weights: Weights) -> tuple[Network, int]:
-        """The network for the classes and channels of the images."""
+        """Build the network for the classes and channels of the images."""
         self.network = build_network(
             build_architecture(config.model),
             weights,
             len(self.source.classes),
             self.source.channels,
-            self.told.image_size,
-            self.told.scratch.image_size,
+            self.data_config.image_size,
+            self.data_config.scratch.image_size,
         )
-        seen = self.network.preprocessing
-        self.table = describe_parameters(self.network.module, (1, seen.channels, seen.size, seen.size))
+        preprocessing = self.network.preprocessing
+        self.table = describe_parameters(
+            self.network.module, (1, preprocessing.channels, preprocessing.size, preprocessing.size)
+        )
         return self.network, self.table.multiply_adds
 
     def data_module(self, config: TrainConfig) -> ImageDataModule:
-        """Stored, augmented and batched images."""
-        first = config.transfer.stages[0]
+        """Return a data module that stores, augments and batches images."""
+        first_stage = config.transfer.stages[0]
         self.data = ImageDataModule(
             self.source,
             self.network.preprocessing,
-            batch_size=first.batch_size,
-            augmentation=first.augmentation,
+            batch_size=first_stage.batch_size,
+            augmentation=first_stage.augmentation,
             seed=config.seed,
-            workers=self.told.workers,
-            cache_dir=cache_folder(self.told.cache_dir),
-            on_bad_image=self.told.on_bad_image,
-            train_size=self.told.train_size,
+            workers=self.data_config.workers,
+            cache_dir=cache_folder(self.data_config.cache_dir),
+            on_bad_image=self.data_config.on_bad_image,
+            train_size=self.data_config.train_size,
         )
         return self.data
 
+    @override
     def task(self, network: Network | TextNetwork, objective: Objective, model: dict[str, Any]) -> Classification:
-        """Image classification."""
-        seen = dataclasses.asdict(network.preprocessing)
-        known = {"model": model, "classes": list(self.source.classes), "preprocessing": seen}
-        return ImageClassification(network.module, self.source.classes, objective, known)
+        preprocessing = dataclasses.asdict(network.preprocessing)
+        description = {"model": model, "classes": list(self.source.classes), "preprocessing": preprocessing}
+        return ImageClassification(network.module, self.source.classes, objective, description)
 
     def test_image(self) -> Callable[[int], np.ndarray]:
-        """Of the store."""
+        """Return the function from an index to the stored test image."""
         return self.data.store("test").image
 
     def example_input(self) -> np.ndarray:
-        """(2, C, H, W) float32."""
-        seen = self.network.preprocessing
-        return np.zeros((2, seen.channels, seen.size, seen.size), dtype=np.float32)
+        """Return zeros, (2, C, H, W) float32."""
+        preprocessing = self.network.preprocessing
+        return np.zeros((2, preprocessing.channels, preprocessing.size, preprocessing.size), dtype=np.float32)
 
+    @override
     def console_summary(self) -> dict[str, str]:
-        """One line."""
         sizes, source = self.data.sizes, self.source
         return {
             "data": f"{source.name} ({source.source}): {sizes['train']:,} train, {sizes['validation']:,} validation, "
@@ -99,30 +102,30 @@ class ImageModality(Modality):
         }
 
     def show_samples(self, recorder: Recorder) -> None:
-        """As a figure."""
+        """Log training images, as a figure."""
         show_images(recorder, self.data)
 
     def test_figures(self, recorder: Recorder) -> Callback:
-        """Confusion matrix and grids of images."""
+        """Return the callback that draws the confusion matrix and grids of images."""
         return TestFigures(recorder, self.data.store("test").image)
 
     def insights(self, config: TrainConfig, recorder: Recorder, time_spent: TimeSpent) -> Insights | None:
-        """Parameters, theoretical and effective fields."""
+        """Return the callbacks for parameters, and for theoretical and effective receptive fields."""
         return build_insights(config, self.network, self.table, self.data, recorder, time_spent)
 
     def saliency_callbacks(
         self, config: TrainConfig, recorder: Recorder, time_spent: TimeSpent, warn: Callable[[str], None]
     ) -> list[Callback]:
-        """Saliency maps of the same images."""
+        """Return the callback that draws saliency maps of the same images throughout the training."""
         return saliency_callbacks(config.callbacks, recorder, self.network, self.data, time_spent, warn)
 
     def analysis_callbacks(
         self, config: TrainConfig, recorder: Recorder, time_spent: TimeSpent, warn: Callable[[str], None]
     ) -> list[Callback]:
-        """Saliency of mistakes, filters, faithfulness."""
+        """Return the callback for saliency of mistakes, filters and faithfulness."""
         return analysis_callbacks(config.callbacks, recorder, self.network, self.data, time_spent, warn)
 
     def summary(self) -> dict[str, dict[str, Any]]:
-        """The size of the input."""
-        seen = self.network.preprocessing
-        return {"model": {"input": [seen.channels, seen.size, seen.size]}, "data": {}}
+        """Return the shape of the input."""
+        preprocessing = self.network.preprocessing
+        return {"model": {"input": [preprocessing.channels, preprocessing.size, preprocessing.size]}, "data": {}}

@@ -8,10 +8,10 @@ from convscope.models.images.zoo.registry import find_architecture
 
 
 def build_architecture(config: ModelConfig) -> Architecture:
-    """The architecture that ``model=...`` chose.
+    """Return the architecture that ``model=...`` names.
 
     Raises:
-        UserError: A library knows no model of that name, or it is a network for texts.
+        UserError: No library has a model of that name, or it is a network for texts.
     """
     if isinstance(config, TEXT_MODELS):
         raise UserError(f"model={config.name}: reads texts, and a network for images is needed here")

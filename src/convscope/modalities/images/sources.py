@@ -1,4 +1,4 @@
-"""From ``data=...`` to the images that it names. What an option does not need, it does not import."""
+"""From ``data=...`` to the images that it names. The code of a data set is imported only if it is chosen."""
 
 from typing import TYPE_CHECKING
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 def open_images(config: ImageDataConfig) -> "ImageSource":
-    """The images that ``data=...`` chose.
+    """Return the images that ``data=...`` names.
 
     Raises:
-        UserError: They are not there, or not what a classifier can be trained on.
+        UserError: The images are missing, or a classifier cannot be trained on them.
     """
     match config:
         case ImageFolderConfig():

@@ -1,4 +1,4 @@
-"""A run that was trained, loaded again: its network, its classes, what it expects of an image."""
+"""A finished run on images, loaded again: its network, its classes and its preprocessing."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,15 @@ from convscope.tasks.image_classification import ImageClassification
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """``network`` maps normalised images (N, C, H, W) to logits (N, classes), with the run's own weights."""
+    """A trained network with the run's own weights, and what is needed to use it.
+
+    Attributes:
+        folder: Folder of the run.
+        config: Content of the run's ``config.yaml``.
+        network: Maps normalised images (N, C, H, W) to logits (N, classes), in evaluation mode.
+        classes: Names of the classes, in the order of the logits.
+        preprocessing: What the network expects of an image.
+    """
 
     folder: RunFolder
     config: dict[str, Any]
@@ -29,25 +37,25 @@ class TrainedRun:
 
     @property
     def title(self) -> str:
-        """``resnet on hotdog``."""
+        """Names of model and data, such as ``resnet on hotdog``."""
         return f"{self.config['model']['name']} on {self.config['data']['name']}"
 
     @property
     def accuracy(self) -> float | None:
-        """On the test split; None where the run is not complete."""
+        """Accuracy on the test split; None if the run is not complete."""
         summary = self.folder.read_summary() or {}
         value = summary.get("metrics", {}).get("test", {}).get("accuracy")
         return float(value) if isinstance(value, (int, float)) else None
 
     @property
     def generated(self) -> bool:
-        """Whether it was trained, and tested, on generated images."""
+        """Whether the run was trained, and tested, on generated images."""
         value: object = (self.folder.read_summary() or {}).get("data", {}).get("source")
         return value == "generated"
 
     @property
     def precision(self) -> str | None:
-        """In which the run was tested; None where it is not complete."""
+        """Precision in which the run was tested; None if the run is not complete."""
         value: str | None = (self.folder.read_summary() or {}).get("environment", {}).get("precision")
         return value
 
@@ -63,16 +71,16 @@ def load_trained_run(path: str | Path, checkpoint: str = "best") -> TrainedRun:
         UserError: There is no run, it has no checkpoint, or the checkpoint is damaged.
     """
     folder = RunFolder(Path(path).expanduser())
-    told = folder.read_config()
-    if told is None:
-        found = "no config.yaml" if folder.path.is_dir() else "no such folder"
-        raise UserError(f"run={path}: no run lies there ({found})")
-    config = yaml.safe_load(told)
+    config_text = folder.read_config()
+    if config_text is None:
+        reason = "no config.yaml" if folder.path.is_dir() else "no such folder"
+        raise UserError(f"run={path}: no run lies there ({reason})")
+    config = yaml.safe_load(config_text)
     if not isinstance(config, dict) or not {"model", "data"} <= set(config):
         raise UserError(f"{folder.config_file}: is no configuration of a run")
-    kept = read_checkpoint(folder, path, checkpoint, TypeAdapter(ModelConfig), Preprocessing)
-    seen = kept.preprocessing
-    network = build_architecture(kept.model).build(len(kept.classes), seen.channels, seen.size)
-    task = ImageClassification(network, kept.classes)
-    task.load_state_dict(kept.state)
-    return TrainedRun(folder, config, network.eval(), kept.classes, seen)
+    saved = read_checkpoint(folder, path, checkpoint, TypeAdapter(ModelConfig), Preprocessing)
+    preprocessing = saved.preprocessing
+    network = build_architecture(saved.model).build(len(saved.classes), preprocessing.channels, preprocessing.size)
+    task = ImageClassification(network, saved.classes)
+    task.load_state_dict(saved.state)
+    return TrainedRun(folder, config, network.eval(), saved.classes, preprocessing)

@@ -1,1 +1,1 @@
-"""What a training on texts, and its use afterwards, do in their own way."""
+"""Training on texts, and using the trained networks."""

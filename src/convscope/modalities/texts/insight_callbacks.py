@@ -1,4 +1,4 @@
-"""The callbacks that look into a text network, with the texts that they look at."""
+"""The callbacks that analyse a text network, with the texts that they analyse it on."""
 
 from collections.abc import Iterator
 
@@ -15,15 +15,15 @@ from convscope.data.texts.text_data_module import TextDataModule
 from convscope.modalities.images.insight_callbacks import balanced_indices
 from convscope.tracking.recorder import Recorder
 
-NGRAM_TEXTS = 2048  # training texts in which n-grams are looked for
-MARKED_TEXTS = 100  # that the methods are scored on
-METHODS = ("input_x_gradient", "gradient")  # where none are named
+NGRAM_TEXTS = 2048  # training texts that are searched for n-grams
+MARKED_TEXTS = 100  # texts with known decisive words, on which the methods are scored
+METHODS = ("input_x_gradient", "gradient")  # if the configuration names none
 
 
 def token_saliency_callbacks(
     config: CallbacksConfig, recorder: Recorder, network: nn.Module, data: TextDataModule, time_spent: TimeSpent
 ) -> list[Callback]:
-    """Maps of fixed validation texts during the training, where they are asked for.
+    """Return the callback that maps fixed validation texts during training; none if ``callbacks.saliency`` is off.
 
     Raises:
         UserError: A method is none for texts.
@@ -35,10 +35,17 @@ def token_saliency_callbacks(
     texts = [tokenized_text(data, "validation", row) for row in rows]
     labels = torch.from_numpy(store.labels[np.asarray(rows)])
     methods = config.saliency.methods or METHODS
-    least = data.preprocessing.min_length
+    min_length = data.preprocessing.min_length
     return [
         TokenSaliencyMaps(
-            recorder, network, (texts, labels), least, data.classes, methods, config.saliency.every_epochs, time_spent
+            recorder,
+            network,
+            (texts, labels),
+            min_length,
+            data.classes,
+            methods,
+            config.saliency.every_epochs,
+            time_spent,
         )
     ]
 
@@ -46,7 +53,10 @@ def token_saliency_callbacks(
 def token_analysis_callbacks(
     config: CallbacksConfig, recorder: Recorder, network: nn.Module, data: TextDataModule, time_spent: TimeSpent
 ) -> list[Callback]:
-    """Scores of the maps after the test, where they are asked for and the decisive words are known."""
+    """Return the callback that scores the saliency methods after the test.
+
+    The list is empty if ``callbacks.analysis`` or its ``faithfulness`` is off, or if the decisive words are not known.
+    """
     marks = data.source.splits["test"].marks
     if config.analysis is None or not config.analysis.faithfulness or marks is None:
         return []
@@ -64,17 +74,17 @@ def token_analysis_callbacks(
 
 
 def text_figures(recorder: Recorder, data: TextDataModule) -> TextFigures:
-    """Confusion matrix, texts with the words that counted, and n-grams."""
+    """Return the callback that draws the confusion matrix, texts with their decisive words, and n-grams."""
     train = data.source.splits["train"].texts
 
     def training() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        some = min(len(train), NGRAM_TEXTS)
+        count = min(len(train), NGRAM_TEXTS)
         batches = data.inputs("train", batch_size=64)
-        for first, batch in zip(range(0, some, 64), batches, strict=False):
+        for first, batch in zip(range(0, count, 64), batches, strict=False):
             yield batch, torch.arange(first, first + len(batch))
 
     def ngram(index: int, start: int, stop: int) -> str:
-        spans = data.tokens.encode(train[index]).spans[start:stop]
+        spans = data.tokenizer.encode(train[index]).spans[start:stop]
         return train[index][spans[0][0] : spans[-1][1]]
 
     return TextFigures(
@@ -83,7 +93,7 @@ def text_figures(recorder: Recorder, data: TextDataModule) -> TextFigures:
 
 
 def tokenized_text(data: TextDataModule, split: str, index: int) -> TokenizedText:
-    """Text ``index`` of a split, as the network reads it."""
+    """Return text ``index`` of a split, as the network reads it."""
     text = data.source.splits[split].texts[index]
-    encoded = data.tokens.encode(text)
+    encoded = data.tokenizer.encode(text)
     return TokenizedText(text, encoded.ids, encoded.spans)

@@ -1,4 +1,4 @@
-"""A training on texts."""
+"""The modality of texts: what a training on them does in its own way."""
 
 import dataclasses
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from pytorch_lightning.callbacks import Callback
+from typing_extensions import override
 
 from convscope.cache import cache_folder
 from convscope.callbacks.time_spent import TimeSpent
@@ -39,7 +40,7 @@ from convscope.tracking.recorder import Recorder
 
 
 class TextModality(Modality):
-    """Texts."""
+    """The modality of texts, for text classification."""
 
     noun = "texts"
     task_name = "text_classification"
@@ -47,90 +48,96 @@ class TextModality(Modality):
 
     def __init__(self, config: TrainConfig, source: TextSource) -> None:
         assert isinstance(config.data, TextsConfig)
-        self.told: Any = config.data
-        self.seen = text_preprocessing(build_text_architecture(config.model), self.told)  # type: ignore[arg-type]
+        self.data_config: Any = config.data
+        architecture = build_text_architecture(config.model)  # type: ignore[arg-type]
+        self.preprocessing = text_preprocessing(architecture, self.data_config)
         self.source = source
         self.vectors: WordVectors | None = None
 
     def weights(self, config: TrainConfig) -> Weights:
-        """Of a file, or random ones."""
+        """Find the weights: from a file, or random ones."""
         return find_text_weights(config.model.weights)
 
     def build(self, config: TrainConfig, weights: Weights) -> tuple[TextNetwork, int]:
-        """The network for the vocabulary of the training split; its cost for a text of the mean length."""
-        self.tokens = build_tokenizer(self.told, self.seen, self.source)
-        built = build_text(config.model, weights, self.seen, self.tokens, len(self.source.classes), config.seed)  # type: ignore[arg-type]
+        """Build the network for the vocabulary of the training split; its cost is that of a text of the mean length."""
+        self.tokenizer = build_tokenizer(self.data_config, self.preprocessing, self.source)
+        classes = len(self.source.classes)
+        built = build_text(config.model, weights, self.preprocessing, self.tokenizer, classes, config.seed)  # type: ignore[arg-type]
         self.network, self.vectors = built.network, built.vectors
-        some = self.source.splits["train"].texts
-        lengths = [len(ids) for ids in self.tokens.encode_all(some[place] for place in range(min(len(some), 1000)))]
-        self.length = max(self.seen.min_length, round(float(np.mean(lengths))))
-        example = torch.ones(1, self.length, dtype=torch.int64)
+        texts = self.source.splits["train"].texts
+        first_texts = (texts[index] for index in range(min(len(texts), 1000)))
+        lengths = [len(ids) for ids in self.tokenizer.encode_all(first_texts)]
+        self.example_length = max(self.preprocessing.min_length, round(float(np.mean(lengths))))
+        example = torch.ones(1, self.example_length, dtype=torch.int64)
         return self.network, multiply_adds_of(self.network.module, (example,))
 
     def data_module(self, config: TrainConfig) -> TextDataModule:
-        """Encoded texts in batches of similar length."""
+        """Return a data module that encodes texts and batches those of similar length; set up."""
         self.data = TextDataModule(
             self.source,
-            self.tokens,
-            self.seen,
+            self.tokenizer,
+            self.preprocessing,
             batch_size=config.transfer.stages[0].batch_size,
-            cache_dir=cache_folder(self.told.cache_dir),
+            cache_dir=cache_folder(self.data_config.cache_dir),
             seed=config.seed,
         )
         self.data.setup()
         self.facts = token_facts(self.data, self.vectors)
         return self.data
 
+    @override
     def task(self, network: Network | TextNetwork, objective: Objective, model: dict[str, Any]) -> Classification:
-        """Text classification."""
-        seen = dataclasses.asdict(network.preprocessing)
-        known = {"model": model, "classes": list(self.source.classes), "preprocessing": seen}
-        return TextClassification(network.module, self.source.classes, objective, known)
+        preprocessing = dataclasses.asdict(network.preprocessing)
+        description = {"model": model, "classes": list(self.source.classes), "preprocessing": preprocessing}
+        return TextClassification(network.module, self.source.classes, objective, description)
 
     def save_artifacts(self, folder: RunFolder) -> None:
-        """The vocabulary, and the keys of the texts that are trained on or chosen by."""
-        folder.write_tokens(self.tokens.to_json())
-        seen = [sentence_keys(self.source.splits[split].texts) for split in ("train", "validation")]
-        folder.write_trained_on(np.concatenate(seen))
+        """Write the vocabulary, and the keys of the training and validation texts."""
+        folder.write_tokens(self.tokenizer.to_json())
+        keys = [sentence_keys(self.source.splits[split].texts) for split in ("train", "validation")]
+        folder.write_trained_on(np.concatenate(keys))
 
+    @override
     def warnings(self) -> list[str]:
-        """Of empty texts, and of those that are cut off."""
         return text_warnings(self.data)
 
+    @override
     def console_summary(self) -> dict[str, str]:
-        """The texts, their tokens, their vectors."""
         return tokens_summary(self.source.name, self.source.source, self.facts, self.data.sizes, self.data.classes)
 
     def show_samples(self, recorder: Recorder) -> None:
-        """As a table."""
+        """Log training texts, as a table."""
         show_texts(recorder, self.source)
 
     def test_figures(self, recorder: Recorder) -> Callback:
-        """Confusion matrix, texts with the words that counted, and n-grams."""
+        """Return the callback that draws the confusion matrix, texts with their decisive words, and n-grams."""
         return text_figures(recorder, self.data)
 
     def insights(self, config: TrainConfig, recorder: Recorder, time_spent: TimeSpent) -> Insights | None:
-        """Parameters and theoretical fields, for a text of the mean length."""
+        """Return the callbacks for parameters and theoretical receptive fields, for a text of the mean length.
+
+        None is returned if the network cannot be traced without tokens.
+        """
         try:
-            table = describe_parameters(self.network.module, (1, self.length))
-        except UserError:  # control flow that asks for tokens
+            table = describe_parameters(self.network.module, (1, self.example_length))
+        except UserError:  # its control flow depends on tokens
             return None
         return build_insights(config, self.network, table, None, recorder, time_spent)
 
     def saliency_callbacks(
         self, config: TrainConfig, recorder: Recorder, time_spent: TimeSpent, warn: Callable[[str], None]
     ) -> list[Callback]:
-        """Saliency maps of the same texts."""
+        """Return the callback that draws saliency maps of the same texts throughout the training."""
         return token_saliency_callbacks(config.callbacks, recorder, self.network.module, self.data, time_spent)
 
     def analysis_callbacks(
         self, config: TrainConfig, recorder: Recorder, time_spent: TimeSpent, warn: Callable[[str], None]
     ) -> list[Callback]:
-        """Scores of saliency, where the decisive words are known."""
+        """Return the callback that scores saliency, if the decisive words are known."""
         return token_analysis_callbacks(config.callbacks, recorder, self.network.module, self.data, time_spent)
 
     def summary(self) -> dict[str, dict[str, Any]]:
-        """Tokens and vectors."""
+        """Return the length and the word vectors of the input, and facts about the tokens."""
         facts = dict(self.facts)
         vectors = facts.pop("vectors", None)
-        return {"model": {"input": [self.length], "vectors": vectors}, "data": {"tokens": facts}}
+        return {"model": {"input": [self.example_length], "vectors": vectors}, "data": {"tokens": facts}}

@@ -1,4 +1,4 @@
-"""From ``model=...`` to the network for texts that it names, and what it expects of a text."""
+"""From ``model=...`` to the network for texts that it names, and what that network expects of a text."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -18,55 +18,64 @@ from convscope.preprocessing import TextPreprocessing
 
 
 def build_text_architecture(config: TextModelConfig) -> TextArchitecture:
-    """The architecture that ``model=...`` chose.
+    """Return the architecture that ``model=...`` names.
 
     Raises:
-        UserError: It takes no such length.
+        UserError: The architecture does not take such a length.
     """
     return find_text_architecture(**config.model_dump(exclude={"weights", "vectors", "vectors_scale"}))
 
 
 def text_shape(architecture: TextArchitecture) -> tuple[int, int]:
-    """Entries of the vocabulary and tokens of a text that a network is described with: those of Kim's MR."""
-    seen = architecture.preprocessing()
-    vocabulary = MR_WORDS if seen.alphabet is None else len(set(seen.alphabet)) + 2
-    return vocabulary, max(seen.min_length, TEXT_LENGTH)
+    """Return the size of the vocabulary and the length in tokens with which a network is described.
+
+    They are those of Kim's MR if the network leaves them open.
+    """
+    preprocessing = architecture.preprocessing()
+    vocabulary = MR_WORDS if preprocessing.alphabet is None else len(set(preprocessing.alphabet)) + 2
+    return vocabulary, max(preprocessing.min_length, TEXT_LENGTH)
 
 
 MR_WORDS = 18_765  # different words of the movie-review sentences (Kim 2014, table 1)
-TEXT_LENGTH = 32  # tokens, where a network takes any number
+TEXT_LENGTH = 32  # tokens, if a network takes any number
 
 
 def text_preprocessing(architecture: TextArchitecture, data: TextDataConfig) -> TextPreprocessing:
-    """What the network expects of a text, and what ``data.tokens`` says where the network leaves it open.
+    """Return what the network expects of a text; ``data.tokens`` decides what the network leaves open.
 
     Raises:
-        UserError: ``data.tokens`` asks for what the network cannot read.
+        UserError: ``data.tokens`` requests what the network cannot read.
     """
-    seen, asked = architecture.preprocessing(), data.tokens
-    if seen.alphabet is not None:
-        if asked.level not in ("auto", seen.level):
+    preprocessing, requested = architecture.preprocessing(), data.tokens
+    if preprocessing.alphabet is not None:
+        if requested.level not in ("auto", preprocessing.level):
             raise UserError(
-                f"data.tokens.level={asked.level}: {architecture.name} reads characters of its own alphabet"
+                f"data.tokens.level={requested.level}: {architecture.name} reads characters of its own alphabet"
             )
-        if asked.max_length is not None:
+        if requested.max_length is not None:
             raise UserError(
-                f"data.tokens.max_length={asked.max_length}: {architecture.name} reads a fixed length; set model.length"
+                f"data.tokens.max_length={requested.max_length}: {architecture.name} reads a fixed length; "
+                "set model.length"
             )
-        return seen
-    level = seen.level if asked.level == "auto" else asked.level
-    max_length = seen.max_length if asked.max_length is None else asked.max_length
-    if asked.max_length is None and level == "character":
-        max_length = CHARACTERS
-    return dataclasses.replace(seen, level=level, max_length=max_length)
+        return preprocessing
+    level = preprocessing.level if requested.level == "auto" else requested.level
+    max_length = preprocessing.max_length if requested.max_length is None else requested.max_length
+    if requested.max_length is None and level == "character":
+        max_length = MAX_CHARACTERS
+    return dataclasses.replace(preprocessing, level=level, max_length=max_length)
 
 
-CHARACTERS = 1024  # of a text that a network for words reads letter by letter
+MAX_CHARACTERS = 1024  # of a text that a word network reads character by character
 
 
 @dataclass(frozen=True)
 class BuiltText:
-    """A text network, and the word vectors that its embedding starts at."""
+    """A text network, and the word vectors that its embedding is initialised with.
+
+    Attributes:
+        network: The network.
+        vectors: The word vectors; None if the architecture uses none.
+    """
 
     network: TextNetwork
     vectors: WordVectors | None
@@ -76,19 +85,27 @@ def build_text(
     config: TextModelConfig,
     weights: Weights,
     preprocessing: TextPreprocessing,
-    tokens: TextTokenizer,
+    tokenizer: TextTokenizer,
     classes: int,
     seed: int,
 ) -> BuiltText:
-    """The network that ``model=...`` chose, for these tokens.
+    """Build the network that ``model=...`` names, for a vocabulary.
+
+    Args:
+        config: The configuration of the network.
+        weights: Where the network's weights come from.
+        preprocessing: What the network expects of a text.
+        tokenizer: The vocabulary.
+        classes: Number of classes.
+        seed: Seeds the word vectors that are random.
 
     Raises:
-        UserError: Its vectors cannot be had, or the weights are not its own.
+        UserError: The word vectors cannot be had, or the weights are not those of this network.
     """
     architecture = build_text_architecture(config)
     vectors = None
     if architecture.uses_vectors and isinstance(config, TextCNNConfig | DilatedTextCNNConfig | TextTDNNConfig):
-        vectors = find_vectors(config.vectors, tokens.vocabulary, seed, config.vectors_scale)
+        vectors = find_vectors(config.vectors, tokenizer.vocabulary, seed, config.vectors_scale)
     start = None if vectors is None else torch.from_numpy(vectors.matrix)
-    network = build_text_network(architecture, weights, classes, len(tokens), start)
+    network = build_text_network(architecture, weights, classes, len(tokenizer), start)
     return BuiltText(dataclasses.replace(network, preprocessing=preprocessing), vectors)

@@ -1,4 +1,4 @@
-"""A text run that was trained, loaded again: its network, its vocabulary, its classes."""
+"""A finished run on texts, loaded again: its network, its vocabulary and its classes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,21 +20,29 @@ from convscope.tasks.text_classification import TextClassification
 
 @dataclass(frozen=True)
 class TrainedText:
-    """``network`` maps tokens (N, L) to logits (N, classes), with the run's own weights, in evaluation mode."""
+    """A trained network with the run's own weights, and what is needed to use it.
+
+    Attributes:
+        folder: Folder of the run.
+        network: Maps tokens (N, L) to logits (N, classes), in evaluation mode.
+        tokenizer: The vocabulary, which turns texts into tokens.
+        classes: Names of the classes, in the order of the logits.
+        preprocessing: What the network expects of a text.
+    """
 
     folder: RunFolder
     network: nn.Module
-    tokens: TextTokenizer
+    tokenizer: TextTokenizer
     classes: tuple[str, ...]
     preprocessing: TextPreprocessing
 
-    def read(self, text: str) -> TokenizedText:
-        """The text as the network reads it."""
-        encoded = self.tokens.encode(text)
+    def tokenize(self, text: str) -> TokenizedText:
+        """Return ``text`` with its tokens, as the network reads it."""
+        encoded = self.tokenizer.encode(text)
         return TokenizedText(text, encoded.ids, encoded.spans)
 
     def logits(self, texts: Sequence[TokenizedText]) -> torch.Tensor:
-        """(N, classes) of ``texts``."""
+        """Return the logits (N, classes) of ``texts``."""
         with torch.no_grad():
             logits: torch.Tensor = self.network(pad_tokens(texts, self.preprocessing.min_length))
         return logits
@@ -43,22 +51,26 @@ class TrainedText:
 def load_trained_text(path: Path, checkpoint: str = "best") -> TrainedText:
     """Load the weights that a text run kept.
 
+    Args:
+        path: The run's folder.
+        checkpoint: ``best`` or ``last``.
+
     Raises:
-        UserError: It has no checkpoint, or no vocabulary, or one of them is damaged.
+        UserError: The run has no checkpoint, or no vocabulary, or one of them is damaged.
     """
     folder = RunFolder(path)
-    kept = read_checkpoint(folder, path, checkpoint, TypeAdapter(TextModelConfig), TextPreprocessing)
-    seen = kept.preprocessing
-    tokens = tokenizer_from_file(folder.tokens_file, seen.max_length)
-    vectors = _place_for_vectors(kept.state)
-    network = build_text_architecture(kept.model).build(len(kept.classes), len(tokens), vectors)
-    task = TextClassification(network, kept.classes)
-    task.load_state_dict(kept.state)
-    return TrainedText(folder, network.eval(), tokens, kept.classes, seen)
+    saved = read_checkpoint(folder, path, checkpoint, TypeAdapter(TextModelConfig), TextPreprocessing)
+    preprocessing = saved.preprocessing
+    tokenizer = tokenizer_from_file(folder.tokens_file, preprocessing.max_length)
+    vectors = _empty_vectors(saved.state)
+    network = build_text_architecture(saved.model).build(len(saved.classes), len(tokenizer), vectors)
+    task = TextClassification(network, saved.classes)
+    task.load_state_dict(saved.state)
+    return TrainedText(folder, network.eval(), tokenizer, saved.classes, preprocessing)
 
 
-def _place_for_vectors(state: dict[str, torch.Tensor]) -> torch.Tensor | None:
-    """Zeros of the shape that the word vectors of ``state`` have, for the weights to be loaded into."""
+def _empty_vectors(state: dict[str, torch.Tensor]) -> torch.Tensor | None:
+    """Return zeros of the shape of the word vectors in ``state``, to load the weights into; None without them."""
     for key in ("network.embedding.weight", "network.embedding.fixed.weight"):
         if key in state:
             return torch.zeros_like(state[key])

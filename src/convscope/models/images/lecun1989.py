@@ -12,16 +12,21 @@ from convscope.models.images.zoo.architecture import Architecture
 from convscope.models.images.zoo.paper_architecture import PaperArchitecture
 
 # "Each unit in H2 combines local information coming from 8 of the 12 different feature maps in H1 [...] according to
-# a scheme that will not be described here." This one is the simplest of that size.
+# a scheme that will not be described here." This table is the simplest of that size.
 H2_TABLE = [[*range(8)]] * 4 + [[*range(4, 12)]] * 4 + [[*range(4), *range(8, 12)]] * 4
 
 Criterion = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 class FeatureMaps(nn.Module):
-    """Shared 5×5 kernels at every second position, and a bias of its own for every unit (section "Feature maps").
+    """Shared 5×5 kernels at every second position, and a separate bias for every unit (section "Feature maps").
 
-    The image goes on with -1, the paper's background, beyond its border.
+    The input is padded with -1, the paper's background.
+
+    Args:
+        kernels: The convolution, of 5×5 kernels with stride 2 and without bias.
+        maps: Number of feature maps.
+        side: Side of the feature maps.
     """
 
     def __init__(self, kernels: nn.Module, maps: int, side: int) -> None:
@@ -30,7 +35,7 @@ class FeatureMaps(nn.Module):
         self.bias = nn.Parameter(torch.zeros(maps, side, side))
 
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:  # noqa: N803
-        """(N, C, 2·side, 2·side) to (N, maps, side, side)."""
+        """Map (N, C, 2·side, 2·side) to (N, maps, side, side)."""
         return self.kernels(F.pad(x_NCHW, (2, 2, 2, 2), value=-1.0)) + self.bias
 
 
@@ -42,8 +47,9 @@ class LeCun1989(nn.Module):
 
     Args:
         classes: Number of outputs.
-        modern: With what was found since: ReLU, dropout before the dense layers, wider weights at the start, an
-            output without tanh for cross-entropy. Without it, tanh everywhere and the squared error of the paper.
+        channels: Channels of the images.
+        modern: Whether to use later inventions: ReLU, dropout before the dense layers, larger initial weights, an
+            output without tanh for cross-entropy. Otherwise tanh everywhere and the squared error of the paper.
     """
 
     def __init__(self, classes: int = 10, channels: int = 1, modern: bool = False) -> None:
@@ -67,15 +73,16 @@ class LeCun1989(nn.Module):
             self._draw_for_relu()
 
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:  # noqa: N803
-        """Images (N, channels, 16, 16) between -1 and 1 to logits (N, classes)."""
+        """Map images (N, channels, 16, 16) between -1 and 1 to logits (N, classes)."""
         return self.output(self.h3(self.h2(self.h1(x_NCHW))))
 
     def training_loss(
         self, images: torch.Tensor, targets: torch.Tensor, criterion: Criterion
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Half the squared distance to +1 for the class and -1 for the others (section "Experiments"), and logits.
+        """Return the loss and the logits.
 
-        The modern twin leaves the loss to ``criterion``.
+        The loss is half the squared distance of the logits to +1 for the class and -1 for the others (section
+        "Experiments"); the modern variant uses ``criterion``.
         """
         logits = self(images)
         if self.modern:
@@ -92,7 +99,7 @@ class LeCun1989(nn.Module):
 
 
 def architecture(variant: str = "original") -> Architecture:
-    """The network of the paper, ``original`` or ``modern``, for 16 × 16 pixels."""
+    """Return the network of the paper, ``original`` or ``modern``, for 16 × 16 pixels."""
     modern = variant == "modern"
     return PaperArchitecture(
         "lecun1989", lambda classes, channels, size: LeCun1989(classes, channels, modern), "output", 16, fixed=True

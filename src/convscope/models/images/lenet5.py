@@ -10,7 +10,7 @@ from convscope.models.images.parts.lecun_units import PartialConv2d, ScaledTanh,
 from convscope.models.images.zoo.architecture import Architecture
 from convscope.models.images.zoo.paper_architecture import SYMMETRIC, PaperArchitecture, Scale
 
-# Table I: the maps of S2 that each map of C3 is connected to.
+# Table I: the feature maps of S2 that each map of C3 is connected to.
 C3_TABLE = [
     [0, 1, 2], [1, 2, 3], [2, 3, 4], [3, 4, 5], [0, 4, 5], [0, 1, 5],
     [0, 1, 2, 3], [1, 2, 3, 4], [2, 3, 4, 5], [0, 3, 4, 5], [0, 1, 4, 5], [0, 1, 2, 5],
@@ -20,10 +20,11 @@ C3_TABLE = [
 
 
 class LeNet5(nn.Module):
-    """The layers of section II.B and figure 2, with what replaced their parts since.
+    """The layers of section II.B and figure 2, with later replacements of their parts.
 
-    Max pooling instead of trained averages, ReLU instead of a scaled tanh, every map of C3 connected to all of
-    S2, a dense softmax layer instead of radial basis functions: 61,706 parameters for one channel and ten classes.
+    These are max pooling instead of trained averages, ReLU instead of a scaled tanh, every map of C3 connected to all
+    maps of S2, and a dense softmax layer instead of radial basis functions: 61,706 parameters for one channel and ten
+    classes.
     """
 
     def __init__(self, classes: int = 10, channels: int = 1) -> None:
@@ -38,7 +39,7 @@ class LeNet5(nn.Module):
         self.activation = nn.ReLU()
 
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:  # noqa: N803
-        """Images (N, channels, 32, 32) to logits (N, classes)."""
+        """Map images (N, channels, 32, 32) to logits (N, classes)."""
         x = self.s2(self.activation(self.c1(x_NCHW)))
         x = self.s4(self.activation(self.c3(x)))
         x = self.activation(self.c5(x)).flatten(1)
@@ -46,26 +47,26 @@ class LeNet5(nn.Module):
 
 
 class Subsampling(nn.Module):
-    """The sum of 2×2 neighbours, times a trained coefficient, plus a trained bias: two parameters a map."""
+    """The sum of 2×2 neighbours, times a trained coefficient, plus a trained bias: two parameters per map."""
 
     def __init__(self, maps: int) -> None:
         super().__init__()
         self.sum = nn.AvgPool2d(2, divisor_override=1)
-        # A coefficient of 1/4 begins with the average.
+        # With the initial coefficient of 1/4 the output is the average.
         self.coefficient = nn.Parameter(torch.full((maps, 1, 1), 0.25))
         self.bias = nn.Parameter(torch.zeros(maps, 1, 1))
 
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:  # noqa: N803
-        """(N, maps, H, W) to (N, maps, H/2, W/2)."""
+        """Map (N, maps, H, W) to (N, maps, H/2, W/2)."""
         return self.sum(x_NCHW) * self.coefficient + self.bias
 
 
 class RadialBasis(nn.Module):
     """Minus the squared distance to the code of each class (equation 7); cross-entropy over it is equation 9, j = ∞.
 
-    The codes are fixed, of +1 and -1. The paper draws them as images of ASCII characters, so that similar
-    characters have similar codes; where the classes may be anything, it names codes "chosen at random with equal
-    probabilities" as the other choice.
+    The codes are fixed and consist of +1 and -1. The paper draws them as images of ASCII characters, so that similar
+    characters have similar codes. The classes here may be anything, so this uses the paper's other choice, codes
+    "chosen at random with equal probabilities".
     """
 
     def __init__(self, features: int, classes: int) -> None:
@@ -76,13 +77,13 @@ class RadialBasis(nn.Module):
         self.codes: torch.Tensor
 
     def forward(self, x_NF: torch.Tensor) -> torch.Tensor:  # noqa: N803
-        """(N, features) to logits (N, classes)."""
+        """Map (N, features) to logits (N, classes)."""
         squares = x_NF.square().sum(dim=1, keepdim=True) + self.codes.square().sum(dim=1)
         return 2.0 * F.linear(x_NF, self.codes) - squares
 
 
 class OriginalLeNet5(nn.Module):
-    """LeNet-5 as section II.B has it: 60,000 trainable parameters for one channel and ten classes.
+    """LeNet-5 as in section II.B: 60,000 trainable parameters for one channel and ten classes.
 
     C1 156, S2 12, C3 1,516 by table I, S4 32, C5 48,120, F6 10,164; the output's codes are fixed.
     """
@@ -102,7 +103,7 @@ class OriginalLeNet5(nn.Module):
         draw_uniform(self)
 
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:  # noqa: N803
-        """Images (N, channels, 32, 32) to logits (N, classes)."""
+        """Map images (N, channels, 32, 32) to logits (N, classes)."""
         x = self.s2(self.c1(x_NCHW))
         x = self.s4(self.c3(x))
         return self.output(self.c5(x))
@@ -112,9 +113,9 @@ PAPER_SCALE = Scale(0.1 / 1.275, 1 / 1.275)  # section II.B: the background at -
 
 
 def architecture(variant: str = "modern") -> Architecture:
-    """LeNet-5, ``modern`` or ``original``, for 32 × 32 pixels, with as many channels as the data has.
+    """Return LeNet-5, ``modern`` or ``original``, for 32 × 32 pixels, with as many channels as the data has.
 
-    Images of 28 × 28 pixels lie in the middle, as the paper's digits do (section II.B).
+    Images of 28 × 28 pixels are centred, as the paper's digits are (section II.B).
     """
     kind, scale = (OriginalLeNet5, PAPER_SCALE) if variant == "original" else (LeNet5, SYMMETRIC)
     return PaperArchitecture(

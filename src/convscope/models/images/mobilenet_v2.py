@@ -6,6 +6,6 @@ from convscope.models.images.zoo.torchvision_models import TorchvisionArchitectu
 
 
 def architecture(width: float = 1.0, stem: str = "imagenet") -> Architecture:
-    """torchvision's network; width multiplier 1 (3,504,872 parameters) or any other (section 6.1)."""
+    """Return torchvision's network; width multiplier 1 (3,504,872 parameters) or any other (section 6.1)."""
     arguments = {} if width == 1.0 else {"width_mult": width}
     return with_stem(TorchvisionArchitecture("mobilenet_v2", "mobilenet_v2", arguments, known=not arguments), stem)

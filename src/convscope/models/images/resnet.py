@@ -9,20 +9,20 @@ from convscope.models.images.zoo.architecture import Architecture
 from convscope.models.images.zoo.modified_architecture import Change, stride_in_first_convolution, with_stem
 from convscope.models.images.zoo.timm_models import TimmArchitecture
 
-WIDTH_OF_STEM = 64  # timm's, whatever the stages have
+STEM_WIDTH = 64  # channels of timm's stem, whatever those of the stages are
 
 
 def architecture(
     depth: int = 18, stride_in: str = "3x3", stem: str = "imagenet", widths: Sequence[int] | None = None
 ) -> Architecture:
-    """timm's ResNet.
+    """Return timm's ResNet.
 
     Args:
-        depth: 10 (one block a stage), 18, 34, 50, 101 or 152.
-        stride_in: Which convolution of a bottleneck has the stride: ``1x1`` as in the paper (v1), ``3x3`` as
-            everybody since (v1.5; Goyal et al. 2017).
+        depth: 10 (one block per stage), 18, 34, 50, 101 or 152.
+        stride_in: Which convolution of a bottleneck has the stride: ``1x1`` as in the paper (v1), ``3x3`` as in all
+            common implementations since (v1.5; Goyal et al. 2017).
         stem: ``imagenet`` or ``small``.
-        widths: Channels of the four stages, the first of them the stem's too; None: 64, 128, 256, 512.
+        widths: Channels of the four stages, the first of which is also that of the stem; None for 64, 128, 256, 512.
     """
     identifier = {10: "resnet18"}.get(depth, f"resnet{depth}")
     arguments: dict[str, object] = {}
@@ -32,15 +32,15 @@ def architecture(
         arguments["channels"] = tuple(widths)
     base = TimmArchitecture("resnet", identifier, arguments, known=not arguments)
     changes: list[Change] = [stride_in_first_convolution] if stride_in == "1x1" else []
-    if widths is not None and widths[0] != WIDTH_OF_STEM:
+    if widths is not None and widths[0] != STEM_WIDTH:
         changes.append(partial(narrow_stem, width=widths[0]))
     return with_stem(base, stem, changes)
 
 
 def narrow_stem(network: nn.Module, width: int) -> None:
-    """Give the stem the channels of the first stage, as in all of the paper's networks: timm's has always 64.
+    """Give the stem the channels of the first stage, as in all of the paper's networks; timm's always has 64.
 
-    A first block of as many channels and no stride then needs no projection in its shortcut (section 3.3, option B).
+    A first block with as many channels and no stride then needs no projection in its shortcut (section 3.3, option B).
     """
     block = network.get_submodule("layer1.0")
     network.set_submodule("conv1", _resized(network.get_submodule("conv1"), outputs=width))
@@ -53,7 +53,7 @@ def narrow_stem(network: nn.Module, width: int) -> None:
 
 
 def _resized(convolution: nn.Module, inputs: int | None = None, outputs: int | None = None) -> nn.Conv2d:
-    """A fresh convolution that is the same but for its channels."""
+    """Return a new convolution like ``convolution`` but with other numbers of channels, freshly initialised."""
     assert isinstance(convolution, nn.Conv2d)
     return _convolution(
         inputs or convolution.in_channels, outputs or convolution.out_channels, convolution.kernel_size[0],
@@ -62,6 +62,6 @@ def _resized(convolution: nn.Module, inputs: int | None = None, outputs: int | N
 
 
 def _convolution(inputs: int, outputs: int, kernel: int, stride: int = 1, padding: int = 0) -> nn.Conv2d:
-    made = nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False)
-    nn.init.kaiming_normal_(made.weight, mode="fan_out", nonlinearity="relu")
-    return made
+    convolution = nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False)
+    nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
+    return convolution

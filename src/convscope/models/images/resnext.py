@@ -6,5 +6,8 @@ from convscope.models.images.zoo.torchvision_models import TorchvisionArchitectu
 
 
 def architecture(variant: str = "50_32x4d", stem: str = "imagenet") -> Architecture:
-    """``50_32x4d`` (table 1), ``101_32x8d`` or ``101_64x4d``: depth, cardinality, width of a path."""
+    """Return torchvision's network ``variant``: depth, cardinality and width of a path.
+
+    It is ``50_32x4d`` (table 1), ``101_32x8d`` or ``101_64x4d``.
+    """
     return with_stem(TorchvisionArchitecture("resnext", f"resnext{variant}"), stem)

@@ -6,8 +6,8 @@ from convscope.models.images.zoo.timm_models import TimmArchitecture
 
 
 def architecture(variant: str = "se_resnet50", stem: str = "imagenet") -> Architecture:
-    """SE-ResNet-50, 101 and 152, SE-ResNeXt-50 and 101, SENet-154.
+    """Return timm's SE-ResNet-50, 101 or 152, SE-ResNeXt-50 or 101, or SENet-154.
 
-    timm calls them legacy: they are the networks of the paper, ported from its authors' Caffe.
+    timm calls them legacy: they are the networks of the paper, ported from its authors' Caffe code.
     """
-    return with_stem(TimmArchitecture("senet", f"legacy_{variant.replace('_', '', 1)}", least_size=3), stem)
+    return with_stem(TimmArchitecture("senet", f"legacy_{variant.replace('_', '', 1)}", min_size=3), stem)

@@ -5,6 +5,7 @@ import math
 
 import torch
 from torch import nn
+from typing_extensions import override
 
 from convscope.models.images.parts.convolution import ConvNormAct, DepthwiseConvNorm
 from convscope.models.images.zoo.architecture import Architecture
@@ -13,23 +14,23 @@ from convscope.models.images.zoo.paper_architecture import PaperArchitecture
 
 # Table 1: output channels of stage 2 by groups; they double in stage 3 and again in stage 4.
 STAGE2_CHANNELS = {1: 144, 2: 200, 3: 240, 4: 272, 8: 384}
-UNITS = (4, 8, 4)  # the first of a stage has stride 2
+UNITS = (4, 8, 4)  # per stage; the first of each has stride 2
 STEM_CHANNELS = 24
 
 
 class ChannelShuffle(nn.Module):
-    """Figure 1c: the channels, seen as (groups, n), are transposed to (n, groups), so that groups meet."""
+    """Figure 1c: the channels, as (groups, n), are transposed to (n, groups), so that the groups are mixed."""
 
     def __init__(self, groups: int) -> None:
         super().__init__()
         self.groups = groups
 
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:  # noqa: N803
-        """(N, C, H, W) to the same shape."""
+        """Map (N, C, H, W) to the same shape."""
         return x_NCHW.unflatten(1, (self.groups, -1)).transpose(1, 2).flatten(1, 2)
 
+    @override
     def extra_repr(self) -> str:
-        """What ``print`` shows of it."""
         return f"groups={self.groups}"
 
 
@@ -37,10 +38,10 @@ class ShuffleUnit(nn.Module):
     """Figure 2b, and with ``stride=2`` figure 2c: a bottleneck of a quarter of the output's channels.
 
     Args:
-        channels: Of the input.
-        out_channels: Of the output; with stride 2 the pooled input is a part of it.
-        groups: Of both pointwise convolutions.
-        first_groups: Of the first pointwise convolution: 1 in the first unit, whose input has few channels.
+        channels: Channels of the input.
+        out_channels: Channels of the output; with stride 2 the pooled input is a part of it.
+        groups: Groups of the second pointwise convolution and of the shuffle.
+        first_groups: Groups of the first pointwise convolution; 1 in the first unit, whose input has few channels.
         stride: 1 or 2.
     """
 
@@ -57,7 +58,7 @@ class ShuffleUnit(nn.Module):
         self.act = nn.ReLU()
 
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:  # noqa: N803
-        """(N, channels, H, W) to (N, out_channels, H/stride, W/stride)."""
+        """Map (N, channels, H, W) to (N, out_channels, H/stride, W/stride)."""
         x = self.expand(self.depthwise(self.shuffle(self.reduce(x_NCHW))))
         short = self.shortcut(x_NCHW)
         return self.act(torch.cat([short, x], dim=1) if self.stride == 2 else short + x)
@@ -68,7 +69,7 @@ class ShuffleNet(nn.Module):
 
     def __init__(self, classes: int = 1000, channels: int = 3, groups: int = 3, width: float = 1.0) -> None:
         super().__init__()
-        # Every convolution must divide by the groups: at some widths that takes a few channels more or less.
+        # The channels of every convolution must be divisible by the groups: some widths get a few more or fewer.
         stem = max(1, math.ceil(STEM_CHANNELS * width / groups)) * groups
         self.conv1 = ConvNormAct(channels, stem, 3, stride=2)
         self.pool = nn.MaxPool2d(3, stride=2, padding=1)
@@ -85,7 +86,7 @@ class ShuffleNet(nn.Module):
         nn.init.zeros_(self.classifier.bias)
 
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:  # noqa: N803
-        """Images (N, channels, H, W) to logits (N, classes)."""
+        """Map images (N, channels, H, W) to logits (N, classes)."""
         x = self.stage2(self.pool(self.conv1(x_NCHW)))
         return self.classifier(self.end(self.stage4(self.stage3(x))))
 
@@ -98,7 +99,7 @@ def _stage(channels: int, out_channels: int, units: int, groups: int, first_grou
 
 
 def architecture(groups: int = 3, width: float = 1.0, stem: str = "imagenet") -> Architecture:
-    """ShuffleNet ``width``× with ``groups`` groups, for 224 pixels."""
+    """Return ShuffleNet ``width``× with ``groups`` groups, for 224 × 224 pixels."""
     base = PaperArchitecture(
         "shufflenet_v1",
         lambda classes, channels, _: ShuffleNet(classes, channels, groups, width),

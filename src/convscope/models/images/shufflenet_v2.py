@@ -6,5 +6,5 @@ from convscope.models.images.zoo.torchvision_models import TorchvisionArchitectu
 
 
 def architecture(width: float = 1.0, stem: str = "imagenet") -> Architecture:
-    """torchvision's network of width 0.5, 1, 1.5 or 2 (table 5)."""
+    """Return torchvision's network of width 0.5, 1, 1.5 or 2 (table 5)."""
     return with_stem(TorchvisionArchitecture("shufflenet_v2", f"shufflenet_v2_x{width:.1f}".replace(".", "_")), stem)

@@ -11,10 +11,7 @@ from convscope.models.images.zoo.paper_architecture import PaperArchitecture
 
 
 class Integration(nn.Module):
-    """The output units: each sums the evidence for its class over time, through one shared connection and a bias.
-
-    (N, classes, time) to (N, classes).
-    """
+    """The output units: each sums the evidence for its class over time, with one shared weight and a bias."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()
@@ -22,22 +19,22 @@ class Integration(nn.Module):
         self.bias = nn.Parameter(torch.zeros(classes))
 
     def forward(self, x_NCT: torch.Tensor) -> torch.Tensor:  # noqa: N803
-        """Evidence at every time to its weighted sum."""
+        """Map evidence at every time (N, classes, time) to its weighted sum (N, classes)."""
         return x_NCT.sum(dim=2) * self.weight + self.bias
 
 
 class TDNN(nn.Module):
-    """Units that see a few frames, with the same weights at every time: convolution, in one dimension.
+    """Units that read a few frames, with the same weights at every time: a convolution in one dimension.
 
-    Figure 2: 15 frames of 16 coefficients; 8 units over 3 frames (13 × 8); one unit a class over 5 frames
+    Figure 2: 15 frames of 16 coefficients; 8 units over 3 frames (13 × 8); one unit per class over 5 frames
     (9 × 3 for B, D and G); a sum over time. Sigmoids after both layers. That is
-    8·(3·16+1) + 3·(5·8+1) + 3·2 = 521 parameters. Any other sequence of at least 7 frames will do.
+    8·(3·16+1) + 3·(5·8+1) + 3·2 = 521 parameters. The input may be any other sequence of at least 7 frames.
 
     Args:
         classes: Number of outputs.
-        channels: Coefficients a frame, such as the dimensions of a word vector.
+        channels: Coefficients per frame, such as the dimensions of a word vector.
         hidden: Units of the first hidden layer.
-        windows: Frames that a unit of the first and of the second hidden layer sees.
+        windows: Frames that a unit of the first and of the second hidden layer reads.
     """
 
     def __init__(
@@ -47,7 +44,7 @@ class TDNN(nn.Module):
         self.hidden1 = nn.Sequential(
             OrderedDict(units=nn.Conv1d(channels, hidden, kernel_size=windows[0]), squash=nn.Sigmoid())
         )
-        # The second hidden layer has a unit for each class: to know other classes is to have another one.
+        # The second hidden layer has one unit per class: it belongs to the head, which other classes replace.
         self.head = nn.Sequential(
             OrderedDict(
                 units=nn.Conv1d(hidden, classes, kernel_size=windows[1]),
@@ -57,20 +54,20 @@ class TDNN(nn.Module):
         )
 
     def forward(self, x_NCT: torch.Tensor) -> torch.Tensor:  # noqa: N803
-        """Sequences (N, channels, time) to logits (N, classes)."""
+        """Map sequences (N, channels, time) to logits (N, classes)."""
         return self.head(self.hidden1(x_NCT))
 
 
 class ColumnsAsFrames(nn.Module):
-    """Reads an image from left to right, as one reads a spectrogram: (N, C, H, W) to (N, C·H, W)."""
+    """Makes the columns of an image, from left to right, the frames of a sequence, as in a spectrogram."""
 
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:  # noqa: N803
-        """Images to sequences of their columns."""
+        """Map images (N, C, H, W) to sequences of their columns (N, C·H, W)."""
         return x_NCHW.flatten(1, 2)
 
 
 class ImageTDNN(nn.Module):
-    """A ``TDNN`` over the columns of an image: (N, channels, size, width) to logits (N, classes)."""
+    """A ``TDNN`` over the columns of an image of ``size`` rows."""
 
     def __init__(self, classes: int, channels: int, size: int) -> None:
         super().__init__()
@@ -78,13 +75,13 @@ class ImageTDNN(nn.Module):
         self.tdnn = TDNN(classes, channels * size)
 
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:  # noqa: N803
-        """Images to logits."""
+        """Map images (N, channels, size, width) to logits (N, classes)."""
         return self.tdnn(self.frames(x_NCHW))
 
 
-LEAST_FRAMES = 7  # 3 + 5 - 1
+MIN_FRAMES = 7  # 3 + 5 - 1
 
 
 def architecture() -> Architecture:
-    """The paper's network, on images of 16 rows: its coefficients."""
-    return PaperArchitecture("tdnn", ImageTDNN, "tdnn.head", 16, least_size=LEAST_FRAMES)
+    """Return the paper's network for images of 16 rows, which take the place of its 16 coefficients."""
+    return PaperArchitecture("tdnn", ImageTDNN, "tdnn.head", 16, min_size=MIN_FRAMES)

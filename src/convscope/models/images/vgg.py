@@ -5,5 +5,5 @@ from convscope.models.images.zoo.torchvision_models import TorchvisionArchitectu
 
 
 def architecture(depth: int = 16, batch_norm: bool = False) -> Architecture:
-    """Configurations A (11), B (13), D (16) and E (19), with batch normalisation as an option of later years."""
-    return TorchvisionArchitecture("vgg", f"vgg{depth}{'_bn' if batch_norm else ''}", least_size=32)
+    """Return configuration A (depth 11), B (13), D (16) or E (19); batch normalisation is a later option."""
+    return TorchvisionArchitecture("vgg", f"vgg{depth}{'_bn' if batch_norm else ''}", min_size=32)

@@ -27,9 +27,9 @@ class WideBlock(nn.Module):
         self.shortcut = nn.Identity() if same else nn.Conv2d(channels, out_channels, 1, stride, bias=False)
 
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:  # noqa: N803
-        """(N, channels, H, W) to (N, out_channels, H/stride, W/stride)."""
+        """Map (N, channels, H, W) to (N, out_channels, H/stride, W/stride)."""
         active = self.relu1(self.norm1(x_NCHW))
-        # Where the shape changes, the shortcut starts from the activation too, as in the authors' code.
+        # If the shape changes, the shortcut starts from the activation, too, as in the authors' code.
         short = x_NCHW if isinstance(self.shortcut, nn.Identity) else self.shortcut(active)
         x = self.relu2(self.norm2(self.conv1(active)))
         return self.conv2(self.dropout(x)) + short
@@ -62,7 +62,7 @@ class WideResNet(nn.Module):
         nn.init.zeros_(self.classifier.bias)
 
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:  # noqa: N803
-        """Images (N, channels, 32, 32), or of another size, to logits (N, classes)."""
+        """Map images (N, channels, 32, 32), or of another size, to logits (N, classes)."""
         x = self.group3(self.group2(self.group1(self.conv1(x_NCHW))))
         return self.classifier(self.end(x))
 
@@ -75,7 +75,7 @@ def _group(channels: int, out_channels: int, blocks: int, stride: int, dropout: 
 def architecture(
     form: str = "imagenet", depth: int = 50, width: int = 2, dropout: float = 0.0, stem: str = "imagenet"
 ) -> Architecture:
-    """``form=imagenet``: torchvision's bottleneck network of depth 50 or 101; ``form=cifar``: table 1's."""
+    """Return torchvision's bottleneck network of depth 50 or 101 (``form=imagenet``) or table 1's (``form=cifar``)."""
     if form == "imagenet":
         return with_stem(TorchvisionArchitecture("wide_resnet", f"wide_resnet{depth}_{width}"), stem)
     return PaperArchitecture(

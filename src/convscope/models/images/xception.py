@@ -5,5 +5,5 @@ from convscope.models.images.zoo.timm_models import TimmArchitecture
 
 
 def architecture() -> Architecture:
-    """timm's network, for 299 pixels: 22,855,952 parameters (table 3)."""
-    return TimmArchitecture("xception", "legacy_xception", least_size=7)
+    """Return timm's network, for 299 × 299 pixels: 22,855,952 parameters (table 3)."""
+    return TimmArchitecture("xception", "legacy_xception", min_size=7)

@@ -1,1 +1,1 @@
-"""Networks for texts: one file a paper, and what they share."""
+"""Text networks: one file per paper, and what they share."""

@@ -2,11 +2,12 @@
 
 Yu & Koltun 2016, "Multi-scale Context Aggregation by Dilated Convolutions" (ICLR; https://arxiv.org/abs/1511.07122),
 for words as in Strubell et al. 2017, "Fast and Accurate Entity Recognition with Iterated Dilated Convolutions" (EMNLP;
-https://arxiv.org/abs/1702.02098); here with shortcuts, and the strongest answer of each map over the whole text.
+https://arxiv.org/abs/1702.02098); here with shortcuts, and with the maximum of each feature map over the whole text.
 """
 
 import torch
 from torch import nn
+from typing_extensions import override
 
 from convscope.models.texts.architecture import TextArchitecture, token_mask
 from convscope.models.texts.word_embedding import Variant, word_embedding
@@ -14,10 +15,18 @@ from convscope.preprocessing import TextPreprocessing
 
 
 class DilatedTextCNN(nn.Module):
-    """A convolution, then ``layers`` more with dilations 1, 2, 4, ...: each sees 3 words, or 2^(layers+1) + 1 together.
+    """A convolution over 3 words, then ``layers`` more with dilations 1, 2, 4, ...
 
-    Each of the dilated layers has the same number of parameters, and twice the reach of the one before. With the first
-    convolution a feature sees 2^(layers+1) + 1 words: 65 with 5 layers.
+    All dilated layers have the same number of parameters, and each reaches twice as far as the one before. Together
+    with the first convolution, the receptive field is 2^(layers+1) + 1 words: 65 with 5 layers.
+
+    Args:
+        classes: Number of logits.
+        embedding: Maps tokens (N, L) to vectors (N, L, ``dimension``).
+        dimension: Dimension of the vectors.
+        maps: Feature maps of each convolution.
+        layers: Number of dilated convolutions.
+        dropout: Fraction of the features that a training step leaves out.
     """
 
     def __init__(
@@ -34,13 +43,13 @@ class DilatedTextCNN(nn.Module):
         self.output = nn.Linear(maps, classes)
 
     def forward(self, tokens_NL: torch.Tensor) -> torch.Tensor:  # noqa: N803
-        """Tokens (N, L) to logits (N, classes)."""
-        there = token_mask(tokens_NL)[:, None]
-        # After each layer the places beyond the text are zero again, as they are beyond the end of the batch.
-        x_NCL = self.activation(self.first(self.embedding(tokens_NL).transpose(1, 2))) * there  # noqa: N806
+        """Map tokens (N, L) to logits (N, classes)."""
+        mask = token_mask(tokens_NL)[:, None]
+        # After each layer the places beyond the text become zero again, like the padding of a convolution.
+        x_NCL = self.activation(self.first(self.embedding(tokens_NL).transpose(1, 2))) * mask  # noqa: N806
         for convolution in self.dilated:
-            x_NCL = (x_NCL + self.activation(convolution(x_NCL))) * there  # noqa: N806
-        return self.output(self.dropout(x_NCL.masked_fill(~there, -torch.inf).amax(dim=2)))
+            x_NCL = (x_NCL + self.activation(convolution(x_NCL))) * mask  # noqa: N806
+        return self.output(self.dropout(x_NCL.masked_fill(~mask, -torch.inf).amax(dim=2)))
 
 
 class DilatedTextCNNArchitecture(TextArchitecture):
@@ -56,14 +65,14 @@ class DilatedTextCNNArchitecture(TextArchitecture):
         self.uses_vectors = variant != "rand"
 
     def preprocessing(self) -> TextPreprocessing:
-        """Words, 256 of a text at most."""
+        """Return the preprocessing to words, at most 256 per text."""
         return TextPreprocessing("word", max_length=256)
 
+    @override
     def build(self, classes: int, vocabulary: int, vectors: torch.Tensor | None = None) -> nn.Module:
-        """The network for ``vocabulary`` words."""
         embedding, dimension = word_embedding(self.variant, vocabulary, self.dimension, vectors)
         return DilatedTextCNN(classes, embedding, dimension, self.maps, self.layers, self.dropout)
 
+    @override
     def head(self, network: nn.Module) -> str:
-        """The dense layer."""
         return "output"

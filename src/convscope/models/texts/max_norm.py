@@ -1,13 +1,13 @@
-"""Dense layers whose weight vectors are kept short."""
+"""Dense layers whose weight vectors have a maximum norm."""
 
 import torch
 from torch import nn
 
 
 class MaxNormLinear(nn.Linear):
-    """A dense layer with a bound on the length of each output's weight vector (Hinton et al. 2012; Kim 2014, sec. 2.1).
+    """A dense layer with a bound on the norm of each output's weight vector (Hinton et al. 2012; Kim 2014, sec. 2.1).
 
-    Whoever trains calls ``constrain`` after each step; the bound is no part of the function.
+    The training loop calls ``constrain`` after each step; ``forward`` does not apply the bound.
     """
 
     def __init__(self, in_features: int, out_features: int, max_norm: float) -> None:
@@ -16,6 +16,6 @@ class MaxNormLinear(nn.Linear):
 
     @torch.no_grad()
     def constrain(self) -> None:
-        """Shorten each weight vector w with ‖w‖ > ``max_norm`` to that length. 0 is no bound."""
+        """Scale each weight vector w with ‖w‖ > ``max_norm`` to the norm ``max_norm``; 0 is no bound."""
         if self.max_norm > 0:
             self.weight.copy_(self.weight.renorm(2, 0, self.max_norm))

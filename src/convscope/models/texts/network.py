@@ -1,4 +1,4 @@
-"""A text network, built: with its weights, its head's name, and what it expects of a text."""
+"""Build a text network with its weights, the path of its head, and the preprocessing that it expects."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -14,7 +14,15 @@ from convscope.preprocessing import TextPreprocessing
 
 @dataclass(frozen=True)
 class TextNetwork:
-    """``module`` maps tokens (N, L) int64 to logits (N, classes); ``head`` is its last layer's path."""
+    """A text network that is built, with its weights loaded.
+
+    Attributes:
+        name: Name in the zoo.
+        module: Maps tokens (N, L) int64 to logits (N, classes).
+        head: Path in ``module`` of the module that turns features into logits.
+        preprocessing: How texts are prepared.
+        weights: Where the weights come from, without the tensors.
+    """
 
     name: str
     module: nn.Module
@@ -24,20 +32,20 @@ class TextNetwork:
 
     @property
     def parameters(self) -> int:
-        """Number of parameters, each counted once."""
+        """Return the number of scalars in all parameters, each counted once."""
         return sum(parameter.numel() for parameter in self.module.parameters())
 
 
-def find_text_weights(wanted: str) -> Weights:
-    """Random weights, or those of the file ``wanted``.
+def find_text_weights(requested: str) -> Weights:
+    """Return random weights if ``requested`` is ``random``, else the weights of the file ``requested``.
 
     Raises:
         UserError: The file is missing or unreadable.
     """
     return (
         Weights("random", None)
-        if wanted == "random"
-        else Weights("file", wanted, read_state(Path(wanted).expanduser()))
+        if requested == "random"
+        else Weights("file", requested, read_state(Path(requested).expanduser()))
     )
 
 
@@ -51,11 +59,11 @@ def build_text_network(
     """Build ``architecture`` for ``classes`` classes and ``vocabulary`` tokens, and load ``weights``.
 
     Args:
-        architecture: What to build.
-        weights: Random, or of a file that another training left behind, with the same vocabulary.
+        architecture: Architecture to build.
+        weights: Random weights, or those of a file of another training with the same vocabulary.
         classes: Number of logits.
-        vocabulary: Number of tokens, padding and unknown among them.
-        vectors: Where the embedding starts, (vocabulary, dimension), for an architecture that uses them.
+        vocabulary: Number of tokens, padding and unknown included.
+        vectors: Initial embedding (vocabulary, dimension), for an architecture that uses word vectors.
 
     Raises:
         UserError: The weights belong to another architecture or vocabulary.

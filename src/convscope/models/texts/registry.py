@@ -1,4 +1,4 @@
-"""From a name of the zoo to a text architecture."""
+"""Find a text architecture by its name in the zoo."""
 
 from typing import Any
 
@@ -6,10 +6,10 @@ from convscope.models.texts.architecture import TextArchitecture
 
 
 def find_text_architecture(name: str, **variant: Any) -> TextArchitecture:
-    """The text architecture ``name`` with its own options, such as ``depth=17`` for ``vdcnn``.
+    """Return the text architecture ``name`` with options of its own, such as ``depth=17`` for ``vdcnn``.
 
     Raises:
-        UserError: An option has no such value.
+        UserError: An option does not have this value.
         LookupError: There is no such text architecture.
     """
     match name:
@@ -33,4 +33,4 @@ def find_text_architecture(name: str, **variant: Any) -> TextArchitecture:
             from convscope.models.texts.text_tdnn import TextTDNNArchitecture
 
             return TextTDNNArchitecture(**variant)
-    raise LookupError(f"{name}: reads no texts")
+    raise LookupError(f"{name}: is no text architecture")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from torch import nn
+from typing_extensions import override
 
 from convscope.models.texts.architecture import TextArchitecture, token_mask
 from convscope.models.texts.max_norm import MaxNormLinear
@@ -13,19 +14,19 @@ from convscope.preprocessing import TextPreprocessing
 
 
 class TextCNN(nn.Module):
-    """Filters over 3, 4 and 5 words, the strongest answer of each, and a dense layer on those (sections 2 and 3.1).
+    """Filters over 3, 4 and 5 words, the maximum of each over the text, and a dense layer (sections 2 and 3.1).
 
-    A filter meets every window that holds at least one word of the text, as in the author's program: zeros stand
-    before and after the text.
+    A filter is applied to every window with at least one word of the text, as in the author's program: the text is
+    padded with zeros on both sides.
 
     Args:
         classes: Number of logits.
-        embedding: Tokens (N, L) to vectors (N, L, ``dimension``).
-        dimension: Of the vectors.
-        windows: Words that a filter spans.
-        maps: Filters a window size.
-        dropout: Share of the features that a training step leaves out.
-        max_norm: Bound on the length of the weight vector of each class; 0 is no bound.
+        embedding: Maps tokens (N, L) to vectors (N, L, ``dimension``).
+        dimension: Dimension of the vectors.
+        windows: Numbers of words that a filter spans.
+        maps: Number of filters per window size.
+        dropout: Fraction of the features that a training step leaves out.
+        max_norm: Bound on the norm of the weight vector of each class; 0 is no bound.
     """
 
     def __init__(
@@ -46,14 +47,14 @@ class TextCNN(nn.Module):
         self.output = MaxNormLinear(maps * len(windows), classes, max_norm)
 
     def forward(self, tokens_NL: torch.Tensor) -> torch.Tensor:  # noqa: N803
-        """Tokens (N, L) to logits (N, classes)."""
+        """Map tokens (N, L) to logits (N, classes)."""
         x_NDL = self.embedding(tokens_NL).transpose(1, 2)  # noqa: N806
         padded = ~token_mask(tokens_NL)
         features = []
         for window, convolution in zip(self.windows, self.convolutions, strict=True):
-            maps = convolution(x_NDL)  # one place for each window that touches a place of the input
+            maps = convolution(x_NDL)  # one position for each window that overlaps the input
             beyond = F.pad(padded, (window - 1, 0), value=False)
-            # The rectifier comes after the maximum, which it commutes with, on far fewer numbers.
+            # ReLU commutes with the maximum; it comes after it, on far fewer values.
             features.append(maps.masked_fill(beyond[:, None], -torch.inf).amax(dim=2))
         return self.output(self.dropout(F.relu(torch.cat(features, dim=1))))
 
@@ -77,14 +78,14 @@ class TextCNNArchitecture(TextArchitecture):
         self.uses_vectors = variant != "rand"
 
     def preprocessing(self) -> TextPreprocessing:
-        """Words, 256 of a text at most."""
+        """Return the preprocessing to words, at most 256 per text."""
         return TextPreprocessing("word", max_length=256)
 
+    @override
     def build(self, classes: int, vocabulary: int, vectors: torch.Tensor | None = None) -> nn.Module:
-        """The network for ``vocabulary`` words."""
         embedding, dimension = word_embedding(self.variant, vocabulary, self.dimension, vectors)
         return TextCNN(classes, embedding, dimension, **self.options)  # type: ignore[arg-type]
 
+    @override
     def head(self, network: nn.Module) -> str:
-        """The dense layer."""
         return "output"

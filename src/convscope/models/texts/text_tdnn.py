@@ -1,19 +1,20 @@
-"""The time-delay network of Waibel et al. 1989 with words for frames and their vectors for coefficients."""
+"""The time-delay network of Waibel et al. 1989, with words as frames and word vectors as their coefficients."""
 
 import torch
 from torch import nn
+from typing_extensions import override
 
-from convscope.models.images.tdnn import LEAST_FRAMES, TDNN
+from convscope.models.images.tdnn import MIN_FRAMES, TDNN
 from convscope.models.texts.architecture import TextArchitecture, token_mask
 from convscope.models.texts.word_embedding import Variant, word_embedding
 from convscope.preprocessing import TextPreprocessing
 
 
 class TextTDNN(nn.Module):
-    """A ``TDNN`` on word vectors: evidence for each class at every 7 words, summed over the text.
+    """A ``TDNN`` on word vectors: evidence for each class in every window of 7 words, summed over the text.
 
-    Only windows that lie within the text count, as in the paper, where none reaches beyond the frames; a text of fewer
-    than 7 words is one window.
+    Only windows that lie within the text count, as in the paper, where no window reaches beyond the frames; a text of
+    fewer than 7 words is one window.
     """
 
     def __init__(self, classes: int, embedding: nn.Module, dimension: int, hidden: int = 64) -> None:
@@ -22,11 +23,11 @@ class TextTDNN(nn.Module):
         self.tdnn = TDNN(classes, dimension, hidden)
 
     def forward(self, tokens_NL: torch.Tensor) -> torch.Tensor:  # noqa: N803
-        """Tokens (N, L) to logits (N, classes)."""
+        """Map tokens (N, L) to logits (N, classes)."""
         head = self.tdnn.head
         evidence = head.squash(head.units(self.tdnn.hidden1(self.embedding(tokens_NL).transpose(1, 2))))  # type: ignore[operator]
-        # The window that begins at a word is within the text where its last word is; the first one always counts.
-        within = token_mask(tokens_NL)[:, LEAST_FRAMES - 1 :].clone()
+        # The window that begins at a word is within the text if its last word is; the first window always counts.
+        within = token_mask(tokens_NL)[:, MIN_FRAMES - 1 :].clone()
         within[:, 0] = True
         logits: torch.Tensor = head.integration(evidence * within[:, None])  # type: ignore[operator]
         return logits
@@ -42,14 +43,14 @@ class TextTDNNArchitecture(TextArchitecture):
         self.uses_vectors = variant != "rand"
 
     def preprocessing(self) -> TextPreprocessing:
-        """Words, 256 of a text at most, 7 at least."""
-        return TextPreprocessing("word", max_length=256, min_length=LEAST_FRAMES)
+        """Return the preprocessing to words, at least 7 and at most 256 per text."""
+        return TextPreprocessing("word", max_length=256, min_length=MIN_FRAMES)
 
+    @override
     def build(self, classes: int, vocabulary: int, vectors: torch.Tensor | None = None) -> nn.Module:
-        """The network for ``vocabulary`` words."""
         embedding, dimension = word_embedding(self.variant, vocabulary, self.dimension, vectors)
         return TextTDNN(classes, embedding, dimension, self.hidden)
 
     def head(self, network: nn.Module) -> str:
-        """The layer of evidence and its sum."""
+        """Return the path of the layer that computes the evidence and sums it."""
         return "tdnn.head"

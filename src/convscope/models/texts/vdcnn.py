@@ -6,6 +6,7 @@ from typing import Literal
 
 import torch
 from torch import nn
+from typing_extensions import override
 
 from convscope.errors import UserError
 from convscope.models.texts.architecture import TextArchitecture
@@ -13,19 +14,19 @@ from convscope.models.texts.characters import CONNEAU_ALPHABET
 from convscope.preprocessing import TextPreprocessing
 
 Depth = Literal[9, 17, 29, 49]
-# Table 2: convolutions of 64, 128, 256 and 512 maps; a block has two.
+# Table 2: numbers of convolutions with 64, 128, 256 and 512 feature maps, by depth; a block has two.
 CONVOLUTIONS: dict[int, tuple[int, int, int, int]] = {
     9: (2, 2, 2, 2),
     17: (4, 4, 4, 4),
     29: (10, 10, 4, 4),
     49: (16, 16, 10, 6),
 }
-LARGEST = 8  # values that k-max pooling keeps of each map
-DIMENSION = 16  # of the characters
+TOP_K = 8  # values that k-max pooling keeps of each feature map
+DIMENSION = 16  # of the character vectors
 
 
 class ConvolutionalBlock(nn.Module):
-    """Two convolutions of width 3, normalised by the batch and rectified (figure 2); a shortcut if wanted."""
+    """Two convolutions of width 3, each with batch normalisation and ReLU (figure 2), and an optional shortcut."""
 
     def __init__(self, maps: int, shortcut: bool) -> None:
         super().__init__()
@@ -37,16 +38,16 @@ class ConvolutionalBlock(nn.Module):
         self.shortcut = shortcut
 
     def forward(self, x_NCL: torch.Tensor) -> torch.Tensor:  # noqa: N803
-        """(N, maps, L) to the same shape."""
+        """Map (N, maps, L) to the same shape."""
         x = self.body(x_NCL)
         return self.activation(x + x_NCL if self.shortcut else x)
 
 
 class Halving(nn.Module):
-    """Max pooling of width 3 and stride 2, VGG's way of section 3.2, the best of the paper's three.
+    """Max pooling of width 3 and stride 2, as in VGG: the best of the three ways in section 3.2.
 
-    The maps double where the length is halved; a convolution of width 1 does that, as the sizes in figure 1 suggest
-    (the output of a pooling has twice the maps) and as the sums of table 2 fit.
+    Where the length is halved, the number of feature maps doubles. A convolution of width 1 does that here: figure 1
+    suggests it (the output of a pooling has twice the maps), and it fits the numbers of parameters in table 2.
     """
 
     def __init__(self, maps: int) -> None:
@@ -55,12 +56,12 @@ class Halving(nn.Module):
         self.widen = nn.Conv1d(maps, 2 * maps, 1, bias=False)
 
     def forward(self, x_NCL: torch.Tensor) -> torch.Tensor:  # noqa: N803
-        """(N, maps, L) to (N, 2·maps, ⌈L/2⌉)."""
+        """Map (N, maps, L) to (N, 2·maps, ⌈L/2⌉)."""
         return self.widen(self.pool(x_NCL))
 
 
 class VDCNN(nn.Module):
-    """Characters of 16 dimensions, ``depth`` convolutions, k-max pooling, three dense layers (figure 1)."""
+    """Character vectors of 16 dimensions, ``depth`` convolutions, k-max pooling, three dense layers (figure 1)."""
 
     def __init__(self, classes: int, vocabulary: int, depth: Depth = 9, shortcut: bool = True) -> None:
         super().__init__()
@@ -73,17 +74,17 @@ class VDCNN(nn.Module):
             blocks += [ConvolutionalBlock(maps, shortcut) for _ in range(convolutions // 2)]
             levels.append(nn.Sequential(*blocks))
         self.levels = nn.Sequential(*levels)
-        self.dense = nn.Sequential(nn.Linear(512 * LARGEST, 2048), nn.ReLU(), nn.Linear(2048, 2048), nn.ReLU())
+        self.dense = nn.Sequential(nn.Linear(512 * TOP_K, 2048), nn.ReLU(), nn.Linear(2048, 2048), nn.ReLU())
         self.output = nn.Linear(2048, classes)
         for layer in self.modules():  # section 4.2: He et al. 2015
             if isinstance(layer, nn.Conv1d):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
 
     def forward(self, tokens_NL: torch.Tensor) -> torch.Tensor:  # noqa: N803
-        """Characters (N, L), padded, to logits (N, classes)."""
+        """Map characters (N, L), padded, to logits (N, classes)."""
         x_NCL = self.levels(self.first(self.embedding(tokens_NL).transpose(1, 2)))  # noqa: N806
-        # The largest values in the order in which they stand (Kalchbrenner et al. 2014, section 3.2).
-        places = x_NCL.topk(LARGEST, dim=2).indices.sort(dim=2).values
+        # k-max pooling: the largest values in their original order (Kalchbrenner et al. 2014, section 3.2).
+        places = x_NCL.topk(TOP_K, dim=2).indices.sort(dim=2).values
         return self.output(self.dense(x_NCL.gather(2, places).flatten(1)))
 
 
@@ -93,21 +94,21 @@ class VDCNNArchitecture(TextArchitecture):
     name = "vdcnn"
 
     def __init__(self, depth: Depth = 9, shortcut: bool = True, length: int = 1014) -> None:
-        if length < SHORTEST:
-            raise UserError(f"model.length={length}: vdcnn needs {SHORTEST} characters or more")
+        if length < MIN_LENGTH:
+            raise UserError(f"model.length={length}: vdcnn needs {MIN_LENGTH} characters or more")
         self.depth, self.shortcut, self.length = depth, shortcut, length
 
     def preprocessing(self) -> TextPreprocessing:
-        """Exactly ``length`` characters (section 4.2)."""
+        """Return the preprocessing to exactly ``length`` characters (section 4.2)."""
         return TextPreprocessing("character", max_length=self.length, min_length=self.length, alphabet=CONNEAU_ALPHABET)
 
+    @override
     def build(self, classes: int, vocabulary: int, vectors: torch.Tensor | None = None) -> nn.Module:
-        """The network for ``vocabulary`` characters."""
         return VDCNN(classes, vocabulary, self.depth, self.shortcut)
 
+    @override
     def head(self, network: nn.Module) -> str:
-        """The last dense layer."""
         return "output"
 
 
-SHORTEST = 57  # eight frames are left after three halvings
+MIN_LENGTH = 57  # eight frames are left after three halvings

@@ -11,7 +11,7 @@ PADDING_ID, UNKNOWN_ID = 0, 1
 
 
 class FixedEmbedding(nn.Module):
-    """Vectors that no training changes: a buffer, which is saved with the weights and is no parameter."""
+    """An embedding that is not trained: a buffer, which is saved with the weights but is no parameter."""
 
     def __init__(self, vectors: torch.Tensor) -> None:
         super().__init__()
@@ -19,15 +19,15 @@ class FixedEmbedding(nn.Module):
         self.register_buffer("weight", vectors.clone())
 
     def forward(self, tokens_NL: torch.Tensor) -> torch.Tensor:  # noqa: N803
-        """Tokens (N, L) to vectors (N, L, dimension)."""
+        """Map tokens (N, L) to vectors (N, L, dimension)."""
         return F.embedding(tokens_NL, self.weight)
 
 
 class TwoChannelEmbedding(nn.Module):
-    """A fixed and a trained copy of the same vectors, added.
+    """The sum of a fixed and a trained copy of the same vectors.
 
-    In Kim's multichannel network each filter is applied to both channels and the results are added: by linearity,
-    that is the filter applied to their sum.
+    In Kim's multichannel network each filter is applied to both channels and the results are added. By linearity, that
+    equals the filter applied to their sum.
     """
 
     def __init__(self, vectors: torch.Tensor) -> None:
@@ -36,31 +36,31 @@ class TwoChannelEmbedding(nn.Module):
         self.trained = trained_embedding(vectors)
 
     def forward(self, tokens_NL: torch.Tensor) -> torch.Tensor:  # noqa: N803
-        """Tokens (N, L) to vectors (N, L, dimension)."""
+        """Map tokens (N, L) to vectors (N, L, dimension)."""
         return self.fixed(tokens_NL) + self.trained(tokens_NL)
 
 
 def word_embedding(
     variant: Variant, vocabulary: int, dimension: int, vectors: torch.Tensor | None = None
 ) -> tuple[nn.Module, int]:
-    """The embedding of one of Kim's four variants, and its dimension.
+    """Return the embedding of one of Kim's four variants, and its dimension.
 
-    ``rand`` draws its vectors uniformly from (-0.25, 0.25); the others start at ``vectors`` (vocabulary, dimension),
-    or, where there are none because weights are to be loaded into them, at zeros of ``dimension``.
+    ``rand`` draws its vectors uniformly from (-0.25, 0.25). The others start at ``vectors`` (vocabulary, dimension);
+    without ``vectors``, because weights will be loaded later, they start at zeros of ``dimension``.
     """
     if variant == "rand":
         drawn = torch.empty(vocabulary, dimension).uniform_(-0.25, 0.25)
-        drawn[[PADDING_ID, UNKNOWN_ID]] = 0.0  # unknown words are met after the training: they shall say nothing
+        drawn[[PADDING_ID, UNKNOWN_ID]] = 0.0  # unknown words occur only after the training: they must not matter
         return trained_embedding(drawn), dimension
-    start = torch.zeros(vocabulary, dimension) if vectors is None else vectors
+    initial = torch.zeros(vocabulary, dimension) if vectors is None else vectors
     match variant:
         case "static":
-            return FixedEmbedding(start), start.shape[1]
+            return FixedEmbedding(initial), initial.shape[1]
         case "non_static":
-            return trained_embedding(start), start.shape[1]
-    return TwoChannelEmbedding(start), start.shape[1]
+            return trained_embedding(initial), initial.shape[1]
+    return TwoChannelEmbedding(initial), initial.shape[1]
 
 
 def trained_embedding(vectors: torch.Tensor) -> nn.Embedding:
-    """An embedding that starts at ``vectors`` (vocabulary, dimension); the row of padding stays as it is."""
+    """Return an embedding to train, starting at ``vectors`` (vocabulary, dimension); the row of padding is fixed."""
     return nn.Embedding.from_pretrained(vectors.clone(), freeze=False, padding_idx=PADDING_ID)

@@ -1,1 +1,1 @@
-"""Where the jobs of a sweep run: here, in processes, on SLURM by submitit, on Ray."""
+"""Launchers, which run the jobs of a sweep: in this process, in a pool, on SLURM through submitit, or on Ray."""

@@ -1,4 +1,4 @@
-"""Hydra's launchers, as ``launcher=...`` tells."""
+"""Selects the launcher of ``launcher=...`` and its settings."""
 
 import importlib.util
 import os
@@ -15,7 +15,7 @@ from convscope.config.sweep import (
 )
 from convscope.errors import UserError
 
-# Name of an option: the launcher, the package that it needs, the extra that installs it.
+# Name of the option: name of the launcher, package that it needs, extra that installs the package.
 PACKAGES = {
     "joblib": ("joblib", "hydra_plugins.hydra_joblib_launcher", "joblib"),
     "submitit_local": ("submitit_local", "hydra_plugins.hydra_submitit_launcher", "submitit"),
@@ -23,22 +23,23 @@ PACKAGES = {
     "slurm": ("submitit_slurm", "hydra_plugins.hydra_submitit_launcher", "submitit"),
 }
 
-# Since 22.05 srun has forgotten what sbatch was told of processors: a job would be bound to one.
-CPUS_OF_SRUN = "export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK"
+# Since SLURM 22.05 srun does not take over sbatch's --cpus-per-task: the job would be bound to one processor.
+SRUN_CPUS_SETUP = "export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK"
 
 
 def hydra_launcher(
     config: LauncherConfig, devices: int | Literal["auto"] = 1, nodes: int = 1
 ) -> tuple[str, dict[str, Any]]:
-    """Name and settings of the launcher for ``told``: Hydra's, or ``ray``, which is no plugin of Hydra's.
+    """Return name and settings of the launcher: a plugin of Hydra, or ``ray``, which is run without one.
 
     Args:
-        told: The configuration.
-        devices: On which a job trains, of each of its nodes.
-        nodes: On which a job trains.
+        config: Configuration of the launcher.
+        devices: Devices of each node on which a job trains.
+        nodes: Nodes on which a job trains.
 
     Raises:
-        UserError: It is not installed, or the machine has no SLURM, or a job gets other devices than it trains on.
+        UserError: The launcher is not installed, the machine has no SLURM, or a job would get other devices than those
+            it trains on.
     """
     if isinstance(config, LocalConfig):
         return "basic", {}
@@ -59,22 +60,23 @@ def hydra_launcher(
 
 
 def _refuse_idle_devices(config: SlurmConfig, devices: int | Literal["auto"], nodes: int) -> None:
-    for key, given, of_trainer, used in (
+    """Raise UserError if a job would get other devices or nodes than those it trains on."""
+    for key, given, trainer_key, used in (
         ("gpus", config.gpus, "devices", config.gpus if devices == "auto" else devices),
         ("nodes", config.nodes, "nodes", nodes),
     ):
         if given != used and (given > 1 or used > 1) and not (key == "gpus" and given == 0):
             raise UserError(
-                f"launcher.{key}={given} and trainer.{of_trainer}={used}: a job trains on all that it gets; "
-                f"trainer=ddp trainer.{of_trainer}={given} does so, and launcher.{key}=1 gives each job its own"
+                f"launcher.{key}={given} and trainer.{trainer_key}={used}: a job trains on all that it gets; "
+                f"trainer=ddp trainer.{trainer_key}={given} does so, and launcher.{key}=1 gives each job its own"
             )
 
 
 def gpus_of_jobs(config: LauncherConfig) -> list[str]:
-    """Names of the GPUs, of which each job of joblib sees one; none where each sees all.
+    """Return the names of the GPUs, of which each job of joblib sees one; empty if each job sees all.
 
     Raises:
-        UserError: The environment lets this process see fewer.
+        UserError: ``CUDA_VISIBLE_DEVICES`` has fewer GPUs.
     """
     if not isinstance(config, JoblibConfig) or not config.gpus:
         return []
@@ -86,7 +88,7 @@ def gpus_of_jobs(config: LauncherConfig) -> list[str]:
 
 
 def launcher_settings(config: LauncherConfig, devices: int | Literal["auto"] = 1) -> dict[str, Any]:
-    """The keys of the launcher for ``told``, whose jobs train on ``devices`` of each node."""
+    """Return the settings of the launcher's plugin for jobs that train on ``devices`` of each node."""
     match config:
         case JoblibConfig():
             return {"n_jobs": config.jobs, "batch_size": 1}
@@ -102,7 +104,7 @@ def launcher_settings(config: LauncherConfig, devices: int | Literal["auto"] = 1
                 "constraint": config.constraint,
                 "nodes": config.nodes,
                 "gpus_per_node": config.gpus or None,
-                # Lightning counts on a process for each device.
+                # Lightning expects one process for each device.
                 "tasks_per_node": max(config.gpus, 1) if devices == "auto" else devices,
                 "cpus_per_task": config.cpus,
                 "mem_gb": config.memory_gb,
@@ -110,16 +112,17 @@ def launcher_settings(config: LauncherConfig, devices: int | Literal["auto"] = 1
                 "array_parallelism": config.array_parallelism,
                 "max_num_timeout": config.requeues,
                 "signal_delay_s": config.signal_delay_s,
-                "setup": [CPUS_OF_SRUN, *config.setup],
-                # A cluster may have it that no job is queued again, unless the job wants to be.
+                "setup": [SRUN_CPUS_SETUP, *config.setup],
+                # A cluster may requeue only jobs that ask for it.
                 "additional_parameters": {"requeue": True, **config.additional_parameters},
             }
     return {}
 
 
 def _installed(package: str) -> bool:
+    """Return whether a package is installed; a mere folder of that name does not count."""
     try:
-        found = importlib.util.find_spec(package)
+        spec = importlib.util.find_spec(package)
     except ModuleNotFoundError:
         return False
-    return found is not None and found.origin is not None  # a folder of that name is no package
+    return spec is not None and spec.origin is not None  # a folder without __init__.py has no origin

@@ -1,4 +1,4 @@
-"""Run the jobs of a sweep by one launcher or another; what a launcher does not need is not imported."""
+"""Runs the jobs of a sweep with the selected launcher; packages of other launchers are not imported."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -24,54 +24,56 @@ from convscope.composition.overrides import quote_value
 from convscope.errors import Interrupted
 from convscope.masking import VARIABLE
 from convscope.sweeps.job import Outcome
-from convscope.sweeps.stopping import Stoppable, forwarding, init_worker, workers
+from convscope.sweeps.stopping import Stoppable, forwarding, init_worker, worker_folder
 
 
 def launch(
     task: Callable[[DictConfig], Any],
     name: str,
-    chosen: tuple[str, dict[str, Any]],
+    selected_launcher: tuple[str, dict[str, Any]],
     folder: Path,
     jobs: Sequence[Job],
     config_dir: str | None,
     gpus: Sequence[str] = (),
 ) -> list[Any]:
-    """Run ``task`` for each job, by a launcher of Hydra's or by Ray.
+    """Run ``task`` for each job, with a launcher of Hydra or on Ray.
 
     Args:
-        task: Takes the job's configuration.
-        name: Of the configuration.
-        chosen: The launcher and its settings.
-        folder: The sweep's.
-        jobs: At least one.
-        config_dir: A folder of the user's own options.
-        gpus: Of which each job of joblib sees one.
+        task: Function of a job's configuration.
+        name: Name of the configuration.
+        selected_launcher: Name of the launcher, and its settings.
+        folder: Folder of the sweep.
+        jobs: At least one job.
+        config_dir: Folder of the user's own configuration files; None for none.
+        gpus: Names of the GPUs, of which each job of joblib sees one; empty if each sees all.
 
     Returns:
-        What ``task`` returned; an `Outcome` of a failure for a job whose process is gone.
+        Result of ``task`` for each job; an `Outcome` of a failure for a job whose process died.
     """
-    hydra_name, settings = chosen
+    hydra_name, settings = selected_launcher
     plugin = "basic" if hydra_name == "ray" else hydra_name
-    own = [f"hydra/launcher={plugin}", "hydra.mode=MULTIRUN", f"hydra.sweep.dir={quote_value(str(folder))}"]
+    sweep_overrides = [f"hydra/launcher={plugin}", "hydra.mode=MULTIRUN", f"hydra.sweep.dir={quote_value(str(folder))}"]
     with _hydra(name, config_dir) as hydra:
         config = hydra.compose_config(
             config_name=name,
-            overrides=[*jobs[0].overrides, *own],
+            overrides=[*jobs[0].overrides, *sweep_overrides],
             run_mode=RunMode.MULTIRUN,
             with_log_configuration=False,
         )
         context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config))
-        words = [[*job.overrides, f"hydra.sweep.subdir={quote_value(job.name)}"] for job in jobs]
+        job_overrides = [[*job.overrides, f"hydra.sweep.subdir={quote_value(job.name)}"] for job in jobs]
         if hydra_name == "ray":
             from convscope.sweeps.launchers.ray_job import RayJob
             from convscope.sweeps.launchers.ray_launcher import run_on_ray
 
             cwd, state = str(Path.cwd()), Singleton.get_state()
-            told = [
-                RayJob(task, context, config, job.name, tuple(own), number, cwd, state, os.environ.get(VARIABLE, ""))
-                for number, (job, own) in enumerate(zip(jobs, words, strict=True))
+            ray_jobs = [
+                RayJob(
+                    task, context, config, job.name, tuple(overrides), number, cwd, state, os.environ.get(VARIABLE, "")
+                )
+                for number, (job, overrides) in enumerate(zip(jobs, job_overrides, strict=True))
             ]
-            return run_on_ray(settings, folder, told)
+            return run_on_ray(settings, folder, ray_jobs)
         with open_dict(config):
             config.hydra.launcher = OmegaConf.merge(config.hydra.launcher, settings)
         launcher: Launcher = Plugins.instance().instantiate_launcher(
@@ -81,27 +83,33 @@ def launch(
         )
         match hydra_name:
             case "basic":
-                return [ended.return_value for ended in launcher.launch(words, initial_job_idx=0)]
+                return [ended.return_value for ended in launcher.launch(job_overrides, initial_job_idx=0)]
             case "joblib":
-                return _launch_in_a_pool(launcher, folder, jobs, words, gpus)
+                return _launch_in_pool(launcher, folder, jobs, job_overrides, gpus)
 
         from convscope.sweeps.launchers.submitit_launcher import submit
 
-        return submit(launcher, folder, [job.name for job in jobs], words)
+        return submit(launcher, folder, [job.name for job in jobs], job_overrides)
 
 
-def _launch_in_a_pool(
+def _launch_in_pool(
     launcher: Any, folder: Path, pending: Sequence[Job], overrides: Sequence[Sequence[str]], gpus: Sequence[str]
 ) -> list[Outcome]:
-    with workers() as pool, forwarding(pool.stop) as received:
-        first = (str(pool.folder), launcher.joblib["n_jobs"], tuple(gpus))
-        launcher.joblib |= {"initializer": init_worker, "initargs": first}
+    """Run the jobs in a pool of joblib, whose workers save their state when a signal stops the sweep.
+
+    Raises:
+        Interrupted: A signal stopped the sweep.
+    """
+    with worker_folder() as pool, forwarding(pool.stop) as received:
+        initargs = (str(pool.folder), launcher.joblib["n_jobs"], tuple(gpus))
+        launcher.joblib |= {"initializer": init_worker, "initargs": initargs}
         try:
             returned = [ended.return_value for ended in launcher.launch(overrides, initial_job_idx=0)]
         except Exception as error:
-            # The process of a job is gone: killed, or out of memory. Folders tell which jobs have ended.
+            # The process of a job died: killed, or out of memory. Their folders show which jobs are complete.
             lost = [job for job in pending if not (folder / job.name / "summary.json").is_file()]
-            why = f"ended without a word of its own ({type(error).__name__}: {str(error).strip().splitlines()[0]})"
+            first_line = str(error).strip().splitlines()[0]
+            why = f"its process ended without a result ({type(error).__name__}: {first_line})"
             returned = [Outcome(job.name, "failure", why) for job in lost]
     if received:
         raise Interrupted(received[0], "interrupted: the jobs that ran have saved their state")
@@ -110,7 +118,7 @@ def _launch_in_a_pool(
 
 @contextmanager
 def _hydra(name: str, config_dir: str | None) -> Iterator[Hydra]:
-    """Hydra as its own main function would set it up."""
+    """Yield Hydra, set up as its own main function does."""
     setbase(HYDRA_VERSION_BASE)
     search_path = create_config_search_path(str(CONFIG_DIR))
     if config_dir is not None:

@@ -1,4 +1,4 @@
-"""Jobs that Ray runs in processes of its own: in the process, what Hydra needs and what a signal leads to."""
+"""A job that Ray runs in a process of its own: sets Hydra up there, and turns signals into a saved state."""
 
 import os
 import signal
@@ -16,23 +16,23 @@ from convscope.errors import Interrupted
 from convscope.masking import VARIABLE
 from convscope.sweeps.job import Outcome
 
-ENDS = (signal.SIGINT, signal.SIGTERM)  # how Ray cancels a task, and how it ends a process
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)  # Ray cancels a task by SIGINT, and ends a process by SIGTERM
 
 
 @dataclass(frozen=True)
 class RayJob:
-    """What Ray runs, from the beginning or again.
+    """What Ray runs for a job, for the first time or again.
 
     Attributes:
-        task: Takes the job's configuration.
-        context: Hydra's, which composes the configuration there.
-        config: Of the sweep.
-        name: Of the job's folder.
-        words: The job's overrides.
-        number: Of the job.
-        cwd: The folder that relative paths in the configuration start from.
+        task: Function of the job's configuration.
+        context: Hydra's context, which composes the job's configuration.
+        config: Configuration of the sweep.
+        name: Name of the job's folder.
+        overrides: Overrides of the job.
+        number: Number of the job.
+        cwd: Folder that relative paths in the configuration start from.
         singletons: Hydra's state.
-        secrets: The variable of the environment that keeps them, which a machine of a cluster does not inherit.
+        secrets: Value of the environment variable that holds the secrets; other machines of a cluster lack it.
     """
 
     task: Callable[[DictConfig], Any]
@@ -46,8 +46,8 @@ class RayJob:
     secrets: str = ""
 
     def __call__(self) -> Any:
-        """What the task returns; an `Outcome` of a failure where a signal ended it, with its state saved."""
-        before = {number: signal.signal(number, _interrupt) for number in ENDS}
+        """Return the result of the task; an `Outcome` of a failure if a signal ended it, with its state saved."""
+        before = {number: signal.signal(number, _interrupt) for number in STOP_SIGNALS}
         try:
             return self._run()
         except Interrupted:
@@ -57,6 +57,7 @@ class RayJob:
                 signal.signal(number, handler)
 
     def _run(self) -> Any:
+        """Compose the job's configuration, and run the task with it."""
         if self.secrets:
             os.environ[VARIABLE] = self.secrets
         os.chdir(self.cwd)  # a process of a cluster starts elsewhere

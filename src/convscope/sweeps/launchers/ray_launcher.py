@@ -1,7 +1,7 @@
-"""Hand jobs to Ray, wait until all have ended, and tell what each came to.
+"""Runs jobs on Ray, waits until all have ended, and returns their outcomes.
 
-Ray's own calls are used, and not the plugin hydra-ray-launcher: that gives all jobs up when the process of one is
-gone, ends them without their state at a signal, and holds cloudpickle back at 2.
+Ray's own calls are used, and not the plugin hydra-ray-launcher: that gives all jobs up when the process of one
+dies, ends them without their state at a signal, and holds cloudpickle back at 2.
 """
 
 import logging
@@ -23,39 +23,39 @@ from convscope.sweeps.job import Outcome
 from convscope.sweeps.launchers.ray_job import RayJob
 from convscope.sweeps.stopping import forwarding
 
-# Seconds between two looks for a signal: Ray is not called from within a handler, which may have interrupted it.
-PAUSE = 0.5
-ANSWERS = 10.0  # seconds that a cluster has for it
-OBJECT_STORE = 80 * 2**20  # bytes; Ray would take a third of the memory, and a job returns a line
-# Where Ray is started here. It takes these from the environment only, some of them when it is imported.
-ALONE = {
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # be heard by this machine only, as on those two systems
+# Seconds between two checks for a signal: a handler may have interrupted Ray, and so must not call it.
+POLL_INTERVAL = 0.5
+CONNECT_TIMEOUT = 10.0  # seconds that a cluster has to answer
+OBJECT_STORE = 80 * 2**20  # bytes; Ray would take a third of the memory, and the result of a job is small
+# For a cluster of this machine alone. Ray reads these only from the environment, some of them when it is imported.
+OWN_CLUSTER_ENVIRONMENT = {
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # listen on this machine only, as Ray does on those two systems
     "RAY_AUTH_MODE": "token",
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_worker_niceness": "0",  # of 15, beside whatever else runs here, a training is ten times as slow
+    "RAY_worker_niceness": "0",  # with 15, a training beside other programs is ten times as slow
 }
-# What the jobs print is shown line by line; Ray would leave out what two of them say alike.
-EACH_LINE = {"RAY_DEDUP_LOGS": "0"}
-KINDS = {"cpus": "CPU", "gpus": "GPU", "memory_gb": "memory"}  # keys of the launcher: names of Ray's resources
+# Show each line that the jobs print; Ray would leave out equal lines of different jobs.
+LOG_ENVIRONMENT = {"RAY_DEDUP_LOGS": "0"}
+RESOURCES = {"cpus": "CPU", "gpus": "GPU", "memory_gb": "memory"}  # key of the launcher: name of Ray's resource
 
 
 def run_on_ray(settings: dict[str, Any], folder: Path, jobs: Sequence[RayJob]) -> list[Any]:
-    """Run jobs on a cluster that there is, or on one of this machine alone that ends with them.
+    """Run jobs on an existing cluster, or on one of this machine alone that ends with them.
 
     Args:
-        told: ``address``, ``retries``, and the ``cpus``, ``gpus`` and ``memory_gb`` of a job.
-        folder: The sweep's.
-        jobs: At least one.
+        settings: ``address``, ``retries``, and the ``cpus``, ``gpus`` and ``memory_gb`` of a job.
+        folder: Folder of the sweep.
+        jobs: At least one job.
 
     Returns:
-        What the task of each job returned; an `Outcome` of a failure for a job whose process is gone.
+        Result of the task of each job; an `Outcome` of a failure for a job whose process died.
 
     Raises:
-        UserError: There is no such cluster, or this machine has not what a job needs.
-        Interrupted: A signal asked for an end, and the jobs that ran have saved their state.
+        UserError: There is no such cluster, or this machine has fewer resources than a job needs.
+        Interrupted: A signal stopped the sweep, and the running jobs have saved their state.
     """
     with _connected(settings) as ray, forwarding(lambda: None) as received:
-        _refuse_what_never_runs(ray, settings)
+        _check_resources(ray, settings)
         run, options = ray.remote(_run), _options(settings)
         waiting = {run.options(name=job.name, **options).remote(job): job.name for job in jobs}
         outcomes: dict[str, Any] = {}
@@ -65,21 +65,23 @@ def run_on_ray(settings: dict[str, Any], folder: Path, jobs: Sequence[RayJob]) -
                 cancelled = True
                 for reference in waiting:
                     ray.cancel(reference)
-            for reference in ray.wait(list(waiting), timeout=PAUSE)[0]:
+            for reference in ray.wait(list(waiting), timeout=POLL_INTERVAL)[0]:
                 name = waiting.pop(reference)
                 outcomes[name] = _result(ray, reference, folder, name)
                 if isinstance(outcomes[name], Outcome) and not cancelled:
-                    _tell(outcomes[name])
+                    _echo_outcome(outcomes[name])
     if received:
         raise Interrupted(received[0], "interrupted: the jobs that ran have saved their state")
     return [outcomes[job.name] for job in jobs]
 
 
 def _run(job: RayJob) -> Any:
+    """Run a job in its process."""
     return job()
 
 
 def _options(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return Ray's options of a task: its resources, and how often it is retried."""
     memory = None if settings["memory_gb"] is None else settings["memory_gb"] * 2**30
     return {
         "num_cpus": settings["cpus"],
@@ -89,38 +91,44 @@ def _options(settings: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _tell(outcome: Outcome) -> None:
+def _echo_outcome(outcome: Outcome) -> None:
+    """Print the status and the message of a job that ended."""
     echo(f"{outcome.job}: {outcome.status}{f' ({outcome.message})' if outcome.message else ''}")
 
 
 def _result(ray: Any, reference: Any, folder: Path, name: str) -> Any:
+    """Return the result of a job's task, or the outcome of a job that failed."""
     try:
         return ray.get(reference)
     except ray.exceptions.RayTaskError as error:
         return Outcome(name, "failure", str(error).strip().splitlines()[-1])
-    except ray.exceptions.RayError as error:  # the process or its machine is gone: its folder tells how far it came
+    except ray.exceptions.RayError as error:  # the process or its machine died; the folder shows how far the job came
         if RunFolder(folder / name).complete:
             return Outcome(name, "complete")
-        why = f"ended without a word of its own ({type(error).__name__}); the same sweep again goes on with it"
+        why = f"its process ended without a result ({type(error).__name__}); the same sweep again goes on with it"
         return Outcome(name, "failure", why)
 
 
 @contextmanager
 def _connected(settings: dict[str, Any]) -> Iterator[Any]:
+    """Yield Ray, connected to the cluster at ``address``, or to a new one of this machine alone."""
     address = settings["address"]
     if address is None:
-        # A key of this process's own: Ray would leave one in the home folder, for all to read who may read there.
-        own = {"RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_task_oom_retries": str(settings["retries"])}
-        _set(ALONE | own)
+        # A token of this process alone: Ray would write one to the home folder, where other users may read it.
+        secrets_and_retries = {
+            "RAY_AUTH_TOKEN": secrets.token_hex(32),
+            "RAY_task_oom_retries": str(settings["retries"]),
+        }
+        _set_defaults(OWN_CLUSTER_ENVIRONMENT | secrets_and_retries)
     else:
-        _refuse_silent(address)
-    _set(EACH_LINE if sys.stdout.isatty() else EACH_LINE | {"RAY_COLOR_PREFIX": "0"})
+        _check_cluster_answers(address)
+    _set_defaults(LOG_ENVIRONMENT if sys.stdout.isatty() else LOG_ENVIRONMENT | {"RAY_COLOR_PREFIX": "0"})
     import ray
 
-    before = signal.getsignal(signal.SIGTERM)  # Ray puts a handler of its own there
+    before = signal.getsignal(signal.SIGTERM)  # Ray installs a handler of its own
     with _own_cluster() if address is None else nullcontext({"address": address}) as cluster:
         try:
-            _begin(ray, cluster)
+            _init_ray(ray, cluster)
             signal.signal(signal.SIGTERM, before)
             yield ray
         finally:
@@ -128,20 +136,23 @@ def _connected(settings: dict[str, Any]) -> Iterator[Any]:
             signal.signal(signal.SIGTERM, before)
 
 
-def _set(settings: dict[str, str]) -> None:
+def _set_defaults(settings: dict[str, str]) -> None:
+    """Set environment variables that are not set."""
     for key, value in settings.items():
         os.environ.setdefault(key, value)
 
 
 @contextmanager
 def _own_cluster() -> Iterator[dict[str, Any]]:
-    # The paths of Ray's sockets have to fit into 107 characters, which a folder for temporary files may use up.
+    # The paths of Ray's sockets must fit into 107 characters, which the default temporary folder may exceed.
+    """Yield the settings of a cluster of this machine alone, whose temporary folder ends with the context."""
     short = "/tmp" if Path("/tmp").is_dir() else None
     with tempfile.TemporaryDirectory(prefix="ray-", dir=short, ignore_cleanup_errors=True) as folder:
         yield {"address": "local", "include_dashboard": False, "object_store_memory": OBJECT_STORE, "_temp_dir": folder}
 
 
-def _begin(ray: Any, settings: dict[str, Any]) -> None:
+def _init_ray(ray: Any, settings: dict[str, Any]) -> None:
+    """Connect to a cluster, or start one; raise UserError if none answers."""
     try:
         ray.init(logging_level=logging.ERROR, **settings)
     except ConnectionError as error:
@@ -150,27 +161,30 @@ def _begin(ray: Any, settings: dict[str, Any]) -> None:
         raise UserError(f"launcher.address={address}: no cluster answers there{hint}") from error
 
 
-def _refuse_silent(address: str) -> None:
+def _check_cluster_answers(address: str) -> None:
+    """Raise UserError if nothing answers at ``address``."""
     if address == "auto":
         return
     host, _, port = address.rpartition(":")
     try:
-        socket.create_connection((host, int(port)), timeout=ANSWERS).close()  # Ray itself would try for minutes
+        # Ray itself would retry for minutes.
+        socket.create_connection((host, int(port)), timeout=CONNECT_TIMEOUT).close()
     except OSError as error:
         raise UserError(f"launcher.address={address}: no cluster answers there ({error})") from error
 
 
-def _refuse_what_never_runs(ray: Any, settings: dict[str, Any]) -> None:
+def _check_resources(ray: Any, settings: dict[str, Any]) -> None:
+    """Raise UserError if this machine can never run a job; only warn if a cluster cannot run one at present."""
     machines = [machine["Resources"] for machine in ray.nodes() if machine["Alive"]]
-    needed = {kind: settings[key] for key, kind in KINDS.items() if settings[key]}
+    needed = {kind: settings[key] for key, kind in RESOURCES.items() if settings[key]}
     if "memory" in needed:
         needed["memory"] *= 2**30
     if any(all(machine.get(kind, 0) >= amount for kind, amount in needed.items()) for machine in machines):
         return
-    asked = ", ".join(f"launcher.{key}={settings[key]:g}" for key in KINDS if settings[key])
+    requirements = ", ".join(f"launcher.{key}={settings[key]:g}" for key in RESOURCES if settings[key])
     if settings["address"] is None:
         (here,) = machines
         gib = here.get("memory", 0) / 2**30
         has = f"{here.get('CPU', 0):g} CPUs, {here.get('GPU', 0):g} GPUs and {gib:.1f} GiB of memory for jobs"
-        raise UserError(f"{asked}: this machine has {has}")
-    warn(f"{asked}: no machine of the cluster has that now; the jobs wait for one")
+        raise UserError(f"{requirements}: this machine has {has}")
+    warn(f"{requirements}: no machine of the cluster has that now; the jobs wait for one")

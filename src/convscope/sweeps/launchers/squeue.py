@@ -1,25 +1,25 @@
-"""What SLURM has of this user's jobs: asked of its controller, since many a small cluster keeps no accounts."""
+"""Queries the jobs of this user from SLURM's controller, since many small clusters keep no accounting (sacct)."""
 
 import os
 import subprocess
 
-ASKING = 60.0  # seconds that an answer may take
+SQUEUE_TIMEOUT = 60.0  # seconds
 
-# squeue(1), "JOB STATE CODES": states after which a job does nothing any more. What is requeued is PENDING again.
-ENDED = {
+# squeue(1), "JOB STATE CODES": final states of a job. A requeued job is PENDING again.
+ENDED_STATES = {
     "BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "REVOKED",
     "TIMEOUT",
 }  # fmt: skip
 
 
 def queue() -> dict[str, str] | None:
-    """State of each job of this user that the controller remembers, by its number, as in ``7`` or ``7_0``.
+    """Return the state of each job of this user that the controller knows, by its number, such as ``7`` or ``7_0``.
 
-    A job that ended is remembered for some minutes (``MinJobAge``). None where the controller does not answer.
+    The controller remembers a job that ended for some minutes (``MinJobAge``). None if it does not answer.
     """
-    words = ["squeue", "--noheader", "--array", "--states=all", f"--user={os.getuid()}", "--format=%i|%T"]
+    command = ["squeue", "--noheader", "--array", "--states=all", f"--user={os.getuid()}", "--format=%i|%T"]
     try:
-        answer = subprocess.run(words, capture_output=True, text=True, timeout=ASKING, check=True).stdout
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=SQUEUE_TIMEOUT, check=True).stdout
     except (OSError, subprocess.SubprocessError):
         return None
     lines = (line.partition("|") for line in answer.splitlines())
@@ -27,5 +27,5 @@ def queue() -> dict[str, str] | None:
 
 
 def still_queued() -> dict[str, str]:
-    """As `queue`, without the jobs that have ended; empty where the controller does not answer."""
-    return {number: state for number, state in (queue() or {}).items() if state not in ENDED}
+    """Return the jobs of `queue` that have not ended; empty if the controller does not answer."""
+    return {number: state for number, state in (queue() or {}).items() if state not in ENDED_STATES}

@@ -1,4 +1,4 @@
-"""Jobs that submitit hands to SLURM, or to processes of this machine: in the job, what a signal leads to."""
+"""A job that submitit runs on SLURM or in a process of this machine: how it reacts to signals."""
 
 import os
 import signal
@@ -15,13 +15,13 @@ from convscope.sweeps.job import Outcome
 
 @dataclass(frozen=True)
 class SubmittedJob:
-    """What submitit runs in the job, from the beginning or again.
+    """What submitit runs for a job, for the first time or again.
 
     Attributes:
-        launcher: Hydra's, which composes the configuration there.
-        name: Of the job's folder.
-        words: The job's overrides.
-        number: Of the job.
+        launcher: Hydra's launcher, which composes the job's configuration.
+        name: Name of the job's folder.
+        overrides: Overrides of the job.
+        number: Number of the job.
         singletons: Hydra's state.
     """
 
@@ -32,8 +32,8 @@ class SubmittedJob:
     singletons: Any
 
     def __call__(self) -> Any:
-        """What the launcher's task returns, which runs the job or goes on with it."""
-        # submitit overhears SIGTERM; a job that is still composing its configuration is to end by it, too.
+        """Run the launcher's task, which starts or resumes the job, and return its result."""
+        # submitit ignores SIGTERM; a job that is still composing its configuration must end by it, too.
         before = signal.signal(signal.SIGTERM, _interrupt)
         try:
             key = "hydra.sweep.dir"
@@ -42,31 +42,34 @@ class SubmittedJob:
             ).return_value
         except Interrupted as error:
             echo_always(str(error))
-            return self._after(error)
+            return self._requeue_or_exit(error)
         finally:
             signal.signal(signal.SIGTERM, before)
 
     def checkpoint(self) -> Any:
-        """What submitit queues again: the same, since the job's folder has what it needs to go on."""
+        """Return what submitit queues again: this same job, since its folder has all that a resumed job needs."""
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self)
 
-    def _after(self, error: Interrupted) -> Outcome:
-        """Queue the job again, where the signal is the one by which submitit tells of the time limit.
+    def _requeue_or_exit(self, error: Interrupted) -> Outcome:
+        """Queue the job again if the signal is submitit's warning of the time limit; else exit with its status.
 
-        SLURM itself queues a job again that it has preempted; a job that somebody ended is to stay so.
+        SLURM itself requeues a job that it preempted; a job that a user cancelled must not be queued again.
+
+        Returns:
+            The outcome of a job that met its time limit too often to be queued again.
         """
         from submitit import JobEnvironment
         from submitit.core.utils import UncompletedJobError
 
         sys.stdout.flush()
-        handler = signal.getsignal(error.signal)  # submitit's own again, since the training has let go of it
+        handler = signal.getsignal(error.signal)  # submitit's own handler, which the training has restored
         if error.signal == JobEnvironment._usr_sig() and callable(handler):
             if JobEnvironment().global_rank != 0:
-                os._exit(0)  # the first process queues all of them; a status would end that one before it has
+                os._exit(0)  # the first process queues all of them; an error status here would end it before that
             try:
-                handler(error.signal, None)  # ends the process, but where the job met its limit too often
+                handler(error.signal, None)  # exits, unless the job met its limit too often
             except UncompletedJobError:
                 return Outcome(
                     self.name, "mistake",
@@ -77,5 +80,5 @@ class SubmittedJob:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    signal.signal(number, signal.SIG_IGN)  # SLURM may tell the job and each of its processes
+    signal.signal(number, signal.SIG_IGN)  # SLURM may signal the job and also each of its processes
     raise Interrupted(number)

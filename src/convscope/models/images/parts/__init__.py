@@ -1,1 +1,1 @@
-"""Parts that several networks for images are built of."""
+"""Building blocks that several image networks share."""

@@ -1,4 +1,4 @@
-"""Convolution, batch normalisation and activation as one layer: what networks since 2015 are made of."""
+"""Convolution, batch normalisation and activation as one layer, as in most networks since 2015."""
 
 from collections import OrderedDict
 
@@ -11,12 +11,12 @@ class ConvNormAct(nn.Sequential):
     """A convolution without bias, batch normalisation, and ReLU or nothing.
 
     Args:
-        channels: Of the input.
-        out_channels: Of the output.
+        channels: Channels of the input.
+        out_channels: Channels of the output.
         kernel_size: Side of the kernels, or (height, width).
-        stride: Step of the windows.
-        padding: Zeros around the input; None: as many as keep its size at stride 1.
-        groups: Parts of the channels that see only each other.
+        stride: Stride of the convolution.
+        padding: Zeros around the input; None for as many as keep its size at stride 1.
+        groups: Number of groups of channels that are convolved separately.
         act: Whether a ReLU follows.
         eps: Added to the variance by the normalisation.
     """
@@ -45,7 +45,7 @@ class ConvNormAct(nn.Sequential):
 
 
 class DepthwiseConvNorm(ConvNormAct):
-    """A 3×3 convolution in which every channel sees only itself, and batch normalisation, without activation."""
+    """A depthwise 3×3 convolution and batch normalisation, without activation."""
 
     def __init__(self, channels: int, stride: int = 1) -> None:
         super().__init__(channels, channels, 3, stride, groups=channels, act=False)

@@ -1,4 +1,4 @@
-"""Five convolutions, three poolings, three dense layers: the plan of AlexNet and of ZFNet."""
+"""Five convolutions, three poolings, three dense layers: the structure of AlexNet and of ZFNet."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from torch import nn
 
 
 class Stage(NamedTuple):
-    """A convolution with ReLU, and what follows it: ``normalise`` before or after the pooling, or not at all."""
+    """A convolution with ReLU, and what follows it: pooling, and normalisation before or after it, or neither."""
 
     channels: int
     kernel_size: int
@@ -29,7 +29,7 @@ class FiveConvolutions(nn.Module):
         classes: Number of outputs.
         channels: Channels of the image.
         ceil_mode: Whether a pooling window may hang over the border.
-        dense_bias: What the biases of the two hidden dense layers begin with.
+        dense_bias: Initial value of the biases of the two hidden dense layers.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class FiveConvolutions(nn.Module):
         before = [channels, *(stage.channels for stage in stages[:-1])]
         built = (_build(stage, wide, ceil_mode) for stage, wide in zip(stages, before, strict=True))
         self.conv1, self.conv2, self.conv3, self.conv4, self.conv5 = built
-        # At 224 pixels the maps are 6×6 as in the papers, and this hands them on.
+        # At 224 pixels the feature maps are 6×6 as in the papers, and this layer changes nothing.
         self.resize = nn.AdaptiveAvgPool2d(6)
         self.classifier = nn.Sequential(
             OrderedDict(
@@ -58,7 +58,7 @@ class FiveConvolutions(nn.Module):
                 nn.init.normal_(module.weight, std=0.01)
 
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:  # noqa: N803
-        """Images (N, channels, 224, 224), or of another size, to logits (N, classes)."""
+        """Map images (N, channels, 224, 224), or of another size, to logits (N, classes)."""
         x = self.conv2(self.conv1(x_NCHW))
         x = self.conv5(self.conv4(self.conv3(x)))
         return self.classifier(self.resize(x))

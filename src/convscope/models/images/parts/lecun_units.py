@@ -1,31 +1,32 @@
-"""The parts that LeCun's networks of 1989 and 1998 share, and that no library has."""
+"""Layers that LeCun's networks of 1989 and 1998 share and no library has."""
 
 from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import nn
+from typing_extensions import override
 
 
 class ScaledTanh(nn.Module):
     """1.7159 tanh(2x/3): it maps ±1 to ±1 (LeCun et al. 1989; LeCun et al. 1998, appendix A)."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Any shape to the same shape."""
+        """Map any shape to the same shape."""
         return 1.7159 * torch.tanh(x * (2.0 / 3.0))
 
 
 class PartialConv2d(nn.Module):
-    """A convolution that connects each of its maps to some of its input's maps only, by a table.
+    """A convolution that connects each of its feature maps to only some maps of its input, by a table.
 
-    Only the kernels that exist are parameters. They are spread into a dense weight for the arithmetic, so that the
-    multiply-adds of a pass are those of a full convolution.
+    Only the kernels of these connections are parameters. The forward pass writes them into a dense weight, so it
+    needs the multiply-adds of a full convolution.
 
     Args:
-        channels: Maps of the input.
-        table: For every map of the output the maps of the input that it sees.
+        channels: Number of maps of the input.
+        table: For every map of the output, the indices of the maps of the input that it is connected to.
         kernel_size: Side of the kernels.
-        stride: Step of the windows.
+        stride: Stride of the convolution.
         bias: Whether each map has a bias.
     """
 
@@ -44,24 +45,24 @@ class PartialConv2d(nn.Module):
         self.places: torch.Tensor
 
     def dense_weight(self) -> torch.Tensor:
-        """The kernels (maps, channels, side, side), zero where the table has no connection."""
+        """Return the kernels (maps, channels, side, side), which are zero where the table has no connection."""
         targets, sources = self.places
         return self.weight.new_zeros(self.shape).index_put((targets, sources), self.weight)
 
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:  # noqa: N803
-        """(N, channels, H, W) to (N, maps, H', W'), without padding."""
+        """Map (N, channels, H, W) to (N, maps, H', W'), without padding."""
         return F.conv2d(x_NCHW, self.dense_weight(), self.bias, self.stride)
 
+    @override
     def extra_repr(self) -> str:
-        """What ``print`` shows of it."""
         maps, channels, side, _ = self.shape
         return f"{channels}, {maps}, kernel_size=({side}, {side}), stride={self.stride}, kernels={len(self.weight)}"
 
 
 def draw_uniform(network: nn.Module, bound: float = 2.4) -> None:
-    """Draw weights from ±``bound``/F, F being the inputs of their unit; biases are 0.
+    """Draw weights uniformly from ±``bound``/F, where F is the number of inputs of their unit; set biases to 0.
 
-    2.4 is the papers' (1989, "Experiments"; 1998, section III): sums then stay where the tanh is steep.
+    2.4 is the papers' value (1989, "Experiments"; 1998, section III): the sums then stay where the tanh is steep.
     """
     for module in network.modules():
         if isinstance(module, PartialConv2d):

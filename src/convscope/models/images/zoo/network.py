@@ -1,4 +1,4 @@
-"""A network, built: with its weights, its head's name, and what it expects of an image."""
+"""Build a network with its weights, the path of its head, and the preprocessing that it expects."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -13,7 +13,15 @@ from convscope.preprocessing import Preprocessing
 
 @dataclass(frozen=True)
 class Network:
-    """``module`` maps normalised images (N, C, H, W) to logits (N, classes); ``head`` is its last layer's path."""
+    """A network that is built, with its weights loaded.
+
+    Attributes:
+        name: Name in the zoo.
+        module: Maps normalised images (N, C, H, W) to logits (N, classes).
+        head: Path in ``module`` of the module that turns features into logits.
+        preprocessing: How images are prepared.
+        weights: Where the weights come from, without the tensors.
+    """
 
     name: str
     module: nn.Module
@@ -23,7 +31,7 @@ class Network:
 
     @property
     def parameters(self) -> int:
-        """Number of parameters, each counted once."""
+        """Return the number of scalars in all parameters, each counted once."""
         return sum(parameter.numel() for parameter in self.module.parameters())
 
 
@@ -38,12 +46,12 @@ def build_network(
     """Build ``architecture`` for ``classes`` classes and load ``weights``.
 
     Args:
-        architecture: What to build.
-        weights: From ``find_weights``.
+        architecture: Architecture to build.
+        weights: Weights from ``find_weights``.
         classes: Number of logits.
-        channels: Of the images in the data; a network with known weights gets what those were trained on.
-        image_size: Pixels of the square input, where the user says so.
-        scratch_size: The same for random weights, where the user says nothing.
+        channels: Channels of the images in the data; a network with pretrained weights has those of their training.
+        image_size: Side in pixels of the square input, if the user sets it.
+        scratch_size: The same for random weights, if the user does not set it.
 
     Raises:
         UserError: The weights belong to another architecture, or the network takes no input of that size.
@@ -56,27 +64,28 @@ def build_network(
                 f"data.image_size={image_size}: {architecture.name} takes {architecture.fixed_size} pixels only"
             )
         size = architecture.fixed_size
-    if size < architecture.least_size:
+    if size < architecture.min_size:
         if image_size is not None:
             raise UserError(
-                f"data.image_size={image_size}: {architecture.name} takes {architecture.least_size} pixels or more"
+                f"data.image_size={image_size}: {architecture.name} takes {architecture.min_size} pixels or more"
             )
-        size = architecture.least_size
+        size = architecture.min_size
     if size != preprocessing.size:
-        # An image is cut as before: the object keeps its share of the frame.
+        # The crop ratio stays: the object keeps its share of the image.
         preprocessing = dataclasses.replace(preprocessing, size=size)
     if not weights.pretrained and size == scratch_size:
         preprocessing = dataclasses.replace(preprocessing, crop_ratio=1.0)
     module = architecture.build(classes, preprocessing.channels, size)
     head = architecture.head(module)
     if weights.state is not None and not load_state(module, weights.state, head, str(weights.name)):
-        _begin_small(module.get_submodule(head))
+        _init_small(module.get_submodule(head))
     return Network(architecture.name, module, head, preprocessing, dataclasses.replace(weights, state=None))
 
 
-def _begin_small(head: nn.Module) -> None:
-    # Libraries draw a head for training everything from random weights; timm's, for few classes, so wide that a
-    # head on known features spends its first epochs on unlearning it.
+def _init_small(head: nn.Module) -> None:
+    """Draw the weights of ``head`` from N(0, 0.01²) and set its biases to 0."""
+    # Libraries initialise a head for training from scratch. For few classes, timm's initial weights are so large that
+    # a head on pretrained features spends its first epochs on unlearning them.
     for layer in head.modules():
         if isinstance(layer, nn.Linear | nn.Conv2d):
             nn.init.normal_(layer.weight, std=0.01)

@@ -1,11 +1,12 @@
-"""From a name of the zoo to an architecture; a library is imported when one of its networks is chosen."""
+"""Find an architecture by its name in the zoo; a library is imported only when one of its networks is chosen."""
 
 import importlib
 from typing import Any
 
 from convscope.models.images.zoo.architecture import Architecture
 
-# Where a name has no module of its own. Every module has ``architecture(**options) -> Architecture``.
+# Modules of the names that have no module of the same name. Every module has
+# ``architecture(**options) -> Architecture``.
 MODULES = {"timm": "zoo.timm_models", "torchvision": "zoo.torchvision_models"}
 
 NAMES = (
@@ -16,10 +17,10 @@ NAMES = (
 
 
 def find_architecture(name: str, **variant: Any) -> Architecture:
-    """The architecture ``name`` with its own options, such as ``depth=18`` for ``resnet``.
+    """Return the architecture ``name`` with options of its own, such as ``depth=18`` for ``resnet``.
 
     Raises:
-        UserError: An option has no such value.
+        UserError: An option does not have this value.
         LookupError: The zoo has no such name.
     """
     if name not in NAMES:

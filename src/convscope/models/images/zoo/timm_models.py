@@ -1,4 +1,4 @@
-"""Networks of timm (https://github.com/huggingface/pytorch-image-models), by their name there."""
+"""Networks of timm (https://github.com/huggingface/pytorch-image-models), by their names in timm."""
 
 import difflib
 from collections.abc import Mapping
@@ -16,14 +16,14 @@ from convscope.preprocessing import Preprocessing
 
 
 class TimmArchitecture(Architecture):
-    """A model of timm.
+    """The architecture of a model of timm.
 
     Args:
-        name: Its name in the zoo.
-        identifier: Its name in timm, with or without a pretrained tag.
-        arguments: More for ``timm.create_model``.
-        known: Whether the hub's weights are for this network: not where ``arguments`` change it.
-        least_size: Pixels of the smallest input that it can take.
+        name: Name in the zoo.
+        identifier: Name in timm, with or without a pretrained tag.
+        arguments: Further arguments for ``timm.create_model``.
+        known: Whether the hub's weights fit this network; not if ``arguments`` change it.
+        min_size: Side in pixels of the smallest input that it can take.
 
     Raises:
         UserError: timm has no model of that name.
@@ -35,7 +35,7 @@ class TimmArchitecture(Architecture):
         identifier: str,
         arguments: Mapping[str, Any] | None = None,
         known: bool = True,
-        least_size: int = 1,
+        min_size: int = 1,
     ) -> None:
         if not timm.is_model(identifier):
             models = timm.list_models() + timm.list_pretrained()
@@ -50,7 +50,7 @@ class TimmArchitecture(Architecture):
         configuration = timm.get_pretrained_cfg(identifier, allow_unregistered=False)
         assert configuration is not None  # it raises where there is none
         self.configuration = configuration
-        self.least_size = least_size
+        self.min_size = min_size
         if self.configuration.has_weights and known:
             tag = self.configuration.tag
             self.hub = f"{self.configuration.architecture}.{tag}" if tag else self.configuration.architecture
@@ -58,19 +58,19 @@ class TimmArchitecture(Architecture):
             self.fixed_size = self.configuration.input_size[-1]
 
     def preprocessing(self, channels: int) -> Preprocessing:
-        """Input size, mean, std, interpolation and crop as timm's pretrained configuration states them."""
-        told = timm.data.resolve_data_config(pretrained_cfg=self.configuration.to_dict())
+        """Return input size, mean, std, interpolation and crop of timm's pretrained configuration."""
+        settings = timm.data.resolve_data_config(pretrained_cfg=self.configuration.to_dict())
         return Preprocessing(
-            size=told["input_size"][-1],
-            channels=told["input_size"][0],
-            mean=tuple(told["mean"]),
-            std=tuple(told["std"]),
-            interpolation=told["interpolation"] if told["interpolation"] in _INTERPOLATIONS else "bilinear",
-            crop_ratio=told["crop_pct"],
+            size=settings["input_size"][-1],
+            channels=settings["input_size"][0],
+            mean=tuple(settings["mean"]),
+            std=tuple(settings["std"]),
+            interpolation=settings["interpolation"] if settings["interpolation"] in _INTERPOLATIONS else "bilinear",
+            crop_ratio=settings["crop_pct"],
         )
 
     def build(self, classes: int, channels: int, size: int) -> nn.Module:
-        """timm's network with ``classes`` outputs.
+        """Build timm's network with ``classes`` outputs.
 
         Raises:
             UserError: ``arguments`` are not arguments of this model.
@@ -83,19 +83,22 @@ class TimmArchitecture(Architecture):
             raise UserError(f"model.arguments: {error}") from error
 
     def head(self, network: nn.Module) -> str:
-        """The classifier that timm's configuration names."""
+        """Return the path of the classifier that timm's configuration names."""
         classifier: Any = self.configuration.classifier
         return classifier if isinstance(classifier, str) else str(classifier[0])
 
     def hub_address(self) -> str:
-        """The Hugging Face hub, or the mirror in ``HF_ENDPOINT``; the host of older weights that it does not have."""
+        """Return the address of the Hugging Face hub, or of the mirror in ``HF_ENDPOINT``.
+
+        For older weights that the hub does not have, it is the address of their host.
+        """
         address = self.configuration.url
         if address and not self.configuration.hf_hub_id:
             return "{0.scheme}://{0.netloc}".format(urlsplit(str(address)))
         return hub.hugging_face_endpoint()
 
     def hub_state(self, offline: bool) -> StateDict:
-        """The pretrained weights, through timm's own loader and the hub's local cache."""
+        """Return the pretrained weights, through timm's own loader and the hub's local cache."""
         address = self.configuration.url
         if offline and address and not self.configuration.hf_hub_id:
             hub_downloads.refuse_download(str(address), torch.hub.get_dir(), str(self.hub))
@@ -104,7 +107,7 @@ class TimmArchitecture(Architecture):
 
 
 def architecture(architecture: str, arguments: Mapping[str, Any]) -> Architecture:
-    """Any model of timm, by its name there."""
+    """Return the model of timm that is called ``architecture`` there."""
     return TimmArchitecture(architecture, architecture, arguments)
 
 

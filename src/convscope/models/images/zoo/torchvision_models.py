@@ -1,4 +1,4 @@
-"""Classification networks of torchvision (https://pytorch.org/vision/stable/models.html), by their name there."""
+"""Classification networks of torchvision (https://pytorch.org/vision/stable/models.html), by their names there."""
 
 import difflib
 import inspect
@@ -8,6 +8,7 @@ from typing import Any
 import torch
 import torchvision
 from torch import nn
+from typing_extensions import override
 
 from convscope import hub, hub_downloads
 from convscope.errors import UserError
@@ -22,14 +23,14 @@ from convscope.preprocessing import Preprocessing
 
 
 class TorchvisionArchitecture(Architecture):
-    """A classification model of torchvision.
+    """The architecture of a classification model of torchvision.
 
     Args:
-        name: Its name in the zoo.
-        identifier: Its name in torchvision.
-        arguments: More for the model's constructor.
-        known: Whether the hub's weights are for this network: not where ``arguments`` change it.
-        least_size: Pixels of the smallest input that it can take.
+        name: Name in the zoo.
+        identifier: Name in torchvision.
+        arguments: Further arguments for the model's constructor.
+        known: Whether the hub's weights fit this network; not if ``arguments`` change it.
+        min_size: Side in pixels of the smallest input that it can take.
 
     Raises:
         UserError: torchvision has no classification model of that name.
@@ -41,7 +42,7 @@ class TorchvisionArchitecture(Architecture):
         identifier: str,
         arguments: Mapping[str, Any] | None = None,
         known: bool = True,
-        least_size: int = 1,
+        min_size: int = 1,
     ) -> None:
         models = torchvision.models.list_models(module=torchvision.models)
         if identifier not in models:
@@ -54,27 +55,27 @@ class TorchvisionArchitecture(Architecture):
         self.identifier = identifier
         self.arguments = dict(arguments or {})
         self.weights = torchvision.models.get_model_weights(identifier).DEFAULT
-        self.least_size = least_size
+        self.min_size = min_size
         if known:
             self.hub = str(self.weights)
         if identifier.startswith("vit_"):
             self.fixed_size = 224
 
     def preprocessing(self, channels: int) -> Preprocessing:
-        """Input size, mean, std, interpolation and crop as torchvision's weights state them."""
-        told = self.weights.transforms()
-        size, resize = told.crop_size[0], told.resize_size[0]
+        """Return input size, mean, std, interpolation and crop of the transforms of torchvision's weights."""
+        transforms = self.weights.transforms()
+        size, resize = transforms.crop_size[0], transforms.resize_size[0]
         return Preprocessing(
             size=size,
             channels=3,
-            mean=tuple(told.mean or IMAGENET_MEAN),
-            std=tuple(told.std or IMAGENET_STD),
-            interpolation=told.interpolation.value,
+            mean=tuple(transforms.mean or IMAGENET_MEAN),
+            std=tuple(transforms.std or IMAGENET_STD),
+            interpolation=transforms.interpolation.value,
             crop_ratio=size / resize,
         )
 
     def build(self, classes: int, channels: int, size: int) -> nn.Module:
-        """torchvision's network with ``classes`` outputs, without auxiliary heads.
+        """Build torchvision's network with ``classes`` outputs, without auxiliary heads.
 
         Raises:
             UserError: ``arguments`` are not arguments of this model.
@@ -86,7 +87,7 @@ class TorchvisionArchitecture(Architecture):
             raise UserError(f"model.arguments: {error}") from error
 
     def head(self, network: nn.Module) -> str:
-        """The last layer: torchvision's classifiers have no common name."""
+        """Return the path of the last layer: torchvision's classifiers have no common name."""
         outputs = [
             getattr(module, "out_features", getattr(module, "out_channels", 0))
             for module in network.modules()
@@ -94,12 +95,12 @@ class TorchvisionArchitecture(Architecture):
         ]
         return last_layer(network, outputs[-1])
 
+    @override
     def hub_address(self) -> str:
-        """The host of torchvision's weights."""
         return hub.TORCHVISION
 
     def hub_state(self, offline: bool) -> StateDict:
-        """The pretrained weights, from torch's cache or downloaded and checked; auxiliary heads left out."""
+        """Return the pretrained weights without auxiliary heads, from torch's cache or downloaded and checked."""
         if offline:
             hub_downloads.refuse_download(self.weights.url, torch.hub.get_dir(), str(self.hub))
         with hub_downloads.sockets_time_out():
@@ -109,8 +110,9 @@ class TorchvisionArchitecture(Architecture):
         return dict(state)
 
     def _without_auxiliary_heads(self) -> dict[str, Any]:
-        # GoogLeNet and Inception v3 return tuples in training while they have them, and warn unless told how to
-        # draw their weights.
+        """Return the arguments that leave out auxiliary heads; none if the model cannot have any."""
+        # With auxiliary heads, GoogLeNet and Inception v3 return tuples in training. They warn if
+        # ``init_weights`` is not given.
         builder = torchvision.models.get_model_builder(self.identifier)
         if "aux_logits" not in inspect.signature(_constructor(builder)).parameters:
             return {}
@@ -118,12 +120,12 @@ class TorchvisionArchitecture(Architecture):
 
 
 def architecture(architecture: str, arguments: Mapping[str, Any]) -> Architecture:
-    """Any classification model of torchvision, by its name there."""
+    """Return the classification model of torchvision that is called ``architecture`` there."""
     return TorchvisionArchitecture(architecture, architecture, arguments)
 
 
 def _constructor(builder: Any) -> Any:
-    """The class whose ``__init__`` takes the keyword arguments of a torchvision builder."""
+    """Return the class whose ``__init__`` takes the keyword arguments of a torchvision builder."""
     annotation = inspect.signature(builder).return_annotation
     if isinstance(annotation, str):
         annotation = getattr(inspect.getmodule(builder), annotation)
