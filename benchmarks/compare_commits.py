@@ -2,7 +2,7 @@
 
 Runs the same trainings of both revisions on this machine, each revision in a checkout of its own with caches of its
 own, and compares all scalars, predictions and weights to the last bit (see `benchmarks.run_differences`). ``.`` is the
-working tree. Names that differ in NEW are listed in `benchmarks.renaming`. The exit status is 1 if anything differs or a
+working tree. `benchmarks.renaming` lists the names that differ in NEW. The exit status is 1 if anything differs or a
 command fails. All jobs take six to ten minutes on two cores.
 
 This is no benchmark: it has no ``NAMES``, and ``make bench`` leaves it out.
@@ -124,7 +124,7 @@ class Comparison:
         return seconds
 
     def _only_run(self, side: Revision, job: str) -> Path:
-        """Return the folder of a job's only run, relative to the job's folder; the name of a bare ``train`` is its time."""
+        """Return the folder of a job's only run, relative to the job's; a bare ``train`` names it by the time."""
         folder = side.runs / job
         folders = [path.parent.relative_to(folder) for path in folder.rglob(side.names.file(SUMMARY))]
         if len(folders) != 1:

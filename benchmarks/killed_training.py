@@ -1,4 +1,4 @@
-"""``python benchmarks/killed_training.py STEPS ARGUMENTS...``: kill ``convscope ARGUMENTS`` after STEPS optimizer steps.
+"""``python benchmarks/killed_training.py STEPS ARGUMENTS...``: kill ``convscope ARGUMENTS`` after STEPS steps.
 
 The steps are counted by torch's own hook, so that nothing of the package is patched, and the moment is the same at any
 speed. It is ended by SIGKILL, so that nothing can be tidied up.

@@ -1,8 +1,8 @@
-"""What a refactoring calls otherwise, so that `benchmarks.compare_commits` finds the same thing under both names.
+"""Names that a refactoring changes, so that `benchmarks.compare_commits` finds the same thing under both names.
 
-Fill both tables while names change, an entry a name, from what the older revision says to what the newer one says. They
-speak of names alone, so that no value is compared less strictly. Once the older names are of no interest, empty them
-and write the trainings of `benchmarks.compare_commits` and the names of `benchmarks.run_differences` anew.
+Fill both tables while names change, with one entry for each name, from the older revision's to the newer one's. They
+concern names alone, so that no value is compared less strictly. Once the older names are of no interest, empty the
+tables and write the trainings of `benchmarks.compare_commits` and the names of `benchmarks.run_differences` anew.
 """
 
 import re
@@ -34,7 +34,7 @@ RENAMED_FILES: dict[str, str] = {}
 
 @dataclass(frozen=True)
 class Renaming:
-    """From one side's names to another's; empty: both sides have the same.
+    """Translates the names of one side to those of another; if empty, both sides have the same names.
 
     Args:
         names: As in `RENAMED`.
@@ -55,11 +55,11 @@ class Renaming:
 
     @property
     def back(self) -> "Renaming":
-        """The way back."""
+        """The renaming in the opposite direction."""
         return Renaming(*({new: old for old, new in table.items()} for table in (self.names, self.files)))
 
     def name(self, name: str) -> str:
-        """The other name of a key, a column or a tensor."""
+        """Return the other name of a key, a column or a tensor."""
         for entry in sorted(self.names, key=len, reverse=True):
             if found := begins_with(entry, name):
                 other = self.names[entry]
@@ -69,18 +69,18 @@ class Renaming:
         return name
 
     def word(self, word: str) -> str:
-        """The other form of an override; values are left as they are."""
+        """Return the other form of an override; values are left as they are."""
         if word in self.names:
             return self.names[word]
         key = re.sub(r"[=@].*", "", word.lstrip("~+"), flags=re.DOTALL)
         return word.replace(key, self.name(key), 1) if key else word
 
     def text(self, text: str) -> str:
-        """The other form of a value that is a name, or a job's overrides with commas between them."""
+        """Return the other form of a value that is a name, or of a job's overrides, joined by commas."""
         return ",".join(map(self.word, text.split(",")))
 
     def file(self, path: str) -> str:
-        """The other path of a file, relative to the folder of a run, of a sweep or of what is around them."""
+        """Return the other path of a file, relative to the folder of a run, of a sweep, or to a folder around them."""
         for entry in sorted(self.files, key=len, reverse=True):
             if found := re.search(rf"(?:^|(?<=/)){re.escape(entry)}(?=/|$)", path):
                 path = path[: found.start()] + self.files[entry] + path[found.end() :]
@@ -89,5 +89,5 @@ class Renaming:
 
 
 def begins_with(entry: str, name: str) -> re.Match[str] | None:
-    """Whether ``name`` is ``entry``, or begins with it up to a dot or a slash; the groups are the stars' numbers."""
+    """Match ``name`` if it is ``entry`` or begins with it up to a dot or slash; the groups are the stars' numbers."""
     return re.match(re.escape(entry).replace(r"\*", r"(\d+)") + r"(?=[./]|$)", name)

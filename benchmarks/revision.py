@@ -1,6 +1,6 @@
-"""A revision of this repository, checked out into a folder of its own, whose commands run away from everything else.
+"""A revision of this repository, checked out into its own folder, whose commands share nothing with anything else.
 
-Only its command line is used, so that its modules may be called and lie as they like.
+Only its command line is used, so that the names and places of its modules do not matter.
 """
 
 import os
@@ -20,7 +20,7 @@ from benchmarks.renaming import Renaming
 ROOT = Path(__file__).parents[1]
 WORKING_TREE = "."
 PACKAGE = "convscope"
-# Variables that would lead a run to something that both sides share, to an account, or to another repository.
+# Variables that could make a run use something that both sides share, an account, or another repository.
 SHARED = ("CONVSCOPE_", "GIT_", "HF_", "MLFLOW_", "MPLCONFIGDIR", "NETRC", "PYTHON", "TORCH_HOME", "WANDB_", "XDG_")
 LAST_LINES = 20  # of the output of a command that failed
 
@@ -35,13 +35,13 @@ class Revision:
     """One side of a comparison.
 
     Args:
-        name: What git calls a commit, or `WORKING_TREE` for the files as they lie here, committed or not.
-        label: Of the side, one letter: two sides may have one name.
-        folder: New; the checkout, the runs and the caches go there. Absolute.
-        names: From those that the commands are written in to this revision's.
+        name: A commit, as git names it, or `WORKING_TREE` for the files as they are here, committed or not.
+        label: One letter for the side, since both sides may have the same name.
+        folder: A new folder for the checkout, the runs and the caches; made absolute.
+        names: Translates the names in which the commands are written to those of this revision.
 
     Raises:
-        CommandFailedError: git knows no such commit, or the command line is not that of this checkout.
+        CommandFailedError: git knows no such commit, or the command line does not run the code of this checkout.
     """
 
     def __init__(self, name: str, label: str, folder: Path, names: Renaming) -> None:
@@ -61,39 +61,39 @@ class Revision:
             "PYTHONPATH": str(self.checkout / "src"),
             "PYTHONUSERBASE": site.getuserbase(),  # else it would follow HOME
             "CONVSCOPE_CACHE": str(self.folder / "cache"),
-            "HOME": str(self.folder / "home"),  # of all caches whose variable is not set, and of credentials
-            # Threads that wait for each other do not spin: on a busy machine that takes a tenth of the time and less.
+            "HOME": str(self.folder / "home"),  # for all caches whose variable is not set, and for credentials
+            # Threads that wait for each other do not spin: on a busy machine that takes a tenth of the time or less.
             "OMP_WAIT_POLICY": "passive",
-            "HF_HUB_OFFLINE": "1",  # the data that are embedded or given, whatever the network is like today
+            "HF_HUB_OFFLINE": "1",  # only embedded or given data, whatever the internet is like today
             "WANDB_MODE": "offline",
         }
         self._check()
 
-    def train(self, where: Path, words: Command, killed_after: int | None = None) -> float:
-        """Run ``train`` with ``words``, in the names of the older side, and return its seconds.
+    def train(self, where: Path, arguments: Command, killed_after: int | None = None) -> float:
+        """Run ``train`` and return its seconds.
 
         Args:
             where: The working folder.
-            words: Overrides and options.
+            arguments: Overrides and options, in the names of the older side.
             killed_after: The optimizer step after which SIGKILL ends it; None: it runs to its end.
 
         Raises:
-            CommandFailedError: It did not end like that.
+            CommandFailedError: It ended differently.
         """
-        told = ["train", *(word if word.startswith("--") else self.names.word(word) for word in words)]
+        translated = ["train", *(word if word.startswith("--") else self.names.word(word) for word in arguments)]
         started = time.perf_counter()
         if killed_after is None:
-            self._python(where, ["-m", PACKAGE, *told])
+            self._python(where, ["-m", PACKAGE, *translated])
         else:
             script = Path(__file__).with_name("killed_training.py")
-            self._python(where, [str(script), str(killed_after), *told], status=-signal.SIGKILL)
+            self._python(where, [str(script), str(killed_after), *translated], status=-signal.SIGKILL)
         return time.perf_counter() - started
 
     def _check(self) -> None:
-        """The package and the configuration files are those of the checkout."""
-        found = Path(self._python(self.runs, ["-c", f"import {PACKAGE}; print({PACKAGE}.__file__)"]).splitlines()[-1])
-        if not found.is_relative_to(self.checkout / "src"):
-            raise CommandFailedError(f"{self.label}: {PACKAGE} is that of {found}")
+        """Raise CommandFailedError unless the package and the configuration files are those of the checkout."""
+        package = Path(self._python(self.runs, ["-c", f"import {PACKAGE}; print({PACKAGE}.__file__)"]).splitlines()[-1])
+        if not package.is_relative_to(self.checkout / "src"):
+            raise CommandFailedError(f"{self.label}: {PACKAGE} is that of {package}")
         shown = self._python(self.runs, ["-m", PACKAGE, "train", "--info", "searchpath"])
         if not re.search(rf"main +\| +(file://{re.escape(str(self.checkout))}/|pkg://{PACKAGE})", shown):
             raise CommandFailedError(f"{self.label}: the configuration is not that of {self.checkout}:\n{shown}")
@@ -106,7 +106,7 @@ class Revision:
 
     def _output(self, where: Path, command: Command, status: int = 0) -> str:
         where.mkdir(parents=True, exist_ok=True)
-        # A file and no pipe: a process that outlives a killed one would hold the other end open.
+        # A file instead of a pipe, whose other end would stay open as long as a child outlives the killed process.
         with tempfile.TemporaryFile("w+", errors="replace") as output:
             done = subprocess.run(
                 command, cwd=where, env=self.environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output

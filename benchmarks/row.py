@@ -7,7 +7,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Row:
-    """``ratio`` is what ``goal`` bounds: from above where it is of times or sizes, from below where it is of speeds."""
+    """A measurement of ours and of a peer.
+
+    Attributes:
+        benchmark: Name of the row.
+        ours: Our measurement, in ``unit``.
+        peer: The peer's measurement, in ``unit``.
+        unit: As in ``s/step``.
+        ratio: What ``goal`` bounds: from above for times or sizes, from below for speeds.
+        goal: The bound of ``ratio``.
+        met: Whether ``ratio`` is within the bound.
+    """
 
     benchmark: str
     ours: float
@@ -19,7 +29,7 @@ class Row:
 
 
 def row_of_times(name: str, ours: Sequence[float], peer: Sequence[float], unit: str, goal: float) -> Row:
-    """Ours over the peer's, the median of the ratios of paired runs; at most ``goal`` is wanted."""
+    """Return a row whose ratio, ours over the peer's as the median of paired runs, should be at most ``goal``."""
     ratio = statistics.median(a / b for a, b in zip(ours, peer, strict=True))
     return Row(
         name, round(statistics.median(ours), 4), round(statistics.median(peer), 4), unit, round(ratio, 4), goal,
@@ -28,7 +38,7 @@ def row_of_times(name: str, ours: Sequence[float], peer: Sequence[float], unit: 
 
 
 def row_of_speeds(name: str, ours: Sequence[float], peer: Sequence[float], unit: str, goal: float) -> Row:
-    """Ours over the peer's, the median of the ratios of paired runs; at least ``goal`` is wanted."""
+    """Return a row whose ratio, ours over the peer's as the median of paired runs, should be at least ``goal``."""
     ratio = statistics.median(a / b for a, b in zip(ours, peer, strict=True))
     return Row(
         name, round(statistics.median(ours), 4), round(statistics.median(peer), 4), unit, round(ratio, 4), goal,

@@ -1,8 +1,8 @@
-"""What differs between the folders that two runs (or two sweeps) left: to the last bit, beside what is a time.
+"""Find what differs between the folders that two runs (or two sweeps) left: to the last bit, times excepted.
 
-Compared are all CSV files (``metrics.csv``, the tables, a sweep's comparison) cell by cell as texts, all values of
-``summary.json``, and in the checkpoints all tensors and numbers of the network and of the optimizer. Figures, the
-report and what trackers keep are not: they show what is compared here.
+This compares all CSV files (``metrics.csv``, the tables, a sweep's comparison) cell by cell as texts, all values of
+``summary.json``, and in the checkpoints all tensors and numbers of the network and of the optimizer. It leaves out the
+figures, the report and the trackers' files, since they only show what is compared here.
 """
 
 import csv
@@ -23,7 +23,7 @@ PARTS = ("state_dict", "optimizer_states")  # of a checkpoint, Lightning's names
 TIME_COLUMNS = {"seconds"}  # comparison.csv of a sweep: what a run took
 # Keys of summary.json, by their paths or the beginnings of these up to a dot.
 LEFT_OUT = {
-    "overrides": "how the run was told to do it, with its paths: a resumed one was told otherwise",
+    "overrides": "the command line of the run, with its paths: that of a resumed run differs",
     "warnings": "prose for people; what it warns of shows in what is compared",
     "environment.convscope": "the version",
     "environment.git_commit": "the revision",
@@ -38,7 +38,7 @@ SAME = Renaming()
 
 @dataclass(frozen=True)
 class Difference:
-    """Where two runs differ, and what both have there; None: nothing."""
+    """A place in which two runs differ, and what each has there; None: nothing."""
 
     file: str
     where: str
@@ -54,8 +54,12 @@ class Difference:
 class Compared:
     """How much was compared, and what differs.
 
-    ``scalars`` are filled cells of metrics.csv and values of summary.json; ``predictions`` rows of the table of that
-    name; ``cells`` the filled ones of all tables; ``tensors`` those of the checkpoints.
+    Attributes:
+        scalars: Number of filled cells of metrics.csv and of values of summary.json.
+        predictions: Number of rows of the table of predictions.
+        cells: Number of filled cells of all tables.
+        tensors: Number of tensors of the checkpoints.
+        differences: In the order in which they were found.
     """
 
     scalars: int = 0
@@ -65,12 +69,12 @@ class Compared:
     differences: list[Difference] = field(default_factory=list)
 
     def differs(self, file: str, where: str, old: object, new: object) -> None:
-        """Note a difference."""
+        """Add a difference."""
         sides = (None if value is None else str(value) for value in (old, new))
         self.differences.append(Difference(file, where, *sides))
 
     def first_of_files(self, most: int) -> list[str]:
-        """The first difference of each of at most ``most`` files, in words, and how many more there are."""
+        """Return the first difference of each of at most ``most`` files as a line, and how many more there are."""
         files: dict[str, list[Difference]] = {}
         for difference in self.differences:
             files.setdefault(difference.file, []).append(difference)
@@ -78,7 +82,7 @@ class Compared:
         return lines[:most] + ([f"... {len(lines) - most:,} more files differ"] if len(lines) > most else [])
 
     def both(self, file: str, what: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
-        """The names that both sides have; those of one side alone are noted."""
+        """Yield the names that both sides have; add those that only one side has as differences."""
         for name in old:
             if name in new:
                 yield name
@@ -92,11 +96,13 @@ class Compared:
 def compare_folders(old: Path, new: Path, old_names: Renaming = SAME, new_names: Renaming = SAME) -> Compared:
     """Compare what two runs left in their folders, or two sweeps in theirs.
 
-    Where there is nothing of a kind to compare, that is a difference as well: it would prove nothing.
+    If there is nothing of a kind to compare, that is a difference as well: it would prove nothing.
 
     Args:
-        old, new: The folders.
-        old_names, new_names: From the names of this module to those of a side.
+        old: The folder of the older revision's run or sweep.
+        new: The folder of the newer revision's run or sweep.
+        old_names: Translates the names of this module to those of the old side.
+        new_names: Translates the names of this module to those of the new side.
 
     Raises:
         ValueError, KeyError, pickle.UnpicklingError: A file does not hold what its name says.
@@ -115,14 +121,14 @@ def compare_folders(old: Path, new: Path, old_names: Renaming = SAME, new_names:
 
 
 def _files(folder: Path, back: Renaming) -> dict[str, Path]:
-    """The files that are compared, by their older paths; the checkpoints, whose differences say least, come last."""
+    """Return the files to compare, by their older paths; checkpoints come last, since they explain least."""
     paths = {back.file(path.relative_to(folder).as_posix()): path for path in folder.rglob("*")}
     names = sorted(paths, key=lambda name: (name.endswith(".ckpt"), name))
     return {name: paths[name] for name in names if name.endswith((".csv", ".ckpt", SUMMARY))}
 
 
 def _read_table(path: Path, back: Renaming) -> tuple[dict[str, int], list[list[str]]]:
-    """The places of the columns by their names, and the rows."""
+    """Return the places of the columns by their names, and the rows."""
     with path.open(newline="", encoding="utf-8") as file:
         header, *rows = list(csv.reader(file)) or [[]]
     columns = {back.name(name): place for place, name in enumerate(header)}
@@ -168,7 +174,7 @@ def _compare_summaries(
 
 
 def _are_same(values: tuple[str, str], backs: tuple[Renaming, Renaming]) -> bool:
-    """Whether two texts are equal, or are names of one thing."""
+    """Return whether two texts are equal, or are two names of the same thing."""
     old, new = (back.text(value) for back, value in zip(backs, values, strict=True))
     return values[0] == values[1] or old == new
 
@@ -205,7 +211,7 @@ def _compare_tensors(compared: Compared, file: str, name: str, old: torch.Tensor
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """All that is no mapping or list, by its path; an empty one stands for itself."""
+    """Yield all values inside mappings and lists by their paths; an empty mapping or list counts as a value."""
     if isinstance(value, Mapping) and value:
         items: Any = value.items()
     elif isinstance(value, list | tuple) and value:

@@ -1,7 +1,7 @@
-"""Images a second of saliency maps, against Captum and pytorch-grad-cam, and the memory of integrated gradients.
+"""Images per second of saliency maps, against Captum and pytorch-grad-cam, and the memory of integrated gradients.
 
 Every side makes the maps of the same eight images of 224 pixels with the same resnet18 (torchvision's, random
-weights), in the way of its own documentation, with the same samples and steps.
+weights), as its own documentation shows it, with the same samples and steps.
 """
 
 import time
@@ -16,7 +16,7 @@ from benchmarks.row import Row, row_of_speeds
 BATCH, SIZE, CLASSES = 8, 224, 10
 SAMPLES, STEPS = 8, 16
 
-# Name of the row: our method and its settings, the peer's maker, the least of ours over the peer's.
+# Name of the row: our method and its settings, the peer in PEERS, the lowest acceptable ratio of ours to the peer's.
 CASES: dict[str, tuple[str, dict[str, Any], str, float]] = {
     "saliency/gradient/captum": ("gradient", {}, "captum_gradient", 1.3),
     "saliency/grad_cam/pytorch_grad_cam": ("grad_cam", {"layer": "layer4"}, "library_grad_cam", 3.5),
@@ -30,7 +30,7 @@ NAMES = [*CASES, MEMORY]
 
 
 def measure(name: str) -> Row:
-    """Paired speeds of one case, or the peaks of memory."""
+    """Measure the paired speeds of one case, or the peaks of memory."""
     if name == MEMORY:
         few, many = peak_memory(32), peak_memory(256)
         ratio = many / few
@@ -118,7 +118,7 @@ def _library_guided_backprop(model: Any, inputs: Any, targets: Any) -> Callable[
 
     guided = GuidedBackpropReLUModel(model, "cpu")
 
-    def maps() -> Any:  # it knows one image at a time
+    def maps() -> Any:  # it takes one image at a time
         return [guided(image[None].clone(), int(target)) for image, target in zip(inputs, targets, strict=True)]
 
     return maps
@@ -134,22 +134,22 @@ PEERS = {
 }
 
 
-def _integrate_and_look(steps: int, pipe: Any) -> None:
+def _send_peak_of_integration(steps: int, pipe: Any) -> None:
     from convscope.insight import saliency
 
     model, inputs, targets = _network()
-    saliency.gradient(model, inputs, targets)  # what any question needs
+    saliency.gradient(model, inputs, targets)  # what every method needs
     saliency.integrated_gradients(model, inputs, targets, steps=steps)
     pipe.send(peak_mib())
 
 
 def peak_memory(steps: int) -> float:
-    """Peak resident memory in MiB of a process that integrates gradients in ``steps`` steps."""
+    """Return the peak resident memory in MiB of a process that integrates gradients in ``steps`` steps."""
     import multiprocessing
 
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
-    process = context.Process(target=_integrate_and_look, args=(steps, there))
+    process = context.Process(target=_send_peak_of_integration, args=(steps, there))
     process.start()
     there.close()
     peak: float = here.recv()

@@ -1,7 +1,7 @@
-"""Do the maps of the trained default model point at the hot dog? Generated scenes, whose masks say where it is.
+"""Do the maps of the trained default model point at the hot dog? In generated scenes, masks show where it is.
 
-``convscope train data.source=generated`` is run once; then, of hot dogs that were classified rightly, each method's
-maps are held against the masks, for the trained network and for one whose layers were all drawn anew.
+``convscope train data.source=generated`` is run once; then, for hot dogs that were classified correctly, each method's
+maps are compared with the masks, for the trained network and for one whose layers were all initialised anew.
 """
 
 import contextlib
@@ -18,11 +18,11 @@ NAMES = [
     "saliency/scenes/pointing_game", "saliency/scenes/mass_over_area", "saliency/scenes/randomised_pointing_over_area",
     "saliency/scenes/randomised_mass_over_area",
 ]  # fmt: skip
-CHANCE = 1.5  # a randomised network's figure over chance, at most
+CHANCE = 1.5  # highest acceptable figure of a randomised network, relative to chance
 
 
 def measure(name: str) -> Row:
-    """The best method's figure; of the randomised network, the figure of that same method over chance."""
+    """Return the best method's figure, or for the randomised network the figure of that same method over chance."""
     trained, randomised, area = _figures()
     kind = "pointing" if "pointing" in name else "mass"
     best = max(trained, key=lambda method: trained[method][kind])
@@ -38,7 +38,7 @@ def measure(name: str) -> Row:
 
 @cache
 def _figures() -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]], float]:
-    """For the trained and the randomised network each method's pointing game and mass inside; the masks' mean area."""
+    """Return the methods' figures for the trained and for the randomised network, and the masks' mean area."""
     import numpy as np
     import torch
 
@@ -57,36 +57,39 @@ def _figures() -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]]
     with contextlib.suppress(SystemExit):
         main(["train", "data=hotdog", "data.source=generated", "callbacks=none", "logger=csv", f"folder={run}"])
     trained = load_trained_run(run)
-    told = HotdogConfig.model_validate(trained.config["data"])
+    settings = HotdogConfig.model_validate(trained.config["data"])
     data = ImageDataModule(
-        open_images(told), trained.preprocessing, batch_size=told.batch_size, cache_dir=cache_folder(told.cache_dir)
+        open_images(settings),
+        trained.preprocessing,
+        batch_size=settings.batch_size,
+        cache_dir=cache_folder(settings.cache_dir),
     )
     hot_dogs = np.flatnonzero(data.store("test").labels == 0)
-    seen = image_samples(data, "test", hot_dogs.tolist())
+    samples = image_samples(data, "test", hot_dogs.tolist())
     with torch.no_grad():
-        right = torch.cat([trained.network(part).argmax(dim=1) for part in seen.inputs.split(32)]) == 0
-    kept = torch.nonzero(right).flatten()[:IMAGES]
+        correct = torch.cat([trained.network(part).argmax(dim=1) for part in samples.inputs.split(32)]) == 0
+    kept = torch.nonzero(correct).flatten()[:IMAGES]
     masks = torch.from_numpy(
-        np.stack([_known(scene_mask(data, "test", int(hot_dogs[number]))) for number in kept.tolist()])
+        np.stack([_require(scene_mask(data, "test", int(hot_dogs[number]))) for number in kept.tolist()])
     )
-    inputs = seen.inputs[kept]
+    inputs = samples.inputs[kept]
 
     def figures(network: Any) -> dict[str, dict[str, float]]:
-        found = {}
+        by_method = {}
         for method in METHODS:
             with contextlib.suppress(UserError):  # a method that does not suit the network
                 maps = torch.cat([saliency.METHODS[method](network, part, 0) for part in inputs.split(8)])
-                found[method] = {
+                by_method[method] = {
                     "pointing": float(faithfulness.pointing_game(maps, masks).float().mean()),
                     "mass": float(faithfulness.mass_inside(maps, masks).mean()),
                 }
-        return found
+        return by_method
 
     area = float(faithfulness.area_share(masks).mean())
     return figures(trained.network), figures(randomised(trained.network)), area
 
 
-def _known(mask: Any) -> Any:
+def _require(mask: Any) -> Any:
     if mask is None:
         raise LookupError("a scene without a mask")
     return mask

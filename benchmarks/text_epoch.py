@@ -1,6 +1,6 @@
 """Seconds of an epoch of a text CNN: this pipeline, metrics and all, against a bare PyTorch loop over the same tensors.
 
-Movie-review sentences where ``../shared/data`` has them, else generated ones of the same number.
+The data are movie-review sentences if ``../shared/data`` has them, else the same number of generated sentences.
 """
 
 import tempfile
@@ -20,13 +20,13 @@ SENTENCES = Path(__file__).parents[2] / "shared" / "data" / "movie_reviews"
 
 
 def measure(name: str) -> Row:
-    """Paired seconds an epoch."""
+    """Measure the paired seconds per epoch."""
     ours, peer = take_turns((ours_side, {}), (bare_side, {}))
     return row_of_times(name, ours, peer, "s/epoch", GOAL)
 
 
 def _built() -> tuple[Any, Any]:
-    """The data module, and the network with the weights of seed 0."""
+    """Return the data module, and the network with the weights of seed 0."""
     import torch
 
     from convscope.engine.allocator import tune_allocator
@@ -55,7 +55,7 @@ def _built() -> tuple[Any, Any]:
 
 
 def ours_side() -> Callable[[], float]:
-    """One epoch through the data module, the task and the Trainer, as ``train`` builds them."""
+    """Prepare one epoch through the data module, the task and the Trainer, as ``train`` builds them."""
     data, network = _built()
     import pytorch_lightning as pl
     from pytorch_lightning.callbacks import Callback
@@ -104,7 +104,7 @@ def ours_side() -> Callable[[], float]:
 
 
 def bare_side() -> Callable[[], float]:
-    """The loop that a tutorial shows, over batches that lie ready."""
+    """Prepare the loop that a tutorial shows, over batches that are already collated."""
     data, network = _built()
     import torch
     import torch.nn.functional as F
@@ -116,7 +116,7 @@ def bare_side() -> Callable[[], float]:
         optimizer = torch.optim.AdamW(module.parameters(), lr=RATE, fused=True)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, len(batches))
         module.train()
-        total, right = 0.0, 0
+        total, correct = 0.0, 0
         started = time.perf_counter()
         for number in torch.randperm(len(batches)).tolist():
             x, y = batches[number]
@@ -128,7 +128,7 @@ def bare_side() -> Callable[[], float]:
             module.output.constrain()
             schedule.step()
             total += loss.item() * len(y)
-            right += int((logits.argmax(1) == y).sum())
+            correct += int((logits.argmax(1) == y).sum())
         return time.perf_counter() - started
 
     return run

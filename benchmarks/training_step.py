@@ -1,8 +1,9 @@
 """Seconds of a training step: this pipeline, metrics and all, against a bare PyTorch loop.
 
-Both sides train the same network on the same batches. ``overhead/...`` holds the bare loop to the same allocator
-settings and precision: what Lightning, the data module and the metrics cost. ``as_people_write_it/...`` lets the
-pipeline choose (allocator, memory format, precision) and leaves the bare loop at PyTorch's defaults.
+Both sides train the same network on batches of the same shape. In ``overhead/...`` the bare loop has the same allocator
+settings and precision, so that the row shows what Lightning, the data module and the metrics cost. In
+``as_people_write_it/...`` the pipeline chooses (allocator, memory format, precision), and the bare loop keeps PyTorch's
+defaults.
 """
 
 import tempfile
@@ -33,7 +34,7 @@ CLASSES = 10
 
 
 def measure(name: str) -> Row:
-    """Paired seconds a step of one case."""
+    """Measure the paired seconds per step of single case."""
     case = dict(CASES[name])
     goal = case.pop("goal")
     ours, peer = take_turns((ours_side, case), (bare_side, case))
@@ -50,8 +51,8 @@ def _images(size: int, channels: int, count: int) -> Any:
     labels = random.integers(0, CLASSES, count)
     split = ArraySplit(lambda: pixels, pixels.shape[1:], np.arange(count), labels, "noise", "benchmark noise")
     classes = tuple(map(str, range(CLASSES)))
-    one = ArraySplit(lambda: pixels, pixels.shape[1:], np.arange(1), labels[:1], "noise", "one image of noise")
-    return ImageSource("noise", "generated", classes, channels, {"train": split, "validation": one})
+    single = ArraySplit(lambda: pixels, pixels.shape[1:], np.arange(1), labels[:1], "noise", "one image of noise")
+    return ImageSource("noise", "generated", classes, channels, {"train": split, "validation": single})
 
 
 def _network(model: list[str], size: int, channels: int) -> tuple[Any, Any]:
@@ -74,18 +75,18 @@ def _network(model: list[str], size: int, channels: int) -> tuple[Any, Any]:
 
 
 def ours_side(model: list[str], size: int, channels: int, batch: int, batches: int, tuned: bool) -> Callable[[], float]:
-    """One epoch of ``batches`` batches through the data module, the task and the Trainer, as ``train`` builds them."""
+    """Prepare an epoch of ``batches`` batches through the data module, the task and the Trainer, as in ``train``."""
     from convscope.engine import trainer as building
     from convscope.engine.hardware import choose_hardware, prepare_process
     from convscope.insight.parameters import multiply_adds
 
     config, network = _network(model, size, channels)
-    told = config.trainer
+    settings = config.trainer
     if tuned:  # the same arithmetic on both sides
-        told = told.model_copy(update={"precision": "fp32", "channels_last": False})
-    accelerator, allocator = prepare_process(told.model_copy(update={"accelerator": "cpu"}))
+        settings = settings.model_copy(update={"precision": "fp32", "channels_last": False})
+    accelerator, allocator = prepare_process(settings.model_copy(update={"accelerator": "cpu"}))
     cost = multiply_adds(network.module, (1, network.preprocessing.channels, size, size))
-    hardware = choose_hardware(told, accelerator, allocator, network.module, cost, trains_all=True)
+    hardware = choose_hardware(settings, accelerator, allocator, network.module, cost, trains_all=True)
 
     import torch
     from pytorch_lightning.callbacks import Callback
@@ -133,7 +134,7 @@ def ours_side(model: list[str], size: int, channels: int, batch: int, batches: i
 
 
 def bare_side(model: list[str], size: int, channels: int, batch: int, batches: int, tuned: bool) -> Callable[[], float]:
-    """The loop that a tutorial shows: forward, loss, backward, step; the loss is summed for the epoch's mean."""
+    """Prepare the loop that a tutorial shows: forward, loss, backward, step; it sums the loss for the epoch's mean."""
     if tuned:
         from convscope.engine.allocator import tune_allocator
 
@@ -152,7 +153,7 @@ def bare_side(model: list[str], size: int, channels: int, batch: int, batches: i
         optimizer = torch.optim.AdamW(module.parameters(), lr=1e-3)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, batches)
         module.train()
-        total, right = 0.0, 0
+        total, correct = 0.0, 0
         started = time.perf_counter()
         for indices in torch.randperm(len(loader)).split(batch):
             x, y = images[indices], labels[indices]
@@ -163,7 +164,7 @@ def bare_side(model: list[str], size: int, channels: int, batch: int, batches: i
             optimizer.step()
             schedule.step()
             total += loss.item() * len(y)
-            right += int((logits.argmax(1) == y).sum())
+            correct += int((logits.argmax(1) == y).sum())
         return (time.perf_counter() - started) / batches
 
     return run

@@ -1,9 +1,9 @@
 """CPU seconds of a stage of transfer learning: from the feature cache, against the loops that people write.
 
 Both sides train the same part of a resnet18 for ten epochs on 500 images of 160 pixels, and validate on 100 after
-each. The images are noise and the weights random: neither changes what a step costs. Ours is the stage as ``convscope
-train`` runs it: Lightning, metrics, checkpoints, the filling of the cache where the row says "cold". CPU seconds are of
-all threads.
+each. The images are noise and the weights random: neither changes what a step costs. Our side is the stage as
+``convscope train`` runs it, with Lightning, metrics and checkpoints; in the rows called "cold" it also extracts the
+features. CPU seconds are those of all threads.
 """
 
 import os
@@ -21,7 +21,7 @@ from benchmarks.row import Row, row_of_speeds, row_of_times
 
 SIZE, TRAIN, VALIDATION, EPOCHS, BATCH, CLASSES = 160, 500, 100, 10, 64, 2
 
-# Name: what is trained, ours, the peer, the least of the peer's seconds over ours.
+# Name: what is trained, our settings, the peer, the lowest acceptable ratio of the peer's seconds to ours.
 CASES: dict[str, tuple[str, dict[str, Any], str, float]] = {
     "transfer/head/cold": ("head", {"warm": False, "precision": "fp32"}, "usual", 9.0),
     "transfer/head/cold_bf16": ("head", {"warm": False, "precision": "bf16"}, "usual", 20.0),
@@ -35,7 +35,11 @@ NAMES = [*CASES, SWEEP, MEMORY]
 
 
 def measure_together(names: list[str]) -> Iterator[Row]:
-    """Paired CPU seconds, all sides of all ``names`` taking turns; of the sweep, wall seconds; of the memory, MiB."""
+    """Measure all ``names``, whose sides take turns.
+
+    Yields:
+        Rows of CPU seconds; for the sweep, of wall seconds; for the memory, of MiB.
+    """
     cases = {name: CASES[name] for name in names if name in CASES}
     sides: dict[str, tuple[Any, dict[str, Any]]] = {}
     for part, settings, peer, _ in cases.values():
@@ -54,7 +58,7 @@ def measure_together(names: list[str]) -> Iterator[Row]:
 
 
 def _images(train: int) -> Any:
-    """Noise, drawn image by image as photos are decoded, so that none of it stays in memory."""
+    """Return images of noise, drawn one by one as photos are decoded, so that none of them stays in memory."""
     import numpy as np
 
     from convscope.data.images.image_source import ImageSource, ImageSplit
@@ -73,7 +77,7 @@ def _images(train: int) -> Any:
 
 
 def ours_side(part: str, warm: bool, precision: str, train: int = TRAIN) -> Callable[[], float]:
-    """A stage as ``convscope train`` runs it."""
+    """Prepare a stage as ``convscope train`` runs it."""
     from hydra import compose, initialize_config_dir
 
     from convscope.composition.compose import CONFIG_DIR, validate
@@ -130,9 +134,9 @@ def ours_side(part: str, warm: bool, precision: str, train: int = TRAIN) -> Call
         loggers, _ = build_loggers(["csv"], folder, project="bench", run_name="bench")
         task = ImageClassification(network.module, source.classes)
         started = time.process_time()
-        maker = FeatureExtractor(config.cache, root, data, torch.device("cpu"))
-        prepared = prepare_stages(config, network, maker)
-        Stages(config, network, task, data, maker, folder, loggers, Position(), hardware).run(prepared)
+        extractor = FeatureExtractor(config.cache, root, data, torch.device("cpu"))
+        prepared = prepare_stages(config, network, extractor)
+        Stages(config, network, task, data, extractor, folder, loggers, Position(), hardware).run(prepared)
         seconds = time.process_time() - started
         shutil.rmtree(folder.path)
         if not warm:
@@ -144,7 +148,7 @@ def ours_side(part: str, warm: bool, precision: str, train: int = TRAIN) -> Call
 
 
 def peer_side(part: str, peer: str) -> Callable[[], float]:
-    """The same stage, as ``peer`` does it."""
+    """Prepare the same stage as ``peer`` runs it."""
     import timm
     import torch
 
@@ -161,7 +165,7 @@ def peer_side(part: str, peer: str) -> Callable[[], float]:
 
 
 def _usual(network: Any, images: Any, labels: Any, part: str, epochs: int) -> float:
-    """The prefix runs frozen and under ``no_grad`` in every epoch."""
+    """Train with the frozen prefix run under ``no_grad`` in every epoch, and return the CPU seconds."""
     import torch
     import torch.nn.functional as F
 
@@ -194,7 +198,7 @@ def _usual(network: Any, images: Any, labels: Any, part: str, epochs: int) -> fl
 
 
 def _timm_style(network: Any, images: Any, labels: Any, part: str, epochs: int) -> float:
-    """One forward of the whole network, as timm's training script makes it; frozen parameters need no gradient."""
+    """Train like timm's script, with one forward of the whole network and frozen parameters; return the CPU seconds."""
     import torch
     import torch.nn.functional as F
 
@@ -216,7 +220,7 @@ def _timm_style(network: Any, images: Any, labels: Any, part: str, epochs: int) 
 
 
 def _fastai(network: Any, images: Any, labels: Any, part: str, epochs: int) -> float:
-    """``Learner.freeze`` and ``fit``, with the network split where its head begins."""
+    """Train by fastai's ``freeze`` and ``fit``, the network split where its head begins; return the CPU seconds."""
     import fastai.callback.progress  # noqa: F401  (gives a Learner its no_bar)
     from fastai.data.core import DataLoaders
     from fastai.data.load import DataLoader
@@ -245,7 +249,7 @@ def _fastai(network: Any, images: Any, labels: Any, part: str, epochs: int) -> f
 
 
 def sweep_seconds(jobs: int) -> float:
-    """Wall seconds of a cold sweep over rates and decays of the head, as a user types it."""
+    """Return the wall seconds of a cold sweep over learning rates and weight decays of the head."""
     with tempfile.TemporaryDirectory() as scratch:
         rates, decays = ("1e-3,2e-3,4e-3,8e-3", "0.01,0.1") if jobs == 8 else ("1e-3", "0.01")
         command = [
@@ -253,13 +257,13 @@ def sweep_seconds(jobs: int) -> float:
             f"transfer.weight_decay={decays}", f"outputs={scratch}/outputs", "logger=csv",
         ]  # fmt: skip
         started = time.perf_counter()
-        told = {**os.environ, "CONVSCOPE_CACHE": f"{scratch}/cache"}
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=told)
+        environment = {**os.environ, "CONVSCOPE_CACHE": f"{scratch}/cache"}
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
         return time.perf_counter() - started
 
 
 def peak_memory(images: int) -> float:
-    """MiB of a process at its peak, which fills the cache for a last-block stage and trains two epochs of it."""
+    """Return the peak MiB of a process that extracts features for a last-block stage and trains two epochs."""
     code = f"""
 from benchmarks import transfer
 from benchmarks.memory import peak_mib

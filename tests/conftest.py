@@ -1,4 +1,4 @@
-"""What all tests share: a cache of their own, and commands run in this process."""
+"""Fixtures of all tests: a cache of their own, and commands that run in this process."""
 
 import logging
 import signal
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Ended(NamedTuple):
-    """How a command ended."""
+    """The exit status of a command, and what it printed."""
 
     status: int
     out: str
@@ -27,14 +27,14 @@ class Ended(NamedTuple):
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory) -> Path:
-    """A folder for stored images that the tests of one session share."""
+    """Return a cache folder that the tests of one session share."""
     return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture(autouse=True)
 def process_as_it_was() -> Iterator[None]:
-    """Undo what is meant for the one command of a process: Hydra's logging and job, quiet=true, an ignored Ctrl-C."""
-    # not as a shell has it that started the tests in the background, where a Ctrl-C is ignored
+    """Undo what a command changes for its whole process: Hydra's logging and job, quiet=true, an ignored Ctrl-C."""
+    # a shell that starts the tests in the background has them ignore Ctrl-C
     interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)
     root = logging.getLogger()
     level, handlers = root.level, root.handlers[:]
@@ -51,12 +51,12 @@ def process_as_it_was() -> Iterator[None]:
 
 
 def _loggers() -> list[logging.Logger]:
-    return [found for found in logging.Logger.manager.loggerDict.values() if isinstance(found, logging.Logger)]
+    return [logger for logger in logging.Logger.manager.loggerDict.values() if isinstance(logger, logging.Logger)]
 
 
 @pytest.fixture
 def convscope(monkeypatch, tmp_path, capfd, cache) -> Callable[..., Ended]:
-    """Runs a command in this process: the libraries are imported once for all tests. Away from any account."""
+    """Return a function that runs a command in this process, where libraries are imported once; it uses no accounts."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CONVSCOPE_CACHE", str(cache))
     monkeypatch.setenv("NETRC", str(tmp_path / "no_netrc"))
@@ -80,7 +80,7 @@ def convscope(monkeypatch, tmp_path, capfd, cache) -> Callable[..., Ended]:
 
 @pytest.fixture
 def trained(tmp_path: Path) -> "TrainedRun":
-    """An untrained lecture_cnn for two classes, as if it were a run's: a network to ask, without a training."""
+    """Return an untrained lecture_cnn for two classes, in the form of a finished run."""
     import torch
 
     from convscope.modalities.images.trained import TrainedRun
@@ -92,8 +92,8 @@ def trained(tmp_path: Path) -> "TrainedRun":
     folder = RunFolder(tmp_path / "trained").create()
     folder.write_summary({"metrics": {"test": {"accuracy": 0.985}}})
     config = {"model": {"name": "lecture_cnn"}, "data": {"name": "hotdog"}}
-    seen = Preprocessing(size=32, channels=3, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
-    return TrainedRun(folder, config, network.eval(), ("hot_dog", "not_hot_dog"), seen)
+    preprocessing = Preprocessing(size=32, channels=3, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
+    return TrainedRun(folder, config, network.eval(), ("hot_dog", "not_hot_dog"), preprocessing)
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def folder(tmp_path: Path) -> RunFolder:
 
 @pytest.fixture
 def warned() -> Iterator[Callable[[], list[str]]]:
-    """The texts of the warnings so far."""
+    """Return a function that returns the texts of the warnings so far."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield lambda: [str(warning.message) for warning in caught]

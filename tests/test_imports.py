@@ -1,4 +1,4 @@
-"""Who may know whom: the arrows between the packages of convscope, read from the imports.
+"""Which package may import which: the dependencies between the packages of convscope, read from the imports.
 
 An import counts wherever it stands: at the top of a file, inside a function, under ``if TYPE_CHECKING``, or
 as the text given to ``importlib.import_module``. `docs/architecture.md` says what each package is for.
@@ -17,7 +17,7 @@ from places import ROOT
 
 SOURCE = ROOT / "src"
 
-# From the top down: a package imports from lines below its own, and from nothing beside it.
+# From the top down: a package imports only from packages on lines below its own.
 LAYERS = """
 cli
 commands
@@ -43,7 +43,7 @@ errors
 RANKS = {part: rank for rank, line in enumerate(LAYERS.split("\n")) for part in line.split()}
 
 # fmt: off
-# Packages that know less than lies below them.
+# Packages that may import less than all that lies below them.
 ONLY = {
     "config":  "errors",
     "insight": "errors",
@@ -55,7 +55,7 @@ ONLY = {
     "figures": "errors",
 }
 
-# Besides Python's own. A package without a line may import any library but those that others own.
+# Besides Python's standard library. A package without an entry may import any library except those in OWNED.
 LIBRARIES = {
     "insight":       "torch numpy captum",
     "models":        "torch torchvision safetensors numpy",
@@ -79,7 +79,7 @@ LIBRARIES = {
     "lean_torchmetrics": "torchmetrics",
     "quiet_lightning": "",
 }
-# Hydra ends where a configuration is composed or jobs are launched; a tracker is reached through `tracking`.
+# Libraries for certain packages alone: Hydra composes configurations and launches jobs, trackers are for `tracking`.
 OWNED = {
     "hydra":       "composition cli commands sweeps",
     "omegaconf":   "composition cli sweeps",
@@ -92,8 +92,8 @@ OWNED = {
     "timm":        "lean_timm",
 }
 
-# Imports of convscope's own inside functions: where commands answer before they load what they need, where one of
-# many options is imported, and of modules that stand for a slow library.
+# Where convscope may be imported inside functions: in commands, which answer before they load what they need, and in
+# modules that import one of many options. SLOW_LIBRARIES, which stand for a slow library, may be imported so anywhere.
 LATE = {"cli", "commands"}
 REGISTRIES = {
     "modalities.registry",
@@ -105,7 +105,7 @@ REGISTRIES = {
 }
 SLOW_LIBRARIES = {"lean_timm", "lean_torchmetrics"}
 
-# What answers at once (`convscope --help`, a mistake in a configuration) must not wait for these.
+# Modules that answer at once (`convscope --help`, a mistake in a configuration); they must not import SLOW libraries.
 QUICK = [
     "cli.main", "cli.run_command", "composition.compose", "config", "errors", "hub", "masking", "preprocessing",
     "sweeps.plan", "sweeps.search_plan",
@@ -127,7 +127,7 @@ class Import(NamedTuple):
 
 
 def imports(source: str, module: str, is_package: bool = False) -> Iterator[Import]:
-    """Each import in the source of ``module``; ``from a import b`` gives ``a.b``, whether that is a module or not."""
+    """Yield each import in the source of ``module``; ``from a import b`` gives ``a.b``, whether a module or not."""
     package = module.split(".") if is_package else module.split(".")[:-1]
 
     def inside(node: ast.AST, late: bool) -> Iterator[Import]:
@@ -150,18 +150,18 @@ def imports(source: str, module: str, is_package: bool = False) -> Iterator[Impo
 
 
 def within(name: str, parts: Iterable[str]) -> bool:
-    """Whether a dotted name is one of ``parts`` or lies beneath one."""
+    """Return whether a dotted name is one of ``parts`` or lies below one."""
     return any(name == part or name.startswith(part + ".") for part in parts)
 
 
 def fault(module: str, found: Import) -> str | None:
-    """What is wrong with an import of ``module``, both without ``convscope.``; None: nothing."""
+    """Return what is wrong with an import of ``module`` (a name without ``convscope.``), or None if it is allowed."""
     part = module.split(".")[0] or "__init__"
     top, _, rest = found.name.partition(".")
     if top == "convscope":
         other = rest.split(".")[0]
         if other not in RANKS or other == part or part == "__main__":
-            return None  # `from convscope import __version__` reaches no part
+            return None  # `from convscope import __version__` imports no package
         if RANKS[other] <= RANKS.get(part, 0):
             return f"{part} lies {'beside' if RANKS[other] == RANKS[part] else 'below'} {other}"
         if part in ONLY and not within(rest, ONLY[part].split()):
@@ -169,7 +169,7 @@ def fault(module: str, found: Import) -> str | None:
         if found.late and part not in LATE and module not in REGISTRIES and other not in SLOW_LIBRARIES:
             return "an import of convscope's own inside a function"
         return None
-    if top in sys.stdlib_module_names or top == "typing_extensions":  # Python's own of later versions
+    if top in sys.stdlib_module_names or top == "typing_extensions":  # backports of Python's own library
         return None
     if part in LIBRARIES and top not in LIBRARIES[part].split():
         return f"{part} uses no {top}"
@@ -179,7 +179,7 @@ def fault(module: str, found: Import) -> str | None:
 
 
 def violations(source: str, module: str, path: str, is_package: bool = False) -> list[str]:
-    """A line for each import of a file that follows no arrow."""
+    """Return a line for each import of a file that is not allowed."""
     name = module.partition(".")[2]
     return [
         f"{path}:{found.line}: {found.name}: {reason}"
@@ -189,14 +189,14 @@ def violations(source: str, module: str, path: str, is_package: bool = False) ->
 
 
 def modules() -> Iterator[tuple[Path, str]]:
-    """Every file of convscope and its dotted name."""
+    """Yield every file of convscope and its dotted name."""
     for path in sorted(SOURCE.rglob("*.py")):
         parts = path.relative_to(SOURCE).with_suffix("").parts
         yield path, ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def imported_modules(sources: Mapping[str, tuple[str, bool]]) -> dict[str, set[str]]:
-    """Of each module (name: source, whether a package) those of ``sources`` that it imports."""
+    """Return those of ``sources`` (name: source, whether it is a package) that each module imports."""
     edges: dict[str, set[str]] = {}
     for module, (source, is_package) in sources.items():
         names = [found.name for found in imports(source, module, is_package)]
@@ -206,7 +206,7 @@ def imported_modules(sources: Mapping[str, tuple[str, bool]]) -> dict[str, set[s
 
 
 def circle(edges: Mapping[str, set[str]]) -> list[str]:
-    """Modules that import each other in a circle, the first of them again at the end; empty where there is none."""
+    """Return modules that import each other in a circle, with the first repeated at the end; empty if there is none."""
     done: set[str] = set()
 
     def search(module: str, way: list[str]) -> list[str]:
@@ -232,7 +232,7 @@ def test_every_package_has_its_place() -> None:
 
 
 def test_the_document_shows_the_same_house() -> None:
-    """Of the packages: the modules beside them are not all named there."""
+    """This compares the packages alone: the document does not name all single modules."""
     image = (ROOT / "docs/architecture.md").read_text().split("```")[1]
     shown = [re.findall(r"\b(\w+)/", line[:24]) for line in image.splitlines()]
     folders = [[part for part in line.split() if (SOURCE / "convscope" / part).is_dir()] for line in LAYERS.split("\n")]
@@ -326,7 +326,7 @@ def test_what_answers_at_once_imports_nothing_slow(module: str) -> None:
 
 @pytest.mark.parametrize("module", ["sweeps.run_sweep", "sweeps.search", "sweeps.worker", "sweeps.comparison"])
 def test_who_only_watches_a_sweep_holds_no_pytorch(module: str) -> None:
-    """On the login node of a cluster, for as long as the sweep takes."""
+    """Such a process runs on the login node of a cluster for as long as the sweep takes."""
     program = f"import sys, convscope.{module}; print(*{{name.partition('.')[0] for name in sys.modules}})"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
@@ -335,7 +335,7 @@ def test_who_only_watches_a_sweep_holds_no_pytorch(module: str) -> None:
 
 @pytest.mark.slow
 def test_no_network_takes_a_tracker_along_and_leaves_it_to_be_imported() -> None:
-    """wandb's start is paid by who logs to wandb."""
+    """Only runs that log to wandb should wait for its import."""
     program = (
         "import importlib, sys\n"
         "from convscope.models.images.zoo.registry import MODULES, NAMES\n"

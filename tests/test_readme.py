@@ -1,4 +1,4 @@
-"""Every command of the README is one that the program takes."""
+"""The program accepts every command of the README."""
 
 import re
 import shlex
@@ -31,7 +31,7 @@ def test_a_command_is_one_that_the_program_takes(convscope, command):
             return
     words = [word for word in words if word not in {"FOLDER", "..."}]
     if "--config-dir" in words:
-        return  # the user's own folder
+        return  # a folder of the user
     if name == "sweep":
         name, words = "train", ["--multirun", *words]
     if any("PATH" in word or word.startswith(("run=", "resume=")) for word in words) or name in NEEDS_A_RUN:

@@ -1,4 +1,4 @@
-"""What the comparison of two commits finds between the folders of their runs, and what it must not find."""
+"""Tests of what the comparison of two commits finds between the folders of their runs, and what it must not find."""
 
 import json
 import sys
@@ -34,7 +34,7 @@ def weights() -> dict[str, Any]:
 
 
 def make_run(folder: Path, **files: Any) -> Path:
-    """The folder of a run; ``files`` are what some hold instead, ``metrics``, ``predictions`` ..."""
+    """Make the folder of a run; ``files`` replaces the content of some files: ``metrics``, ``predictions`` ..."""
     for part in ("tables", "checkpoints"):
         (folder / part).mkdir(parents=True)
     (folder / "metrics.csv").write_text(files.get("metrics", METRICS))
@@ -45,7 +45,7 @@ def make_run(folder: Path, **files: Any) -> Path:
 
 
 @pytest.fixture
-def found(tmp_path):
+def difference_lines(tmp_path):
     """A function that makes a second run and returns what differs between it and the plain one."""
     old = make_run(tmp_path / "old")
 
@@ -69,60 +69,60 @@ def test_of_equal_runs_all_is_counted(tmp_path) -> None:
     assert (compared.scalars, compared.predictions, compared.cells, compared.tensors) == (5 + 5, 2, 6, 3)
 
 
-def test_times_paths_and_revisions_do_not_count(found) -> None:
+def test_times_paths_and_revisions_do_not_count(difference_lines) -> None:
     stage = {"name": "head", "steps": 4, "seconds": 2.5, "seconds_filling": 1.5}
     other = summary_with(
         transfer={"stages": [stage]}, seconds={"total": 1.0}, overrides=["resume=run"],
         environment={"git_commit": "1" * 40, "precision": "fp32"},
     )  # fmt: skip
-    assert found(summary=other) == []
+    assert difference_lines(summary=other) == []
 
 
-def test_the_last_bit_of_a_cell(found) -> None:
-    assert found(metrics=METRICS.replace("0.30000000000000004", "0.3")) == [
+def test_the_last_bit_of_a_cell(difference_lines) -> None:
+    assert difference_lines(metrics=METRICS.replace("0.30000000000000004", "0.3")) == [
         "metrics.csv, row 2, column validation/loss: '0.30000000000000004' | '0.3'"
     ]
 
 
-def test_a_cell_of_a_table(found) -> None:
-    assert found(predictions=PREDICTIONS.replace("b,0.25", "a,0.25")) == [
+def test_a_cell_of_a_table(difference_lines) -> None:
+    assert difference_lines(predictions=PREDICTIONS.replace("b,0.25", "a,0.25")) == [
         "tables/predictions.csv, row 2, column label: 'b' | 'a'"
     ]
 
 
-def test_a_missing_row(found) -> None:
-    assert found(predictions=PREDICTIONS.replace("test/1,b,0.25\n", "")) == [
+def test_a_missing_row(difference_lines) -> None:
+    assert difference_lines(predictions=PREDICTIONS.replace("test/1,b,0.25\n", "")) == [
         "tables/predictions.csv, number of rows: 2 | 1"
     ]
 
 
-def test_a_missing_column_and_a_new_one(found) -> None:
-    assert found(metrics=METRICS.replace("validation/loss", "validation/error")) == [
+def test_a_missing_column_and_a_new_one(difference_lines) -> None:
+    assert difference_lines(metrics=METRICS.replace("validation/loss", "validation/error")) == [
         "metrics.csv, column validation/loss: there | nothing",
         "metrics.csv, column validation/error: nothing | there",
     ]
 
 
-def test_columns_may_stand_in_another_order(found) -> None:
-    assert found(predictions="label,image,p(a)\na,test/0,0.75\nb,test/1,0.25\n") == []
+def test_columns_may_stand_in_another_order(difference_lines) -> None:
+    assert difference_lines(predictions="label,image,p(a)\na,test/0,0.75\nb,test/1,0.25\n") == []
 
 
-def test_a_value_of_the_summary(found) -> None:
-    assert found(summary=summary_with(metrics={"test": {"accuracy": 0.25}})) == [
+def test_a_value_of_the_summary(difference_lines) -> None:
+    assert difference_lines(summary=summary_with(metrics={"test": {"accuracy": 0.25}})) == [
         "summary.json, metrics.test.accuracy: 0.5 | 0.25"
     ]
 
 
-def test_one_element_of_a_tensor(found) -> None:
+def test_one_element_of_a_tensor(difference_lines) -> None:
     other = weights()
     other["state_dict"]["network.c1.weight"][1, 1] = 4.5
-    assert found(weights=other) == [
+    assert difference_lines(weights=other) == [
         "checkpoints/best.ckpt, state_dict.network.c1.weight, 1 of 6 elements, the first at 4: 4.0 | 4.5"
     ]
 
 
 @pytest.mark.parametrize(
-    ("other", "said"),
+    ("other", "expected"),
     [
         (torch.tensor([0.0, -0.0]), "1 of 2 elements, the first at 1: 0.0 | -0.0"),
         (torch.zeros(2, dtype=torch.float64), "torch.float32 [2] | torch.float64 [2]"),
@@ -130,12 +130,12 @@ def test_one_element_of_a_tensor(found) -> None:
     ],
     ids=["sign of zero", "type", "shape"],
 )
-def test_a_tensor_that_is_equal_and_not_the_same(found, other: torch.Tensor, said: str) -> None:
+def test_a_tensor_that_is_equal_and_not_the_same(difference_lines, other: torch.Tensor, expected: str) -> None:
     changed = weights()
     changed["state_dict"]["network.c1.bias"] = other
-    [difference] = found(weights=changed)
+    [difference] = difference_lines(weights=changed)
     assert difference.startswith("checkpoints/best.ckpt, state_dict.network.c1.bias")
-    assert difference.endswith(said)
+    assert difference.endswith(expected)
 
 
 def test_nan_is_the_same_as_nan(tmp_path) -> None:
@@ -147,28 +147,28 @@ def test_nan_is_the_same_as_nan(tmp_path) -> None:
     assert compare_folders(*runs).differences == []
 
 
-def test_the_optimizer_counts(found) -> None:
+def test_the_optimizer_counts(difference_lines) -> None:
     other = weights()
     other["optimizer_states"][0]["param_groups"][0]["lr"] = 0.2
     other["optimizer_states"][0]["state"][0]["exp_avg"][0] = 2.0
-    assert len(found(weights=other)) == 2
+    assert len(difference_lines(weights=other)) == 2
 
 
-def test_of_each_file_the_first_difference_is_said(tmp_path) -> None:
+def test_the_first_difference_of_each_file_is_reported(tmp_path) -> None:
     other = weights()
     other["state_dict"]["network.c1.bias"][0] = 1.0
     changed = {"metrics": METRICS.replace("0.", "1."), "weights": other}
     compared = compare_folders(make_run(tmp_path / "old"), make_run(tmp_path / "new", **changed))
-    said = [
+    expected = [
         "metrics.csv, row 1, column validation/loss: '0.1' | '1.1' ... 2 more in it",
         "checkpoints/best.ckpt, state_dict.network.c1.bias, 1 of 2 elements, the first at 0: 0.0 | 1.0",
     ]
-    assert compared.first_of_files(2) == said
-    assert compared.first_of_files(1) == [said[0], "... 1 more files differ"]
+    assert compared.first_of_files(2) == expected
+    assert compared.first_of_files(1) == [expected[0], "... 1 more files differ"]
 
 
-def test_a_missing_file(found) -> None:
-    assert found(table="tables/answers.csv") == [
+def test_a_missing_file(difference_lines) -> None:
+    assert difference_lines(table="tables/answers.csv") == [
         "folder, file tables/predictions.csv: there | nothing",
         "folder, file tables/answers.csv: nothing | there",
         "folder, predictions to compare: 0 | 0",

@@ -1,4 +1,4 @@
-"""Data that cannot be trained on: each a clear message, status 2, and no traceback."""
+"""Data that cannot be trained on give a clear message, status 2, and no traceback."""
 
 import pytest
 from class_folders import SMALL, draw
@@ -44,9 +44,9 @@ def test_a_class_in_val_that_train_lacks(refusal, tmp_path):
 def test_a_file_that_is_no_image_is_named_or_skipped_and_counted(refusal, convscope, tmp_path):
     root = draw(tmp_path / "data", {"a": 20, "b": 20})
     (root / "a" / "broken.jpg").write_text("hello")
-    told = refusal(root)
-    assert "broken.jpg" in told
-    assert "data.on_bad_image=skip" in told
+    message = refusal(root)
+    assert "broken.jpg" in message
+    assert "data.on_bad_image=skip" in message
     ended = convscope("train", *SMALL, "data=image_folder", f"data.root={root}", "data.on_bad_image=skip", "folder=run")
     assert ended.status == 0, ended.err
     assert "warning" in ended.out

@@ -1,4 +1,4 @@
-"""The pages in a real browser: they draw, sort and switch, ask nobody for anything, and report no error."""
+"""The pages in a real browser: they draw, sort and switch, request nothing from elsewhere, and report no error."""
 
 import base64
 import io
@@ -26,21 +26,21 @@ pytestmark = [
 
 
 class Watched:
-    """A page, with what it complained of and what it asked for."""
+    """A page, with the errors and warnings that it reported and the addresses that it requested."""
 
     def __init__(self, page: Any) -> None:
         self.page = page
         self.complaints: list[str] = []
         self.requests: list[str] = []
         page.on(
-            "console", lambda told: self.complaints.append(told.text) if told.type in {"error", "warning"} else None
+            "console", lambda entry: self.complaints.append(entry.text) if entry.type in {"error", "warning"} else None
         )
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("request", lambda request: self.requests.append(request.url))
 
-    def asked_beside(self, *own: str) -> list[str]:
-        """Requests that are none of ``own`` and no data inside the page."""
-        return [url for url in self.requests if not url.startswith(("data:", "blob:", *own))]
+    def requests_beside(self, *expected: str) -> list[str]:
+        """Return the requests that begin with none of ``expected`` and are no data inside the page."""
+        return [url for url in self.requests if not url.startswith(("data:", "blob:", *expected))]
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def summary(overrides: list[str], accuracy: float) -> dict[str, Any]:
 
 
 def make_run(path: Path, overrides: list[str], accuracy: float) -> RunFolder:
-    """A folder with something for every section of the page."""
+    """Make the folder of a run with something for every section of the page."""
     folder = RunFolder(path).create()
     folder.write_config("# convscope train\nmodel:\n  name: resnet\n")
     metrics = MetricsCSVLogger(folder.metrics_file)
@@ -94,8 +94,8 @@ def make_run(path: Path, overrides: list[str], accuracy: float) -> RunFolder:
     folder.write_table("predictions", ["image", "label", "prediction"], [(i, *row) for i, row in enumerate(answers)])
     layers = [("stem", "stem", 30), ("body.0", "body", 1200), ("body.1", "body", 4), ("head", "head", 200)]
     folder.write_table("parameters", ["path", "block", "parameters"], layers)
-    fields = [("stem", 3, 2.5), ("body.0", 7, 4.5), ("body.1", 15, 8.0)]
-    folder.write_table("receptive_field", ["path", "theoretical", "effective"], fields)
+    receptive_fields = [("stem", 3, 2.5), ("body.0", 7, 4.5), ("body.1", 15, 8.0)]
+    folder.write_table("receptive_field", ["path", "theoretical", "effective"], receptive_fields)
     folder.write_table("faithfulness", ["method", "pointing_game"], [("gradient", 0.5), ("grad_cam", 0.9)])
     for number, name in enumerate(
         (
@@ -158,7 +158,7 @@ def test_a_report(opened: Any, tmp_path: Path, width: int, scheme: str) -> None:
     assert page.evaluate("[...document.querySelectorAll('[data-chart]')].every(c => c.offsetHeight === 0)")
     assert page.evaluate("[...document.querySelectorAll('#saliency figure')].every(f => f.offsetHeight > 0)")
     assert watched.complaints == []
-    assert watched.asked_beside(report.as_uri()) == []
+    assert watched.requests_beside(report.as_uri()) == []
 
 
 def test_a_chart_says_what_is_under_the_pointer(opened: Any, tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ def test_a_sweep(opened: Any, tmp_path: Path) -> None:
     page.locator("table a").first.click()
     assert "70.0% test accuracy" in page.locator("h1").inner_text()
     assert watched.complaints == []
-    assert watched.asked_beside((tmp_path / "sweep").as_uri()) == []
+    assert watched.requests_beside((tmp_path / "sweep").as_uri()) == []
 
 
 @pytest.fixture
@@ -262,7 +262,7 @@ def test_the_app_classifies_a_dropped_photo(opened: Any, address: str, tmp_path:
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.screenshot(path=tmp_path / f"app_{width}.png", full_page=True)
     assert watched.complaints == []
-    assert watched.asked_beside(address) == []
+    assert watched.requests_beside(address) == []
 
     page.evaluate(DROP, [base64.b64encode(b"<svg/>").decode(), "a.svg", "image/svg+xml"])
     page.wait_for_selector("#error:not([hidden])")

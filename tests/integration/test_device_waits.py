@@ -1,4 +1,4 @@
-"""A whole run on a device: nothing in a training step makes the host wait for it, and no tensor of the CPU gets in."""
+"""Whole runs on a device: no training step makes the host wait for it, and none mixes in tensors of the CPU."""
 
 import json
 import os
@@ -23,7 +23,7 @@ STAGES = (
 
 @pytest.mark.slow  # in a process of its own, since it changes PyTorch
 @pytest.mark.parametrize(
-    ("words", "batches"),
+    ("overrides", "batches"),
     [
         (
             (
@@ -45,13 +45,13 @@ STAGES = (
         ((*TEXTS, "transfer.epochs=1"), 20),
     ],
 )
-def test_no_step_of_a_training_waits_for_the_device(tmp_path, cache, words, batches):
+def test_no_step_of_a_training_waits_for_the_device(tmp_path, cache, overrides, batches):
     environment = os.environ | {"CONVSCOPE_CACHE": str(cache), "OMP_NUM_THREADS": "1", "NETRC": "/nowhere"}
-    command = [sys.executable, str(SCRIPT), "train", "logger=csv", "task.ema=0.9", *words, f"folder={tmp_path}/run"]
+    command = [sys.executable, str(SCRIPT), "train", "logger=csv", "task.ema=0.9", *overrides, f"folder={tmp_path}/run"]
     ended = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
-    told = json.loads(ended.stdout.splitlines()[-1])
-    assert told["batches"] == batches
-    assert told["anywhere"] > 0, "the device counts nothing"
-    assert told["in a step"] == {}
+    waits = json.loads(ended.stdout.splitlines()[-1])
+    assert waits["batches"] == batches
+    assert waits["anywhere"] > 0, "the device counts nothing"
+    assert waits["in a step"] == {}
     assert (tmp_path / "run/summary.json").is_file()

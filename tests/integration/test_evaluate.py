@@ -1,4 +1,4 @@
-"""Scoring a finished run: on its own test split, on images it has never seen, and what is refused."""
+"""Evaluate a finished run: on its own test split and on images it has never seen; and what is refused."""
 
 import csv
 import json
@@ -16,7 +16,7 @@ def once(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def run(convscope, once, tmp_path) -> Path:
-    """A copy, for each test to damage, of what was trained for the first."""
+    """Return a copy of a run that is trained once, so that each test may damage its own."""
     if not (once / "run").exists():
         root = draw(once / "my photos ä", {"dark": 20, "light": 20})
         ended = convscope("train", *SMALL, "data=image_folder", f"data.root={root}", f"folder={once / 'run'}")
@@ -42,7 +42,7 @@ def test_its_own_test_split_gives_the_metrics_of_the_run(convscope, run):
 
 
 def test_a_folder_never_seen_is_scored_as_a_whole_and_classes_are_matched_by_name(convscope, run, tmp_path):
-    root = draw(tmp_path / "new", {"light": 7})  # one of the classes, and at another place than in training
+    root = draw(tmp_path / "new", {"light": 7})  # one of the classes, with another index than in training
     ended = convscope("evaluate", f"run={run}", "data=image_folder", f"data.root={root}")
     assert ended.status == 0, ended.err
     evaluation, predictions = printed_paths(ended.out)

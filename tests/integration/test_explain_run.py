@@ -1,4 +1,4 @@
-"""Explaining a finished run: on files, on its own test images, and what is refused."""
+"""Explain a finished run: on files and on its own test images; and what is refused."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ METHODS = ["gradient", "grad_cam", "smoothgrad"]
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, cache):
-    """A run, made once for all tests of this file."""
+    """Return the folder of a run that is made once for all tests of this file."""
     from convscope.cli.main import main
 
     folder = tmp_path_factory.mktemp("explain")
@@ -30,25 +30,25 @@ def written(out: str) -> Path:
     return Path(next(line.split(maxsplit=1)[1] for line in out.splitlines() if line.startswith("figures ")))
 
 
-def test_without_images_those_it_got_most_wrong_and_most_right(convscope, trained):
+def test_without_images_it_explains_the_most_confident_wrong_and_correct_predictions(convscope, trained):
     ended = convscope("explain", f"run={trained}", "method=gradient,grad_cam,smoothgrad", "max_images=2")
     assert ended.status == 0, ended.err
     folder = written(ended.out)
     assert folder.parent == trained / "explanations"
-    told = json.loads((folder / "explanation.json").read_text())
+    explanation = json.loads((folder / "explanation.json").read_text())
     arrays = np.load(folder / "maps.npz")
-    count = len(told["images"])
+    count = len(explanation["images"])
     assert 2 <= count <= 4
-    assert told["methods"] == METHODS
+    assert explanation["methods"] == METHODS
     for method in METHODS:
         assert arrays[method].shape == (count, 32, 32)
         assert arrays[method].min() >= 0
     assert arrays["images"].dtype == np.uint8
-    for entry in told["images"]:
+    for entry in explanation["images"]:
         with Image.open(folder / entry["figure"]) as figure:
             assert figure.width > 7 * 240  # the image, and a map and an overlay for each method
-    assert all(entry["class"] == entry["predicted"] for entry in told["images"])
-    wrong = [entry["label"] != entry["predicted"] for entry in told["images"]]
+    assert all(entry["class"] == entry["predicted"] for entry in explanation["images"])
+    wrong = [entry["label"] != entry["predicted"] for entry in explanation["images"]]
     assert wrong == sorted(wrong, reverse=True)
 
 
@@ -79,7 +79,7 @@ def test_one_file_another_folder_and_a_class_by_its_number(convscope, trained, t
     ended = convscope(
         "explain", f"run={trained}", f"images={file}", "method=grad_cam", "layer=pool1", "target=0", "folder=mine"
     )
-    if "no such layer" in ended.err:  # whatever the network calls its layers, they are listed
+    if "no such layer" in ended.err:  # the message lists the names of the layers
         layer = ended.err.split("with a feature map: ")[1].split(",")[0]
         ended = convscope(
             "explain",
@@ -102,10 +102,10 @@ def test_integrated_gradients_come_with_how_far_they_are_from_complete(convscope
     ended = convscope("explain", f"run={trained}", "method=integrated_gradients", "max_images=1", "target=0")
     assert ended.status == 0, ended.err
     folder = written(ended.out)
-    network, told = load_trained_run(trained), json.loads((folder / "explanation.json").read_text())
+    network, explanation = load_trained_run(trained), json.loads((folder / "explanation.json").read_text())
     inputs = normalise_images(list(np.load(folder / "maps.npz")["images"]), network.preprocessing)
     expected = saliency.complete_integrated_gradients(network.network, inputs, 0).error
-    errors = [entry["integrated_gradients_error"] for entry in told["images"]]
+    errors = [entry["integrated_gradients_error"] for entry in explanation["images"]]
     assert errors == pytest.approx(expected.tolist(), rel=0.05, abs=1e-5)
     assert "integrated_gradients: the sums of the maps differ from the change of the score by " in ended.out
 

@@ -1,4 +1,4 @@
-"""A training that looks into its network: what it leaves behind, and that it says what that cost."""
+"""A training that analyses its network: the files it leaves, and the time it reports for the analyses."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""What a training tells of its network: tables of parameters and fields, the effective field before and after."""
+"""What a training reports of its network: tables of parameters and receptive fields, the effective field over time."""
 
 import csv
 import json
@@ -31,20 +31,20 @@ def test_a_run_shows_where_its_parameters_are_and_how_far_it_sees(run):
     for moment in ("effective/start", "effective/stage_1", "effective/end", "before_and_after"):
         assert (run / f"media/receptive_field/{moment}.png").stat().st_size > 5_000
     summary = json.loads((run / "summary.json").read_text())
-    told = summary["receptive_field"]
-    assert told["theoretical"] == 16
-    assert 0 < told["effective"] <= 16
-    assert told["details"]["before"] != told["details"]["after"]
+    receptive_field = summary["receptive_field"]
+    assert receptive_field["theoretical"] == 16
+    assert 0 < receptive_field["effective"] <= 16
+    assert receptive_field["details"]["before"] != receptive_field["details"]["after"]
     assert summary["model"]["multiply_adds"] == 416_520
     assert "receptive_field/effective_radius" in (run / "metrics.csv").read_text()
 
 
 def test_all_of_it_can_be_switched_off(convscope, tmp_path):
     folder = tmp_path / "run"
-    words = ["model=lenet5", "data=digits", "data.scratch.epochs=1", "trainer=cpu", "logger=csv", "callbacks=none"]
-    ended = convscope("train", *words, f"folder={folder}")
+    overrides = ["model=lenet5", "data=digits", "data.scratch.epochs=1", "trainer=cpu", "logger=csv", "callbacks=none"]
+    ended = convscope("train", *overrides, f"folder={folder}")
     assert ended.status == 0, ended.err
     assert not (folder / "media/receptive_field").exists()
     assert not (folder / "tables/parameters.csv").exists()
-    told = json.loads((folder / "summary.json").read_text())["receptive_field"]
-    assert (told["theoretical"], told["effective"]) == (16, None)
+    receptive_field = json.loads((folder / "summary.json").read_text())["receptive_field"]
+    assert (receptive_field["theoretical"], receptive_field["effective"]) == (16, None)

@@ -1,4 +1,4 @@
-"""Interrupted and resumed, a run leaves the folder of one that was not: with default callbacks, and with trackers."""
+"""An interrupted and resumed run leaves the same folder as an uninterrupted one: with callbacks and with trackers."""
 
 import signal
 from collections import Counter
@@ -54,7 +54,7 @@ def uninterrupted(tmp_path_factory, cache):
     ids=lambda value: getattr(value, "name", str(value)),
 )
 def test_an_interrupted_run_leaves_the_folder_of_one_that_was_not(uninterrupted, tmp_path, name, point, number):
-    """Figures, tables, report and summary: with the callbacks that a run has by default, and with its trackers."""
+    """This covers figures, tables, report and summary, with the default callbacks and with trackers."""
     compared(uninterrupted, name, tmp_path, [(uninterrupted.place(name, point), number)])
 
 
@@ -62,7 +62,7 @@ def test_an_interrupted_run_leaves_the_folder_of_one_that_was_not(uninterrupted,
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", ["scenes", "texts", "tracked"])
 def test_a_run_may_be_interrupted_again_and_again(uninterrupted, tmp_path, name):
-    """The places are those of each process: early in its stage, within the next, and early again."""
+    """The points count within each process: early in its stage, within the next stage, and early again."""
     first = uninterrupted.place(name, ("training batch", 11 if name != "texts" else 9))
     compared(uninterrupted, name, tmp_path, [(first, KILL), (12, KILL), (30, TERM), (14, KILL), (45, KILL)])
 
@@ -78,23 +78,23 @@ def test_a_run_may_be_interrupted_again_and_again(uninterrupted, tmp_path, name)
     ids=["left out", "added"],
 )
 def test_a_tracker_that_is_left_out_or_added_at_a_resume(uninterrupted, tmp_path, cache, loggers, ends):
-    """It keeps what it has and has every scalar once, and is still on at the next resume, which does not name it."""
+    """It keeps its content and has every scalar once, and stays on at the next resume, which does not name it."""
     whole, _ = uninterrupted("scenes")
     places = [uninterrupted.place("scenes", ("training batch", 11)), 40, 30]
-    told = (*SCENES, "folder=run")
+    arguments = (*SCENES, "folder=run")
     for logger, by, at in zip(loggers, ends, places, strict=False):
-        ended = train((*told, f"logger={logger}"), tmp_path, cache, at, by)
+        ended = train((*arguments, f"logger={logger}"), tmp_path, cache, at, by)
         assert ended.status in (-by, 128 + by), ended.err
-        told = ("resume=run",)
-    said = " ".join((tmp_path / "out").read_text().split())
-    assert "TensorBoard was off for a part of this run: it has the scalars of that part; figures and tables" in said
-    ended = train(told, tmp_path, cache)
+        arguments = ("resume=run",)
+    output = " ".join((tmp_path / "out").read_text().split())
+    assert "TensorBoard was off for a part of this run: it has the scalars of that part; figures and tables" in output
+    ended = train(arguments, tmp_path, cache)
     assert ended.status == 0, ended.err
     run = tmp_path / "run"
     assert rows(run) == rows(whole)
     logged = Counter((name, row["step"]) for row in rows(run) for name in row if name != "step")
-    found = compare_trackers.tensorboard_content(run)
+    content = compare_trackers.tensorboard_content(run)
     names = {name for name, _ in logged}
-    assert logged == Counter((name, step) for name in names for step, _ in found[name].elements())
-    assert ("data/samples" in found) == (loggers[0] != "csv")
-    assert "saliency/faithfulness" in found
+    assert logged == Counter((name, step) for name in names for step, _ in content[name].elements())
+    assert ("data/samples" in content) == (loggers[0] != "csv")
+    assert "saliency/faithfulness" in content

@@ -1,4 +1,4 @@
-"""Interrupted anywhere and resumed, a run has the rows and the weights of one that was not."""
+"""A run that is interrupted anywhere and resumed has the rows and the weights of an uninterrupted one."""
 
 import json
 import os
@@ -19,7 +19,7 @@ def uninterrupted(tmp_path_factory, cache):
 
 @pytest.fixture(scope="module")
 def in_this_process(tmp_path_factory):
-    """The folder of a run that nothing interrupted, made in this process by the first test that needs it."""
+    """Return the folder of an uninterrupted run, made in this process by the first test that needs it."""
     return tmp_path_factory.mktemp("whole") / "run"
 
 
@@ -35,7 +35,7 @@ def in_this_process(tmp_path_factory):
     ids=str,
 )
 def test_no_row_is_lost_or_doubled_by_a_signal(convscope, tmp_path, monkeypatch, in_this_process, kind, batch, number):
-    """Three batches a validation, ten an epoch: within the second and the fourth validation, and so on."""
+    """Of three batches per validation and ten per epoch: signals within the second and fourth validation, and so on."""
     whole = in_this_process
     if not whole.exists():
         assert convscope("train", *PLAIN, f"folder={whole}").status == 0

@@ -1,4 +1,4 @@
-"""What a run in stages tells of its kept epoch, its times and its trained parameters, everywhere the same."""
+"""What a run in stages reports of its kept epoch, its times and its trained parameters is the same everywhere."""
 
 import csv
 import json
@@ -13,7 +13,7 @@ STAGES = (
     "transfer.stages=[{name: head, train: [head], epochs: 3, lr: 0.003},"
     "{name: last, train: [last_block], epochs: 2, lr: %s}]"
 )
-TOLD = ("model=lenet5", "data=digits", "data.augmentation=none", "logger=csv", "transfer=scratch")
+IMAGES = ("model=lenet5", "data=digits", "data.augmentation=none", "logger=csv", "transfer=scratch")
 TEXTS = (
     "model=text_cnn", "model.dimension=16", "model.maps=8", "data=movie_reviews", "data.source=generated",
     "data.generated.train=120", "data.generated.validation=40", "data.generated.test=40", "logger=csv",
@@ -40,7 +40,7 @@ def adds_up(summary):
 
 
 def kept_in_file(run, stages):
-    """The epoch of the run, from 1, whose weights ``best.ckpt`` has."""
+    """Return the epoch of the run, counted from 1, whose weights are in ``best.ckpt``."""
     best = torch.load(run / "checkpoints/best.ckpt", weights_only=True)
     return sum(stage["epochs"] for stage in stages[: best["stage"]]) + best["epoch"] + 1
 
@@ -49,13 +49,13 @@ def kept_in_file(run, stages):
     ("options", "later"),
     [
         (("0.001",), True),
-        # a rate that ruins the network: what the first stage had is kept
+        # a learning rate that ruins the network: the weights of the first stage are kept
         (("20",), False),
         (("0.001", "callbacks.checkpoint.monitor=validation/loss", "callbacks.checkpoint.mode=min"), True),
     ],
 )
 def test_the_kept_epoch_is_the_same_everywhere(convscope, tmp_path, options, later):
-    ended = convscope("train", *TOLD, STAGES % options[0], *options[1:], "callbacks=none", "folder=run")
+    ended = convscope("train", *IMAGES, STAGES % options[0], *options[1:], "callbacks=none", "folder=run")
     assert ended.status == 0, ended.err
     run, summary = tmp_path / "run", summary_of(tmp_path / "run")
     stages, monitor = summary["transfer"]["stages"], summary["best_by"]
@@ -84,8 +84,8 @@ def test_the_kept_epoch_is_the_same_everywhere(convscope, tmp_path, options, lat
 
 
 def test_the_best_epoch_of_a_stage_that_ends_early(convscope, tmp_path):
-    told = ("transfer=head", "transfer.weights=any", "transfer.epochs=30", "transfer.patience=1", "transfer.lr=10")
-    assert convscope("train", *TOLD[:4], *told, "callbacks=none", "folder=run").status == 0
+    overrides = ("transfer=head", "transfer.weights=any", "transfer.epochs=30", "transfer.patience=1", "transfer.lr=10")
+    assert convscope("train", *IMAGES[:4], *overrides, "callbacks=none", "folder=run").status == 0
     summary = summary_of(tmp_path / "run")
     (stage,) = summary["transfer"]["stages"]
     assert (
@@ -94,38 +94,38 @@ def test_the_best_epoch_of_a_stage_that_ends_early(convscope, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "told",
-    [TOLD[:4], TEXTS],
+    "data",
+    [IMAGES[:4], TEXTS],
     ids=["images", "texts"],
 )
-def test_the_last_maps_are_those_of_the_kept_weights(convscope, tmp_path, monkeypatch, told):
-    looked = []
-    look = PeriodicCallback._analyse_timed
+def test_the_last_maps_are_those_of_the_kept_weights(convscope, tmp_path, monkeypatch, data):
+    analysed = []
+    analyse = PeriodicCallback._analyse_timed
 
     def noted(self, step, moment):
-        looked.append((moment, {name: value.clone() for name, value in self.network.state_dict().items()}))
-        look(self, step, moment)
+        analysed.append((moment, {name: value.clone() for name, value in self.network.state_dict().items()}))
+        analyse(self, step, moment)
 
     monkeypatch.setattr(PeriodicCallback, "_analyse_timed", noted)
-    # rates that ruin what the first stage has reached
+    # a learning rate that ruins what the first stage has learnt
     head, ruin = "{name: head, train: [head], epochs: 2, lr: 0.003}", "{name: all, train: [all], epochs: 1, lr: 20}"
     stages = f"transfer.stages=[{head},{ruin}]"
     best_by = ("callbacks.checkpoint.monitor=validation/loss", "callbacks.checkpoint.mode=min")
     shown = "callbacks.saliency.images=2"
-    ended = convscope("train", *told, "transfer=scratch", stages, *best_by, shown, "folder=run")
+    ended = convscope("train", *data, "transfer=scratch", stages, *best_by, shown, "folder=run")
     assert ended.status == 0, ended.err
     kept = summary_of(tmp_path / "run")["best_epoch"]
     assert kept < 3
-    assert [moment for moment, _ in looked] == ["after 2 epochs", "after 3 epochs", f"kept: epoch {kept}"]
+    assert [moment for moment, _ in analysed] == ["after 2 epochs", "after 3 epochs", f"kept: epoch {kept}"]
     best = torch.load(tmp_path / "run/checkpoints/best.ckpt", weights_only=True)["state_dict"]
-    same = [all(torch.equal(best[f"network.{name}"], value) for name, value in state.items()) for _, state in looked]
+    same = [all(torch.equal(best[f"network.{name}"], value) for name, value in state.items()) for _, state in analysed]
     assert same == [kept == 2, False, True]
     assert re.search(rf"^all .* {kept} \(of stage head\)", ended.out, re.MULTILINE)
     assert f">{kept} (of stage head)</td>" in (tmp_path / "run/report.html").read_text()
 
 
 def test_each_table_counts_what_its_own_stage_trains(convscope, tmp_path):
-    ended = convscope("train", *TOLD, STAGES % "0.001", "callbacks=default", "folder=run")
+    ended = convscope("train", *IMAGES, STAGES % "0.001", "callbacks=default", "folder=run")
     assert ended.status == 0, ended.err
     run, summary = tmp_path / "run", summary_of(tmp_path / "run")
     trained = {"parameters": ["output"], "parameters_stage_2": ["c5", "f6"]}
@@ -153,10 +153,10 @@ def test_a_resumed_run_takes_as_long_as_its_processes_together(convscope, tmp_pa
             raise KeyboardInterrupt
 
     every = "callbacks.checkpoint.every_seconds=0"
-    told = (*TOLD, STAGES % "0.001", "callbacks=none", every, "folder=run")
+    overrides = (*IMAGES, STAGES % "0.001", "callbacks=none", every, "folder=run")
     with monkeypatch.context() as patched:
         patched.setattr(Checkpoints, "write", write_and_end)
-        assert convscope("train", *told).status != 0
+        assert convscope("train", *overrides).status != 0
     run = tmp_path / "run"
     assert not (run / "summary.json").exists()
     file = run / "checkpoints/seconds.json"
@@ -179,6 +179,6 @@ def test_a_resumed_run_takes_as_long_as_its_processes_together(convscope, tmp_pa
 
 
 def test_a_training_that_diverges_names_the_epoch_of_the_run(convscope):
-    ended = convscope("train", *TOLD, STAGES % "1e6", "callbacks=none")
+    ended = convscope("train", *IMAGES, STAGES % "1e6", "callbacks=none")
     assert ended.status == 2
     assert "the training loss is nan in epoch 4: it diverged; lower the rate of the stage last" in ended.err

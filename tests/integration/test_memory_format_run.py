@@ -1,4 +1,4 @@
-"""Whole trainings of a network that calls ``x.view(n, -1)`` on a feature map: contiguous where it must be."""
+"""Whole trainings of a network that calls ``x.view(n, -1)`` on a feature map, which must therefore be contiguous."""
 
 import json
 
@@ -24,12 +24,12 @@ def _viewing(monkeypatch):
         return self.dense2(self.activation(self.dense1(x.view(len(x), -1))))
 
     monkeypatch.setattr(LectureCNN, "forward", forward)
-    monkeypatch.setattr(hardware, "LARGE_MULTIPLY_ADDS", 0)  # so that channels last is chosen for a network this small
+    monkeypatch.setattr(hardware, "LARGE_MULTIPLY_ADDS", 0)  # so that channels last is chosen for this small network
 
 
 @pytest.mark.usefixtures("_viewing")
 @pytest.mark.slow
-def test_a_training_and_all_that_looks_into_it_go_on_contiguously_and_say_so(convscope, tmp_path):
+def test_a_training_and_its_analyses_go_on_contiguously_and_report_it(convscope, tmp_path):
     ended = convscope("train", *DATA, "folder=run", "trainer.precision=fp32")
     assert ended.status == 0, ended.err
     summary = json.loads((tmp_path / "run/summary.json").read_text())
@@ -45,7 +45,7 @@ def test_a_training_and_all_that_looks_into_it_go_on_contiguously_and_say_so(con
 
 
 @pytest.mark.usefixtures("_viewing")
-def test_channels_last_that_was_asked_for_is_refused(convscope):
+def test_requested_channels_last_is_refused(convscope):
     ended = convscope("train", *DATA, "folder=run", "trainer.precision=fp32", "trainer.channels_last=true")
     assert ended.status == 2
     assert ended.err == (

@@ -1,4 +1,4 @@
-"""What the README and the experiments promise, at full length: the commands, the accuracy that they reach."""
+"""The commands of the README and the experiments, at full length, reach the promised accuracy."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ def summary_of(run: Path) -> dict:
 
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize(
-    ("words", "accuracy", "source", "weights"),
+    ("arguments", "accuracy", "source", "weights"),
     [
         ("", 0.97, "generated", "packaged"),
         pytest.param("model=resnet data=hotdog", 0.85, "generated", "random", marks=pytest.mark.soak),  # ten minutes
@@ -28,17 +28,17 @@ def summary_of(run: Path) -> dict:
         (f"model=lenet5 data=fashion_mnist data.root={FASHION}", 0.905, "folder", "random"),
     ],
 )
-def test_a_command_reaches_its_accuracy(convscope, tmp_path, words, accuracy, source, weights):
+def test_a_command_reaches_its_accuracy(convscope, tmp_path, arguments, accuracy, source, weights):
     for place in (PHOTOS, FASHION):
-        if str(place) in words and not place.is_dir():
+        if str(place) in arguments and not place.is_dir():
             pytest.skip(f"{place} is not on this machine")
-    ended = convscope("train", *words.split(), "folder=run")
+    ended = convscope("train", *arguments.split(), "folder=run")
     assert ended.status == 0, ended.err
     summary = summary_of(tmp_path / "run")
     assert summary["status"] == "completed"
     assert summary["data"]["source"] == source
     assert summary["model"]["weights"]["source"] == weights
     assert summary["metrics"]["test"]["accuracy"] >= accuracy
-    said = " ".join(ended.out.split())
-    assert ("warning:" in said) == (source == "generated" or (weights == "random" and "resnet" in words))
+    output = " ".join(ended.out.split())
+    assert ("warning:" in output) == (source == "generated" or (weights == "random" and "resnet" in arguments))
     assert (tmp_path / "run/report.html").stat().st_size < 3_000_000

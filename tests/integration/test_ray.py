@@ -1,4 +1,4 @@
-"""Sweeps on Ray, which is started for them: what one job does to the others, what is left, and which GPU each sees."""
+"""Sweeps on Ray, which they start: what one job does to the others, what is left behind, and the GPU of each job."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from run_progress import epochs
 
-# Not imported: it would read its settings before a sweep of this process has told them.
+# Ray is not imported: it would read its settings before a sweep in this process has set them.
 pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="the extra ray is not installed")
 
 EPOCHS = 40
@@ -25,14 +25,14 @@ LONG = 900.0  # seconds, on a machine that is busy with other things
 
 @pytest.fixture
 def environment(cache):
-    # as many cores as jobs, wherever this runs
+    # as many cores as jobs, on any machine
     resources = json.dumps({"CPU": 2})
     return {**os.environ, "CONVSCOPE_CACHE": str(cache), "NETRC": "/nowhere", "RAY_OVERRIDE_RESOURCES": resources}
 
 
 @pytest.fixture
 def start(tmp_path, environment):
-    """Start ``convscope`` in a session of its own; what is left of it is killed."""
+    """Return a function that starts ``convscope`` in its own session; processes that remain are killed at the end."""
     started: list[subprocess.Popen[str]] = []
 
     def begin(*words: str) -> "subprocess.Popen[str]":
@@ -52,15 +52,15 @@ def start(tmp_path, environment):
 
 
 def processes(folder: Path) -> dict[int, str]:
-    """Titles of the processes that work in ``folder``: each of Ray's has a group of its own, and keeps the folder."""
-    found = {}
+    """Return the titles of the processes that work in ``folder``: Ray's have their own groups, but keep the folder."""
+    titles = {}
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             if (entry / "cwd").readlink() == folder:
-                found[int(entry.name)] = (entry / "cmdline").read_text().replace("\0", " ").strip()
+                titles[int(entry.name)] = (entry / "cmdline").read_text().replace("\0", " ").strip()
         except OSError:
             continue
-    return found
+    return titles
 
 
 def none_is_left(folder: Path) -> None:
@@ -123,7 +123,7 @@ def test_the_end_of_a_sweep_saves_its_jobs(start, tmp_path, number):
     process = start(*words)
     in_the_middle(process, sweep / "seed=1", sweep / "seed=2")
     if number == signal.SIGINT:
-        os.killpg(process.pid, number)  # a terminal tells all of them
+        os.killpg(process.pid, number)  # like a terminal, which sends it to all of them
     else:
         process.send_signal(number)
     status, out, err = ended(process)
@@ -137,7 +137,7 @@ def test_the_end_of_a_sweep_saves_its_jobs(start, tmp_path, number):
     status, out, err = ended(start(*words))
     assert status == 0, (out, err)
     assert "3 jobs: 2 to resume, 1 to run" in out
-    # each line of a job, with no colour where it is no terminal
+    # every line of a job is printed, and without colours, since the output is no terminal
     assert ("deduplicates" in out, "\033" in out) == (False, False), out
     assert (sweep / "comparison.csv").read_text().count(",completed,") == 3
 
@@ -158,8 +158,8 @@ def sees(config):
     return os.environ["CUDA_VISIBLE_DEVICES"]
 
 jobs = [Job(("model=lenet5", "data=digits", f"seed={seed}"), f"seed={seed}") for seed in (1, 2)]
-told = {"address": None, "cpus": 1, "gpus": 1, "memory_gb": None, "retries": 0}
-print(sorted(launch(sees, "train", ("ray", told), here / "s", jobs, None)))
+settings = {"address": None, "cpus": 1, "gpus": 1, "memory_gb": None, "retries": 0}
+print(sorted(launch(sees, "train", ("ray", settings), here / "s", jobs, None)))
 """
 
 

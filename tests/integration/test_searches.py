@@ -1,4 +1,4 @@
-"""Whole searches, a cache that two sweeps share, and a disk that is full in the middle of one."""
+"""Whole searches, a cache that two sweeps share, and a disk that becomes full in the middle of a sweep."""
 
 import itertools
 import json
@@ -56,23 +56,23 @@ def test_a_search_by_two_workers_of_which_one_is_killed(convscope, tmp_path, cac
         time.sleep(0.05)
     workers[0].send_signal(signal.SIGKILL)
     workers[0].communicate()
-    said, _ = workers[1].communicate()
-    assert workers[1].returncode == 0, said
-    found = study(sweep)
-    assert [trial.number for trial in found.trials] == list(range(20))
-    states = {trial.state.name for trial in found.trials}
+    output, _ = workers[1].communicate()
+    assert workers[1].returncode == 0, output
+    search = study(sweep)
+    assert [trial.number for trial in search.trials] == list(range(20))
+    states = {trial.state.name for trial in search.trials}
     assert states <= {"COMPLETE", "PRUNED"}
     done = summaries(sweep)
-    for trial in found.trials:
+    for trial in search.trials:
         (folder,) = sweep.glob(f"{trial.number:03d}_*")
         if trial.state.name == "COMPLETE":
             assert done[folder.name]["metrics"]["validation"]["accuracy"] == pytest.approx(trial.value)
         else:
             assert json.loads((folder / "status.json").read_text())["status"] == "pruned"
             assert max(trial.intermediate_values) <= 2
-    best = found.best_trial
+    best = search.best_trial
     assert best.value > 0.5
-    assert f"(trial {best.number})" in said
+    assert f"(trial {best.number})" in output
     for name in ("history", "importance"):
         assert (sweep / f"media/search/{name}.png").is_file()
     page = (sweep / "report.html").read_text()
@@ -85,16 +85,16 @@ def test_the_processes_of_a_launcher_search_together(convscope, tmp_path):
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     ended = convscope("train", *SEARCH, "sweep.trials=5", "launcher=joblib", "launcher.jobs=2", "quiet=true")
     assert ended.status == 0, ended.err
-    found = study(tmp_path / "outputs/sweeps/searched")
-    assert [trial.number for trial in found.trials] == list(range(5))
-    assert all(trial.state.is_finished() for trial in found.trials)
-    # two at a time: a trial began before the one before it had ended
-    assert any(after.datetime_start < before.datetime_complete for before, after in itertools.pairwise(found.trials))
+    search = study(tmp_path / "outputs/sweeps/searched")
+    assert [trial.number for trial in search.trials] == list(range(5))
+    assert all(trial.state.is_finished() for trial in search.trials)
+    # two at a time: a trial began before the previous one had ended
+    assert any(after.datetime_start < before.datetime_complete for before, after in itertools.pairwise(search.trials))
 
 
 @pytest.mark.slow
 def test_two_sweeps_fill_one_cache_at_the_same_time(convscope, tmp_path):
-    """Both are right, and what lies behind the same frozen prefix is computed once."""
+    """Both have correct results, and the features of their common frozen prefix are computed once."""
     words = (
         "--multirun", "model=lenet5", "data=digits", "logger=csv", "callbacks=none", "trainer.threads=1",
         "transfer=head", "transfer.weights=any", "transfer.stages.0.epochs=1", "transfer.stages.0.lr=0.01,0.001",
@@ -109,27 +109,27 @@ def test_two_sweeps_fill_one_cache_at_the_same_time(convscope, tmp_path):
         for name in ("one", "two")
     ]  # fmt: skip
     for process in both:
-        said, _ = process.communicate()
-        assert process.returncode == 0, said
+        output, _ = process.communicate()
+        assert process.returncode == 0, output
     alone = {**environment, "CONVSCOPE_CACHE": str(tmp_path / "cache of its own")}
     subprocess.run([*command, "sweep.name=alone"], cwd=tmp_path, env=alone, check=True, stdout=subprocess.DEVNULL)
-    one, two, right = (summaries(tmp_path / "outputs/sweeps" / name) for name in ("one", "two", "alone"))
-    assert len(right) == 2
-    for job, summary in right.items():
+    one, two, expected = (summaries(tmp_path / "outputs/sweeps" / name) for name in ("one", "two", "alone"))
+    assert len(expected) == 2
+    for job, summary in expected.items():
         assert summary["transfer"]["stages"][0]["cached"]
         assert one[job]["metrics"] == two[job]["metrics"] == summary["metrics"]
     entries = [path for path in (tmp_path / "cache/features").iterdir() if path.is_dir()]
-    assert len(entries) == 3  # the splits, for both sweeps and all jobs
+    assert len(entries) == 3  # one for each split, shared by both sweeps and all jobs
 
 
 @pytest.mark.slow
 def test_a_disk_that_is_full_in_the_middle_of_a_sweep(tmp_path, cache):
-    """Jobs that find no room fail by name, the others are tried, and with room the same command goes on."""
+    """Jobs without space fail and are named, the others are tried, and with space the same command goes on."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    own = ["unshare", "--mount", "--map-root-user", "sh", "-c"]
+    in_namespace = ["unshare", "--mount", "--map-root-user", "sh", "-c"]
     mount = f"mount -t tmpfs -o size=5m none '{disk}'"
-    if shutil.which("unshare") is None or subprocess.run([*own, mount], capture_output=True).returncode != 0:
+    if shutil.which("unshare") is None or subprocess.run([*in_namespace, mount], capture_output=True).returncode != 0:
         pytest.skip("no small disk can be mounted here")
     words = " ".join(f"'{word}'" for word in ("--multirun", *QUICK, "seed=1,2,3,4", "sweep.name=s", f"outputs={disk}"))
     train = f"{sys.executable} -m convscope train {words}"
@@ -142,7 +142,7 @@ def test_a_disk_that_is_full_in_the_middle_of_a_sweep(tmp_path, cache):
         cp -r '{disk}/sweeps' kept
     """)
     environment = {**os.environ, "CONVSCOPE_CACHE": str(cache)}
-    ended = subprocess.run([*own, script], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    ended = subprocess.run([*in_namespace, script], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
 
     def left(name):
@@ -165,8 +165,8 @@ def test_a_disk_that_is_full_in_the_middle_of_a_sweep(tmp_path, cache):
         capture_output=True,
     )
     assert whole.returncode == 0
-    found, right = summaries(tmp_path / "kept/s"), summaries(tmp_path / "whole/sweeps/s")
-    assert {job: summary["metrics"] for job, summary in found.items()} == {
-        job: summary["metrics"] for job, summary in right.items()
+    actual, expected = summaries(tmp_path / "kept/s"), summaries(tmp_path / "whole/sweeps/s")
+    assert {job: summary["metrics"] for job, summary in actual.items()} == {
+        job: summary["metrics"] for job, summary in expected.items()
     }
-    assert len(right) == 4
+    assert len(expected) == 4

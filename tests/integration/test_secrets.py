@@ -1,4 +1,4 @@
-"""No file of a run or a sweep and no line on the console holds a password that was given."""
+"""No file of a run or a sweep and no line on the console contains a password that the user gave."""
 
 import base64
 import json
@@ -21,13 +21,13 @@ SMALL = ("model=lenet5", "data=digits", "transfer=scratch", "transfer.epochs=1",
 
 @pytest.fixture
 def server():
-    """Answers every request with 404, and keeps the passwords that it was shown."""
-    shown: list[str] = []
+    """Yield the address of a server that answers every request with 404, and the credentials that it received."""
+    received: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
         def answer(self) -> None:
             if given := self.headers.get("Authorization"):
-                shown.append(base64.b64decode(given.removeprefix("Basic ")).decode())
+                received.append(base64.b64decode(given.removeprefix("Basic ")).decode())
             self.send_response(404)
             self.end_headers()
 
@@ -38,31 +38,31 @@ def server():
         setattr(Handler, method, Handler.answer)
     serving = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=serving.serve_forever, daemon=True).start()
-    yield f"http://user:{SECRET}@127.0.0.1:{serving.server_port}", shown
+    yield f"http://user:{SECRET}@127.0.0.1:{serving.server_port}", received
     serving.shutdown()
 
 
 def files_with(text: str, folder: Path) -> list[str]:
-    wanted = text.encode()
+    content = text.encode()
     return [
-        str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file() and wanted in file.read_bytes()
+        str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file() and content in file.read_bytes()
     ]
 
 
 @pytest.fixture
 def run(tmp_path, cache):
-    """Runs ``convscope train`` in a process of its own, on which no library has left anything."""
+    """Return a function that runs ``convscope train`` in a fresh process, with no state of earlier imports."""
 
-    def begin(*words: str, **more: str) -> "subprocess.CompletedProcess[str]":
+    def begin(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
         environment = {
             **os.environ, "CONVSCOPE_CACHE": str(cache), "NETRC": str(tmp_path / "none"), "OMP_NUM_THREADS": "1",
-            "WANDB_MODE": "offline", **more,
+            "WANDB_MODE": "offline", **variables,
         }  # fmt: skip
         for name in ("WANDB_API_KEY", "MLFLOW_TRACKING_URI", "CONVSCOPE_MASKED"):
-            if name not in more:
+            if name not in variables:
                 environment.pop(name, None)
         return subprocess.run(
-            [sys.executable, "-m", "convscope", "train", *words], cwd=tmp_path, env=environment, text=True,
+            [sys.executable, "-m", "convscope", "train", *arguments], cwd=tmp_path, env=environment, text=True,
             capture_output=True,
         )  # fmt: skip
 
@@ -72,13 +72,13 @@ def run(tmp_path, cache):
 @pytest.mark.slow
 def test_a_run_with_every_tracker(run, server, tmp_path):
     pytest.importorskip("mlflow")
-    uri, shown = server
+    uri, received = server
     ended = run(
         *SMALL, "logger=[wandb,tensorboard,mlflow]", f"logger.mlflow.uri={uri}", "folder=run",
         f"tags=['https://host/?token={SECRET}']",
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
-    assert f"user:{SECRET}" in shown  # the library did get it
+    assert f"user:{SECRET}" in received  # MLflow received it
     assert SECRET not in ended.stdout + ended.stderr
     assert files_with(SECRET, tmp_path) == []
     kept = yaml.safe_load((tmp_path / "run/config.yaml").read_text())
@@ -100,13 +100,13 @@ def test_a_run_with_every_tracker(run, server, tmp_path):
 )
 def test_a_sweep(run, server, tmp_path, launcher):
     pytest.importorskip("mlflow")
-    uri, shown = server
+    uri, received = server
     ended = run(
         "--multirun", *SMALL, "logger=[csv,mlflow]", f"logger.mlflow.uri={uri}", "seed=1,2", launcher,
         "transfer.optimizer=sgd", "transfer.lr=0.1,1e30",
     )  # fmt: skip
-    assert ended.returncode == 2, ended.stderr  # of the two that diverge
-    assert shown.count(f"user:{SECRET}") >= 4
+    assert ended.returncode == 2, ended.stderr  # two of the four jobs diverge
+    assert received.count(f"user:{SECRET}") >= 4
     assert SECRET not in ended.stdout + ended.stderr
     assert files_with(SECRET, tmp_path) == []
     assert len(list(tmp_path.glob("outputs/sweeps/*/*/summary.json"))) == 2
@@ -115,17 +115,17 @@ def test_a_sweep(run, server, tmp_path, launcher):
 @pytest.mark.slow
 def test_a_secret_of_a_file_and_of_the_environment(run, server, tmp_path):
     pytest.importorskip("mlflow")
-    uri, shown = server
+    uri, received = server
     ended = run(*SMALL, "logger=[csv,mlflow]", "logger.mlflow.uri=${oc.env:MY_URI}", "folder=run", MY_URI=uri)
     assert ended.returncode == 0, ended.stderr
-    assert f"user:{SECRET}" in shown
+    assert f"user:{SECRET}" in received
     assert SECRET not in ended.stdout + ended.stderr
     assert files_with(SECRET, tmp_path) == []
 
 
 @pytest.fixture
 def interrupted(tmp_path):
-    """A run's folder as a run leaves it that was ended at its beginning."""
+    """Return a function that makes the folder of a run that was interrupted at its beginning."""
 
     def make(uri: str) -> Path:
         from convscope.composition.compose import check_jobs
@@ -133,8 +133,8 @@ def interrupted(tmp_path):
         from convscope.config.train import TrainConfig
         from convscope.masking import mask
 
-        words = (*SMALL, "logger=[csv,mlflow]", f"logger.mlflow.uri={uri}")
-        (config,) = check_jobs("train", [Job(words, "")], None, TrainConfig)
+        arguments = (*SMALL, "logger=[csv,mlflow]", f"logger.mlflow.uri={uri}")
+        (config,) = check_jobs("train", [Job(arguments, "")], None, TrainConfig)
         folder = tmp_path / "run"
         folder.mkdir()
         (folder / "config.yaml").write_text(f"# convscope train\n{yaml.safe_dump(mask(config.model_dump()))}")
@@ -156,9 +156,9 @@ def test_a_resumed_run_takes_its_secret_again(interrupted, monkeypatch):
     folder = interrupted(uri)
     assert SECRET not in (folder / "config.yaml").read_text()
 
-    def uri_after(*words: str) -> str | None:
-        (now,) = check_jobs("train", [Job((*words, f"resume={folder}"), "")], None, TrainConfig)
-        resumed = resume_run(now, [*words, f"resume={folder}"])
+    def uri_after(*arguments: str) -> str | None:
+        (now,) = check_jobs("train", [Job((*arguments, f"resume={folder}"), "")], None, TrainConfig)
+        resumed = resume_run(now, [*arguments, f"resume={folder}"])
         assert resumed is not None
         assert resumed.config.logger.mlflow is not None
         return resumed.config.logger.mlflow.uri
@@ -177,7 +177,7 @@ def test_a_resumed_run_takes_its_secret_again(interrupted, monkeypatch):
     assert uri_after() == "http://host:5000"
 
 
-def test_a_mistake_in_the_words_is_answered_without_the_secret(convscope):
+def test_an_error_in_the_overrides_is_reported_without_the_secret(convscope):
     ended = convscope("train", f"logger.mlflow.url=http://user:{SECRET}@host")
     assert ended.status == 2
     assert SECRET not in ended.out + ended.err
@@ -187,10 +187,10 @@ def test_a_mistake_in_the_words_is_answered_without_the_secret(convscope):
     assert SECRET not in ended.out + ended.err
 
 
-@pytest.mark.parametrize("shown", ["--cfg", "--help"])
-def test_what_hydra_prints_is_without_it(convscope, shown):
-    words = ("job",) if shown == "--cfg" else ()
-    ended = convscope("train", "logger=mlflow", f"logger.mlflow.uri=http://user:{SECRET}@host", shown, *words)
+@pytest.mark.parametrize("option", ["--cfg", "--help"])
+def test_what_hydra_prints_is_without_the_secret(convscope, option):
+    values = ("job",) if option == "--cfg" else ()
+    ended = convscope("train", "logger=mlflow", f"logger.mlflow.uri=http://user:{SECRET}@host", option, *values)
     assert SECRET not in ended.out + ended.err
     assert "http://***" in ended.out
 

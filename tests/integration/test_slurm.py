@@ -1,7 +1,7 @@
-"""Sweeps and trainings as jobs of a real SLURM, which this file starts: two nodes of this machine, with fake GPUs.
+"""Sweeps and trainings as jobs of a real SLURM, which this file starts: two nodes on this machine, with fake GPUs.
 
-Where it cannot be had the tests are skipped, and say why; `python tests/cluster/slurm_cluster.py install` gets it on
-Debian.
+If SLURM cannot run here, the tests are skipped with the reason; `python tests/support/slurm_cluster.py install`
+installs it on Debian.
 """
 
 import csv
@@ -40,14 +40,14 @@ def cluster() -> Iterator[SlurmCluster]:
     reason = why_not()
     if reason is not None:
         pytest.skip(reason)
-    # Not below pytest's folder: the path of a socket has no more than 108 characters.
+    # Not below pytest's folder: the path of a socket has at most 108 characters.
     with tempfile.TemporaryDirectory(prefix="slurm-") as folder, running(Path(folder)) as up:
         yield up
 
 
 @pytest.fixture
 def start(cluster, tmp_path, cache):
-    """Start ``convscope`` as somebody on the cluster's login node would."""
+    """Return a function that starts ``convscope`` as a user on the cluster's login node would."""
     started: list[subprocess.Popen[str]] = []
     programs = Path(sys.executable).parent
     cluster.environment |= {
@@ -55,9 +55,9 @@ def start(cluster, tmp_path, cache):
         "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
     }  # fmt: skip
 
-    def begin(*words: str) -> "subprocess.Popen[str]":
+    def begin(*arguments: str) -> "subprocess.Popen[str]":
         process = subprocess.Popen(
-            [sys.executable, "-m", "convscope", *words],
+            [sys.executable, "-m", "convscope", *arguments],
             cwd=tmp_path, env=cluster.environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
@@ -74,11 +74,20 @@ def start(cluster, tmp_path, cache):
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory, cache):
-    """The run of seed 1 that nobody stopped."""
+    """Return the folder of an uninterrupted run of seed 1."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    words = [sys.executable, "-m", "convscope", "train", *QUICK, "seed=1", "transfer.lr=0.05", f"folder={folder}/run"]
+    arguments = [
+        sys.executable,
+        "-m",
+        "convscope",
+        "train",
+        *QUICK,
+        "seed=1",
+        "transfer.lr=0.05",
+        f"folder={folder}/run",
+    ]
     environment = {**os.environ, "CONVSCOPE_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
-    subprocess.run(words, env=environment, check=True, cwd=folder, timeout=LONG)
+    subprocess.run(arguments, env=environment, check=True, cwd=folder, timeout=LONG)
     return folder / "run"
 
 
@@ -89,7 +98,7 @@ def in_the_middle(run: Path, process: "subprocess.Popen[str] | None" = None) -> 
 
 
 def number_of(run: Path) -> str:
-    """The job's number in SLURM."""
+    """Return the number of the run's job in SLURM."""
     return str(json.loads((run / ".queued.json").read_text()))
 
 
@@ -109,8 +118,8 @@ def assert_same_run(one: Path, other: Path) -> None:
 
 
 def test_four_jobs_of_which_one_is_queued_again_and_two_fail(cluster, start, tmp_path, undisturbed):
-    words = ("train", "--multirun", *QUICK, *JOBS, "sweep.name=four", "seed=1,2", "transfer.lr=0.05,1e30")
-    process = start(*words)
+    arguments = ("train", "--multirun", *QUICK, *JOBS, "sweep.name=four", "seed=1,2", "transfer.lr=0.05,1e30")
+    process = start(*arguments)
     sweep = tmp_path / "outputs/sweeps/four"
     run = sweep / "seed=1,transfer.lr=0.05"
     in_the_middle(run, process)
@@ -128,8 +137,8 @@ def test_four_jobs_of_which_one_is_queued_again_and_two_fail(cluster, start, tmp
         assert f"(job: seed={seed},transfer.lr=1e+30)" in err
         assert (sweep / f"seed={seed},transfer.lr=0.05/summary.json").is_file()
     with (sweep / "comparison.csv").open() as file:
-        how = {row["run"]: row["status"] for row in csv.DictReader(file)}
-    assert how == {
+        statuses = {row["run"]: row["status"] for row in csv.DictReader(file)}
+    assert statuses == {
         f"seed={seed},transfer.lr={lr}": status
         for seed in (1, 2)
         for lr, status in (("0.05", "completed"), ("1e+30", "failed"))
@@ -137,15 +146,15 @@ def test_four_jobs_of_which_one_is_queued_again_and_two_fail(cluster, start, tmp
     # A job got the GPU that SLURM gave it.
     logs = "".join(file.read_text() for file in (sweep / ".submitit").glob("*/*submission.sh"))
     assert "#SBATCH --gpus-per-node=1" in logs
-    # What failed is tried again, and nothing else.
-    out, err = start(*words).communicate(timeout=LONG)
+    # Only the jobs that failed are tried again.
+    out, err = start(*arguments).communicate(timeout=LONG)
     assert "job: seed=1,transfer.lr=1e+30" in err
     assert cluster.field(job, "Restarts") == "1"
 
 
 def test_a_job_that_is_cancelled_takes_no_other_with_it(cluster, start, tmp_path, undisturbed):
-    words = ("train", "--multirun", *QUICK, *JOBS, "sweep.name=cancelled", "seed=1,2", "transfer.lr=0.05")
-    process = start(*words)
+    arguments = ("train", "--multirun", *QUICK, *JOBS, "sweep.name=cancelled", "seed=1,2", "transfer.lr=0.05")
+    process = start(*arguments)
     sweep = tmp_path / "outputs/sweeps/cancelled"
     in_the_middle(sweep / "seed=1", process)
     cluster.ask("scancel", number_of(sweep / "seed=1"))
@@ -155,16 +164,17 @@ def test_a_job_that_is_cancelled_takes_no_other_with_it(cluster, start, tmp_path
     assert "(job: seed=1)" in err
     assert (sweep / "seed=2/summary.json").is_file()
     assert 0 < steps_kept(sweep / "seed=1") < 20 * EPOCHS
-    process = start(*words)
+    process = start(*arguments)
     out, err = process.communicate(timeout=LONG)
     assert process.returncode == 0, (out, err)
     assert_same_run(sweep / "seed=1", undisturbed)
 
 
 def test_jobs_go_on_without_the_command_and_the_next_one_finds_them(cluster, start, tmp_path):
-    longer = (*QUICK[:-1], f"transfer.epochs={4 * EPOCHS}")  # so that they are at it when the next one comes; not quiet
-    words = ("train", "--multirun", *longer, *JOBS, "sweep.name=left", "seed=1,2", "transfer.lr=0.05")
-    process = start(*words)
+    # Long enough that they still run when the next command starts; not quiet, so that it prints what it finds.
+    longer = (*QUICK[:-1], f"transfer.epochs={4 * EPOCHS}")
+    arguments = ("train", "--multirun", *longer, *JOBS, "sweep.name=left", "seed=1,2", "transfer.lr=0.05")
+    process = start(*arguments)
     sweep = tmp_path / "outputs/sweeps/left"
     wait(lambda: epochs(sweep / "seed=1") or process.poll() is not None, LONG, "the first epoch")
     process.send_signal(signal.SIGINT)
@@ -172,7 +182,7 @@ def test_jobs_go_on_without_the_command_and_the_next_one_finds_them(cluster, sta
     assert process.returncode == 130, (out, err)
     array = number_of(sweep / "seed=1").split("_")[0]
     assert f"`scancel {array}` ends them" in out
-    process = start(*words)
+    process = start(*arguments)
     out, err = process.communicate(timeout=LONG)
     assert process.returncode == 0, (out, err)
     assert "in the queue already, and waited for: seed=1, seed=2" in out
@@ -182,12 +192,12 @@ def test_jobs_go_on_without_the_command_and_the_next_one_finds_them(cluster, sta
 
 
 def test_two_nodes_train_together(cluster, start, tmp_path, undisturbed):
-    words = (
+    arguments = (
         "train", "--multirun", *QUICK, *JOBS, "sweep.name=nodes", "seed=1", "transfer.lr=0.05", "trainer=ddp",
         "trainer.accelerator=cpu", "trainer.devices=1", "trainer.nodes=2", "launcher.nodes=2",
         "launcher.setup=['export MASTER_ADDR=127.0.0.1']",
     )  # fmt: skip
-    process = start(*words)
+    process = start(*arguments)
     sweep = tmp_path / "outputs/sweeps/nodes"
     (run,) = wait(lambda: list(sweep.glob("*=*")), LONG, "the run's folder")
     in_the_middle(run, process)
@@ -199,23 +209,23 @@ def test_two_nodes_train_together(cluster, start, tmp_path, undisturbed):
     assert cluster.field(job, "Restarts") == "1"
     assert cluster.field(job, "NumNodes") == "2"
     assert epochs(run) == EPOCHS
-    # The same steps on the same batches, each process its half of them: equal up to rounding.
+    # The same steps on the same batches, of which each process has a half: equal up to rounding.
     one, other = (json.loads((path / "summary.json").read_text())["metrics"] for path in (run, undisturbed))
     assert one["test"]["accuracy"] == pytest.approx(other["test"]["accuracy"], abs=0.02)
 
 
-@pytest.mark.parametrize("how", ["time limit", "preemption"])
-def test_a_batch_script_of_ones_own(cluster, start, tmp_path, undisturbed, how):
-    words = ["sbatch", "--parsable", "--cpus-per-task=1", "--mem=1G", "--time=30", str(SCRIPT)]
-    told = subprocess.run(
-        [*words, *QUICK, "seed=1", "transfer.lr=0.05"],
+@pytest.mark.parametrize("cause", ["time limit", "preemption"])
+def test_a_batch_script_of_ones_own(cluster, start, tmp_path, undisturbed, cause):
+    arguments = ["sbatch", "--parsable", "--cpus-per-task=1", "--mem=1G", "--time=30", str(SCRIPT)]
+    submitted = subprocess.run(
+        [*arguments, *QUICK, "seed=1", "transfer.lr=0.05"],
         cwd=tmp_path, env=cluster.environment, check=True, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
-    job = told.stdout.strip()
+    job = submitted.stdout.strip()
     (note,) = wait(lambda: list((tmp_path / "outputs/.slurm").glob(f"*-{job}-*.json")), LONG, "the run's folder")
     run = Path(json.loads(note.read_text()))
     in_the_middle(run)
-    if how == "time limit":
+    if cause == "time limit":
         cluster.ask("scancel", "--signal=USR1", job)
     else:
         cluster.ask("scontrol", "requeue", job)  # as SLURM does: SIGTERM, and SIGKILL some seconds later

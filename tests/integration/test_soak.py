@@ -1,4 +1,4 @@
-"""What takes too long for CI: runs with ``make soak``."""
+"""Tests that take too long for CI; ``make soak`` runs them."""
 
 import csv
 import json
@@ -16,7 +16,7 @@ from places import ROOT
 
 KILLS = 20
 PROGRAM = ROOT / "tests/support/dying.py"
-TOLD = (
+OVERRIDES = (
     "model=lenet5", "data=digits", "data.augmentation=shift", "logger=csv", "callbacks=none", "trainer.threads=1",
     "callbacks.checkpoint.every_seconds=0", "transfer=scratch", "task.ema=0.9",
     "transfer.stages=[{name: head, train: [head], epochs: 15, lr: 0.01, augmentation: none},"
@@ -25,8 +25,8 @@ TOLD = (
 )  # fmt: skip
 
 
-def trained(here: Path, *arguments: str) -> int:
-    """The status of a process that trains, and may be told to die."""
+def train(here: Path, *arguments: str) -> int:
+    """Run Python with the arguments, and return its exit status: 0, or that of a process that killed itself."""
     environment = os.environ | {"CONVSCOPE_CACHE": str(here / "cache"), "OMP_NUM_THREADS": "1"}
     done = subprocess.run([sys.executable, *arguments], cwd=here, env=environment, capture_output=True, text=True)
     assert done.returncode in (0, -signal.SIGKILL), done.stdout + done.stderr
@@ -48,18 +48,18 @@ def validations(run: Path) -> list[str]:
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_staged_run_that_is_killed_at_twenty_points_ends_as_one_that_was_not(tmp_path: Path, seed: int) -> None:
-    """45 epochs of 20 steps in three stages; the points of a seed are the same, however fast the machine is."""
+    """A run has 45 epochs of 20 steps in three stages; the points of a seed are the same on fast and slow machines."""
     draws = random.Random(seed)
     whole, run = tmp_path / "whole", tmp_path / "run"
-    assert trained(tmp_path, "-m", "convscope", "train", *TOLD, "folder=whole") == 0
-    kills, words = 0, (*TOLD, "folder=run")
+    assert train(tmp_path, "-m", "convscope", "train", *OVERRIDES, "folder=whole") == 0
+    kills, arguments = 0, (*OVERRIDES, "folder=run")
     while kills < KILLS and not (run / "summary.json").exists():
         moment = draws.choice(sorted(MOMENTS))
         count = draws.randrange(MOMENTS[moment])
-        kills += trained(tmp_path, str(PROGRAM), moment, str(count), *words) == -signal.SIGKILL
-        words = ("resume=run",) if (run / "config.yaml").exists() else words
+        kills += train(tmp_path, str(PROGRAM), moment, str(count), *arguments) == -signal.SIGKILL
+        arguments = ("resume=run",) if (run / "config.yaml").exists() else arguments
     assert kills == KILLS
-    assert trained(tmp_path, "-m", "convscope", "train", *words) == 0
+    assert train(tmp_path, "-m", "convscope", "train", *arguments) == 0
     for name in ("best", "last"):
         one, other = weights(whole, name), weights(run, name)
         assert one.keys() == other.keys()

@@ -1,4 +1,4 @@
-"""Whole trainings in stages: cached as uncached, resumed as uninterrupted, and what goes wrong said clearly."""
+"""Whole trainings in stages: cached like uncached, resumed like uninterrupted, with clear messages about errors."""
 
 import csv
 import json
@@ -38,7 +38,7 @@ def weights(run, name: str = "last") -> dict[str, torch.Tensor]:
     return torch.load(run / f"checkpoints/{name}.ckpt", weights_only=True)["state_dict"]
 
 
-def test_a_run_in_stages_tells_of_each(convscope, tmp_path):
+def test_a_run_in_stages_reports_each(convscope, tmp_path):
     ended = convscope("train", *staged(), "folder=run")
     assert ended.status == 0, ended.err
     summary = json.loads((tmp_path / "run/summary.json").read_text())
@@ -61,9 +61,16 @@ def test_a_run_in_stages_tells_of_each(convscope, tmp_path):
 
 @pytest.mark.parametrize("model", ["model=lenet5", pytest.param("model=lecture_cnn", marks=SLOW)])
 def test_a_cached_stage_learns_what_an_uncached_one_does(convscope, tmp_path, model):
-    told = (*QUICK[1:], model, "transfer=head", "transfer.weights=any", "transfer.epochs=3", "trainer.precision=fp32")
+    overrides = (
+        *QUICK[1:],
+        model,
+        "transfer=head",
+        "transfer.weights=any",
+        "transfer.epochs=3",
+        "trainer.precision=fp32",
+    )
     for cached in ("true", "false"):
-        ended = convscope("train", *told, f"cache.features={cached}", f"folder=run_{cached}", "data.batch_size=32")
+        ended = convscope("train", *overrides, f"cache.features={cached}", f"folder=run_{cached}", "data.batch_size=32")
         assert ended.status == 0, ended.err
     for name in ("train/loss", "train/loss_step", "validation/loss"):
         one, other = column(tmp_path / "run_true", name), column(tmp_path / "run_false", name)
@@ -77,15 +84,15 @@ def test_a_cached_stage_learns_what_an_uncached_one_does(convscope, tmp_path, mo
 
 @SLOW
 def test_views_of_augmented_images_are_kept(convscope, tmp_path):
-    told = (*QUICK, "transfer=head", "transfer.weights=any", "transfer.augmentation=light", "transfer.epochs=2")
-    assert convscope("train", *told, "transfer.views=2", "folder=two").status == 0
+    overrides = (*QUICK, "transfer=head", "transfer.weights=any", "transfer.augmentation=light", "transfer.epochs=2")
+    assert convscope("train", *overrides, "transfer.views=2", "folder=two").status == 0
     assert json.loads((tmp_path / "two/summary.json").read_text())["transfer"]["stages"][0]["cached"]
-    ended = convscope("train", *told, "transfer.views=0", "folder=none")
+    ended = convscope("train", *overrides, "transfer.views=0", "folder=none")
     assert "not cached: every image is augmented anew (views: 0)" in " ".join(ended.out.split())
 
 
 class KilledError(Exception):
-    """Ends a training where it stands, as a kill does: what is on the disk by then is all that is left."""
+    """Ends a training at once, like a kill: only what is on the disk by then remains."""
 
 
 def killed_after(monkeypatch, steps: int) -> None:
@@ -104,7 +111,7 @@ def killed_after(monkeypatch, steps: int) -> None:
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
-    """Runs that were not killed, made once for each set of options."""
+    """Return a folder for uninterrupted runs, and a dict of them: one for each set of options, made on first use."""
     return tmp_path_factory.mktemp("uninterrupted"), {}
 
 
@@ -122,21 +129,21 @@ def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(
     convscope, tmp_path, monkeypatch, uninterrupted, steps, options
 ):
     kept, known = uninterrupted
-    told = (*staged(options[0]), *options[1:], "data.augmentation=shift")
+    overrides = (*staged(options[0]), *options[1:], "data.augmentation=shift")
     if options not in known:
-        assert convscope("train", *told, f"folder={kept / options[0]}").status == 0
+        assert convscope("train", *overrides, f"folder={kept / options[0]}").status == 0
         known[options] = kept / options[0]
     with monkeypatch.context() as patched:
         killed_after(patched, steps)
         with pytest.raises(KilledError):
-            convscope("train", *told, "folder=run")
+            convscope("train", *overrides, "folder=run")
     run = tmp_path / "run"
     assert not (run / "summary.json").exists()
     ended = convscope("train", "resume=run")
     assert ended.status == 0, ended.err
     for name in ("last", "best"):
-        expected, found = weights(known[options], name), weights(run, name)
-        assert all(torch.equal(expected[key], found[key]) for key in expected), name
+        expected, actual = weights(known[options], name), weights(run, name)
+        assert all(torch.equal(expected[key], actual[key]) for key in expected), name
     one, other = (json.loads((folder / "summary.json").read_text()) for folder in (known[options], run))
     assert one["metrics"] == other["metrics"]
     assert [stage["epochs"] for stage in one["transfer"]["stages"]] == [2, 2, 1]
@@ -198,17 +205,21 @@ def test_a_resume_names_the_damaged_file_and_counts_on_where_only_times_are_lost
 
 
 def test_a_signal_while_trackers_start_says_how_to_go_on(convscope, tmp_path, monkeypatch):
-    def told_to_end(*_, **__):
+    def interrupted(*_, **__):
         signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patched:
-        patched.setattr(training_run, "build_loggers", told_to_end)
+        patched.setattr(training_run, "build_loggers", interrupted)
         ended = convscope("train", *QUICK, "transfer.epochs=1", "folder=run")
     run = tmp_path / "run"
-    how = "convscope train resume=run"
-    assert (ended.status, ended.err) == (130, f"interrupted: {run}; to go on: {how}\n")
-    assert json.loads((run / "status.json").read_text()) == {"status": "interrupted", "signal": "SIGINT", "resume": how}
-    assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN  # a second one would end in a library's own end
+    command = "convscope train resume=run"
+    assert (ended.status, ended.err) == (130, f"interrupted: {run}; to go on: {command}\n")
+    assert json.loads((run / "status.json").read_text()) == {
+        "status": "interrupted",
+        "signal": "SIGINT",
+        "resume": command,
+    }
+    assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN  # a second Ctrl-C would interrupt a library's own cleanup
     assert convscope("train", "resume=run").status == 0
 
 
@@ -242,16 +253,16 @@ def test_a_key_that_every_stage_has_of_its_own_is_no_key_beside_them(convscope):
 
 def test_a_cache_that_cannot_be_written_costs_a_warning(convscope, tmp_path):
     (tmp_path / "file").write_text("")
-    told = (*QUICK, "transfer=head", "transfer.weights=any", "transfer.epochs=1", "folder=run")
-    ended = convscope("train", *told, f"data.cache_dir={tmp_path / 'file'}")
+    overrides = (*QUICK, "transfer=head", "transfer.weights=any", "transfer.epochs=1", "folder=run")
+    ended = convscope("train", *overrides, f"data.cache_dir={tmp_path / 'file'}")
     assert ended.status == 0, ended.err
     assert "MiB of features are kept in memory for this run" in " ".join(ended.out.split())
     assert json.loads((tmp_path / "run/summary.json").read_text())["transfer"]["stages"][0]["cached"]
 
 
 def test_a_stage_ends_early_where_it_no_longer_gets_better(convscope, tmp_path):
-    told = ("transfer=head", "transfer.weights=any", "transfer.epochs=30", "transfer.patience=1", "transfer.lr=10")
-    assert convscope("train", *QUICK, *told, "folder=run").status == 0
+    overrides = ("transfer=head", "transfer.weights=any", "transfer.epochs=30", "transfer.patience=1", "transfer.lr=10")
+    assert convscope("train", *QUICK, *overrides, "folder=run").status == 0
     stage = json.loads((tmp_path / "run/summary.json").read_text())["transfer"]["stages"][0]
     assert stage["epochs"] < 30
     assert yaml.safe_load((tmp_path / "run/config.yaml").read_text())["transfer"]["patience"] == 1

@@ -1,4 +1,4 @@
-"""Whole sweeps and whole interruptions: small networks that are stopped by signals and go on."""
+"""Whole sweeps and interruptions: trainings of small networks that signals stop, and that go on."""
 
 import json
 import os
@@ -42,19 +42,19 @@ def signalled_after(monkeypatch, steps: int, number: int) -> None:
     step = ImageClassification.training_step
     done = 0
 
-    def told(self, batch, index):
+    def signalled(self, batch, index):
         nonlocal done
         done += 1
         if done == steps:
             os.kill(os.getpid(), number)
         return step(self, batch, index)
 
-    monkeypatch.setattr(ImageClassification, "training_step", told)
+    monkeypatch.setattr(ImageClassification, "training_step", signalled)
 
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
-    """Runs that nobody stopped, made once for each set of options."""
+    """Return a folder for uninterrupted runs, and a dict of them: one for each set of options, made on first use."""
     return tmp_path_factory.mktemp("uninterrupted"), {}
 
 
@@ -71,27 +71,27 @@ def uninterrupted(tmp_path_factory):
     ],
 )
 def test_a_signal_costs_no_step(convscope, tmp_path, monkeypatch, uninterrupted, steps, options):
-    kept, known = uninterrupted
-    told = (*QUICK, *STAGES, *options)
+    folder, known = uninterrupted
+    overrides = (*QUICK, *STAGES, *options)
     if options not in known:
-        known[options] = kept / str(len(known))
-        assert convscope("train", *told, f"folder={known[options]}").status == 0
+        known[options] = folder / str(len(known))
+        assert convscope("train", *overrides, f"folder={known[options]}").status == 0
     number = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)[steps % 3]
-    handlers = [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)]
+    handlers = [signal.getsignal(handled) for handled in (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)]
     run = tmp_path / "run"
     with monkeypatch.context() as patched:
         signalled_after(patched, steps, number)
-        ended = convscope("train", *told, "folder=run")
+        ended = convscope("train", *overrides, "folder=run")
     assert ended.status == 128 + number, ended.err
     assert ended.err.strip() == f"interrupted: {run}; to go on: convscope train resume=run"
-    assert [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)] == handlers
+    assert [signal.getsignal(handled) for handled in (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)] == handlers
     assert json.loads((run / "status.json").read_text()) == {
         "status": "interrupted", "signal": number.name, "resume": "convscope train resume=run",
     }  # fmt: skip
     assert not (run / "summary.json").exists()
     last = torch.load(run / "checkpoints/last.ckpt", weights_only=True)
     batches = 3 if "trainer.accumulate_grad_batches=3" in options else 1
-    if steps == 7:  # the step that was under way is done, and kept
+    if steps == 7:  # the step in progress is finished, and saved
         assert last["global_step"] == -(-steps // batches)
     ended = convscope("train", "resume=run")
     assert ended.status == 0, ended.err
@@ -142,7 +142,7 @@ LAUNCHED = ("--multirun", *QUICK, "transfer.epochs=1", "sweep.name=launched", "q
 @pytest.mark.parametrize("launcher", ["launcher=joblib", "launcher=submitit_local", "launcher=ray"])
 def test_jobs_in_processes_of_their_own(convscope, tmp_path, launcher):
     extra = {"joblib": "joblib", "submitit_local": "submitit", "ray": "ray"}[launcher.partition("=")[2]]
-    if find_spec(extra) is None:  # not imported: Ray would read its settings before the sweep has told them
+    if find_spec(extra) is None:  # not imported: Ray would read its settings before the sweep has set them
         pytest.skip(f"the extra {extra} is not installed")
     ended = convscope("train", *LAUNCHED, "seed=1,2", "transfer.optimizer=sgd", "transfer.lr=0.1,1e30", launcher)
     sweep = tmp_path / "outputs/sweeps/launched"
@@ -173,7 +173,7 @@ def test_jobs_that_begin_at_once_are_all_in_a_new_mlflow_database(convscope, tmp
     from mlflow.tracking import MlflowClient
 
     client = MlflowClient(f"sqlite:///{tmp_path}/outputs/mlflow.db")
-    (experiment,) = [found for found in client.search_experiments() if found.name == "convscope"]
+    (experiment,) = [candidate for candidate in client.search_experiments() if candidate.name == "convscope"]
     runs = client.search_runs([experiment.experiment_id])
     assert {(run.info.run_name, run.info.status) for run in runs} == {("seed=1", "FINISHED"), ("seed=2", "FINISHED")}
     assert all("test/accuracy" in run.data.metrics for run in runs)
@@ -186,7 +186,7 @@ def test_a_sweep_that_is_killed_again_and_again_ends_with_every_job_once(convsco
     sweep = tmp_path / "outputs/sweeps/launched"
     completed: dict[str, int] = {}
     moments = random.Random(0)
-    for target in (0, 2, 4, 7, 9):  # jobs that are done, at least, when the kill comes at a random moment
+    for target in (0, 2, 4, 7, 9):  # jobs that are done, at least, when a random time later the kill comes
         process = subprocess.Popen(words, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL)
         while process.poll() is None and len(list(sweep.glob("*/summary.json"))) < target:
             time.sleep(0.05)

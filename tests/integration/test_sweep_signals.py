@@ -1,4 +1,4 @@
-"""Who ends a sweep whose jobs are processes of this machine ends them with their state saved; nothing is lost by it."""
+"""Ending a sweep whose jobs are processes of this machine ends the jobs with their state saved; nothing is lost."""
 
 import json
 import os
@@ -22,13 +22,13 @@ LONG = 900.0  # seconds, on a machine that is busy with other things
 
 @pytest.fixture
 def start(tmp_path, cache):
-    """Start ``convscope`` in a session of its own, as in a terminal of its own; what is left of it is killed."""
+    """Return a function that starts ``convscope`` in its own session, like a terminal's; what is left is killed."""
     started: list[subprocess.Popen[str]] = []
 
-    def begin(*words: str) -> "subprocess.Popen[str]":
+    def begin(*arguments: str) -> "subprocess.Popen[str]":
         environment = {**os.environ, "CONVSCOPE_CACHE": str(cache), "OMP_NUM_THREADS": "1", "NETRC": "/nowhere"}
         process = subprocess.Popen(
-            [sys.executable, "-m", "convscope", *words],
+            [sys.executable, "-m", "convscope", *arguments],
             cwd=tmp_path, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
@@ -43,7 +43,7 @@ def start(tmp_path, cache):
 
 
 def alive(group: int) -> bool:
-    """Whether a process group has a process that is more than an entry of the table."""
+    """Return whether a process group has a process that is not a zombie."""
     for entry in Path("/proc").glob("[0-9]*/stat"):
         try:
             state, _, its_group = entry.read_text().rpartition(")")[2].split()[:3]
@@ -87,15 +87,15 @@ def weights(run: Path, name: str) -> dict[str, torch.Tensor]:
 )
 def test_the_end_of_a_sweep_saves_its_jobs(start, convscope, tmp_path, launcher, number):
     pytest.importorskip(f"hydra_plugins.hydra_{launcher.removesuffix('_local')}_launcher")
-    seeds = (1, 2, 3) if launcher == "joblib" else (1, 2)  # of joblib's three jobs two run
-    words = (
+    seeds = (1, 2, 3) if launcher == "joblib" else (1, 2)  # joblib runs two of the three jobs at a time
+    arguments = (
         "train", "--multirun", *QUICK, "sweep.name=ended", f"seed={','.join(map(str, seeds))}", f"launcher={launcher}",
     )  # fmt: skip
-    process = start(*words)
+    process = start(*arguments)
     sweep = tmp_path / "outputs/sweeps/ended"
     in_the_middle(process, sweep / "seed=1", sweep / "seed=2")
     if number == signal.SIGINT:
-        os.killpg(process.pid, number)  # a terminal tells all of them
+        os.killpg(process.pid, number)  # like a terminal, which sends it to all of them
     else:
         process.send_signal(number)
     out, err = process.communicate(timeout=LONG)
@@ -110,7 +110,7 @@ def test_the_end_of_a_sweep_saves_its_jobs(start, convscope, tmp_path, launcher,
     while alive(process.pid):
         assert time.monotonic() < end, "a process of the sweep is left"
         time.sleep(0.1)
-    process = start(*words)
+    process = start(*arguments)
     out, err = process.communicate(timeout=LONG)
     assert process.returncode == 0, (out, err)
     assert f"{len(seeds)} jobs: 2 to resume" in out
@@ -120,11 +120,11 @@ def test_the_end_of_a_sweep_saves_its_jobs(start, convscope, tmp_path, launcher,
 
 @pytest.mark.slow
 def test_a_job_whose_time_is_nearly_up_begins_again_where_it_was(start, convscope, tmp_path):
-    """submitit tells of a time limit by SIGUSR2: on this machine as on a cluster."""
+    """submitit announces a time limit by SIGUSR2, on this machine as on a cluster."""
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
-    words = ("train", "--multirun", *QUICK, "sweep.name=again", "seed=1", "launcher=submitit_local")
-    process = start(*words)
-    # one job alone is called by all its words
+    arguments = ("train", "--multirun", *QUICK, "sweep.name=again", "seed=1", "launcher=submitit_local")
+    process = start(*arguments)
+    # the folder of a sweep's only job is named by all its overrides
     while not (found := list((tmp_path / "outputs/sweeps/again").glob("*=*"))):
         assert process.poll() is None, process.communicate()
         time.sleep(0.1)
@@ -135,7 +135,7 @@ def test_a_job_whose_time_is_nearly_up_begins_again_where_it_was(start, convscop
     os.kill(int(worker), signal.SIGUSR2)
     out, err = process.communicate(timeout=LONG)
     assert process.returncode == 0, (out, err)
-    told = (logs / f"{logs.name}_0_log.out").read_text()
-    assert told.count(f"{run.name}: goes on") == 1
+    log = (logs / f"{logs.name}_0_log.out").read_text()
+    assert log.count(f"{run.name}: goes on") == 1
     assert convscope("train", *QUICK, "seed=1", "folder=undisturbed").status == 0
     assert same_weights(run, tmp_path / "undisturbed")

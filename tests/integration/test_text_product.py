@@ -1,4 +1,4 @@
-"""What is promised of text runs, at full length."""
+"""Text runs at full length reach what is promised of them."""
 
 import json
 from pathlib import Path
@@ -36,11 +36,11 @@ def test_generated_sentences_are_learnt_and_the_decisive_words_are_found(convsco
     test = generated_sentences((1, 1, 400), seed=0).splits["test"]
     texts = [trained.tokenize(text) for text in test.texts]
     rows = faithfulness_rows(trained.network, texts, torch.from_numpy(test.labels), test.marks, min_length=1)
-    found = {row[0]: dict(zip(COLUMNS, row, strict=True))["pointing_game"] for row in rows}
-    for method in ("input_x_gradient", "integrated_gradients"):  # what `convscope explain` draws of a text
-        assert found[method] >= 0.9, found
-    # The length of a gradient says where a change would count, and not what did: a neighbour often has the longest.
-    assert found["gradient"] >= 0.6, found
+    scores = {row[0]: dict(zip(COLUMNS, row, strict=True))["pointing_game"] for row in rows}
+    for method in ("input_x_gradient", "integrated_gradients"):  # the methods that `convscope explain` draws for a text
+        assert scores[method] >= 0.9, scores
+    # The norm of a gradient shows where a change would matter, not what did: a neighbour often has the largest.
+    assert scores["gradient"] >= 0.6, scores
 
 
 @real

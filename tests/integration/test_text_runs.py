@@ -1,4 +1,4 @@
-"""Text runs, small ones: train, evaluate, explain, and what is refused."""
+"""Small text runs: train, evaluate, explain, and what is refused."""
 
 import csv
 import json
@@ -71,7 +71,7 @@ def test_a_text_run_leaves_a_complete_folder_and_can_be_evaluated_and_explained(
     ended = convscope("explain", f"run={run}", "text=good", "target=neither")
     assert (ended.status, "it knows blame, praise" in ended.err) == (2, True)
 
-    # Sentences that the run was trained on are no test for it; others are scored as a whole.
+    # A test on sentences of the training is refused; a table of other sentences is scored as a whole.
     other = write(tmp_path / "more.csv", 20, first=50)
     ended = convscope("evaluate", f"run={run}", "data=text_files", f"data.root={other}")
     assert (ended.status, "were trained on by run=" in ended.err) == (2, True)
@@ -99,9 +99,9 @@ def test_a_run_on_generated_sentences_scores_its_maps_and_shows_them_after_each_
     assert page.count('class="token-map"') == 2 * 3  # two texts after each epoch and at the end
     table = {row["method"]: row for row in csv.DictReader((run / "tables/faithfulness.csv").open())}
     assert list(table) == ["gradient", "input_x_gradient", "integrated_gradients", "smoothgrad"]
-    right = round(summary["metrics"]["test"]["accuracy"] * 30)
+    correct = round(summary["metrics"]["test"]["accuracy"] * 30)
     for row in table.values():
-        assert int(row["texts"]) == right
+        assert int(row["texts"]) == correct
         assert 0 <= float(row["pointing_game"]) <= 1
         assert float(row["mass_over_area"]) == pytest.approx(float(row["mass_inside"]) / float(row["area"]), rel=0.01)
     assert summary["seconds"]["insight"] > 0
@@ -142,7 +142,7 @@ def test_stages_freeze_the_vectors_first(convscope, tmp_path):
     assert ended.status == 0, ended.err
     summary = json.loads((tmp_path / "run/summary.json").read_text())
     stages = summary["transfer"]["stages"]
-    assert summary["transfer"]["name"] == "vectors"  # what transfer=auto is here
+    assert summary["transfer"]["name"] == "vectors"  # the choice of transfer=auto here
     assert [stage["name"] for stage in stages] == ["fixed_vectors", "trained_vectors"]
     assert stages[0]["why_not_cached"] == "the length of the features changes with the length of the text"
     assert (

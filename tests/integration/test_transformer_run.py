@@ -1,4 +1,4 @@
-"""A training of a network that has no feature map for class activation goes on, and says what it leaves out."""
+"""A training of a network without a feature map for class activation maps goes on, and reports what it leaves out."""
 
 import json
 

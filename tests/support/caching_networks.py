@@ -1,4 +1,4 @@
-"""Networks that keep something of a pass: in attributes, buffers, containers, objects, closures, globals, caches."""
+"""Networks that keep state between passes: in attributes, buffers, containers, objects, closures, globals, caches."""
 
 import functools
 import queue
@@ -14,18 +14,18 @@ MASK: torch.Tensor | None = None
 
 
 def ramp(x: torch.Tensor) -> torch.Tensor:
-    """A table as such networks make it once: on the device of their features."""
+    """Return a table as such networks make it once, on the device of their features: (1, 1, H, W)."""
     return torch.linspace(0.5, 1, x.shape[-1], device=x.device).expand(1, 1, *x.shape[-2:]).clone()
 
 
 @functools.lru_cache
 def remembered(size: int, device: str) -> torch.Tensor:
-    """A table that is made once for a size; the device is not asked for, as in code that has known only one."""
+    """Return a table that is made once for a size; it ignores ``device``, like code written for a single device."""
     return torch.linspace(0.5, 1, size)
 
 
 class Base(nn.Module):
-    """A convolution, what `scale` keeps, a dense layer: (N, 3, H, W) to (N, 5)."""
+    """A convolution, a multiplication by what `scale` returns, a dense layer: (N, 3, H, W) to (N, 5)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class Base(nn.Module):
         self.dense = nn.Linear(8, 5)
 
     def scale(self, x: torch.Tensor) -> torch.Tensor:
-        """What the features are multiplied by."""
+        """Return the factors of the features."""
         raise NotImplementedError
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -51,7 +51,7 @@ class Attribute(Base):
 
 
 class SubmoduleAttribute(Base):
-    """As a positional encoding does."""
+    """Keeps a table in an attribute of a submodule, as a positional encoding does."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -158,7 +158,7 @@ class Default(Base):
 
 
 def closure() -> nn.Module:
-    """A class in a function, whose methods share what the function knows."""
+    """Return a network whose class is defined in a function, and keeps state in that function's variables."""
     tables: ClassVar[dict[int, torch.Tensor]] = {}
     last = None
 
@@ -173,9 +173,9 @@ def closure() -> nn.Module:
 
 
 def hooked() -> nn.Module:
-    """A user's own hook, which collects what it sees."""
-    network, seen = Attribute(), []
-    network.conv.register_forward_hook(lambda module, inputs, output: seen.append(output))
+    """Return a network with a user's own hook, which collects the outputs of a layer."""
+    network, outputs = Attribute(), []
+    network.conv.register_forward_hook(lambda module, inputs, output: outputs.append(output))
     return network
 
 
@@ -185,7 +185,7 @@ class Remembered(Base):
 
 
 class LazyLayer(Base):
-    """Makes a layer in its first pass, which draws random numbers."""
+    """Makes a layer in its first pass, for which it draws random numbers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -198,7 +198,7 @@ class LazyLayer(Base):
 
 
 class LastFeatures(Base):
-    """Keeps its features, which after a training step have a graph."""
+    """Keeps its features, which have an autograd graph after a training step."""
 
     def scale(self, x):
         self.features = x
@@ -211,7 +211,7 @@ class Random(Base):
 
 
 class TrainOverridden(Base):
-    """Caches in evaluation mode what it learns, and forgets it when it is told to train (as timm's LeViT does)."""
+    """Caches a parameter in evaluation mode, and drops the cache in ``train()`` (as timm's LeViT does)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -234,7 +234,7 @@ class TrainOverridden(Base):
 
 
 class OutOfReach(Base):
-    """Keeps a table where nobody looks for it; it can still be one that a training can use."""
+    """Keeps a table where the package does not search; a training must still be able to use it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -249,7 +249,7 @@ class OutOfReach(Base):
 
 
 class AsksForValues(Attribute):
-    """Does not run on the meta device; what it keeps of the attempt would not serve the next."""
+    """Does not run on the meta device; what it keeps of the attempt would be useless in the next pass."""
 
     def scale(self, x):
         table = super().scale(x)

@@ -9,7 +9,7 @@ SMALL = ("model=lenet5", "data.augmentation=none", "transfer.epochs=1", "logger=
 
 
 def draw(root: Path, counts: dict[str, int], size: int = 20) -> Path:
-    """Class folders of noise, the classes told apart by their brightness."""
+    """Write class folders of noise images, whose classes differ in brightness, and return ``root``."""
     random = np.random.default_rng(0)
     for place, (name, count) in enumerate(counts.items()):
         (root / name).mkdir(parents=True)

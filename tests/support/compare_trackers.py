@@ -1,4 +1,4 @@
-"""What the trackers of two runs have, to be compared: by name, each thing with its step, in no order."""
+"""Read the content of a run's trackers, for comparisons of two runs: by name, each item with its step, unordered."""
 
 import hashlib
 import json
@@ -16,51 +16,51 @@ def _digest(content: bytes) -> str:
 
 
 def tensorboard_content(run: Path) -> dict[str, Counter[Any]]:
-    """Scalars, images and texts of a run's event files."""
+    """Return the scalars, images and texts of a run's event files."""
     events = tensorboard_events(run / "tensorboard")
     tags = events.Tags()
-    found = {tag: Counter((event.step, event.value) for event in events.Scalars(tag)) for tag in tags["scalars"]}
+    content = {tag: Counter((event.step, event.value) for event in events.Scalars(tag)) for tag in tags["scalars"]}
     for tag in tags["images"]:
-        found[tag] = Counter((event.step, _digest(event.encoded_image_string)) for event in events.Images(tag))
+        content[tag] = Counter((event.step, _digest(event.encoded_image_string)) for event in events.Images(tag))
     for tag in tags["tensors"]:
         name = tag.removesuffix("/text_summary")
-        content = [(event.step, _digest(event.tensor_proto.SerializeToString())) for event in events.Tensors(tag)]
-        found[name] = Counter(step if name in (*TIMED, "config") else (step, digest) for step, digest in content)
-    return found
+        texts = [(event.step, _digest(event.tensor_proto.SerializeToString())) for event in events.Tensors(tag)]
+        content[name] = Counter(step if name in (*TIMED, "config") else (step, digest) for step, digest in texts)
+    return content
 
 
 def wandb_content(run: Path) -> dict[str, Counter[Any]]:
-    """Everything in the history of a run, over all its transaction logs."""
-    found: dict[str, Counter[Any]] = {}
+    """Return everything in the history of a run, over all its transaction logs."""
+    content: dict[str, Counter[Any]] = {}
     for folder in sorted(path.parent for path in run.glob("wandb/*run-*/run-*.wandb")):
         for event in wandb_history(folder):
             step = event.get("trainer/global_step")
             for name, value in event.items():
                 if name.startswith("_") or name == "trainer/global_step":
                     continue
-                what = value.get("sha256", value["_type"]) if isinstance(value, dict) else json.dumps(value)
-                found.setdefault(name, Counter())[step, what] += 1
-    return found
+                digest = value.get("sha256", value["_type"]) if isinstance(value, dict) else json.dumps(value)
+                content.setdefault(name, Counter())[step, digest] += 1
+    return content
 
 
 def mlflow_content(run: Path) -> dict[str, Counter[Any]]:
-    """The history of each metric of a run, and its artifacts."""
+    """Return the history of each metric of a run, and its artifacts."""
     from mlflow.tracking import MlflowClient
 
-    told = json.loads((run / "trackers.json").read_text())["mlflow"]
-    client = MlflowClient(told["uri"])
-    kept = client.get_run(told["run_id"])
+    entry = json.loads((run / "trackers.json").read_text())["mlflow"]
+    client = MlflowClient(entry["uri"])
+    kept = client.get_run(entry["run_id"])
     assert kept.info.status == "FINISHED"
-    found = {}
+    content = {}
     for key in kept.data.metrics:
-        points = [(point.step, point.value) for point in client.get_metric_history(told["run_id"], key)]
+        points = [(point.step, point.value) for point in client.get_metric_history(entry["run_id"], key)]
         # MLflow keeps one of several equal values of one step and millisecond.
-        found[key] = Counter({*points} if key == "epoch" else points)
-    folder = Path(client.download_artifacts(told["run_id"], ""))
+        content[key] = Counter({*points} if key == "epoch" else points)
+    folder = Path(client.download_artifacts(entry["run_id"], ""))
     for file in (path for path in folder.rglob("*") if path.is_file()):
         name = file.relative_to(folder).as_posix()
         timed = any(part in name for part in ("summary", "report"))
-        found[name] = Counter(["" if timed else _digest(file.read_bytes())])
+        content[name] = Counter(["" if timed else _digest(file.read_bytes())])
     models = kept.outputs.model_outputs if kept.outputs is not None else []
-    found["models"] = Counter({"models": len(models)})
-    return found
+    content["models"] = Counter({"models": len(models)})
+    return content

@@ -1,4 +1,4 @@
-"""Runs that several processes start in one MLflow store at the same moment."""
+"""Start runs from several processes in one MLflow store at the same moment."""
 
 import os
 import subprocess
@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-# The imports are done before the gate opens, so that the processes meet in the store.
+# The imports are done before the gate opens, so that the processes use the store at the same moment.
 RUN = """
 import os, sys, time
 from convscope.tracking.mlflow_child import Writer

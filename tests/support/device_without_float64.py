@@ -1,7 +1,8 @@
-"""A device on the CPU that has no float64, as Apple's GPUs: run as a script, since it changes PyTorch for good.
+"""A device on the CPU without float64, like Apple's GPUs; run it as a script, since it changes PyTorch for good.
 
-Its tensors hold a tensor of the CPU and say ``pretend:0``. One of float64 raises what PyTorch raises for MPS; so does
-mixing with the CPU. Prints a line for each thing that was tried: its name and the largest deviation from the CPU.
+Its tensors hold a tensor of the CPU and report the device ``pretend:0``. A float64 tensor raises the error that PyTorch
+raises for MPS; mixing with tensors of the CPU raises, too. The script prints a line for each computation that it tries:
+its name and the largest deviation from the CPU.
 """
 
 import copy
@@ -29,7 +30,7 @@ INDEXING = {"index", "index_put_", "index_put", "_index_put_impl_", "_unsafe_ind
 
 
 class Backend(_DummyBackendModule):
-    """What PyTorch asks a device for."""
+    """The module that PyTorch requires of a device."""
 
     def get_amp_supported_dtype(self) -> list[torch.dtype]:
         return [torch.bfloat16]
@@ -40,7 +41,7 @@ DEVICE = torch.device("pretend", 0)
 
 
 class Pretended(torch.Tensor):
-    """A tensor of that device."""
+    """A tensor of that device; ``raw`` holds its values on the CPU."""
 
     raw: torch.Tensor
     __torch_function__ = torch._C._disabled_torch_function_impl
@@ -49,14 +50,16 @@ class Pretended(torch.Tensor):
     def __new__(cls, raw: torch.Tensor) -> "Pretended":
         if raw.dtype in (torch.float64, torch.complex128):
             raise TypeError(REFUSAL)
-        made = torch.Tensor._make_wrapper_subclass(cls, raw.shape, strides=raw.stride(), dtype=raw.dtype, device=DEVICE)
-        made.raw = raw
-        return made
+        tensor = torch.Tensor._make_wrapper_subclass(
+            cls, raw.shape, strides=raw.stride(), dtype=raw.dtype, device=DEVICE
+        )
+        tensor.raw = raw
+        return tensor
 
     def __deepcopy__(self, memo: dict) -> Any:
-        made = Pretended(self.detach().raw.clone())
-        made.requires_grad_(self.requires_grad)
-        return memo.setdefault(id(self), nn.Parameter(made) if isinstance(self, nn.Parameter) else made)
+        copied = Pretended(self.detach().raw.clone())
+        copied.requires_grad_(self.requires_grad)
+        return memo.setdefault(id(self), nn.Parameter(copied) if isinstance(self, nn.Parameter) else copied)
 
     @classmethod
     def __torch_dispatch__(cls, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -64,18 +67,18 @@ class Pretended(torch.Tensor):
 
 
 def run(operation: Any, args: Any, kwargs: dict[str, Any]) -> Any:
-    """Run an operation on what the tensors hold, and wrap its result where it belongs to the device."""
+    """Run an operation on the values of the tensors, and wrap its result if it belongs to the device."""
     name = operation._schema.name.split("::")[-1]
     if torch._C._dispatch_has_kernel_for_dispatch_key(operation.name(), "CompositeImplicitAutograd"):
         result = operation.decompose(*args, **kwargs)
         if result is not NotImplemented:
             return result
     leaves = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
-    own = [leaf for leaf in leaves if isinstance(leaf, Pretended)]
-    hosts = [leaf for leaf in leaves if not isinstance(leaf, Pretended) and leaf.ndim > 0]
-    if own and hosts and name not in COPIES | INDEXING:
+    on_device = [leaf for leaf in leaves if isinstance(leaf, Pretended)]
+    on_cpu = [leaf for leaf in leaves if not isinstance(leaf, Pretended) and leaf.ndim > 0]
+    if on_device and on_cpu and name not in COPIES | INDEXING:
         raise RuntimeError(f"Expected all tensors to be on the same device ({operation})")
-    wrapped = {id(leaf.raw): leaf for leaf in own}
+    wrapped = {id(leaf.raw): leaf for leaf in on_device}
 
     def unwrap(value: Any) -> Any:
         if isinstance(value, torch.device) and value.type == "pretend":
@@ -93,7 +96,7 @@ def run(operation: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     target = kwargs.get("device")
     if target is not None and torch.device(target).type != "pretend":
         return tree_map(lambda value: value.clone() if isinstance(value, torch.Tensor) else value, result)
-    return tree_map(wrap, result) if own or target is not None else result
+    return tree_map(wrap, result) if on_device or target is not None else result
 
 
 library = torch.library.Library("_", "IMPL")
@@ -102,10 +105,10 @@ _generator, _tensor, _as_tensor = torch.Generator, torch.tensor, torch.as_tensor
 torch.Generator = lambda device="cpu": _generator()  # type: ignore[assignment,misc]
 
 
-def _placed(made: torch.Tensor, device: Any) -> torch.Tensor:
-    if made.dtype == torch.float64 and device is not None and torch.device(device).type == "pretend":
+def _placed(tensor: torch.Tensor, device: Any) -> torch.Tensor:
+    if tensor.dtype == torch.float64 and device is not None and torch.device(device).type == "pretend":
         raise TypeError(REFUSAL)
-    return made if device is None else made.to(device)
+    return tensor if device is None else tensor.to(device)
 
 
 torch.tensor = lambda data, *a, device=None, **k: _placed(_tensor(data, *a, **k), device)
@@ -124,21 +127,21 @@ class Text(nn.Module):
         return self.dense(self.conv(self.embedding(tokens).transpose(1, 2)).relu().amax(dim=2))
 
 
-def compared(name: str, look: Any) -> None:
-    """Print how far what ``look`` finds on the device is from what it finds on the CPU."""
+def print_deviation(name: str, compute: Any) -> None:
+    """Print how far what ``compute`` returns for the device is from what it returns for the CPU."""
     torch.manual_seed(0)
-    expected = look(torch.device("cpu"))
+    expected = compute(torch.device("cpu"))
     torch.manual_seed(0)
-    found = look(DEVICE)
+    actual = compute(DEVICE)
     deviation = max(
-        float((one.detach().cpu().float() - other.detach().float()).abs().max())
-        for one, other in zip(found, expected, strict=True)
+        float((value.detach().cpu().float() - expected_value.detach().float()).abs().max())
+        for value, expected_value in zip(actual, expected, strict=True)
     )
     print(f"{name} {deviation:.3g}")
 
 
 def main() -> None:
-    """Try everything that looks into a network, and a step of a training with its metrics."""
+    """Run every analysis of a network, and a training step with its metrics."""
     network, inputs = small()
     maps = saliency.gradient(network, inputs)
     masks = torch.zeros(4, 16, 16, dtype=torch.bool)
@@ -149,49 +152,51 @@ def main() -> None:
         return copy.deepcopy(network).to(device), inputs.to(device)
 
     for name, method in saliency.METHODS.items():
-        compared(name, lambda device, method=method: [method(*on(device), 1)])
-    compared("completeness", lambda device: saliency.complete_integrated_gradients(*on(device), steps=5))
-    compared("effective_field", lambda device: [measure_effective_field(*on(device), "conv2").gradient])
-    compared("patches", lambda device: [filters.strongest_patches(on(device)[0], [on(device)[1]]).activations])
-    compared("feature_maps", lambda device: filters.feature_maps(*on(device)).values())
-    compared("mass_inside", lambda device: [faithfulness.mass_inside(maps.to(device), masks)])
-    compared("pointing_game", lambda device: [faithfulness.pointing_game(maps.to(device), masks)])
-    compared("sanity_check", lambda device: [
+        print_deviation(name, lambda device, method=method: [method(*on(device), 1)])
+    print_deviation("completeness", lambda device: saliency.complete_integrated_gradients(*on(device), steps=5))
+    print_deviation("effective_field", lambda device: [measure_effective_field(*on(device), "conv2").gradient])
+    print_deviation("patches", lambda device: [filters.strongest_patches(on(device)[0], [on(device)[1]]).activations])
+    print_deviation("feature_maps", lambda device: filters.feature_maps(*on(device)).values())
+    print_deviation("mass_inside", lambda device: [faithfulness.mass_inside(maps.to(device), masks)])
+    print_deviation("pointing_game", lambda device: [faithfulness.pointing_game(maps.to(device), masks)])
+    print_deviation("sanity_check", lambda device: [
         step.similarity
         for step in cascading_randomisation(*on(device), 1, saliency.gradient, steps=[["dense"]])
     ])  # fmt: skip
-    compared("deletion", lambda device: [
+    print_deviation("deletion", lambda device: [
         curve.probabilities
         for curve in faithfulness.deletion_and_insertion(*on(device), {"a": maps.to(device)}, steps=3)["a"]
     ])  # fmt: skip
 
     def folded(device: torch.device) -> list[torch.Tensor]:
-        own, given = on(device)
+        module, images = on(device)
         with torch.no_grad():
-            return [FoldedForward(own.eval(), given)(given)]
+            return [FoldedForward(module.eval(), images)(images)]
 
-    compared("folding", folded)
-    compared("folding_against_none", lambda device: folded(device) if device == DEVICE else [network.eval()(inputs)])
+    print_deviation("folding", folded)
+    print_deviation(
+        "folding_against_none", lambda device: folded(device) if device == DEVICE else [network.eval()(inputs)]
+    )
     describe_parameters(on(DEVICE)[0], (1, 3, 16, 16))
     for name, method in token_saliency.METHODS.items():
-        compared(f"token_{name}", lambda device, method=method: [
+        print_deviation(f"token_{name}", lambda device, method=method: [
             method(copy.deepcopy(text).to(device), tokens.to(device), 1)
         ])  # fmt: skip
 
     def step(device: torch.device) -> list[torch.Tensor]:
-        own, given = on(device)
+        module, images = on(device)
         classes = ("a", "b", "c", "d")
         weights = torch.tensor([1.0, 2.0, 1.0, 1.0])
-        task = ImageClassification(own, classes, Objective(0.1, weights)).to(device)
+        task = ImageClassification(module, classes, Objective(0.1, weights)).to(device)
         labels = torch.tensor([0, 1, 2, 3]).to(device)
-        optimizer = torch.optim.AdamW(own.parameters(), lr=0.01, foreach=False)
-        logits = own(given)
+        optimizer = torch.optim.AdamW(module.parameters(), lr=0.01, foreach=False)
+        logits = module(images)
         loss = task.criterion(logits, labels)
         loss.backward()
         optimizer.step()
-        return [loss, *own.parameters(), *task.validation_metrics(logits.detach(), labels).values()]
+        return [loss, *module.parameters(), *task.validation_metrics(logits.detach(), labels).values()]
 
-    compared("training_step", step)
+    print_deviation("training_step", step)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""``python dying.py MOMENT COUNT WORDS...``: ``convscope train WORDS`` in a process that kills itself, with SIGKILL.
+"""``python dying.py MOMENT COUNT OVERRIDES...``: run ``convscope train OVERRIDES`` until the process kills itself.
 
-MOMENT is where: before a training step, after one, before a batch of a validation, or before a checkpoint that is
-written takes its place. COUNT is how many of those it lets pass.
+MOMENT says where SIGKILL comes: before a training step, after one, before a batch of a validation, or before a
+checkpoint that was written is moved to its place. COUNT is the number of such moments before the one that kills.
 """
 
 import os
@@ -10,11 +10,11 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-MOMENTS = {"step": 60, "stepped": 60, "validation": 6, "checkpoint": 8}  # and how many of each lie in some three epochs
+MOMENTS = {"step": 60, "stepped": 60, "validation": 6, "checkpoint": 8}  # and how many of each about three epochs have
 
 
 def dies_at(count: int, function: Callable[..., Any], *, after: bool = False) -> Callable[..., Any]:
-    """``function``, whose call number ``count`` (from 0) is the process's end."""
+    """Return ``function``, wrapped so that its call number ``count`` (from 0) kills the process."""
     calls = -1
 
     def dying(*arguments: Any, **named: Any) -> Any:
@@ -30,7 +30,7 @@ def dies_at(count: int, function: Callable[..., Any], *, after: bool = False) ->
     return dying
 
 
-def main(moment: str, count: int, words: list[str]) -> None:
+def main(moment: str, count: int, overrides: list[str]) -> None:
     from convscope.cli.main import main as command
     from convscope.tasks.image_classification import ImageClassification as Task
 
@@ -44,7 +44,7 @@ def main(moment: str, count: int, words: list[str]) -> None:
         case "checkpoint":
             replace, dying = os.replace, dies_at(count, os.replace)
             os.replace = lambda here, there: (dying if str(there).endswith(".ckpt") else replace)(here, there)
-    command(["train", *words])
+    command(["train", *overrides])
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""An oracle for receptive fields: the support of a NaN gradient, which knows nothing of convscope.
+"""An oracle for receptive fields that does not depend on convscope: the support of a NaN gradient.
 
 A NaN that enters the backward pass at one unit spreads to every input place that the unit depends on, and to no
-other: NaN times anything, and plus anything, is NaN. What would hide a dependence is opened: a ReLU that is off, the
+other, since a sum or a product with NaN is NaN. What would hide a dependence is replaced: a ReLU that is off, the
 places that a maximum did not come from. What would spread it over all the input is cut where a network sees all of
 it by design: gates made of global means, and statistics of normalisations.
 """
@@ -24,7 +24,7 @@ _BOUNDED = {F.relu6, F.hardtanh, F.hardsigmoid, torch.Tensor.clamp, torch.clamp,
 
 
 class _Open(TorchFunctionMode):
-    """Nothing is switched off, every place of a maximum counts, and global means and statistics are constants."""
+    """Passes every activation, counts every place of a maximum, and takes global means and statistics as constants."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -48,9 +48,9 @@ def _whole(x: torch.Tensor, out: torch.Tensor) -> bool:
 
 
 def _spatial(ndim: int, rest: Any, kwargs: Any) -> bool:
-    """Whether a reduction over an image, its channels in groups or not, runs over its rows and columns."""
-    told = kwargs.get("dim", next((a for a in rest if isinstance(a, int | tuple | list)), None))
-    dims = {told} if isinstance(told, int) else set(told or range(1, ndim))
+    """Return whether a reduction over an image, with or without channel groups, runs over its rows and columns."""
+    dim = kwargs.get("dim", next((a for a in rest if isinstance(a, int | tuple | list)), None))
+    dims = {dim} if isinstance(dim, int) else set(dim or range(1, ndim))
     reduced = {d % ndim for d in dims} - {0}
     return len(reduced) > 1 if ndim == 4 else ndim == 5 and {3, 4} <= reduced
 
@@ -70,23 +70,23 @@ def _mean_instead(
 def support(
     network: nn.Module, shape: tuple[int, ...], layer: str, dimension: int = -1, unit: int | None = None
 ) -> tuple[int, int, int]:
-    """First and last place along ``dimension`` of the input that a unit of ``layer`` depends on, and which unit.
+    """Return the first and last input place along ``dimension`` that a unit of ``layer`` depends on, and the unit.
 
     Args:
-        network: With weights; they are made random, so that none is zero by its initialisation.
-        shape: Of the input: long along ``dimension``.
-        layer: Path of the module whose output is asked; of several calls, the last.
+        network: A network whose weights are random (see `randomised`), so that none is zero by its initialisation.
+        shape: Shape of the input, long along ``dimension``.
+        layer: Path of the module whose output has the unit; if it is called several times, the last output counts.
         dimension: A spatial dimension, counted from the end.
-        unit: Its place along ``dimension``; None: the middle.
+        unit: Place of the unit along ``dimension``; None: the middle.
     """
-    found: list[torch.Tensor] = []
-    hook = network.get_submodule(layer).register_forward_hook(lambda module, inputs, output: found.append(output))
+    outputs: list[torch.Tensor] = []
+    hook = network.get_submodule(layer).register_forward_hook(lambda module, inputs, output: outputs.append(output))
     x = torch.randn(shape, requires_grad=True)
     try:
         # oneDNN's algorithms (Winograd) spread a NaN over a tile.
         with warnings.catch_warnings(action="ignore"), torch.backends.mkldnn.flags(enabled=False), _Open():
             network.eval()(x)
-            output = found[-1]
+            output = outputs[-1]
             place = [slice(None)] * output.ndim
             for at in range(output.ndim - len(shape) + 2, output.ndim):
                 place[at] = output.shape[at] // 2
@@ -106,7 +106,7 @@ def support(
 
 
 def randomised(network: nn.Module, seed: int = 0) -> nn.Module:
-    """Every parameter drawn anew, so that what begins at zero takes part, and no activation runs out of numbers."""
+    """Draw every parameter anew, so that zero-initialised ones take part and nothing overflows; return the network."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in network.parameters():

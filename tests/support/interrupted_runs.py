@@ -1,4 +1,4 @@
-"""Small trainings that tests interrupt, and what they leave, compared with what one leaves that was not interrupted."""
+"""Small trainings that tests interrupt, and comparisons of their folders with those of uninterrupted runs."""
 
 import csv
 import json
@@ -22,7 +22,7 @@ PLAIN = (
     *(word % (2, 0.01) if "%" in word else word for word in DIGITS), "callbacks=none", "callbacks.learning_rate=true",
     "callbacks.checkpoint.every_seconds=0",
 )  # fmt: skip
-# Early stopping, averaged weights, several batches a step, and checkpoints at the ends of stages alone.
+# Early stopping, averaged weights, several batches per step, and checkpoints only at the ends of stages.
 OPTIONS = (
     *(word % (4, 0.2) if "%" in word else word for word in DIGITS), "callbacks=early_stopping", "task.ema=0.9",
     "callbacks.early_stopping.patience=1", "trainer.accumulate_grad_batches=2",
@@ -51,12 +51,12 @@ RUNS = {
     "tracked": (*SCENES, "logger=[tensorboard,wandb,mlflow]", "outputs=outputs"),
 }
 
-# A point by the beginning of its name and its number among those that begin so, from 0.
+# A point: the beginning of its name, and its number (from 0) among the points whose names begin so.
 Point = tuple[str, int]
 
 
 class Uninterrupted:
-    """Runs that nothing interrupted, made once each; their folders are named ``run``, as those of the others."""
+    """Uninterrupted runs, each made once; their folders are named ``run``, like those of the interrupted ones."""
 
     def __init__(self, folder: Path, cache: Path) -> None:
         self.folder, self.cache = folder, cache
@@ -66,28 +66,30 @@ class Uninterrupted:
         (folder / "texts.csv").write_text("text,label\n" + "".join(lines))
 
     def __call__(self, name: str) -> tuple[Path, list[str]]:
-        """The folder of a run, and the names of its points."""
+        """Return the folder of a run, and the names of its points."""
         if name not in self._ended:
             self._ended[name] = train((*RUNS[name], "folder=run"), self.folder / name, self.cache)
             assert self._ended[name].status == 0, self._ended[name].err
         return self.folder / name / "run", self._ended[name].points
 
     def place(self, name: str, point: Point) -> int:
-        """The number of a point among all of a run."""
+        """Return the number of a point among all points of a run."""
         begins, number = point
         return [place for place, passed in enumerate(self(name)[1]) if passed.startswith(begins)][number]
 
 
 def compared(uninterrupted: Uninterrupted, name: str, folder: Path, points: list[tuple[int, signal.Signals]]) -> None:
-    """Interrupt a run at the points, and compare what it leaves with what the run leaves that was not interrupted."""
+    """Interrupt a run at the points, and assert that it leaves what the uninterrupted run leaves."""
     whole, _ = uninterrupted(name)
     cwd = folder / name
     folder.mkdir(exist_ok=True)
     (folder / "texts.csv").write_bytes((uninterrupted.folder / "texts.csv").read_bytes())
     until_complete(RUNS[name], cwd, uninterrupted.cache, points)
     run = cwd / "run"
-    expected, found = rows(whole), rows(run)
-    assert found == expected, [row for row in found if row not in expected] or f"{len(found)} rows of {len(expected)}"
+    expected, actual = rows(whole), rows(run)
+    assert actual == expected, [
+        row for row in actual if row not in expected
+    ] or f"{len(actual)} rows of {len(expected)}"
     differing = differences(whole, run)
     assert differing == [], differing
     assert [event.name for event in run.rglob(".*.tmp")] == []
@@ -97,38 +99,38 @@ def compared(uninterrupted: Uninterrupted, name: str, folder: Path, points: list
             compare_trackers.wandb_content,
             compare_trackers.mlflow_content,
         ):
-            expected, found = read(whole), read(run)
-            assert found.keys() == expected.keys(), read.__name__
-            other = {key: (found[key], expected[key]) for key in found if found[key] != expected[key]}
-            assert other == {}, (read.__name__, other)
+            expected, actual = read(whole), read(run)
+            assert actual.keys() == expected.keys(), read.__name__
+            unequal = {key: (actual[key], expected[key]) for key in actual if actual[key] != expected[key]}
+            assert unequal == {}, (read.__name__, unequal)
 
 
 def rows(run: Path) -> list[dict[str, float]]:
-    """The rows of ``metrics.csv``, each without its empty cells."""
+    """Return the rows of ``metrics.csv``, each without its empty cells."""
     with (run / "metrics.csv").open(newline="") as file:
         return [{name: float(cell) for name, cell in row.items() if cell} for row in csv.DictReader(file)]
 
 
 def differences(one: Path, other: Path) -> list[str]:
-    """What differs between the folders of two runs, beside times and what trackers keep there."""
-    found = []
+    """Return what differs between the folders of two runs, except for times and the trackers' files."""
+    lines = []
     names = [{*_files(run)} for run in (one, other)]
-    found += [f"only in {run.name}: {name}" for run, own in zip((one, other), names, strict=True)
+    lines += [f"only in {run.name}: {name}" for run, own in zip((one, other), names, strict=True)
               for name in sorted(own - (names[0] & names[1]))]  # fmt: skip
     for name in sorted(names[0] & names[1]):
         contents = [_content(run / name, run) for run in (one, other)]
         if contents[0] != contents[1]:
-            found.append(f"differs: {name}")
-    return found
+            lines.append(f"differs: {name}")
+    return lines
 
 
-OWN = ("wandb", "tensorboard", "trackers.json")  # of trackers
+TRACKERS = ("wandb", "tensorboard", "trackers.json")
 TIMES = "checkpoints/seconds.json"
 
 
 def _files(run: Path) -> list[str]:
     paths = (path.relative_to(run) for path in run.rglob("*") if path.is_file())
-    return [path.as_posix() for path in paths if path.parts[0] not in OWN and path.as_posix() != TIMES]
+    return [path.as_posix() for path in paths if path.parts[0] not in TRACKERS and path.as_posix() != TIMES]
 
 
 def _content(path: Path, run: Path) -> Any:
@@ -150,7 +152,7 @@ def _content(path: Path, run: Path) -> Any:
 
 
 def _timeless_page(page: str) -> str:
-    """A report without its times, and without the interactive charts, which hold times and numbers drawn by chance."""
+    """Return a report without its times, and without the interactive charts, which hold times and random numbers."""
     page = re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
     page = re.sub(r"(p\d{3,5}|[0-9a-f]{8}-[0-9a-f-]{27})", "ID", page)
     page = re.sub(r"\b[\d.,]+ (s|min|h|ms)\b( [\d.,]+ (s|min)\b)?", "TIME", page)
@@ -160,8 +162,8 @@ def _timeless_page(page: str) -> str:
 def _timeless(value: Any) -> Any:
     if isinstance(value, dict):
         return {
-            name: _timeless(each)
-            for name, each in value.items()
+            name: _timeless(item)
+            for name, item in value.items()
             if not name.startswith("seconds") and name not in ("overrides", "git_commit", "git_dirty")
         }
-    return [_timeless(each) for each in value] if isinstance(value, list) else value
+    return [_timeless(item) for item in value] if isinstance(value, list) else value

@@ -1,6 +1,6 @@
-"""Trainings that end at a chosen point, each in a process of its own: by a kill, or by a signal that is heeded.
+"""Trainings that end at a chosen point, each in its own process: by a kill, or by a signal that is handled.
 
-A server imports the libraries once and forks the processes. The points are counted, not timed: each training and
+A server imports the libraries once and forks the processes. The points are counted, not timed: each training,
 validation and test batch, each row that is logged, and each file that is written, before and after it is in its place.
 """
 
@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 import torch
 from ranks import LIBRARIES, SERVER
 
-MINE = [*LIBRARIES, "convscope.tasks.text_classification", "convscope.modalities.texts.insight_callbacks"]
+PRELOADED = [*LIBRARIES, "convscope.tasks.text_classification", "convscope.modalities.texts.insight_callbacks"]
 
 
 class Ended(NamedTuple):
-    """How a process ended, what it printed on its standard error, and the points that it passed."""
+    """The exit status of a process, what it printed on standard error, and the points that it passed."""
 
     status: int
     err: str
@@ -26,19 +26,19 @@ class Ended(NamedTuple):
 
 
 def train(
-    words: tuple[str, ...], cwd: Path, cache: Path, at: int | None = None, by: signal.Signals = signal.SIGKILL
+    overrides: tuple[str, ...], cwd: Path, cache: Path, at: int | None = None, by: signal.Signals = signal.SIGKILL
 ) -> Ended:
-    """Run ``convscope train``; the signal ``by`` is sent at the point number ``at``, from 0."""
-    SERVER.set_forkserver_preload(MINE)
+    """Run ``convscope train``, and send the signal ``by`` at the point number ``at``, counted from 0."""
+    SERVER.set_forkserver_preload(PRELOADED)
     cwd.mkdir(parents=True, exist_ok=True)
-    process = SERVER.Process(target=_train, args=(list(words), cwd, cache, at, by))
+    process = SERVER.Process(target=_train, args=(list(overrides), cwd, cache, at, by))
     process.start()
     process.join()
     points = (cwd / "points").read_text().splitlines()
     return Ended(process.exitcode or 0, (cwd / "err").read_text(), points)
 
 
-def _train(words: list[str], cwd: Path, cache: Path, at: int | None, by: signal.Signals) -> None:
+def _train(overrides: list[str], cwd: Path, cache: Path, at: int | None, by: signal.Signals) -> None:
     os.chdir(cwd)
     for number, name in ((1, "out"), (2, "err")):
         os.dup2(os.open(cwd / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
@@ -63,11 +63,11 @@ def _train(words: list[str], cwd: Path, cache: Path, at: int | None, by: signal.
     sys.argv = ["convscope"]
     from convscope.cli.main import main
 
-    main(["train", *words])
+    main(["train", *overrides])
 
 
 def _count(point: Any) -> None:
-    """Have ``point`` called with a name wherever a training may be interrupted."""
+    """Patch the package so that it calls ``point`` with a name wherever a training may be interrupted."""
     from convscope.tasks.classification import Classification
     from convscope.tracking.csv_logger import MetricsCSVLogger
 
@@ -82,7 +82,7 @@ def _count(point: Any) -> None:
 
     for kind in ("training", "validation", "test"):
         before(Classification, f"{kind}_step", lambda *_, kind=kind, **__: f"{kind} batch")
-    # Lightning looks at the signature of the training step.
+    # Lightning inspects the signature of the training step.
     from convscope.tasks.classification import _with_cached_signature
 
     counted = Classification.training_step
@@ -100,19 +100,21 @@ def _count(point: Any) -> None:
     os.replace = replaced
 
 
-def until_complete(words: tuple[str, ...], cwd: Path, cache: Path, points: list[tuple[int, signal.Signals]]) -> None:
-    """Train in ``run``, interrupted at each of the points, and resume it until it is complete."""
-    told = (*words, "folder=run")
+def until_complete(
+    overrides: tuple[str, ...], cwd: Path, cache: Path, points: list[tuple[int, signal.Signals]]
+) -> None:
+    """Train in the folder ``run``, interrupt it at each of the points, and resume it until it is complete."""
+    arguments = (*overrides, "folder=run")
     for at, by in points:
-        ended = train(told, cwd, cache, at, by)
+        ended = train(arguments, cwd, cache, at, by)
         if ended.status == 0:  # the point was not reached: the run is complete
             break
         assert ended.status in (-by, 128 + by), ended.err
         if (cwd / "run/config.yaml").is_file():
-            told = ("resume=run",)
+            arguments = ("resume=run",)
         else:  # nothing had begun: there is nothing to resume
             shutil.rmtree(cwd / "run", ignore_errors=True)
     else:
-        ended = train(told, cwd, cache)
+        ended = train(arguments, cwd, cache)
     assert ended.status == 0, ended.err
     assert (cwd / "run/summary.json").is_file()

@@ -1,4 +1,4 @@
-"""Networks to look into: small, with BatchNorms that have seen something."""
+"""Small networks to analyse, whose BatchNorms have statistics that are not those of the start."""
 
 import copy
 
@@ -17,17 +17,17 @@ CLASSES = 5
 
 
 def build(name: str) -> tuple[nn.Module, torch.Tensor]:
-    """A network of the zoo with random weights, and three images for it."""
+    """Return a network of the zoo with random weights, and three images for it: (3, 3, size, size)."""
     torch.manual_seed(0)
     family, variant, size = ARCHITECTURES[name]
     network = find_architecture(family, **variant).build(CLASSES, 3, size)
     if name.startswith("squeezenet"):
-        nn.init.constant_(network.classifier[1].bias, 0.5)  # or its last ReLU answers 0 to everything
+        nn.init.constant_(network.classifier[1].bias, 0.5)  # otherwise its last ReLU puts out 0 for every input
     return experienced(network).eval(), torch.randn(3, 3, size, size)
 
 
 def experienced(network: nn.Module) -> nn.Module:
-    """``network`` with BatchNorm statistics and scales that are not those of the start."""
+    """Give ``network`` BatchNorm statistics and scales that are not those of the start, and return it."""
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.uniform_(module.running_mean, -0.3, 0.3)
@@ -38,12 +38,12 @@ def experienced(network: nn.Module) -> nn.Module:
 
 
 def without_inplace(network: nn.Module) -> nn.Module:
-    """A copy whose ReLUs are not in place, as Captum needs them."""
-    other = copy.deepcopy(network)
-    for module in other.modules():
+    """Return a copy whose ReLUs are not in place, as Captum needs them."""
+    copied = copy.deepcopy(network)
+    for module in copied.modules():
         if hasattr(module, "inplace"):
             module.inplace = False
-    return other
+    return copied
 
 
 class SmallNet(nn.Module):
@@ -66,7 +66,7 @@ class SmallNet(nn.Module):
 
 
 def small() -> tuple[nn.Module, torch.Tensor]:
-    """A `SmallNet` and four images for it."""
+    """Return a `SmallNet` and four images for it."""
     torch.manual_seed(0)
     return experienced(SmallNet()), torch.randn(4, 3, 16, 16)
 

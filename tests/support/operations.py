@@ -1,4 +1,4 @@
-"""Counts of the operations that PyTorch is asked for, those that would make the host wait for a GPU among them."""
+"""Counts of PyTorch operations, among them those that would make the host wait for a GPU."""
 
 from collections import Counter
 from typing import Any
@@ -17,7 +17,7 @@ class Operations(TorchDispatchMode):
 
     @property
     def waits(self) -> dict[str, int]:
-        """What of it would make the host wait."""
+        """The counts of those operations that would make the host wait."""
         return {name: count for name, count in self.counts.items() if name in WAITS}
 
     def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -1,8 +1,8 @@
-"""A GPU for machines that have none: tensors on the CPU that say they are on the device ``pretend:0``.
+"""A pretended GPU for machines that have none: tensors on the CPU that report the device ``pretend:0``.
 
-Where tensors of the CPU and of the device meet, it raises, as CUDA does. What would make the host wait for the device
-is counted. It changes PyTorch for the rest of the process (PyTorch has room for one device of a user's own): import it
-in a process of its own.
+An operation on tensors of the CPU and of the device raises, as in CUDA. Operations that would make the host wait for
+the device are counted. Importing this changes PyTorch for the rest of the process (PyTorch has room for one custom
+device): import it in a process of its in_package.
 """
 
 import traceback
@@ -16,14 +16,14 @@ from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.backend_registration import _DummyBackendModule, _setup_privateuseone_for_python_backend
 
 DEVICE = "pretend"
-waits: Counter[str] = Counter()  # by operation and the line of the program that asked for it
-_random = torch.Generator()  # the device's own
+waits: Counter[str] = Counter()  # by operation and the line of the program that called it
+_random = torch.Generator()  # of the device
 
 WAITING = {
     "_local_scalar_dense", "nonzero", "masked_select", "_unique2", "unique_dim", "bincount", "equal", "is_nonzero",
 }  # fmt: skip
 COPYING = {"_to_copy", "copy_", "_copy_from", "_copy_from_and_resize"}
-INDEXING = {"index", "index_put_", "index_put", "_index_put_impl_", "_unsafe_index"}  # with indices of the CPU, too
+INDEXING = {"index", "index_put_", "index_put", "_index_put_impl_", "_unsafe_index"}  # may have indices on the CPU
 DRAWING = {
     "native_dropout", "bernoulli_", "bernoulli", "uniform_", "normal_", "random_", "rand", "randn", "rand_like",
     "randn_like", "randint", "randperm", "exponential_",
@@ -50,7 +50,7 @@ class _Backend(_DummyBackendModule):
 
 
 class OnDevice(torch.Tensor):
-    """A tensor of the device; ``raw`` are its numbers, on the CPU."""
+    """A tensor of the device; ``raw`` holds its values on the CPU."""
 
     @staticmethod
     def __new__(cls, raw: torch.Tensor) -> "OnDevice":
@@ -144,13 +144,13 @@ def _wrapped(value: Any, wrapped: dict[int, OnDevice]) -> Any:
 def _where() -> str:
     frames = [frame for frame in traceback.extract_stack() if "/torch/" not in frame.filename]
     frames = [frame for frame in frames if not frame.filename.endswith("pretend_device.py")]
-    own = [frame for frame in frames if "/src/convscope/" in frame.filename]
-    frame = (own or frames)[-1]
+    in_package = [frame for frame in frames if "/src/convscope/" in frame.filename]
+    frame = (in_package or frames)[-1]
     return f"{frame.filename.rpartition('/src/')[-1]}:{frame.lineno}"
 
 
 class PretendAccelerator(Accelerator):
-    """What Lightning asks of a device."""
+    """The methods that Lightning requires of an accelerator."""
 
     def setup_device(self, device: torch.device) -> None:
         pass
@@ -183,22 +183,22 @@ class PretendAccelerator(Accelerator):
 
 
 def trainer_arguments() -> dict[str, Any]:
-    """Arguments of Lightning's Trainer that train on the device."""
+    """Return arguments of Lightning's Trainer for training on the device."""
     strategy = SingleDeviceStrategy(torch.device(DEVICE, 0), accelerator=PretendAccelerator())
     return {"strategy": strategy}
 
 
 def _made_on_cpu_first(make: Any, shares_memory: bool) -> Any:
-    def made(data: Any, *args: Any, device: Any = None, **kwargs: Any) -> torch.Tensor:
-        kept = shares_memory and isinstance(data, torch.Tensor) and not args and not kwargs
-        result = data if kept else make(data, *args, **kwargs)
+    def make_and_move(data: Any, *args: Any, device: Any = None, **kwargs: Any) -> torch.Tensor:
+        is_kept = shares_memory and isinstance(data, torch.Tensor) and not args and not kwargs
+        result = data if is_kept else make(data, *args, **kwargs)
         return result if device is None else result.to(device)
 
-    return made
+    return make_and_move
 
 
 class _Generator(torch.Generator):
-    """One of the device draws on the CPU."""
+    """A generator whose device is the CPU if the pretended device is requested."""
 
     def __new__(cls, device: Any = "cpu") -> "_Generator":
         return super().__new__(cls, "cpu" if torch.device(device).type == DEVICE else device)

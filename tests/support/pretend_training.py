@@ -1,6 +1,6 @@
-"""``convscope`` on a pretended device: prints, as its last line, what made the host wait while an epoch trained.
+"""Run ``convscope`` on a pretended device; the last line of output counts what made the host wait in training steps.
 
-python tests/integration/pretend_training.py train model=lecture_cnn data=digits
+python tests/support/pretend_training.py train model=lecture_cnn data=digits
 """
 
 import json
@@ -16,7 +16,7 @@ from convscope.engine import hardware, trainer
 
 
 class Waits(pl.Callback):
-    """Counts what made the host wait from the first batch of an epoch to the end of its last one."""
+    """Counts what made the host wait, from the first batch of an epoch to the end of its last one."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
@@ -31,10 +31,10 @@ class Waits(pl.Callback):
         self.batches += 1
 
 
-seen = Waits()
+waits = Waits()
 build_callbacks = trainer.build_callbacks
-hardware.find_accelerator = lambda told: pretend_device.DEVICE
+hardware.find_accelerator = lambda settings: pretend_device.DEVICE
 hardware.Hardware.trainer_arguments = property(lambda self: pretend_device.trainer_arguments())  # type: ignore
-trainer.build_callbacks = lambda *told: [*build_callbacks(*told), seen]
+trainer.build_callbacks = lambda *arguments: [*build_callbacks(*arguments), waits]
 main(sys.argv[1:])
-print(json.dumps({"batches": seen.batches, "in a step": seen.counts, "anywhere": sum(pretend_device.waits.values())}))
+print(json.dumps({"batches": waits.batches, "in a step": waits.counts, "anywhere": sum(pretend_device.waits.values())}))

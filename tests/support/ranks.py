@@ -1,4 +1,4 @@
-"""Commands run by several processes at once, as ``srun`` or ``torchrun`` would start them.
+"""Run a command in several processes at once, as ``srun`` or ``torchrun`` would.
 
 A server imports the libraries once and forks the processes.
 """
@@ -31,7 +31,7 @@ SERVER = multiprocessing.get_context("forkserver")
 
 
 class Ended(NamedTuple):
-    """How a process ended, and what it printed."""
+    """The exit status of a process, and what it printed."""
 
     status: int
     out: str
@@ -39,14 +39,23 @@ class Ended(NamedTuple):
 
 
 def run_together(
-    words: Sequence[str],
+    arguments: Sequence[str],
     cwd: Path,
     cache: Path,
     count: int = 2,
     before: Callable[[int], None] | None = None,
     slurm: bool = False,
 ) -> list[Ended]:
-    """Run a command in ``count`` processes; ``before`` is called with the rank in each. Returns how each ended."""
+    """Run a command in ``count`` processes, and return how each ended.
+
+    Args:
+        arguments: Of the command ``convscope``.
+        cwd: The working folder of all processes.
+        cache: Folder of the cache.
+        count: Number of processes.
+        before: Called with the rank in each process, before the command.
+        slurm: Whether the environment variables are those of ``srun``; false: those of ``torchrun``.
+    """
     SERVER.set_forkserver_preload(LIBRARIES)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -54,7 +63,9 @@ def run_together(
     logs = cwd / "printed"
     logs.mkdir(exist_ok=True)
     processes = [
-        SERVER.Process(target=_rank, args=(rank, around(rank, count, port, slurm), list(words), cwd, cache, before))
+        SERVER.Process(
+            target=_rank, args=(rank, rank_variables(rank, count, port, slurm), list(arguments), cwd, cache, before)
+        )
         for rank in range(count)
     ]
     for process in processes:
@@ -67,8 +78,8 @@ def run_together(
     ]
 
 
-def around(rank: int, count: int, port: int, slurm: bool) -> dict[str, str]:
-    """What tells a process of the others: as srun does, or torchrun."""
+def rank_variables(rank: int, count: int, port: int, slurm: bool) -> dict[str, str]:
+    """Return the environment variables that srun or torchrun sets for a process."""
     if count == 1:
         return {}
     shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
@@ -82,7 +93,12 @@ def around(rank: int, count: int, port: int, slurm: bool) -> dict[str, str]:
 
 
 def _rank(
-    rank: int, variables: dict[str, str], words: list[str], cwd: Path, cache: Path, before: Callable[[int], None] | None
+    rank: int,
+    variables: dict[str, str],
+    arguments: list[str],
+    cwd: Path,
+    cache: Path,
+    before: Callable[[int], None] | None,
 ) -> None:
     os.chdir(cwd)
     for number, kind in ((1, "out"), (2, "err")):
@@ -95,4 +111,4 @@ def _rank(
         before(rank)
     from convscope.cli.main import main
 
-    main(words)
+    main(arguments)

@@ -1,4 +1,4 @@
-"""What trackers wrote, read from their files."""
+"""Read what trackers wrote from their files."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ BLOCK, HEADER = 32768, 7
 
 
 def wandb_records(folder: Path) -> list[Any]:
-    """The records of the one ``.wandb`` file below ``folder``, a log in LevelDB's format."""
+    """Return the records of the only ``.wandb`` file below ``folder``, a log in LevelDB's format."""
     from wandb.proto import wandb_internal_pb2
 
     (path,) = sorted(folder.rglob("*.wandb"))
@@ -31,7 +31,7 @@ def wandb_records(folder: Path) -> list[Any]:
 
 
 def wandb_history(folder: Path) -> list[dict[str, Any]]:
-    """One dict an event; an image or a table is a dict in it."""
+    """Return the history as one dict per event; an image or a table is a dict in it."""
     events = []
     for record in wandb_records(folder):
         if record.WhichOneof("record_type") != "history":
@@ -49,7 +49,7 @@ def wandb_history(folder: Path) -> list[dict[str, Any]]:
 
 
 def tensorboard_events(folder: Path) -> Any:
-    """The accumulator of everything below ``folder``."""
+    """Return TensorBoard's accumulator of all events below ``folder``."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     sizes = dict.fromkeys(("images", "scalars", "tensors", "histograms"), 0)
@@ -58,11 +58,11 @@ def tensorboard_events(folder: Path) -> Any:
     return events
 
 
-OWN = ("config", "summary", "custom_scalars__config__")  # what each tracker shows in a place of its own
+OWN = ("config", "summary", "custom_scalars__config__")  # content that each tracker shows in its own place
 
 
 def wandb_keys(folder: Path) -> set[str]:
-    """Names under which a wandb run has logged something, and the files that it was given."""
+    """Return the names under which a wandb run has logged something, and the files that were saved in it."""
     files = {
         f"files/{file.path}"
         for item in wandb_records(folder)
@@ -74,21 +74,21 @@ def wandb_keys(folder: Path) -> set[str]:
 
 
 def tensorboard_keys(folder: Path) -> set[str]:
-    """Tags of everything that has a tab."""
+    """Return the tags of scalars, images, histograms and texts."""
     tags = tensorboard_events(folder).Tags()
     texts = {tag.removesuffix("/text_summary") for tag in tags["tensors"] if not tag.startswith("_hparams_")}
     return {*tags["scalars"], *tags["images"], *tags["histograms"], *texts} - {*OWN}
 
 
 def mlflow_keys(run_id: str, uri: str) -> set[str]:
-    """Metrics, and artifacts without their suffix; a file that was given as such keeps its own."""
+    """Return the metrics, and the artifacts without their suffixes; those below ``files/`` keep theirs."""
     from mlflow.tracking import MlflowClient
 
     client = MlflowClient(uri)
 
     def below(folder: str | None) -> list[str]:
-        found = client.list_artifacts(run_id, folder)
-        return [path for file in found for path in (below(file.path) if file.is_dir else [file.path])]
+        files = client.list_artifacts(run_id, folder)
+        return [path for file in files for path in (below(file.path) if file.is_dir else [file.path])]
 
     artifacts = {path if path.startswith("files/") else path.rpartition(".")[0] for path in below(None)}
     return ({*client.get_run(run_id).data.metrics} | artifacts) - {*OWN}

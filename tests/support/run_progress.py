@@ -1,11 +1,11 @@
-"""How far a run is that another process trains, by its files."""
+"""Read the progress of a run that another process trains from its files."""
 
 import csv
 from pathlib import Path
 
 
 def epochs(run: Path) -> int:
-    """Epochs that the run has logged: rows of ``metrics.csv`` with a validation."""
+    """Return the number of epochs that the run has logged: rows of ``metrics.csv`` with a validation."""
     file = run / "metrics.csv"
     if not file.is_file():
         return 0

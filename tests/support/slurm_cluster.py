@@ -1,9 +1,9 @@
 """A real SLURM on one machine: two nodes with fake GPUs, for tests.
 
-    python tests/cluster/slurm_cluster.py install          Debian's packages, as root
-    python tests/cluster/slurm_cluster.py run COMMAND      run COMMAND with the cluster up
+    python tests/support/slurm_cluster.py install          install Debian's packages, as root
+    python tests/support/slurm_cluster.py run COMMAND      run COMMAND while the cluster is up
 
-It needs no service, touches nothing outside its own folder, and is gone when the command ends: munged, slurmctld and
+It needs no service, touches nothing outside its own folder, and ends with the command: munged, slurmctld and
 two slurmd are children of this process. A fake GPU is a character device that discards what is written to it: enough
 for SLURM to hand it out, and for a job to see CUDA_VISIBLE_DEVICES.
 """
@@ -25,36 +25,36 @@ from slurm_configuration import NODES, write_configuration
 
 PACKAGES = ("slurm-wlm", "munge")
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontrol", "scancel", "sinfo")
-STARTING = 30.0  # seconds that the nodes may take
+STARTING = 30.0  # seconds within which the nodes must start
 
 
 def why_not() -> str | None:
-    """Why no cluster can be had here; None where one can."""
+    """Return why no cluster can run here, or None if one can."""
     if sys.platform != "linux" or os.geteuid() != 0:
         return "a SLURM of one's own needs root on Linux"
     missing = [name for name in PROGRAMS if shutil.which(name) is None]
     if missing:
-        return f"not installed: {', '.join(missing)} (tests/cluster/slurm_cluster.py install)"
+        return f"not installed: {', '.join(missing)} (tests/support/slurm_cluster.py install)"
     return None
 
 
 def install() -> None:
-    """Install SLURM and munge from Debian's archive. As root; services are not started."""
+    """Install SLURM and munge from Debian's archive. This needs root, and does not start services."""
     if why_not() is None:
         return
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-    words = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", *PACKAGES]
-    if subprocess.run(words, env=environment).returncode != 0:
+    arguments = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", *PACKAGES]
+    if subprocess.run(arguments, env=environment).returncode != 0:
         subprocess.run(["apt-get", "update", "--quiet"], env=environment, check=True)
-        subprocess.run(words, env=environment, check=True)
+        subprocess.run(arguments, env=environment, check=True)
 
 
 class SlurmCluster:
-    """A SLURM that runs.
+    """A running SLURM.
 
     Attributes:
-        folder: Everything of it.
-        environment: What a command needs to talk to it.
+        folder: All files of the cluster.
+        environment: Environment variables with which a command reaches it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -64,103 +64,108 @@ class SlurmCluster:
             "SLURM_CONF": str(folder / "slurm.conf"),
         }
 
-    def ask(self, *words: str, check: bool = True) -> str:
-        """What a command of SLURM answers, within a minute.
+    def ask(self, *arguments: str, check: bool = True) -> str:
+        """Run a command of SLURM, for at most a minute, and return its output.
 
         Raises:
             CalledProcessError: It failed, and ``check`` is true.
+            TimeoutExpired: It took longer.
         """
         return subprocess.run(
-            words, env=self.environment, check=check, capture_output=True, text=True, timeout=60
+            arguments, env=self.environment, check=check, capture_output=True, text=True, timeout=60
         ).stdout.strip()
 
     def state(self, job: str) -> str:
-        """State of a job, as in ``RUNNING``."""
+        """Return the state of a job, as in ``RUNNING``."""
         return self.field(job, "JobState")
 
     def field(self, job: str, name: str) -> str:
-        """A field of a job, as in ``Restarts``."""
-        found = re.search(rf"\b{name}=(\S+)", self.ask("scontrol", "--oneliner", "show", "job", job))
-        if found is None:
+        """Return a field of a job, as in ``Restarts``.
+
+        Raises:
+            LookupError: The job has no such field.
+        """
+        match = re.search(rf"\b{name}=(\S+)", self.ask("scontrol", "--oneliner", "show", "job", job))
+        if match is None:
             raise LookupError(f"job {job} has no {name}")
-        return found[1]
+        return match[1]
 
     def jobs(self) -> dict[str, str]:
-        """State of every job that has not ended, by its number; of an array's, as in ``7_0``."""
+        """Return the state of every job that has not ended, by its number; a number in an array is as in ``7_0``."""
         lines = self.ask("squeue", "--noheader", "--array", "--format=%i %T").splitlines()
         return dict(line.split() for line in lines)  # type: ignore[arg-type]
 
     def wait_for(self, job: str, *states: str, seconds: float = 120.0) -> str:
-        """The first of ``states`` that the job has.
+        """Wait until the job has one of ``states``, and return it.
 
         Raises:
-            TimeoutError: It has none of them in that time.
+            TimeoutError: The job has none of them within ``seconds``.
         """
         return wait(
-            lambda: next((each for each in states if each == self.state(job)), None), seconds, f"{job} {states}"
+            lambda: next((state for state in states if state == self.state(job)), None), seconds, f"{job} {states}"
         )
 
     def begin_again(self, job: str) -> None:
-        """Let a job that was queued again start soon: SLURM would hold it for about two minutes.
+        """Let a requeued job start soon: SLURM would hold it for about two minutes.
 
-        Not at once: a node revokes the credential of the job that it ended by the second, so that one of the same
-        second is refused ("Job credential revoked"), and the job has failed.
+        It does not start at once: a node revokes the credential of the job that it ended with a resolution of a second,
+        so that it would refuse a credential of the same second ("Job credential revoked"), and the job would fail.
         """
         self.wait_for(job, "PENDING")
         time.sleep(2.0)
         self.ask("scontrol", "update", f"jobid={job}", "starttime=now")
 
     def cancel_all(self) -> None:
-        """End what is left of all jobs."""
+        """Cancel all jobs, and wait until they have ended."""
         self.ask("scancel", "--user=root", check=False)
         wait(lambda: not self.jobs(), 60.0, "no jobs")
 
 
-def wait(told, seconds: float, what: str):  # type: ignore[no-untyped-def]
-    """What ``told`` returns, once that is true.
+def wait(condition, seconds: float, description: str):  # type: ignore[no-untyped-def]
+    """Call ``condition`` until it returns something true, and return that.
 
     Raises:
-        TimeoutError: It is not in that time.
+        TimeoutError: It returned nothing true within ``seconds``.
     """
     end = time.monotonic() + seconds
-    while not (answer := told()):
+    while not (answer := condition()):
         if time.monotonic() > end:
-            raise TimeoutError(f"waited {seconds:g} s for: {what}")
+            raise TimeoutError(f"waited {seconds:g} s for: {description}")
         time.sleep(0.1)
     return answer
 
 
 @contextmanager
 def running(folder: Path) -> Iterator[SlurmCluster]:
-    """A cluster in ``folder``, which must be empty; it is gone afterwards, whatever happens.
+    """Run a cluster in ``folder``, which must be empty; it is ended afterwards, whatever happens.
 
     Raises:
-        RuntimeError: A part of it did not start; says which, with the end of its log.
+        RuntimeError: A part of it did not start; the message names it, with the ends of the logs.
     """
     cluster = SlurmCluster(folder)
     write_configuration(folder)
     parts: list[subprocess.Popen[bytes]] = []
 
-    def start(name: str, *words: str) -> None:
+    def start(name: str, *arguments: str) -> None:
         with (folder / f"{name}.out").open("wb") as out:
             parts.append(
                 subprocess.Popen(
-                    words, env=cluster.environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                    arguments, env=cluster.environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                     start_new_session=True, preexec_fn=_end_with_this_process,
                 )
             )  # fmt: skip
 
-    def up(what: str, ready) -> None:  # type: ignore[no-untyped-def]
+    def wait_until_up(name: str, ready) -> None:  # type: ignore[no-untyped-def]
         try:
-            wait(lambda: any(part.poll() is not None for part in parts) or ready(), STARTING, what)
+            wait(lambda: any(part.poll() is not None for part in parts) or ready(), STARTING, name)
         except TimeoutError:
             pass
         else:
             if all(part.poll() is None for part in parts):
                 return
         logs = [*folder.glob("*.out"), *folder.glob("*.log")]
-        told = "\n".join(f"--- {log.name}\n{log.read_text(errors='replace')[-2000:]}" for log in logs)
-        raise RuntimeError(f"{what} did not start\n{told}")
+        log_ends = "\n".join(f"--- {log.name}\n{log.read_text(errors='replace')[-2000:]}" for log in logs)
+        raise RuntimeError(f"{name} did not start\n{log_ends}")
 
     try:
         start(
@@ -168,11 +173,11 @@ def running(folder: Path) -> Iterator[SlurmCluster]:
             f"--socket={folder}/munge.socket", f"--pid-file={folder}/munged.pid", f"--seed-file={folder}/munge.seed",
             f"--log-file={folder}/munged.log",
         )  # fmt: skip
-        up("munged", (folder / "munge.socket").exists)
+        wait_until_up("munged", (folder / "munge.socket").exists)
         start("slurmctld", "slurmctld", "-D", "-c", "-f", str(folder / "slurm.conf"))
         for node in NODES:
             start(f"slurmd_{node}", "slurmd", "-D", "-c", "-N", node, "-f", str(folder / "slurm.conf"))
-        up(
+        wait_until_up(
             "nodes",
             lambda: cluster.ask("sinfo", "--noheader", "--Node", "--format=%T", check=False).split() == ["idle"] * 2,
         )
@@ -184,12 +189,12 @@ def running(folder: Path) -> Iterator[SlurmCluster]:
 
 
 def _end_with_this_process() -> None:
-    """Ask Linux to end the calling process with its parent, should that be killed."""
+    """Make Linux end the calling process if its parent is killed."""
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
 def _stop(parts: Sequence["subprocess.Popen[bytes]"], folder: Path) -> None:
-    """End every process: the jobs' own, then the nodes, the controller, munged."""
+    """End every process: the nodes, the controller and munged, then those that the nodes left behind."""
     for part in reversed(parts):
         part.terminate()
     for part in reversed(parts):
@@ -203,8 +208,8 @@ def _stop(parts: Sequence["subprocess.Popen[bytes]"], folder: Path) -> None:
 
 
 def _stepds(folder: Path) -> list[int]:
-    """Processes that a node has left behind: those whose environment names this cluster's configuration."""
-    found = []
+    """Return the processes that a node left behind: those whose environment names this cluster's configuration."""
+    numbers = []
     for entry in Path("/proc").iterdir():
         try:
             if (
@@ -212,15 +217,15 @@ def _stepds(folder: Path) -> list[int]:
                 and "slurmstepd" in (entry / "comm").read_text()
                 and f"{folder}/".encode() in (entry / "environ").read_bytes()
             ):
-                found.append(int(entry.name))
+                numbers.append(int(entry.name))
         except OSError:
             continue
-    return found
+    return numbers
 
 
-def main(words: Sequence[str]) -> int:
-    """The two commands of the module's docstring."""
-    match words:
+def main(arguments: Sequence[str]) -> int:
+    """Run one of the two commands of the module's docstring, and return the exit status."""
+    match arguments:
         case ["install"]:
             install()
             return 0

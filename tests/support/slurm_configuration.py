@@ -1,4 +1,4 @@
-"""The configuration of a SLURM that runs on one machine, for whoever is root there."""
+"""The configuration of a SLURM that runs on one machine, whose user is root."""
 
 import os
 import secrets
@@ -7,12 +7,12 @@ import stat
 from pathlib import Path
 
 NODES = ("one", "two")
-GPUS, CORES, MEMORY = 2, 4, 4096  # of a node; the machine may have less
-NULL_DEVICE = os.makedev(1, 3)  # discards what is written to it, and has nothing to read
+GPUS, CORES, MEMORY = 2, 4, 4096  # per node; the machine may have less
+NULL_DEVICE = os.makedev(1, 3)  # /dev/null
 
 
 def write_configuration(folder: Path) -> None:
-    """Write all that its parts need into ``folder``: `slurm.conf`, munge's key, fake GPUs."""
+    """Write all that a cluster needs into ``folder``: `slurm.conf`, `gres.conf`, munge's key, fake GPUs."""
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o755)
     key = folder / "munge.key"
@@ -41,13 +41,13 @@ def write_configuration(folder: Path) -> None:
         f"SlurmdSpoolDir={folder}/spool_%n",
         f"SlurmdPidFile={folder}/slurmd_%n.pid",
         f"SlurmdLogFile={folder}/slurmd_%n.log",
-        "ProctrackType=proctrack/linuxproc",  # no control groups, no accounting: neither is to be had in a container
+        "ProctrackType=proctrack/linuxproc",  # no control groups, no accounting: a container offers neither
         "TaskPlugin=task/none",
         "JobAcctGatherType=jobacct_gather/none",
         "AccountingStorageType=accounting_storage/none",
         "SelectType=select/cons_tres",
         "SelectTypeParameters=CR_Core_Memory",
-        "SlurmdParameters=config_overrides",  # the nodes have what is said below, whatever the machine has
+        "SlurmdParameters=config_overrides",  # the nodes have the resources given below, whatever the machine has
         "ReturnToService=2",
         "SchedulerParameters=batch_sched_delay=0,sched_min_interval=100000",
         "KillWait=15",
@@ -67,9 +67,9 @@ def write_configuration(folder: Path) -> None:
 def _free_ports(count: int) -> list[int]:
     sockets = [socket.socket() for _ in range(count)]
     try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+        for bound in sockets:
+            bound.bind(("127.0.0.1", 0))
+        return [bound.getsockname()[1] for bound in sockets]
     finally:
-        for each in sockets:
-            each.close()
+        for bound in sockets:
+            bound.close()

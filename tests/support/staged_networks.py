@@ -1,4 +1,4 @@
-"""Small networks of every kind of trouble, with the path of their heads and the size of their input."""
+"""Networks that are hard to split into a frozen and a trained part, with the paths of their heads and input sizes."""
 
 import timm
 import torch
@@ -17,7 +17,7 @@ class Functional(nn.Module):
         self.fc = nn.Linear(8, 5)
 
     def forward(self, x):
-        """Logits."""
+        """Return logits: (N, 3, H, W) to (N, 5)."""
         a = F.relu(self.first(x))
         b = F.relu(self.second(a)) + a
         pooled = F.adaptive_avg_pool2d(b, 1).view(x.size(0), -1)
@@ -25,7 +25,7 @@ class Functional(nn.Module):
 
 
 class Branching(nn.Module):
-    """What no tracer can follow: the way depends on the values."""
+    """A network that cannot be traced: its control flow depends on the values."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class Branching(nn.Module):
         self.fc = nn.Linear(4, 5)
 
     def forward(self, x):
-        """Logits."""
+        """Return logits: (N, 3, H, W) to (N, 5)."""
         features = self.body(x).mean((2, 3))
         if features.sum() > 0:
             features = -features
@@ -59,7 +59,7 @@ FAST = ("functional", "resnet18", "efficientnet_lite", "mobilenetv3")
 
 
 def build(name: str) -> tuple[nn.Module, str, torch.Tensor]:
-    """The network with running statistics that differ from channel to channel, its head, and a batch for it."""
+    """Return the network with running statistics that differ between channels, its head's path, and a batch of four."""
     torch.manual_seed(0)
     make, head, size = NETWORKS[name]
     network = make()

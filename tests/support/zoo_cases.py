@@ -1,4 +1,4 @@
-"""The networks of the zoo, their variants, and how many parameters the papers and libraries say that they have."""
+"""The networks of the zoo, their variants, and their numbers of parameters according to papers and libraries."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,9 +7,9 @@ from convscope.models.images.zoo.architecture import Architecture
 from convscope.models.images.zoo.registry import find_architecture
 
 
-@dataclass(frozen=True, eq=False)  # a case is itself alone, so that it can be a key
+@dataclass(frozen=True, eq=False)  # compared by identity, so that a case can be a key
 class Case:
-    """One variant of a network: ``parameters`` is for ``classes`` classes and images of ``channels`` channels."""
+    """A variant of a network; ``parameters`` is for ``classes`` classes and images of ``channels`` channels."""
 
     name: str
     variant: dict[str, Any] = field(default_factory=dict)

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from typing_extensions import override
 
-from convscope.tracking.adapter import Histogram, Table
+from convscope.tracking.adapter import Adapter, Histogram, Table
 from convscope.tracking.mlflow_process import MLflowProcess
 
 
-class MLflowArtifacts:
+class MLflowArtifacts(Adapter):
     """Copies files to the run in MLflow; the artifact of ``key`` is ``<key>.<suffix>``."""
 
     images_in_tables = False
@@ -23,30 +24,30 @@ class MLflowArtifacts:
     def __init__(self, process: MLflowProcess) -> None:
         self._process = process
 
+    @override
     def image(self, key: str, file: Path, step: int) -> None:
-        """Copy the PNG file."""
         self._copy(key, file)
 
+    @override
     def image_grid(
         self, key: str, file: Path, images: Sequence[np.ndarray], captions: Sequence[str], step: int
     ) -> None:
-        """Copy the PNG file with all images."""
         self._copy(key, file)
 
+    @override
     def table(self, key: str, table: Table, step: int) -> None:
-        """Copy the CSV file."""
         self._copy(key, table.file)
 
+    @override
     def histogram(self, key: str, histogram: Histogram, step: int) -> None:
-        """Copy the CSV file."""
         self._copy(key, histogram.file)
 
+    @override
     def text(self, key: str, file: Path, text: str, step: int) -> None:
-        """Copy the text file."""
         self._copy(key, file)
 
+    @override
     def file(self, key: str, file: Path, step: int) -> None:
-        """Copy the file."""
         self._copy(key, file)
 
     def summary(self, values: Mapping[str, Any], step: int) -> None:

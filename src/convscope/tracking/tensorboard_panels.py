@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 from pytorch_lightning.loggers import TensorBoardLogger
+from typing_extensions import override
 
-from convscope.tracking.adapter import Histogram, Table
+from convscope.tracking.adapter import Adapter, Histogram, Table
 
 MAX_ROWS = 200
 
 
-class TensorBoardPanels:
+class TensorBoardPanels(Adapter):
     """Writes images, tables, histograms and texts as TensorBoard events."""
 
     images_in_tables = False
@@ -59,8 +60,8 @@ class TensorBoardPanels:
             global_step=step,
         )
 
+    @override
     def text(self, key: str, file: Path, text: str, step: int) -> None:
-        """Log a text without formatting."""
         self._logger.experiment.add_text(key, _verbatim(text), step)
 
     def file(self, key: str, file: Path, step: int) -> None:

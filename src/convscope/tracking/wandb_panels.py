@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 from pytorch_lightning.loggers import WandbLogger
+from typing_extensions import override
 
-from convscope.tracking.adapter import Histogram, Table
+from convscope.tracking.adapter import Adapter, Histogram, Table
 
 MAX_ROWS = 10_000  # rows of a table that wandb shows; the file in the run's folder has all
 MAX_PNG_SIDE = 64  # pixels; larger images in a table are JPEGs
 
 
-class WandbPanels:
+class WandbPanels(Adapter):
     """Logs each object as an event of its own, with Lightning's step (wandb's own step must never decrease)."""
 
     images_in_tables = True
@@ -52,8 +53,8 @@ class WandbPanels:
             ]
         self._log(key, wandb.Table(columns=columns, data=rows, allow_mixed_types=True), step)
 
+    @override
     def histogram(self, key: str, histogram: Histogram, step: int) -> None:
-        """Log a histogram."""
         from wandb import Histogram as Panel
 
         self._log(key, Panel(np_histogram=(histogram.counts, histogram.edges)), step)
