@@ -91,7 +91,7 @@ def ours_side(model: list[str], size: int, channels: int, batch: int, batches: i
     import torch
     from pytorch_lightning.callbacks import Callback
 
-    from convscope.callbacks.checkpoints import Checkpoints
+    from convscope.callbacks.checkpoints import BestAndLastCheckpoint
     from convscope.data.images.image_data_module import ImageDataModule
     from convscope.engine.prepared_stages import build_stage
     from convscope.models.blocks import blocks
@@ -123,7 +123,7 @@ def ours_side(model: list[str], size: int, channels: int, batch: int, batches: i
         loggers, _ = build_loggers(["tensorboard"], folder, project="bench", run_name="bench")
         clock = Clock()
         stage = config.transfer.stages[0]
-        callbacks = [*building.build_callbacks(config, stage), Checkpoints(folder.checkpoints, **keep), clock]
+        callbacks = [*building.build_callbacks(config, stage), BestAndLastCheckpoint(folder.checkpoints, **keep), clock]
         lightning = building.build_trainer(config, 1, hardware, folder, loggers, callbacks)
         task = ImageClassification(network.module, source.classes)
         task.begin_stage(plan_stage(network.module, blocks(network.module, network.head), build_stage(stage)))

@@ -101,10 +101,10 @@ def ours_side(part: str, warm: bool, precision: str, train: int = TRAIN) -> Call
     from convscope.data.images.image_data_module import ImageDataModule
     from convscope.engine.features import FeatureExtractor
     from convscope.engine.prepared_stages import prepare_stages
-    from convscope.engine.stages import Stages
+    from convscope.engine.stages import StageRunner
     from convscope.models.images.zoo.network import build_network
     from convscope.models.weights import find_weights
-    from convscope.runs.position import Position
+    from convscope.runs.position import StageOffset
     from convscope.runs.run_folder import RunFolder
     from convscope.tasks.image_classification import ImageClassification
     from convscope.tracking.trackers import build_loggers
@@ -136,7 +136,7 @@ def ours_side(part: str, warm: bool, precision: str, train: int = TRAIN) -> Call
         started = time.process_time()
         extractor = FeatureExtractor(config.cache, root, data, torch.device("cpu"))
         prepared = prepare_stages(config, network, extractor)
-        Stages(config, network, task, data, extractor, folder, loggers, Position(), hardware).run(prepared)
+        StageRunner(config, network, task, data, extractor, folder, loggers, StageOffset(), hardware).run(prepared)
         seconds = time.process_time() - started
         shutil.rmtree(folder.path)
         if not warm:

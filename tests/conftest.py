@@ -14,7 +14,7 @@ from convscope.console import set_quiet
 from convscope.runs.run_folder import RunFolder
 
 if TYPE_CHECKING:
-    from convscope.modalities.images.trained import TrainedRun
+    from convscope.modalities.images.trained import TrainedImageRun
 
 
 class Ended(NamedTuple):
@@ -79,11 +79,11 @@ def convscope(monkeypatch, tmp_path, capfd, cache) -> Callable[..., Ended]:
 
 
 @pytest.fixture
-def trained(tmp_path: Path) -> "TrainedRun":
+def trained(tmp_path: Path) -> "TrainedImageRun":
     """Return an untrained lecture_cnn for two classes, in the form of a finished run."""
     import torch
 
-    from convscope.modalities.images.trained import TrainedRun
+    from convscope.modalities.images.trained import TrainedImageRun
     from convscope.models.images.zoo.registry import find_architecture
     from convscope.preprocessing import Preprocessing
 
@@ -93,7 +93,7 @@ def trained(tmp_path: Path) -> "TrainedRun":
     folder.write_summary({"metrics": {"test": {"accuracy": 0.985}}})
     config = {"model": {"name": "lecture_cnn"}, "data": {"name": "hotdog"}}
     preprocessing = Preprocessing(size=32, channels=3, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
-    return TrainedRun(folder, config, network.eval(), ("hot_dog", "not_hot_dog"), preprocessing)
+    return TrainedImageRun(folder, config, network.eval(), ("hot_dog", "not_hot_dog"), preprocessing)
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ class MappedArray:
         self._map: mmap.mmap | None = None if mapped is None else mapped._mmap  # type: ignore[attr-defined]
         self._read = 0
 
-    def was_read(self, size: int) -> None:
+    def record_read(self, size: int) -> None:
         """Count ``size`` bytes as read, and release the pages of the map after every ``MAX_RESIDENT_BYTES``."""
         self._read += size
         if self._read > MAX_RESIDENT_BYTES and self._map is not None and hasattr(mmap, "MADV_DONTNEED"):

@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import nn
 
-from convscope.callbacks.checkpoints import Checkpoints
+from convscope.callbacks.checkpoints import BestAndLastCheckpoint
 
 NAN = float("nan")
 
 
-def validated(checkpoints: Checkpoints, values: list[float]) -> None:
+def validated(checkpoints: BestAndLastCheckpoint, values: list[float]) -> None:
     """Call ``checkpoints`` with the validation of an epoch for each value."""
     for epoch, value in enumerate(values):
         trainer: Any = SimpleNamespace(
@@ -37,7 +37,7 @@ def validated(checkpoints: Checkpoints, values: list[float]) -> None:
 def test_the_best_epoch_is_kept_and_of_equals_the_latest(
     tmp_path: Path, mode: str, values: list[float], epoch: int
 ) -> None:
-    checkpoints = Checkpoints(tmp_path, "validation/x", mode)
+    checkpoints = BestAndLastCheckpoint(tmp_path, "validation/x", mode)
     validated(checkpoints, values)
     assert checkpoints.best_epoch == epoch
     assert checkpoints._unsaved_best is not None
@@ -45,12 +45,12 @@ def test_the_best_epoch_is_kept_and_of_equals_the_latest(
 
 
 def test_a_later_stage_goes_on_counting_and_may_keep_what_an_earlier_one_had(tmp_path: Path) -> None:
-    worse = Checkpoints(tmp_path, "validation/x", "max", stage=1, best=0.9, best_epoch=2, first_epoch=3)
+    worse = BestAndLastCheckpoint(tmp_path, "validation/x", "max", stage=1, best=0.9, best_epoch=2, first_epoch=3)
     validated(worse, [0.5, 0.8])
     assert (worse.best, worse.best_epoch, worse._unsaved_best) == (0.9, 2, None)
-    better = Checkpoints(tmp_path, "validation/x", "max", stage=1, best=0.5, best_epoch=2, first_epoch=3)
+    better = BestAndLastCheckpoint(tmp_path, "validation/x", "max", stage=1, best=0.5, best_epoch=2, first_epoch=3)
     validated(better, [0.5, 0.25])
     assert (better.best, better.best_epoch) == (0.5, 4)
-    resumed = Checkpoints(tmp_path, "validation/x", "max", stage=1, best=0.1, best_epoch=1, first_epoch=3)
+    resumed = BestAndLastCheckpoint(tmp_path, "validation/x", "max", stage=1, best=0.1, best_epoch=1, first_epoch=3)
     resumed.load_state_dict(better.state_dict())
     assert (resumed.best, resumed.best_epoch) == (0.5, 4)

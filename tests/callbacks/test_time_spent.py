@@ -49,8 +49,12 @@ def test_what_is_within_something_else_counts_once(clock: list[float]) -> None:
         "test": 4.0, "rest": 8.0,
     }  # fmt: skip
     assert seconds["total"] == clock[0] - 100.0
-    assert spent.seconds == {"saliency": 2.0, "mistakes": 4.0, "maps": 2.0}
-    assert (spent.seconds_of("stage 1", OWN), spent.seconds_of("stage 1", FEATURES), spent.insight("stage 1")) == (
+    assert spent.analysis_seconds == {"saliency": 2.0, "mistakes": 4.0, "maps": 2.0}
+    assert (
+        spent.seconds_of("stage 1", OWN),
+        spent.seconds_of("stage 1", FEATURES),
+        spent.analysis_seconds_of("stage 1"),
+    ) == (
         7.0,
         3.0,
         2.0,

@@ -7,7 +7,7 @@ import pytest
 
 from convscope.cli.run_command import run_command
 from convscope.composition import compose
-from convscope.composition.hydra_options import refuse_without_effect
+from convscope.composition.hydra_options import refuse_hydra_options
 from convscope.config.train import TrainConfig
 from convscope.errors import UserError
 
@@ -92,7 +92,7 @@ def test_each_refused_word_gets_a_line(train):
 @pytest.mark.parametrize("name", ["cache", "compare", "dashboard", "describe", "evaluate", "explain", "serve", "zoo"])
 def test_no_command_takes_them(name):
     with pytest.raises(UserError, match=rf"^hydra\.run\.dir=x: has no effect in convscope {name}; leave it out$"):
-        refuse_without_effect(name, ["hydra.run.dir=x"])
+        refuse_hydra_options(name, ["hydra.run.dir=x"])
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,13 @@
 
 import pytest
 
-from convscope.composition.jobs import MAX_NAME_LENGTH, folder_name, identity, make_jobs, parse_choices, sweep_name
+from convscope.composition.jobs import MAX_NAME_LENGTH, folder_name, identity, make_jobs, parse_overrides, sweep_name
 from convscope.errors import UserError
-from convscope.sweeps.folder import claim
+from convscope.sweeps.folder import claim_folder
 
 
 def names(*overrides: str) -> list[str]:
-    return [job.name for job in make_jobs(parse_choices(overrides))]
+    return [job.name for job in make_jobs(parse_overrides(overrides))]
 
 
 def test_a_job_is_named_after_what_was_chosen_for_it():
@@ -20,7 +20,7 @@ def test_a_job_is_named_after_what_was_chosen_for_it():
     ]
     assert names("seed=1,2", "model=lenet5,lecture_cnn")[0] == "model=lenet5,seed=1"
     assert names("data=digits") == ["data=digits"]
-    assert [job.overrides for job in make_jobs(parse_choices(["+a=range(1,3)", "~b", "c=choice(x,y)"]))] == [
+    assert [job.overrides for job in make_jobs(parse_overrides(["+a=range(1,3)", "~b", "c=choice(x,y)"]))] == [
         ("+a=1", "~b", "c=x"),
         ("+a=1", "~b", "c=y"),
         ("+a=2", "~b", "c=x"),
@@ -35,34 +35,34 @@ def test_overrides_that_a_path_cannot_hold_stay_different():
 
 
 def test_a_sweep_has_the_same_name_for_the_same_overrides_and_one_value_more():
-    name = sweep_name(parse_choices(["model=a,b", "data=digits"]))
+    name = sweep_name(parse_overrides(["model=a,b", "data=digits"]))
     assert name.startswith("model-")
-    assert sweep_name(parse_choices(["data=digits", "model=a,b,c", "launcher=joblib", "quiet=true"])) == name
-    assert sweep_name(parse_choices(["model=a,b", "data=mnist"])) != name
-    assert sweep_name(parse_choices(["model=a,b"])) != name
-    assert sweep_name(parse_choices(["model=a", "data=digits"])) != name
+    assert sweep_name(parse_overrides(["data=digits", "model=a,b,c", "launcher=joblib", "quiet=true"])) == name
+    assert sweep_name(parse_overrides(["model=a,b", "data=mnist"])) != name
+    assert sweep_name(parse_overrides(["model=a,b"])) != name
+    assert sweep_name(parse_overrides(["model=a", "data=digits"])) != name
 
 
 @pytest.mark.parametrize("word", ["seed=range(1,1)", "model='',lenet5", 'model=lenet5,""'])
 def test_an_empty_choice_is_refused(word):
     with pytest.raises(UserError, match="an empty choice; name at least one value"):
-        parse_choices([word])
+        parse_overrides([word])
 
 
 def test_what_has_no_values_to_try_one_by_one_is_refused():
     with pytest.raises(UserError, match="has no end of values to choose from"):
-        make_jobs(parse_choices(["seed=1,2", "transfer.lr=interval(0,1)"]))
+        make_jobs(parse_overrides(["seed=1,2", "transfer.lr=interval(0,1)"]))
 
 
 def test_the_folder_of_another_sweep_is_refused(tmp_path):
-    digits, mnist = (identity(parse_choices(["seed=1,2", f"data={data}"])) for data in ("digits", "mnist"))
-    claim(tmp_path / "sweep", digits, ["convscope"])
-    claim(tmp_path / "sweep", identity(parse_choices(["data=digits", "seed=1,2,3"])), ["convscope"])
+    digits, mnist = (identity(parse_overrides(["seed=1,2", f"data={data}"])) for data in ("digits", "mnist"))
+    claim_folder(tmp_path / "sweep", digits, ["convscope"])
+    claim_folder(tmp_path / "sweep", identity(parse_overrides(["data=digits", "seed=1,2,3"])), ["convscope"])
     with pytest.raises(UserError, match=r"another sweep \(overrides of that one alone: data=digits; .*: data=mnist\)"):
-        claim(tmp_path / "sweep", mnist, ["convscope"])
+        claim_folder(tmp_path / "sweep", mnist, ["convscope"])
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/thesis.txt").write_text("precious")
     with pytest.raises(UserError, match=r"is no sweep's folder, and not empty \(it holds thesis.txt\)"):
-        claim(tmp_path / "mine", digits, ["convscope"])
+        claim_folder(tmp_path / "mine", digits, ["convscope"])
     with pytest.raises(UserError, match="is a file"):
-        claim(tmp_path / "mine/thesis.txt", digits, ["convscope"])
+        claim_folder(tmp_path / "mine/thesis.txt", digits, ["convscope"])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from convscope.data.batches import BatchLoader, EpochOrder, ImageBatch, shard
+from convscope.data.batches import BatchLoader, EpochBatchSampler, LabelledBatch, shard
 from convscope.data.images.augmentation import augmentation
 from convscope.data.images.image_batches import ImageBatchReader
 from convscope.data.images.image_source import ArraySplit
@@ -23,9 +23,9 @@ def store() -> ImageStore:
     return open_image_store(split, Resizing(SIZE, 3), Path("/nowhere"))
 
 
-def order(**options: object) -> EpochOrder:
+def order(**options: object) -> EpochBatchSampler:
     defaults = {"seed": 0, "training": True, "shuffle": True, "rank": 0, "world_size": 1}
-    return EpochOrder(**{"examples": COUNT, "batch_size": 8} | defaults | options)
+    return EpochBatchSampler(**{"examples": COUNT, "batch_size": 8} | defaults | options)
 
 
 def in_order(**options: object) -> list[int]:
@@ -97,7 +97,7 @@ def test_a_batch_has_the_weight_of_its_part(store: ImageStore) -> None:
     ]
     assert weights == [[1.0, 1.0, 3.0], [1.0, 1.0, 0.0], [1.0, 1.0, 0.0]]  # 21, 21 and 1 image
     assert {batch.weight for batch in loader(store)} == {1.0}
-    halved = ImageBatch(torch.zeros(1), torch.zeros(1), torch.zeros(1), 0.5)
+    halved = LabelledBatch(torch.zeros(1), torch.zeros(1), torch.zeros(1), 0.5)
     assert halved.to("meta").weight == 0.5
 
 
@@ -114,12 +114,12 @@ def loader(store: ImageStore, preset: str | None = None, workers: int = 0, **opt
     return BatchLoader(ImageBatchReader(store, 10, seed=3, augment=augment), order(seed=3), workers=workers, **options)
 
 
-def epoch(batch_loader: BatchLoader, number: int) -> list[ImageBatch]:
+def epoch(batch_loader: BatchLoader, number: int) -> list[LabelledBatch]:
     batch_loader.sampler.set_epoch(number)
     return list(batch_loader)
 
 
-def assert_same(left: list[ImageBatch], right: list[ImageBatch]) -> None:
+def assert_same(left: list[LabelledBatch], right: list[LabelledBatch]) -> None:
     assert len(left) == len(right)
     for left_batch, right_batch in zip(left, right, strict=True):
         for left_tensor, right_tensor in zip(left_batch[:3], right_batch[:3], strict=True):
@@ -194,7 +194,7 @@ def test_a_loader_resumes_within_an_epoch(store: ImageStore, workers: int, done:
     whole = epoch(loader(store, "light"), 5)
     first = loader(store, "light")
     first.sampler.set_epoch(5)
-    batches: Iterator[ImageBatch] = iter(first)
+    batches: Iterator[LabelledBatch] = iter(first)
     for _ in range(done):
         next(batches)
     resumed = loader(store, "light", workers)
@@ -225,6 +225,6 @@ def test_the_position_of_the_trainer_takes_precedence(store: ImageStore) -> None
 
 
 def test_a_batch_moves_with_all_its_tensors() -> None:
-    batch = ImageBatch(torch.zeros(2, 1, 3, 3, dtype=torch.uint8), torch.zeros(2), torch.zeros(2))
+    batch = LabelledBatch(torch.zeros(2, 1, 3, 3, dtype=torch.uint8), torch.zeros(2), torch.zeros(2))
     assert batch.to("cpu") is batch
     assert {tensor.device.type for tensor in batch.to("meta")[:3]} == {"meta"}

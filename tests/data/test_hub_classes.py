@@ -99,7 +99,7 @@ def test_classes_that_train_lacks_are_refused_only_where_a_row_has_them(form: st
 
 def test_all_splits_together_are_labelled_by_name(write: Write) -> None:
     root = write("parquet", train=texts(["a", "b"] * 10, ["a", "b"]), test=texts(["a", "b"] * 10, ["b", "a"]))
-    source = text_hub(str(root), SplitSettings(folds=2), pool=True)
+    source = text_hub(str(root), SplitSettings(folds=2), merge_splits=True)
     for split in source.splits.values():
         assert [text[0] for text in split.texts] == [source.classes[label] for label in split.labels]
 

@@ -195,7 +195,7 @@ def test_rows_of_a_hub_set_without_a_label_are_counted(
 
 def test_rows_without_a_label_are_left_out_when_all_splits_are_pooled(tmp_path: Path) -> None:
     root = hub_set(tmp_path / "set", ClassLabel(names=["a", "b"]), train=[0, 1, -1] * 10, test=[-1, 1, 0] * 10)
-    source = text_hub(str(root), SplitSettings(folds=2), pool=True)
+    source = text_hub(str(root), SplitSettings(folds=2), merge_splits=True)
     assert sum(source.sizes.values()) == 40
     assert {label for split in source.splits.values() for label in split.labels.tolist()} == {0, 1}
 

@@ -11,7 +11,7 @@ import torch.distributed as dist
 
 import convscope as convscope_package
 from convscope.composition.compose import CONFIG_DIR
-from convscope.distributed.failures import Failures, OtherProcessError, failure_of_killed, status_of
+from convscope.distributed.failures import Failures, OtherProcessError, exit_status, failure_of_killed
 from convscope.distributed.processes import PROCESS_GROUP_TIMEOUT, Processes
 from convscope.errors import Interrupted, UserError
 
@@ -144,7 +144,7 @@ def test_the_first_failure_is_everybodys(failures):
     for other in (first, third):
         cause = other.cause(RuntimeError("Connection closed by peer"))
         assert (type(cause), str(cause)) == (UserError, "data.root: not here")
-    assert status_of(mistake) == 2
+    assert exit_status(mistake) == 2
 
 
 def test_a_kill_is_told_by_who_started_the_process(failures):
@@ -162,7 +162,7 @@ def test_an_interruption_stays_what_it_is(failures):
     own = Interrupted(15, "how to go on")
     assert first.cause(own) is own
     assert isinstance(first.cause(RuntimeError("Connection closed")), Interrupted)
-    assert status_of(own) == 143
+    assert exit_status(own) == 143
 
 
 @pytest.mark.slow  # it waits for a report of another process

@@ -56,14 +56,14 @@ def test_maps_are_those_of_the_function_with_the_runs_weights(convscope, trained
     import torch
 
     from convscope.insight import saliency
-    from convscope.modalities.images.trained import load_trained_run
+    from convscope.modalities.images.trained import load_image_run
 
     draw(tmp_path / "new", {"any": 3}, size=50)
     ended = convscope("explain", f"run={trained}", f"images={tmp_path / 'new'}", "method=gradient", "target=light")
     assert ended.status == 0, ended.err
     folder = written(ended.out)
     arrays = np.load(folder / "maps.npz")
-    network = load_trained_run(trained)
+    network = load_image_run(trained)
     from convscope.inference.explained_images import normalise_images
 
     inputs = normalise_images(list(arrays["images"]), network.preprocessing)
@@ -97,12 +97,12 @@ def test_one_file_another_folder_and_a_class_by_its_number(convscope, trained, t
 def test_integrated_gradients_come_with_how_far_they_are_from_complete(convscope, trained, tmp_path):
     from convscope.inference.explained_images import normalise_images
     from convscope.insight import saliency
-    from convscope.modalities.images.trained import load_trained_run
+    from convscope.modalities.images.trained import load_image_run
 
     ended = convscope("explain", f"run={trained}", "method=integrated_gradients", "max_images=1", "target=0")
     assert ended.status == 0, ended.err
     folder = written(ended.out)
-    network, explanation = load_trained_run(trained), json.loads((folder / "explanation.json").read_text())
+    network, explanation = load_image_run(trained), json.loads((folder / "explanation.json").read_text())
     inputs = normalise_images(list(np.load(folder / "maps.npz")["images"]), network.preprocessing)
     expected = saliency.complete_integrated_gradients(network.network, inputs, 0).error
     errors = [entry["integrated_gradients_error"] for entry in explanation["images"]]

@@ -142,9 +142,9 @@ def test_each_table_counts_what_its_own_stage_trains(convscope, tmp_path):
 
 
 def test_a_resumed_run_takes_as_long_as_its_processes_together(convscope, tmp_path, monkeypatch):
-    from convscope.callbacks.checkpoints import Checkpoints
+    from convscope.callbacks.checkpoints import BestAndLastCheckpoint
 
-    write = Checkpoints.write
+    write = BestAndLastCheckpoint.write
 
     def write_and_end(self, trainer, module):
         first_epoch_is_written = self._pending is not None and trainer.global_step > 0
@@ -155,7 +155,7 @@ def test_a_resumed_run_takes_as_long_as_its_processes_together(convscope, tmp_pa
     every = "callbacks.checkpoint.every_seconds=0"
     overrides = (*IMAGES, STAGES % "0.001", "callbacks=none", every, "folder=run")
     with monkeypatch.context() as patched:
-        patched.setattr(Checkpoints, "write", write_and_end)
+        patched.setattr(BestAndLastCheckpoint, "write", write_and_end)
         assert convscope("train", *overrides).status != 0
     run = tmp_path / "run"
     assert not (run / "summary.json").exists()

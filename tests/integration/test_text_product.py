@@ -30,12 +30,12 @@ def test_generated_sentences_are_learnt_and_the_decisive_words_are_found(convsco
 
     from convscope.callbacks.token_saliency_maps import COLUMNS, faithfulness_rows
     from convscope.data.texts.generated_sentences import generated_sentences
-    from convscope.modalities.texts.trained import load_trained_text
+    from convscope.modalities.texts.trained import load_text_run
 
-    trained = load_trained_text(run)
+    trained = load_text_run(run)
     test = generated_sentences((1, 1, 400), seed=0).splits["test"]
     texts = [trained.tokenize(text) for text in test.texts]
-    rows = faithfulness_rows(trained.network, texts, torch.from_numpy(test.labels), test.marks, min_length=1)
+    rows = faithfulness_rows(trained.network, texts, torch.from_numpy(test.labels), test.rationales, min_length=1)
     scores = {row[0]: dict(zip(COLUMNS, row, strict=True))["pointing_game"] for row in rows}
     for method in ("input_x_gradient", "integrated_gradients"):  # the methods that `convscope explain` draws for a text
         assert scores[method] >= 0.9, scores

@@ -15,7 +15,7 @@ from PIL import Image
 from convscope.figures.token_maps import token_html, token_map
 from convscope.reports import inline_images
 from convscope.reports.formats import duration, number
-from convscope.reports.media import ordered
+from convscope.reports.media import by_importance
 from convscope.reports.page import write_report
 from convscope.runs.run_folder import RunFolder
 from convscope.tracking.csv_logger import MetricsCSVLogger
@@ -246,9 +246,9 @@ def test_numbers_and_durations() -> None:
 
 def test_figures_of_moments_are_in_the_order_of_the_training() -> None:
     shuffled = [f"receptive_field/effective/{moment}" for moment in ("end", "stage_10", "start", "stage_2", "stage_1")]
-    moments = [name.rpartition("/")[2] for name in ordered(shuffled, ["head", "all"])]
+    moments = [name.rpartition("/")[2] for name in by_importance(shuffled, ["head", "all"])]
     assert moments == ["start", "stage_1", "stage_2", "stage_10", "end"]
-    assert ordered(["stages/all", "stages/head"], ["head", "all"]) == ["stages/head", "stages/all"]
+    assert by_importance(["stages/all", "stages/head"], ["head", "all"]) == ["stages/head", "stages/all"]
 
 
 def test_texts_stand_in_the_page_with_their_words_coloured(folder: RunFolder) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from convscope.reports.sweep import swept_runs, write_sweep_report
-from convscope.reports.sweep_order import ordered
+from convscope.reports.sweep_order import rank_runs
 from convscope.runs.run_folder import RunFolder
 
 NAN = float("nan")
@@ -30,7 +30,7 @@ def scores(validation: float | None, test: float | None, /, **losses: float) -> 
 
 
 def names(folder: Path, *arguments: Any, **options: Any) -> list[str]:
-    return [run.folder.path.name for run in ordered(swept_runs(folder), *arguments, **options).runs]
+    return [run.folder.path.name for run in rank_runs(swept_runs(folder), *arguments, **options).runs]
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def disagreeing(tmp_path: Path) -> Path:
 
 
 def test_the_validation_chooses(disagreeing: Path) -> None:
-    order = ordered(swept_runs(disagreeing))
+    order = rank_runs(swept_runs(disagreeing))
     assert [run.folder.path.name for run in order.runs] == ["b", "c", "a"]
     assert order.headline == "90.0% validation accuracy, the best of 3 runs; 80.0% on the test"
     assert order.notes == []
@@ -59,7 +59,7 @@ def test_low_losses_are_better_by_default(disagreeing: Path) -> None:
     assert names(disagreeing, "validation/loss") == ["c", "a", "b"]
     assert names(disagreeing, "validation/loss", lowest=False) == ["b", "a", "c"]
     assert names(disagreeing, "validation/accuracy", lowest=True) == ["a", "c", "b"]
-    headline = ordered(swept_runs(disagreeing), "validation/loss").headline
+    headline = rank_runs(swept_runs(disagreeing), "validation/loss").headline
     assert headline == "0.4 validation loss, the best of 3 runs; 0.6 on the test"
     page = write_sweep_report(disagreeing, "validation/loss").read_text()
     assert headline in page
@@ -68,7 +68,7 @@ def test_low_losses_are_better_by_default(disagreeing: Path) -> None:
 
 
 def test_an_order_by_the_test_set_adds_a_note(disagreeing: Path) -> None:
-    order = ordered(swept_runs(disagreeing), "test/accuracy")
+    order = rank_runs(swept_runs(disagreeing), "test/accuracy")
     assert [run.folder.path.name for run in order.runs] == ["a", "c", "b"]
     assert order.headline == "99.0% test accuracy, the best of 3 runs"
     (note,) = order.notes
@@ -82,7 +82,7 @@ def test_equals_are_in_the_order_of_their_numbers_and_what_has_no_value_comes_la
     runs = {"10_x": scores(0.5, 0.9), "9_x": scores(0.5, 0.1), "2_x": None, "1_x": scores(None, 1.0),
             "0_x": scores(NAN, 1.0)}  # fmt: skip
     folder = sweep(tmp_path, runs)
-    order = ordered(swept_runs(folder))
+    order = rank_runs(swept_runs(folder))
     assert [run.folder.path.name for run in order.runs] == ["9_x", "10_x", "0_x", "1_x", "2_x"]
     assert order.headline == "50.0% validation accuracy, the best of 5 runs; 10.0% on the test"
     assert order.notes == ["0_x has no validation/accuracy", "1_x has no validation/accuracy"]
@@ -90,7 +90,7 @@ def test_equals_are_in_the_order_of_their_numbers_and_what_has_no_value_comes_la
 
 def test_without_any_validation_none_is_called_the_best(tmp_path: Path) -> None:
     folder = sweep(tmp_path, {"a": {"test": {"accuracy": 0.5}}, "b": {"test": {"accuracy": 0.7}}})
-    order = ordered(swept_runs(folder))
+    order = rank_runs(swept_runs(folder))
     assert [run.folder.path.name for run in order.runs] == ["b", "a"]
     assert (order.best, order.headline) == (None, "2 runs")
     assert order.notes == [
@@ -102,5 +102,5 @@ def test_without_any_validation_none_is_called_the_best(tmp_path: Path) -> None:
 
 
 def test_a_sweep_of_nothing_has_no_best(tmp_path: Path) -> None:
-    order = ordered(swept_runs(sweep(tmp_path, {"a": None})))
+    order = rank_runs(swept_runs(sweep(tmp_path, {"a": None})))
     assert (order.headline, order.best, order.notes) == ("1 run", None, [])

@@ -19,7 +19,7 @@ from starlette.testclient import TestClient
 from convscope.data.images.normalisation import Normalisation
 from convscope.data.images.resizing import Resizing
 from convscope.insight import saliency
-from convscope.modalities.images.trained import TrainedRun
+from convscope.modalities.images.trained import TrainedImageRun
 from convscope.runs.run_folder import RunFolder
 from convscope.serving import uploads
 from convscope.serving.answers import METHOD_TITLES, ImageAnswers
@@ -29,7 +29,7 @@ ADDRESS = "http://127.0.0.1:8000"
 
 
 @pytest.fixture
-def client(trained: TrainedRun) -> Iterator[TestClient]:
+def client(trained: TrainedImageRun) -> Iterator[TestClient]:
     with TestClient(build_app(ImageAnswers(trained)), base_url=ADDRESS) as client:
         yield client
 
@@ -55,7 +55,7 @@ def ask(client: TestClient, content: bytes, name: str = "photo.png", **fields: s
     return client.post("/answer", files={"image": (name, content, "image/png")}, data=fields)
 
 
-def test_the_answer_is_that_of_the_network(client: TestClient, trained: TrainedRun) -> None:
+def test_the_answer_is_that_of_the_network(client: TestClient, trained: TrainedImageRun) -> None:
     answer = ask(client, encoded(image())).json()
     pixels = Resizing(32, 3, "bilinear", crop=32)(image())
     batch = Normalisation(trained.preprocessing)(torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None])
@@ -69,7 +69,7 @@ def test_the_answer_is_that_of_the_network(client: TestClient, trained: TrainedR
 
 
 @pytest.mark.parametrize("target", ["hot_dog", "not_hot_dog"])
-def test_the_map_is_that_of_the_method(client: TestClient, trained: TrainedRun, target: str) -> None:
+def test_the_map_is_that_of_the_method(client: TestClient, trained: TrainedImageRun, target: str) -> None:
     answer = ask(client, encoded(image()), method="gradient", target=target).json()
     assert (answer["method"], answer["target"]) == ("gradient", target)
     pixels = Resizing(32, 3, "bilinear", crop=32)(image())
@@ -81,7 +81,7 @@ def test_the_map_is_that_of_the_method(client: TestClient, trained: TrainedRun, 
     assert (np.diff(drawn[order]) >= 0).all()  # the stronger the gradient, the more opaque
 
 
-def test_about_reports_generated_images(client: TestClient, trained: TrainedRun) -> None:
+def test_about_reports_generated_images(client: TestClient, trained: TrainedImageRun) -> None:
     assert client.get("/about").json()["generated"] is False
     trained.folder.write_summary({"data": {"source": "generated"}})
     assert client.get("/about").json()["generated"] is True
@@ -170,7 +170,7 @@ def test_two_files(client: TestClient) -> None:
     assert (response.status_code, response.json()) == (400, {"error": "Too many files. Maximum number of files is 1."})
 
 
-def test_other_pages_may_not_ask(trained: TrainedRun, client: TestClient) -> None:
+def test_other_pages_may_not_ask(trained: TrainedImageRun, client: TestClient) -> None:
     assert client.get("/", headers={"host": "evil.example"}).status_code == 400
     response = client.post("/answer", headers={"origin": "http://evil.example"}, content=b"")
     assert response.status_code == 403
@@ -194,7 +194,7 @@ def test_nothing_is_written(client: TestClient, monkeypatch: pytest.MonkeyPatch)
     assert ask(client, large).status_code == 200
 
 
-def test_a_failing_network_is_no_crash(trained: TrainedRun, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_network_is_no_crash(trained: TrainedImageRun, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = ImageAnswers(trained)
     monkeypatch.setattr(answers, "answer", lambda _: 1 / 0)
     with TestClient(build_app(answers), base_url=ADDRESS) as client:

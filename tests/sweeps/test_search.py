@@ -19,7 +19,7 @@ import pytest
 pytest.importorskip("optuna")
 
 from convscope.cli.run_command import run_command
-from convscope.composition.jobs import parse_choices
+from convscope.composition.jobs import parse_overrides
 from convscope.config.train import TrainConfig
 from convscope.errors import Interrupted, Pruned, UserError
 from convscope.runs.run_folder import RunFolder
@@ -37,7 +37,7 @@ class Pretended:
     """Stands in for ``train``: the nearer the rate to `BEST_LR`, the better; ``ends`` has the error of the n-th run."""
 
     SCHEMA = TrainConfig
-    SWEEPS_GO_ON = True
+    RESUMABLE_SWEEPS = True
 
     def __init__(self) -> None:
         self.ran: list[tuple[str, bool]] = []  # folder, whether resumed
@@ -45,9 +45,9 @@ class Pretended:
 
     def run(self, config, overrides):
         from convscope.callbacks.pruning import PruningCallback
-        from convscope.engine.trial import running_trial
+        from convscope.engine.trial import current_reporter
         from convscope.runs.naming import run_path
-        from convscope.runs.position import Position
+        from convscope.runs.position import StageOffset
 
         folder = RunFolder(config.resume or run_path(config))
         self.ran.append((folder.path.name, config.resume is not None))
@@ -58,8 +58,8 @@ class Pretended:
                 folder.write_status("interrupted")
             raise end
         accuracy = 1 - 0.2 * abs(math.log10(config.transfer.lr / BEST_LR)) + 0.01 * config.seed
-        trial = running_trial()
-        callbacks = [] if trial is None else [PruningCallback(trial.metric, Position(), trial.should_prune)]
+        trial = current_reporter()
+        callbacks = [] if trial is None else [PruningCallback(trial.metric, StageOffset(), trial.should_prune)]
         for epoch in range(4):
             for callback in callbacks:
                 logged = {"validation/accuracy": accuracy * (epoch + 1) / 4}
@@ -281,7 +281,7 @@ def test_of_two_workers_one_is_killed_and_the_other_does_its_trial(tmp_path):
 
 def test_a_space_of_a_file_and_of_words():
     dimensions = search_space(
-        parse_choices(["seed=1,2", "+a.b=int(interval(1,64))", "data=digits"]),
+        parse_overrides(["seed=1,2", "+a.b=int(interval(1,64))", "data=digits"]),
         {
             "data": "mnist,digits",
             "transfer.lr": "interval(0.1,0.3)",
@@ -300,7 +300,9 @@ def test_a_space_of_a_file_and_of_words():
     rate = dimensions[0]
     assert rate.to_override(0.123456789) == "transfer.lr=0.123457"
     assert rate.to_override(0.29999999999) == "transfer.lr=0.3"
-    assert search_space(parse_choices(["x=interval(0.33333333,0.5)"]), {})[0].to_override(0.33333333) == "x=0.33333333"
+    assert (
+        search_space(parse_overrides(["x=interval(0.33333333,0.5)"]), {})[0].to_override(0.33333333) == "x=0.33333333"
+    )
 
 
 @pytest.mark.parametrize(

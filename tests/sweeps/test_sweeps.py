@@ -24,7 +24,7 @@ class Pretended:
     """Stands in for ``train``: writes the files of a run, or raises the error in ``ends`` for a seed."""
 
     SCHEMA = TrainConfig
-    SWEEPS_GO_ON = True
+    RESUMABLE_SWEEPS = True
 
     def __init__(self) -> None:
         self.ran: list[tuple[int, bool]] = []  # seed, whether resumed

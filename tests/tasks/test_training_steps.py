@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 from convscope.composition.compose import CONFIG_DIR, validate
 from convscope.config.train import TrainConfig, TrainerConfig
 from convscope.config.transfer import StageConfig as StageConfig
-from convscope.data.batches import ImageBatch
+from convscope.data.batches import LabelledBatch
 from convscope.engine.hardware import Hardware
 from convscope.engine.trainer import build_callbacks, build_trainer
 from convscope.lean_timm import Muon
@@ -46,10 +46,10 @@ def small_network() -> nn.Module:
     return nn.Sequential(convolution, nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), head)
 
 
-def random_batches() -> list[ImageBatch]:
+def random_batches() -> list[LabelledBatch]:
     generator = torch.Generator().manual_seed(1)
     return [
-        ImageBatch(
+        LabelledBatch(
             torch.randn(8, 1, 6, 6, generator=generator),
             torch.randint(CLASSES, (8,), generator=generator),
             torch.arange(8),
@@ -58,7 +58,7 @@ def random_batches() -> list[ImageBatch]:
     ]
 
 
-def loader() -> DataLoader[ImageBatch]:
+def loader() -> DataLoader[LabelledBatch]:
     return DataLoader(random_batches(), batch_size=None, collate_fn=lambda batch: batch)  # type: ignore[arg-type]
 
 

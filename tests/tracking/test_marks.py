@@ -8,14 +8,14 @@ from read_back import tensorboard_events, wandb_history
 
 from convscope.runs.run_folder import RunFolder
 from convscope.tracking.recorder import Recorder
-from convscope.tracking.tensorboard_events import TensorBoardEvents
+from convscope.tracking.tensorboard_events import ResumableTensorBoardLogger
 from convscope.tracking.trackers import build_loggers, close, read_marks
 
 PIXELS = np.zeros((8, 8, 3), dtype=np.uint8)
 
 
 def test_tensorboard_goes_on_from_the_mark(tmp_path: Path) -> None:
-    killed = TensorBoardEvents(tmp_path)
+    killed = ResumableTensorBoardLogger(tmp_path)
     killed.log_hyperparams({"model": "vgg"})
     for step in range(3):
         killed.log_metrics({"train/loss": float(step)}, step)
@@ -24,7 +24,7 @@ def test_tensorboard_goes_on_from_the_mark(tmp_path: Path) -> None:
     killed.log_metrics({"train/loss": 3.0, "validation/loss": 3.0}, 3)
     killed.experiment.flush()  # and no end, as where it is killed
 
-    resumed = TensorBoardEvents(tmp_path, mark=mark)
+    resumed = ResumableTensorBoardLogger(tmp_path, mark=mark)
     resumed.log_hyperparams({"model": "vgg"})
     resumed.log_metrics({"train/loss": 4.0}, 3)
     resumed.finalize("success")
@@ -35,10 +35,10 @@ def test_tensorboard_goes_on_from_the_mark(tmp_path: Path) -> None:
 
 
 def test_tensorboard_begins_anew_where_there_was_no_checkpoint(tmp_path: Path) -> None:
-    killed = TensorBoardEvents(tmp_path)
+    killed = ResumableTensorBoardLogger(tmp_path)
     killed.log_metrics({"train/loss": 1.0}, 0)
     killed.experiment.flush()
-    resumed = TensorBoardEvents(tmp_path, mark={})
+    resumed = ResumableTensorBoardLogger(tmp_path, mark={})
     resumed.log_hyperparams({"model": "vgg"})
     resumed.log_metrics({"train/loss": 2.0}, 0)
     resumed.finalize("success")
@@ -87,7 +87,7 @@ def test_a_tracker_that_failed_keeps_its_mark(folder: RunFolder, monkeypatch: py
     for logger in loggers:
         logger.log_metrics({"train/loss": 0.0}, 0)
     before = read_marks(loggers)
-    monkeypatch.setattr(TensorBoardEvents, "mark", lambda self: 1 / 0)
+    monkeypatch.setattr(ResumableTensorBoardLogger, "mark", lambda self: 1 / 0)
     for logger in loggers:
         logger.log_metrics({"train/loss": 1.0}, 1)
     with pytest.warns(UserWarning, match="TensorBoard failed"):

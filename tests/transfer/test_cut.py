@@ -8,7 +8,7 @@ from staged_networks import FAST, NETWORKS, Branching, Functional, build
 from torch import nn
 
 from convscope.models.blocks import blocks
-from convscope.transfer.cut import cut
+from convscope.transfer.cut import cut_network
 from convscope.transfer.freezing import train_only
 from convscope.transfer.selection import select
 from convscope.transfer.split_graph import CannotCutError
@@ -28,7 +28,7 @@ def test_prefix_then_rest_is_the_whole(name, part):
     if name == "functional" and part == "last_blocks(2)":
         pytest.skip("that is all of it")
     network, batch = frozen_but(name, "head", part)
-    parts = cut(network, batch)
+    parts = cut_network(network, batch)
     other = torch.randn_like(batch)
     network.eval()
     with torch.no_grad():
@@ -39,7 +39,7 @@ def test_prefix_then_rest_is_the_whole(name, part):
 @pytest.mark.parametrize("name", FAST)
 def test_gradients_through_the_rest_are_those_of_the_whole(name):
     network, batch = frozen_but(name, "head", "last_block")
-    parts = cut(network, batch)
+    parts = cut_network(network, batch)
     trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
     torch.manual_seed(0)
     whole = torch.autograd.grad(network(batch).square().sum(), trainable)
@@ -55,23 +55,23 @@ def test_every_block_of_a_network_can_be_cut_at():
     sizes = []
     for count in range(1, len(ordered) - 1):
         train_only(network, select(network, ordered, ["head", f"last_blocks({count})"]))
-        sizes.append(cut(network, batch).prefix(batch)[0].shape[1:])
+        sizes.append(cut_network(network, batch).prefix(batch)[0].shape[1:])
     assert sizes[0] == (512, 2, 2)
     assert sizes[-1] == (64, 16, 16)
 
 
 def test_a_skip_connection_across_the_cut_is_carried():
     network, batch = frozen_but("functional", "^second", "head")
-    parts = cut(network, batch)
+    parts = cut_network(network, batch)
     assert [tuple(feature.shape) for feature in parts.prefix(batch)] == [(4, 8, 16, 16)]
     network, batch = frozen_but("functional", r"second\.1", "head")
-    features = cut(network, batch).prefix(batch)
+    features = cut_network(network, batch).prefix(batch)
     assert [tuple(feature.shape) for feature in features] == [(4, 8, 16, 16), (4, 8, 16, 16)]
 
 
 def test_what_drops_is_in_the_rest_and_drops_in_training_only():
     network, batch = frozen_but("functional", "head")
-    parts = cut(network, batch)
+    parts = cut_network(network, batch)
     features = parts.prefix(batch)
     assert torch.equal(features[0], parts.prefix(batch)[0])
     assert not torch.equal(parts.rest(*features), parts.rest(*features))
@@ -81,7 +81,7 @@ def test_what_drops_is_in_the_rest_and_drops_in_training_only():
 
 def test_pooling_inside_a_trainable_head_is_done_by_the_prefix():
     network, batch = frozen_but("regnet", "head")
-    assert cut(network, batch).prefix(batch)[0].shape == (4, 368)
+    assert cut_network(network, batch).prefix(batch)[0].shape == (4, 368)
 
 
 def test_cutting_leaves_the_network_and_the_random_numbers_as_they_were():
@@ -89,7 +89,7 @@ def test_cutting_leaves_the_network_and_the_random_numbers_as_they_were():
     state = copy.deepcopy(network.state_dict())
     modes = [module.training for module in network.modules()]
     random = torch.get_rng_state()
-    cut(network, batch)
+    cut_network(network, batch)
     assert torch.equal(torch.get_rng_state(), random)
     assert [module.training for module in network.modules()] == modes
     assert all(torch.equal(value, state[key]) for key, value in network.state_dict().items())
@@ -108,4 +108,4 @@ def test_why_a_network_is_not_cut(network, trainable, reason):
 
     train_only(network, [name for name, _ in network.named_parameters() if re.search(trainable, name)])
     with pytest.raises(CannotCutError, match=reason):
-        cut(network, torch.randn(2, 3, 16, 16))
+        cut_network(network, torch.randn(2, 3, 16, 16))

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from convscope.transfer import distributed_extraction
-from convscope.transfer.distributed_extraction import shared_features
+from convscope.transfer.distributed_extraction import cached_features_distributed
 from convscope.transfer.feature_cache import CacheUnusableError, cached_features
 
 BATCHES, ROWS = 5, 4
@@ -56,7 +56,7 @@ class Member:
 
 def extract(root: Path, batches_of, count: int = 2) -> list:
     def do(member: Member):
-        return shared_features("key", root, BATCHES * ROWS, 1, batches_of(member), "it", member)
+        return cached_features_distributed("key", root, BATCHES * ROWS, 1, batches_of(member), "it", member)
 
     return Threads(count).run(do)
 

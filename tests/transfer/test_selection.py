@@ -59,7 +59,7 @@ def test_rates_fall_from_block_to_block_and_an_own_rate_wins(resnet):
     assert rates["layer4.0.conv1.weight"] == rates["layer4.1.bn2.bias"] == 5.0
     assert rates["layer3.1.conv1.weight"] == 0.5**3
     assert rates["conv1.weight"] == 0.5**9
-    assert plan.rates == (0.5**9, 7.0)
+    assert plan.rate_range == (0.5**9, 7.0)
     assert plan.count == sum(parameter.numel() for parameter in network.parameters())
     decays = {name: group.weight_decay for group in plan.groups for name in group.parameters}
     assert {name for name, decay in decays.items() if decay} == {

@@ -32,7 +32,7 @@ FAITHFULNESS_COLUMNS = (
 Part = Callable[[], None]
 
 
-def untracked(parts: Sequence[tuple[str, Part]], description: str) -> Iterator[Part]:
+def without_progress(parts: Sequence[tuple[str, Part]], description: str) -> Iterator[Part]:
     """Yield the parts in order, without showing progress."""
     return (part for _, part in parts)
 
@@ -107,7 +107,7 @@ class AnalysisCallback(Callback):
         find_field: Callable[[str], filters.FieldGeometry | None],
         time_spent: TimeSpent,
         warn: Callable[[str], None],
-        track: Callable[[Sequence[tuple[str, Part]], str], Iterator[Part]] = untracked,
+        track: Callable[[Sequence[tuple[str, Part]], str], Iterator[Part]] = without_progress,
     ) -> None:
         self.recorder, self.network, self.images, self.classes = recorder, network, images, classes
         self.track = track

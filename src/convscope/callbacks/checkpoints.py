@@ -19,7 +19,7 @@ BEST, LAST = "best.ckpt", "last.ckpt"
 STATE = "Checkpoints"  # the key of the state of `Checkpoints` in a checkpoint
 
 
-class Checkpoints(Checkpoint):
+class BestAndLastCheckpoint(Checkpoint):
     """Keeps the best weights as ``best.ckpt``, and all that a resume needs as ``last.ckpt``.
 
     The best weights are those of the epoch with the best ``monitor``, and of equally good epochs those of the latest:
@@ -190,7 +190,7 @@ class Checkpoints(Checkpoint):
 class CheckpointWriter(Callback):
     """Makes `Checkpoints` write what it gathered, before the next step or epoch logs anything."""
 
-    def __init__(self, checkpoints: Checkpoints) -> None:
+    def __init__(self, checkpoints: BestAndLastCheckpoint) -> None:
         self._checkpoints = checkpoints
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -15,7 +15,7 @@ from convscope.tracking.recorder import Recorder
 MAX_IMAGES = 12
 
 
-class TestFigures(Callback):
+class ImageFigures(Callback):
     """Draws the results of a test, to the run's folder and to every tracker that is on.
 
     Args:

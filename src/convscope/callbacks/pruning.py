@@ -6,7 +6,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 
 from convscope.errors import Pruned, UserError
-from convscope.runs.position import Position
+from convscope.runs.position import StageOffset
 
 
 class PruningCallback(Callback):
@@ -18,7 +18,7 @@ class PruningCallback(Callback):
         should_prune: Takes the number of epochs and the metric; returns whether to end the trial.
     """
 
-    def __init__(self, metric: str, position: Position, should_prune: Callable[[int, float], bool]) -> None:
+    def __init__(self, metric: str, position: StageOffset, should_prune: Callable[[int, float], bool]) -> None:
         self.metric, self.position, self.should_prune = metric, position, should_prune
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -64,12 +64,12 @@ class TimeSpent:
         """Return the seconds that a phase spent on ``name``."""
         return self.phases.get(phase, {}).get(name, 0.0)
 
-    def insight(self, phase: str) -> float:
+    def analysis_seconds_of(self, phase: str) -> float:
         """Return the seconds that a phase spent on analysis."""
         return sum(seconds for name, seconds in self.phases.get(phase, {}).items() if name not in (OWN, FEATURES))
 
     @property
-    def seconds(self) -> dict[str, float]:
+    def analysis_seconds(self) -> dict[str, float]:
         """Seconds of each kind of analysis, over all phases."""
         totals: dict[str, float] = {}
         for parts in self.phases.values():
@@ -79,14 +79,14 @@ class TimeSpent:
         return totals
 
     @property
-    def total(self) -> float:
+    def analysis_total(self) -> float:
         """Seconds of all analysis."""
-        return sum(self.seconds.values())
+        return sum(self.analysis_seconds.values())
 
     def console_summary(self, run: float) -> str:
         """Return a line for the console about the seconds of analysis; ``run`` is those of the whole run."""
-        parts = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.seconds.items())
-        return f"looking into the network took {self.total:.1f} s, {self.total / run:.1%} of the run ({parts})"
+        parts = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.analysis_seconds.items())
+        return f"looking into the network took {self.analysis_total:.1f} s, {self.analysis_total / run:.1%} of the run ({parts})"
 
     def _add(self, phase: str, name: str, seconds: float) -> None:
         parts = self.phases.setdefault(phase, {})
@@ -109,7 +109,7 @@ def seconds_by_part(time_spent: TimeSpent, stages: int) -> dict[str, float]:
         "preparation": time_spent.seconds_of(PREPARATION, OWN),
         "training": sum(time_spent.seconds_of(phase, OWN) for phase in fits),
         "extracting_features": sum(time_spent.seconds_of(phase, FEATURES) for phase in time_spent.phases),
-        "insight": time_spent.total,
+        "insight": time_spent.analysis_total,
         "test": time_spent.seconds_of(TEST, OWN),
         "rest": time_spent.seconds_of(REST, OWN),
     }

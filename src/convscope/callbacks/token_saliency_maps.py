@@ -124,12 +124,12 @@ class TokenFaithfulness(Callback):
         recorder: Recorder,
         network: nn.Module,
         tokenized: Callable[[int], TokenizedText],
-        marks: Callable[[int], Sequence[Span]],
+        rationales: Callable[[int], Sequence[Span]],
         min_length: int,
         max_texts: int,
         time_spent: TimeSpent,
     ) -> None:
-        self.recorder, self.network, self.tokenized, self.marks = recorder, network, tokenized, marks
+        self.recorder, self.network, self.tokenized, self.rationales = recorder, network, tokenized, rationales
         self.min_length, self.max_texts, self.time_spent = min_length, max_texts, time_spent
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -138,7 +138,7 @@ class TokenFaithfulness(Callback):
         with self.time_spent.measure("faithfulness"):
             correct = torch.nonzero(predictions.logits.argmax(dim=1) == predictions.labels).flatten()[: self.max_texts]
             chosen = [self.tokenized(int(predictions.indices[place])) for place in correct.tolist()]
-            decisive = [self.marks(int(predictions.indices[place])) for place in correct.tolist()]
+            decisive = [self.rationales(int(predictions.indices[place])) for place in correct.tolist()]
             rows = faithfulness_rows(self.network, chosen, predictions.labels[correct], decisive, self.min_length)
             if rows:
                 self.recorder.table("faithfulness", COLUMNS, rows, trainer.global_step)

@@ -1,4 +1,4 @@
-"""Entry point of a further process of a training, as `Children` starts it, with its configuration on standard input."""
+"""Entry point of a further process of a training, as `ChildProcesses` starts it, with its configuration on standard input."""
 
 import json
 import os
@@ -9,7 +9,7 @@ import traceback
 from convscope.commands import train
 from convscope.config.train import TrainConfig
 from convscope.console import is_silent
-from convscope.distributed.failures import status_of
+from convscope.distributed.failures import exit_status
 from convscope.errors import UserError
 from convscope.masking import mask_text
 
@@ -27,7 +27,7 @@ def main() -> None:
                 print(mask_text(f"error: {error}"), file=sys.stderr)
             else:
                 print(mask_text("".join(traceback.format_exception(error))), end="", file=sys.stderr)
-        status = status_of(error)
+        status = exit_status(error)
     sys.stderr.flush()
     os._exit(status)  # a library's thread could keep this process alive
 

@@ -8,7 +8,7 @@ import sys
 
 import convscope
 from convscope.console import is_silent
-from convscope.distributed.failures import OtherProcessError, status_of
+from convscope.distributed.failures import OtherProcessError, exit_status
 from convscope.errors import Interrupted, UserError
 from convscope.masking import mask_text, masking_excepthook
 
@@ -107,4 +107,4 @@ def _run(command: str, arguments: list[str]) -> None:
         if not is_silent():
             raise
         # rank 0 prints the error; a library's thread could keep this process alive
-        os._exit(status_of(error))
+        os._exit(exit_status(error))

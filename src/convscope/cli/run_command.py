@@ -22,7 +22,7 @@ from convscope.composition.compose import (
 )
 from convscope.composition.current_job import job_overrides
 from convscope.composition.error_messages import explain_composition
-from convscope.composition.hydra_options import refuse_in_files, refuse_without_effect
+from convscope.composition.hydra_options import refuse_hydra_options, refuse_hydra_options_in_files
 from convscope.composition.jobs import make_jobs
 from convscope.composition.overrides import (
     asks_hydra_to_print,
@@ -47,13 +47,13 @@ def run_command(name: str, arguments: Sequence[str], command: Command) -> None:
     prepare: Callable[[list[str]], list[str]] = getattr(command, "prepare_arguments", list)
     arguments = [quote_override(argument) for argument in prepare([hide(argument) for argument in arguments])]
     sys.argv = [f"convscope {name}", *arguments]  # trackers record it
-    refuse_without_effect(name, overrides_in(arguments))
+    refuse_hydra_options(name, overrides_in(arguments))
     choices = multirun_overrides(arguments)
     jobs = None
     if choices is not None:
         refuse_other_primary(arguments)
         folder = config_dir(arguments)
-        resumable = getattr(command, "SWEEPS_GO_ON", False) and not asks_hydra_to_print(arguments)
+        resumable = getattr(command, "RESUMABLE_SWEEPS", False) and not asks_hydra_to_print(arguments)
         # a search chooses its values itself; a configuration that cannot be composed is reported by check_jobs below
         first_overrides = [choice.overrides[0] for choice in choices]
         if resumable and composed_value(name, first_overrides, folder, "sweep.kind") not in (None, "grid"):
@@ -80,7 +80,7 @@ def run_command(name: str, arguments: Sequence[str], command: Command) -> None:
         # A mistake is collected and not raised, since Hydra would print a report of its own and drop the other jobs.
         overrides = job_overrides()
         try:
-            refuse_in_files(name, plain_containers(HydraConfig.get()))
+            refuse_hydra_options_in_files(name, plain_containers(HydraConfig.get()))
             command.run(validate(config, command.SCHEMA), overrides)
         except UserError as error:
             mistakes.append(f"{error}" if jobs is None else f"{error} (job: {' '.join(overrides)})")

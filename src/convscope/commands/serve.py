@@ -30,8 +30,8 @@ def run(config: ServeConfig, overrides: Sequence[str]) -> None:
 
     import uvicorn
 
-    from convscope.modalities.images.trained import load_trained_run
-    from convscope.modalities.texts.trained import load_trained_text
+    from convscope.modalities.images.trained import load_image_run
+    from convscope.modalities.texts.trained import load_text_run
     from convscope.runs.kind import is_text_run
     from convscope.serving.answers import Answers, ImageAnswers
     from convscope.serving.app import build_app
@@ -41,9 +41,9 @@ def run(config: ServeConfig, overrides: Sequence[str]) -> None:
     with listening:
         answers: Answers
         if is_text_run(path):
-            answers = TextAnswers(load_trained_text(path, config.checkpoint))
+            answers = TextAnswers(load_text_run(path, config.checkpoint))
         else:
-            answers = ImageAnswers(load_trained_run(path, config.checkpoint))
+            answers = ImageAnswers(load_image_run(path, config.checkpoint))
         app = build_app(answers)
         echo(f"{answers.about()['title']}: http://127.0.0.1:{listening.getsockname()[1]}  (stop with Ctrl-C)")
         settings = uvicorn.Config(

@@ -13,12 +13,12 @@ from convscope.config.transfer import StageDefaults
 from convscope.console import set_quiet
 from convscope.distributed.processes import Processes
 from convscope.engine.run_request import resolve_request
-from convscope.engine.transfer_choice import refuse_without_effect
+from convscope.engine.transfer_choice import refuse_shadowed_defaults
 from convscope.errors import UserError
 
 SCHEMA = TrainConfig
-SWEEPS_GO_ON = True  # a repeated multirun runs only the jobs that are not complete
-FURTHER_PROCESS = (sys.executable, "-m", "convscope.cli.child_process")
+RESUMABLE_SWEEPS = True  # a repeated multirun runs only the jobs that are not complete
+CHILD_COMMAND = (sys.executable, "-m", "convscope.cli.child_process")
 STAGE_KEY = re.compile(rf"transfer\.stages\.\d+\.({'|'.join(StageDefaults.model_fields)})\b")
 
 
@@ -40,7 +40,7 @@ def run(config: TrainConfig, overrides: Sequence[str]) -> None:
     with Preemption().installed() as preemption, Processes() as processes:
         set_quiet(config.quiet)
         refuse_launcher(config)
-        refuse_without_effect(config, overrides)
+        refuse_shadowed_defaults(config, overrides)
         request = resolve_request(config, overrides)
         if request is None:
             return
@@ -51,8 +51,8 @@ def run(config: TrainConfig, overrides: Sequence[str]) -> None:
         from convscope.engine.hardware import prepare_process
 
         accelerator, allocator = prepare_process(request.config.trainer)
-        processes.start(request.config, accelerator, FURTHER_PROCESS)
-        if processes.count > 1:
+        processes.start(request.config, accelerator, CHILD_COMMAND)
+        if processes.world_size > 1:
             preemption.all_reduce_max = processes.all_reduce_max
         from convscope.engine.training_run import TrainingRun
 

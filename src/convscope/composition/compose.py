@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from convscope.composition.current_job import job_overrides
 from convscope.composition.error_messages import explain_composition, explain_validation
-from convscope.composition.hydra_options import refuse_in_files
+from convscope.composition.hydra_options import refuse_hydra_options_in_files
 from convscope.composition.jobs import Job
 from convscope.composition.overrides import overrides_in
 from convscope.config.base import Config
@@ -98,7 +98,7 @@ def _composed(name: str, overrides: Sequence[str], folder: str | None) -> DictCo
     extra = [] if folder is None else [f"hydra.searchpath=[{folder}]"]
     with initialize_config_dir(str(CONFIG_DIR), version_base=HYDRA_VERSION_BASE):
         config = compose(name, [*extra, *overrides], return_hydra_config=True)
-    refuse_in_files(name, plain_containers(config.hydra))
+    refuse_hydra_options_in_files(name, plain_containers(config.hydra))
     with open_dict(config):
         del config["hydra"]
     return config

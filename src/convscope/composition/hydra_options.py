@@ -79,7 +79,7 @@ DEFAULT_VALUES = {
 }
 
 
-def refuse_without_effect(command: str, overrides: Sequence[str]) -> None:
+def refuse_hydra_options(command: str, overrides: Sequence[str]) -> None:
     """Refuse overrides that set an option of Hydra which has no effect in ``command``.
 
     Args:
@@ -94,7 +94,7 @@ def refuse_without_effect(command: str, overrides: Sequence[str]) -> None:
         raise UserError("\nerror: ".join(refused))
 
 
-def refuse_in_files(command: str, hydra: Mapping[str, Any]) -> None:
+def refuse_hydra_options_in_files(command: str, hydra: Mapping[str, Any]) -> None:
     """Refuse a configuration in which a file sets an option without effect, as by ``override /hydra/launcher``.
 
     Args:

@@ -18,7 +18,7 @@ UNSAFE_CHARACTERS = re.compile(r"[^\w.=,+-]")  # those that may have a meaning i
 
 
 @dataclass(frozen=True)
-class Choice:
+class ParsedOverride:
     """An override of the command line, which may give several values to choose from.
 
     Attributes:
@@ -33,7 +33,7 @@ class Choice:
     overrides: tuple[str, ...]
     swept: bool
     typed: str
-    open: bool = False
+    is_interval: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Job:
     name: str
 
 
-def parse_choices(overrides: Sequence[str]) -> list[Choice]:
+def parse_overrides(overrides: Sequence[str]) -> list[ParsedOverride]:
     """Parse overrides into the values that each leaves to choose from.
 
     Raises:
@@ -63,13 +63,13 @@ def parse_choices(overrides: Sequence[str]) -> list[Choice]:
     for typed, override in parsed:
         key, prefix = override.get_key_element(), typed[: len(typed) - len(typed.lstrip("+~"))]
         if not override.is_sweep_override():
-            choices.append(Choice(key.lstrip("+~"), (typed,), swept=False, typed=typed))
+            choices.append(ParsedOverride(key.lstrip("+~"), (typed,), swept=False, typed=typed))
             continue
         key = key if key.startswith(prefix) else f"{prefix}{key}"
         value = override.value()
         if isinstance(value, IntervalSweep):
             ends = tuple(f"{key}={end}" for end in (value.start, value.end))
-            choices.append(Choice(key.lstrip("+~"), ends, swept=True, typed=typed, open=True))
+            choices.append(ParsedOverride(key.lstrip("+~"), ends, swept=True, typed=typed, is_interval=True))
             continue
         try:
             values = list(override.sweep_string_iterator())
@@ -78,18 +78,18 @@ def parse_choices(overrides: Sequence[str]) -> list[Choice]:
         if not values or any(value in ("", "''", '""') for value in values):
             raise UserError(f"{typed}: an empty choice; name at least one value, and none between two commas")
         single = tuple(f"{key}={value}" for value in dict.fromkeys(values))
-        choices.append(Choice(key.lstrip("+~"), single, swept=True, typed=typed))
+        choices.append(ParsedOverride(key.lstrip("+~"), single, swept=True, typed=typed))
     return choices
 
 
-def make_jobs(choices: Sequence[Choice]) -> list[Job]:
+def make_jobs(choices: Sequence[ParsedOverride]) -> list[Job]:
     """Return a job for every combination of the choices.
 
     Raises:
         UserError: One of the choices is an interval.
     """
     for choice in choices:
-        if choice.open:
+        if choice.is_interval:
             raise UserError(
                 f"{choice.typed}: has no end of values to choose from; name some of them, {choice.key}=1,2, or let a "
                 "search choose: sweep=tpe"
@@ -112,7 +112,7 @@ def folder_name(overrides: Sequence[str]) -> str:
     return f"{readable[: MAX_NAME_LENGTH - 10]}-{digest(exact)}"
 
 
-def sweep_name(choices: Sequence[Choice]) -> str:
+def sweep_name(choices: Sequence[ParsedOverride]) -> str:
     """Return the default name of a sweep, which depends on the fixed overrides and on the keys that are swept over.
 
     It does not depend on the values of these keys, so a repeated command with one more value finds the complete jobs.
@@ -127,7 +127,7 @@ def folder_name_of_keys(keys: Sequence[str], exact: str) -> str:
     return f"{readable[: MAX_NAME_LENGTH - 10]}-{digest(exact)}"
 
 
-def identity(choices: Sequence[Choice], ignored_keys: Sequence[str] = ()) -> list[str]:
+def identity(choices: Sequence[ParsedOverride], ignored_keys: Sequence[str] = ()) -> list[str]:
     """Return what identifies a sweep: its fixed overrides, and ``key=...`` for each key that it chooses values for.
 
     Args:
@@ -136,13 +136,13 @@ def identity(choices: Sequence[Choice], ignored_keys: Sequence[str] = ()) -> lis
     """
     last: dict[str, str] = {}
     for choice in choices:
-        if not any(choice.key == key or choice.key.startswith(f"{key}.") for key in (*FREE_KEYS, *ignored_keys)):
+        if not any(choice.key == key or choice.key.startswith(f"{key}.") for key in (*EXECUTION_KEYS, *ignored_keys)):
             last[choice.key] = f"{choice.key}=..." if choice.swept else choice.overrides[0]
     return sorted(last.values())
 
 
 # Keys that determine how and where a sweep runs, not what it computes.
-FREE_KEYS = (
+EXECUTION_KEYS = (
     "sweep", "launcher", "outputs", "quiet", "tags", "logger", "callbacks.progress",
     "callbacks.checkpoint.every_seconds", "data.workers", "data.cache_dir", "cache.limit_gib", "trainer.profiler",
     "hydra",

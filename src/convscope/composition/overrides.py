@@ -9,7 +9,7 @@ from typing import Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
-from convscope.composition.jobs import Choice, parse_choices
+from convscope.composition.jobs import ParsedOverride, parse_overrides
 from convscope.errors import UserError
 
 
@@ -31,12 +31,12 @@ def quote_override(argument: str) -> str:
     return argument
 
 
-def multirun_overrides(arguments: Sequence[str]) -> list[Choice] | None:
+def multirun_overrides(arguments: Sequence[str]) -> list[ParsedOverride] | None:
     """Return the parsed overrides of a multirun; None if ``arguments`` have no ``--multirun``."""
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--multirun", "-m", action="store_true")
     known, _ = parser.parse_known_args(arguments)
-    return parse_choices(overrides_in(arguments)) if known.multirun else None
+    return parse_overrides(overrides_in(arguments)) if known.multirun else None
 
 
 def refuse_other_primary(arguments: Sequence[str]) -> None:

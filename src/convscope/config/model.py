@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from convscope.config.text_model import TextModelConfig
-from convscope.config.weights import WeightedConfig
+from convscope.config.weights import NetworkConfig
 from convscope.errors import UserError
 
 InputSize = Annotated[int, Field(ge=1, le=4096)] | None
@@ -15,7 +15,7 @@ Width = Annotated[float, Field(gt=0.0, le=8.0)]
 FourWidths = Annotated[list[PositiveInt], Field(min_length=4, max_length=4)]
 
 
-class NeocognitronConfig(WeightedConfig):
+class NeocognitronConfig(NetworkConfig):
     """The neocognitron (Fukushima 1980)."""
 
     name: Literal["neocognitron"]
@@ -23,27 +23,27 @@ class NeocognitronConfig(WeightedConfig):
     selectivity: Annotated[list[PositiveFloat], Field(min_length=3, max_length=3)]
 
 
-class TDNNConfig(WeightedConfig):
+class TDNNConfig(NetworkConfig):
     """Time-delay neural network (Waibel et al. 1989)."""
 
     name: Literal["tdnn"]
 
 
-class LeCun1989Config(WeightedConfig):
+class LeCun1989Config(NetworkConfig):
     """The network that read zip codes (LeCun et al. 1989)."""
 
     name: Literal["lecun1989"]
     variant: Literal["original", "modern"]
 
 
-class LeNet5Config(WeightedConfig):
+class LeNet5Config(NetworkConfig):
     """LeNet-5 (LeCun et al. 1998)."""
 
     name: Literal["lenet5"]
     variant: Literal["original", "modern"]
 
 
-class AlexNetConfig(WeightedConfig):
+class AlexNetConfig(NetworkConfig):
     """AlexNet (Krizhevsky et al. 2012)."""
 
     name: Literal["alexnet"]
@@ -51,14 +51,14 @@ class AlexNetConfig(WeightedConfig):
     stem: Stem
 
 
-class ZFNetConfig(WeightedConfig):
+class ZFNetConfig(NetworkConfig):
     """ZFNet (Zeiler & Fergus 2013)."""
 
     name: Literal["zfnet"]
     stem: Stem
 
 
-class VGGConfig(WeightedConfig):
+class VGGConfig(NetworkConfig):
     """VGG (Simonyan & Zisserman 2014)."""
 
     name: Literal["vgg"]
@@ -66,7 +66,7 @@ class VGGConfig(WeightedConfig):
     batch_norm: bool
 
 
-class GoogLeNetConfig(WeightedConfig):
+class GoogLeNetConfig(NetworkConfig):
     """GoogLeNet (Szegedy et al. 2014)."""
 
     name: Literal["googlenet"]
@@ -75,7 +75,7 @@ class GoogLeNetConfig(WeightedConfig):
     stem: Stem
 
 
-class ResNetConfig(WeightedConfig):
+class ResNetConfig(NetworkConfig):
     """Residual network (He et al. 2015)."""
 
     name: Literal["resnet"]
@@ -91,7 +91,7 @@ class ResNetConfig(WeightedConfig):
         return self
 
 
-class WideResNetConfig(WeightedConfig):
+class WideResNetConfig(NetworkConfig):
     """Wide residual network (Zagoruyko & Komodakis 2016)."""
 
     name: Literal["wide_resnet"]
@@ -112,7 +112,7 @@ class WideResNetConfig(WeightedConfig):
         return self
 
 
-class ResNeXtConfig(WeightedConfig):
+class ResNeXtConfig(NetworkConfig):
     """ResNeXt (Xie et al. 2016)."""
 
     name: Literal["resnext"]
@@ -120,7 +120,7 @@ class ResNeXtConfig(WeightedConfig):
     stem: Stem
 
 
-class DenseNetConfig(WeightedConfig):
+class DenseNetConfig(NetworkConfig):
     """DenseNet (Huang et al. 2016)."""
 
     name: Literal["densenet"]
@@ -130,25 +130,25 @@ class DenseNetConfig(WeightedConfig):
     stem: Stem
 
 
-class InceptionResNetV1Config(WeightedConfig):
+class InceptionResNetV1Config(NetworkConfig):
     """Inception-ResNet-v1 (Szegedy et al. 2016)."""
 
     name: Literal["inception_resnet_v1"]
 
 
-class InceptionResNetV2Config(WeightedConfig):
+class InceptionResNetV2Config(NetworkConfig):
     """Inception-ResNet-v2 (Szegedy et al. 2016)."""
 
     name: Literal["inception_resnet_v2"]
 
 
-class XceptionConfig(WeightedConfig):
+class XceptionConfig(NetworkConfig):
     """Xception (Chollet 2016)."""
 
     name: Literal["xception"]
 
 
-class MobileNetConfig(WeightedConfig):
+class MobileNetConfig(NetworkConfig):
     """MobileNet (Howard et al. 2017)."""
 
     name: Literal["mobilenet"]
@@ -156,7 +156,7 @@ class MobileNetConfig(WeightedConfig):
     stem: Stem
 
 
-class MobileNetV2Config(WeightedConfig):
+class MobileNetV2Config(NetworkConfig):
     """MobileNetV2 (Sandler et al. 2018)."""
 
     name: Literal["mobilenet_v2"]
@@ -164,7 +164,7 @@ class MobileNetV2Config(WeightedConfig):
     stem: Stem
 
 
-class ShuffleNetV1Config(WeightedConfig):
+class ShuffleNetV1Config(NetworkConfig):
     """ShuffleNet (Zhang et al. 2017)."""
 
     name: Literal["shufflenet_v1"]
@@ -173,7 +173,7 @@ class ShuffleNetV1Config(WeightedConfig):
     stem: Stem
 
 
-class ShuffleNetV2Config(WeightedConfig):
+class ShuffleNetV2Config(NetworkConfig):
     """ShuffleNet v2 (Ma et al. 2018)."""
 
     name: Literal["shufflenet_v2"]
@@ -181,7 +181,7 @@ class ShuffleNetV2Config(WeightedConfig):
     stem: Stem
 
 
-class SENetConfig(WeightedConfig):
+class SENetConfig(NetworkConfig):
     """Squeeze-and-excitation network (Hu et al. 2017)."""
 
     name: Literal["senet"]
@@ -191,20 +191,20 @@ class SENetConfig(WeightedConfig):
     stem: Stem
 
 
-class EfficientNetLiteConfig(WeightedConfig):
+class EfficientNetLiteConfig(NetworkConfig):
     """EfficientNet-Lite, a mobile network without squeeze-and-excitation (Tan & Le 2019; Liu 2020)."""
 
     name: Literal["efficientnet_lite"]
     variant: Literal[0, 1, 2, 3, 4]
 
 
-class LectureCNNConfig(WeightedConfig):
+class LectureCNNConfig(NetworkConfig):
     """The small network whose parameters a lecture counts by hand."""
 
     name: Literal["lecture_cnn"]
 
 
-class TimmConfig(WeightedConfig):
+class TimmConfig(NetworkConfig):
     """Any model of timm, by its name there."""
 
     name: Literal["timm"]
@@ -212,7 +212,7 @@ class TimmConfig(WeightedConfig):
     arguments: dict[str, Any]
 
 
-class TorchvisionConfig(WeightedConfig):
+class TorchvisionConfig(NetworkConfig):
     """Any classification model of torchvision, by its name there."""
 
     name: Literal["torchvision"]
@@ -220,7 +220,7 @@ class TorchvisionConfig(WeightedConfig):
     arguments: dict[str, Any]
 
 
-class DilatedCNNConfig(WeightedConfig):
+class DilatedCNNConfig(NetworkConfig):
     """Dilated convolutions (Yu & Koltun 2016)."""
 
     name: Literal["dilated_cnn"]

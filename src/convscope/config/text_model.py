@@ -4,12 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from convscope.config.weights import WeightedConfig
+from convscope.config.weights import NetworkConfig
 
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
-class _WordModelConfig(WeightedConfig):
+class _WordModelConfig(NetworkConfig):
     variant: Literal["rand", "static", "non_static", "multichannel"]
     vectors: Annotated[str, Field(min_length=1)]  # "packaged", or a word2vec or GloVe file
     vectors_scale: Annotated[float, Field(gt=0.0)] | None
@@ -42,7 +42,7 @@ class TextTDNNConfig(_WordModelConfig):
     hidden: Annotated[int, Field(ge=1, le=65536)]
 
 
-class CharCNNConfig(WeightedConfig):
+class CharCNNConfig(NetworkConfig):
     """Convolution over characters (Zhang, Zhao & LeCun 2015)."""
 
     name: Literal["char_cnn"]
@@ -50,7 +50,7 @@ class CharCNNConfig(WeightedConfig):
     length: Annotated[int, Field(ge=1, le=100_000)]
 
 
-class VDCNNConfig(WeightedConfig):
+class VDCNNConfig(NetworkConfig):
     """Very deep convolution over characters (Conneau et al. 2017)."""
 
     name: Literal["vdcnn"]

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-ORDER, AUGMENTATION = 0, 1  # independent random streams for the order and for the augmentation
+ORDER_STREAM, AUGMENTATION = 0, 1  # independent random streams for the order and for the augmentation
 
 
-class ImageBatch(NamedTuple):
+class LabelledBatch(NamedTuple):
     """A batch of images or texts, or of the features that frozen layers computed from them, with the labels.
 
     Attributes:
@@ -37,7 +37,7 @@ class ImageBatch(NamedTuple):
     indices: torch.Tensor
     weight: float = 1.0
 
-    def to(self, device: torch.device | str, non_blocking: bool = False) -> "ImageBatch":
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> "LabelledBatch":
         """Return the batch on ``device``. A copy from pinned memory to a GPU is not waited for."""
         device = torch.device(device)
         if device.type == "cpu" and self.labels.device.type == "cpu":
@@ -45,25 +45,25 @@ class ImageBatch(NamedTuple):
         non_blocking = non_blocking or (device.type == "cuda" and self.labels.is_pinned())
         return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
-    def pin_memory(self) -> "ImageBatch":
+    def pin_memory(self) -> "LabelledBatch":
         """Return the batch in page-locked memory, from which a GPU copies while the CPU goes on."""
         return self._map(torch.Tensor.pin_memory)
 
-    def _map(self, function: Callable[[torch.Tensor], torch.Tensor]) -> "ImageBatch":
+    def _map(self, function: Callable[[torch.Tensor], torch.Tensor]) -> "LabelledBatch":
         """Return the batch with ``function`` applied to each of its tensors."""
         inputs = self.inputs
         mapped = tuple(map(function, inputs)) if isinstance(inputs, tuple) else function(inputs)
-        return ImageBatch(mapped, function(self.labels), function(self.indices), self.weight)
+        return LabelledBatch(mapped, function(self.labels), function(self.indices), self.weight)
 
 
 class Reader(Protocol):
     """Reads batches of examples."""
 
-    def read(self, epoch: int, indices: torch.Tensor) -> ImageBatch:
+    def read(self, epoch: int, indices: torch.Tensor) -> LabelledBatch:
         """Return the batch of the examples ``indices`` (N,) int64, as augmented in ``epoch``."""
 
 
-class EpochOrder:
+class EpochBatchSampler:
     """Assigns the examples of a split to the batches of each epoch.
 
     Training examples are shuffled anew every epoch, evaluation examples keep their order. A last batch of one example
@@ -115,18 +115,18 @@ class EpochOrder:
 
     def batches(self) -> tuple[torch.Tensor, ...]:
         """Return the indices (N,) int64 of this process's part of each batch of this epoch."""
-        return tuple(self.shard(whole) for whole in self.whole_batches())
+        return tuple(self.shard(whole) for whole in self.global_batches())
 
     def shard(self, whole: torch.Tensor) -> torch.Tensor:
         """Return this process's part of ``whole``, the indices of a batch; at least one of them."""
         part = whole[self._rank :: self._world_size] if self._world_size > 1 else whole
         return part if len(part) else whole[:1]
 
-    def whole_batches(self) -> tuple[torch.Tensor, ...]:
+    def global_batches(self) -> tuple[torch.Tensor, ...]:
         """Return the indices (N,) int64 of each batch of this epoch, for all processes together."""
         order = np.arange(self._examples)
         if self._shuffle:
-            order = np.random.default_rng([self._seed, ORDER, self.epoch]).permutation(self._examples)
+            order = np.random.default_rng([self._seed, ORDER_STREAM, self.epoch]).permutation(self._examples)
         return torch.from_numpy(order[: self._used]).split(self._batch_size)
 
     def weight(self, whole: torch.Tensor) -> float:
@@ -178,7 +178,7 @@ class BatchLoader:
     def __init__(
         self,
         reader: Reader,
-        order: EpochOrder,
+        order: EpochBatchSampler,
         *,
         workers: int = 0,
         pin_memory: bool = False,
@@ -191,10 +191,10 @@ class BatchLoader:
         self._progress = {"epoch": 0, "batches": 0}
         self._resume_from: dict[str, int] | None = None
         self._queue = _BatchQueue()
-        self._worker_loader: DataLoader[ImageBatch] | None = None
+        self._worker_loader: DataLoader[LabelledBatch] | None = None
         if workers:
             self._worker_loader = DataLoader(
-                cast(Dataset[ImageBatch], reader),  # every reader that is used with workers is a Dataset
+                cast(Dataset[LabelledBatch], reader),  # every reader that is used with workers is a Dataset
                 batch_size=None,
                 sampler=self._queue,
                 num_workers=workers,
@@ -207,17 +207,17 @@ class BatchLoader:
     def __len__(self) -> int:
         return len(self.order)
 
-    def __iter__(self) -> Iterator[ImageBatch]:
+    def __iter__(self) -> Iterator[LabelledBatch]:
         epoch = self.order.epoch
         first = self._first_batch(epoch)
-        wholes = self.order.whole_batches()[first:]
+        wholes = self.order.global_batches()[first:]
         batches = self._read(epoch, tuple(map(self.order.shard, wholes)))
         for number, (whole, batch) in enumerate(zip(wholes, batches, strict=True), start=first + 1):
             self._progress = {"epoch": epoch, "batches": number}
             weight = self.order.weight(whole)
             yield batch if weight == 1.0 else batch._replace(weight=weight)
 
-    def _read(self, epoch: int, batches: tuple[torch.Tensor, ...]) -> Iterator[ImageBatch]:
+    def _read(self, epoch: int, batches: tuple[torch.Tensor, ...]) -> Iterator[LabelledBatch]:
         if self._worker_loader is not None:
             self._queue.items = [(epoch, indices.numpy()) for indices in batches]
             yield from self._worker_loader

@@ -5,7 +5,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from convscope.data.batches import ImageBatch
+from convscope.data.batches import LabelledBatch
 
 VIEWS = 2  # a random stream of its own, independent of those of `convscope.data.batches`
 
@@ -43,9 +43,9 @@ class FeatureReader:
         first = np.random.default_rng([seed, VIEWS]).integers(0, features.views, len(labels))
         self._first = torch.from_numpy(first)
 
-    def read(self, epoch: int, indices: torch.Tensor) -> ImageBatch:
+    def read(self, epoch: int, indices: torch.Tensor) -> LabelledBatch:
         """Return the features of the images ``indices`` (N,) int64, in their views of ``epoch``."""
         views = None
         if self._features.views > 1:
             views = (self._first.index_select(0, indices) + epoch) % self._features.views
-        return ImageBatch(self._features.gather(indices, views), self._labels.index_select(0, indices), indices)
+        return LabelledBatch(self._features.gather(indices, views), self._labels.index_select(0, indices), indices)

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from convscope.data.images.image_formats import ending_of
+from convscope.data.images.image_formats import file_extension
 from convscope.data.split_names import SPLIT_OF_WORD, UNKNOWN_TO_DATASETS, split_names
 
 COMPRESSED = {".gz", ".bz2", ".xz", ".zst", ".lz4"}
@@ -67,11 +67,11 @@ def _files(folder: str | Path, above: str) -> Iterator[_File]:
         name, path = names[entry.name], f"{above}{glob.escape(entry.name)}"
         split = splits.get(name)
         if not entry.is_dir():
-            yield _File(path, ending_of(entry.name), split, name, in_folder=False)
+            yield _File(path, file_extension(entry.name), split, name, in_folder=False)
         elif split is None and not entry.is_symlink():  # a link may lead back up
             yield from _files(entry.path, f"{path}/")
         elif split is not None:
-            endings = [ending_of(file) for _, _, files in os.walk(entry.path) for file in files]
+            endings = [file_extension(file) for _, _, files in os.walk(entry.path) for file in files]
             yield from (_File(f"{path}/**", ending, split, name, in_folder=True) for ending in endings)
 
 

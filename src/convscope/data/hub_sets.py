@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 LABEL_COLUMNS = ("label", "labels", "class", "fine_label")
 
 
-def load_hub_set(path: str, config: str | None, hint: str) -> tuple[Mapping[str, "Dataset"], str]:
+def load_hub_set(path: str, subset: str | None, hint: str) -> tuple[Mapping[str, "Dataset"], str]:
     """Return the splits of the data set ``path``, by their names there, and where they are from: "folder" or "hub".
 
     Args:
@@ -36,14 +36,14 @@ def load_hub_set(path: str, config: str | None, hint: str) -> tuple[Mapping[str,
     """
     folder = Path(path).expanduser()
     if folder.is_dir():
-        return _call_datasets(str(folder), config, path), "folder"
+        return _call_datasets(str(folder), subset, path), "folder"
     if path.startswith((".", "~", os.sep)):
         raise UserError(f"data folder {folder} does not exist: check the path")
     if hugging_face_reachable():
-        return _call_datasets(path, config, path), "hub"
+        return _call_datasets(path, subset, path), "hub"
     if in_local_cache(path):
         with _offline():
-            return _call_datasets(path, config, path), "hub"
+            return _call_datasets(path, subset, path), "hub"
     reason = (
         "is not used (HF_HUB_OFFLINE or HF_DATASETS_OFFLINE is set)"
         if offline_mode()

@@ -10,7 +10,7 @@ import torch
 from pytorch_lightning import LightningDataModule
 from typing_extensions import override
 
-from convscope.data.batches import BatchLoader, EpochOrder, Reader, completed_batches
+from convscope.data.batches import BatchLoader, EpochBatchSampler, Reader, completed_batches
 from convscope.data.feature_reader import FeatureReader, FeatureSource
 
 SPLITS_OF_STAGE = {
@@ -79,7 +79,7 @@ class StagedDataModule(LightningDataModule):
         """Return a reader of the batches of ``split``."""
 
     @abstractmethod
-    def _order(self, split: str, **options: Any) -> EpochOrder:
+    def _order(self, split: str, **options: Any) -> EpochBatchSampler:
         """Return the order of the examples of ``split``; ``options`` are the keyword arguments of `EpochOrder`."""
 
     def _workers(self, split: str) -> int:
@@ -102,7 +102,7 @@ class StagedDataModule(LightningDataModule):
         self.batch_size, self._first_epoch = batch_size, first_epoch
         self._features = {}
 
-    def serve(self, features: Mapping[str, FeatureSource]) -> None:
+    def use_features(self, features: Mapping[str, FeatureSource]) -> None:
         """Use ``features`` in place of the inputs of their splits, until the next stage.
 
         Args:

@@ -69,7 +69,7 @@ class Failures:
         if self._rank == 0:
             print(f"error: {_to_error(first)}", file=sys.stderr, flush=True)
         self._give_up()
-        os._exit(status_of(_to_error(first)))
+        os._exit(exit_status(_to_error(first)))
 
 
 def failure_of_killed(rank: int, status: int) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def failure_of_killed(rank: int, status: int) -> dict[str, Any]:
     return {"rank": rank, "kind": "failure", "message": message, "traceback": ""}
 
 
-def status_of(error: BaseException) -> int:
+def exit_status(error: BaseException) -> int:
     """Return the exit status of a command that fails with ``error``."""
     if isinstance(error, Interrupted):
         return 128 + error.signal

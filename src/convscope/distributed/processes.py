@@ -39,7 +39,7 @@ class Processes:
     """
 
     def __init__(self) -> None:
-        self.rank, self.count = 0, 1
+        self.rank, self.world_size = 0, 1
         self.cores: int | None = None
         self._children: ChildProcesses | None = None
         self._failures: Failures | None = None
@@ -92,7 +92,7 @@ class Processes:
         import torch.distributed as dist
         from torch.distributed import distributed_c10d
 
-        self.rank, self.count = rank, dist.get_world_size()
+        self.rank, self.world_size = rank, dist.get_world_size()
         # What the processes exchange besides gradients is small, so it need not wait for a GPU: it goes through gloo.
         # Without a timeout of its own, a new group would have PyTorch's default of 30 minutes.
         gloo = dist.get_backend() == "gloo"
@@ -102,7 +102,7 @@ class Processes:
             self._children.watch(lambda local, status: self._child_ended(rank + local, status))
         if self.is_rank_zero:
             hours = PROCESS_GROUP_TIMEOUT / timedelta(hours=1)
-            echo(f"{self.count} processes train together; each waits up to {hours:g} hours for the others")
+            echo(f"{self.world_size} processes train together; each waits up to {hours:g} hours for the others")
         else:
             set_silent()
             warnings.simplefilter("ignore")
@@ -128,7 +128,7 @@ class Processes:
         """Return the result of ``make``, which rank 0 calls, in all processes. All processes must call this."""
         import torch.distributed as dist
 
-        if self.count == 1:
+        if self.world_size == 1:
             return make()
         objects = [make() if self.is_rank_zero else None]
         dist.broadcast_object_list(objects, src=0, group=self._group)
@@ -138,9 +138,9 @@ class Processes:
         """Return ``value`` of each process, in the order of their ranks. All processes must call this."""
         import torch.distributed as dist
 
-        if self.count == 1:
+        if self.world_size == 1:
             return [value]
-        values: list[Any] = [None] * self.count
+        values: list[Any] = [None] * self.world_size
         dist.all_gather_object(values, value, group=self._group)
         return values
 
@@ -158,7 +158,7 @@ class Processes:
         import torch
         import torch.distributed as dist
 
-        if self.count == 1:
+        if self.world_size == 1:
             return
         with torch.no_grad():
             for value in module.state_dict().values():

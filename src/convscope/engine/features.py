@@ -18,7 +18,7 @@ from convscope.data.texts.text_data_module import TextDataModule
 from convscope.distributed.processes import Processes
 from convscope.insight.conv_bn_fusion import FoldedForward
 from convscope.transfer.cut import Cut
-from convscope.transfer.distributed_extraction import shared_features
+from convscope.transfer.distributed_extraction import cached_features_distributed
 from convscope.transfer.feature_cache import CacheUnusableError, Features, cached_features, feature_key, prefix_digest
 from convscope.transfer.feature_extraction import FrozenPrefix
 
@@ -50,7 +50,7 @@ class FeatureExtractor:
     warnings: list[str] = field(default_factory=list)
     in_use: list[Features] = field(default_factory=list)
 
-    def features(self, cut: Cut, splits: Iterable[str], views: int) -> dict[str, Features] | None:
+    def extract(self, cut: Cut, splits: Iterable[str], views: int) -> dict[str, Features] | None:
         """Return the outputs of ``cut.prefix`` for each of ``splits``.
 
         Args:
@@ -66,7 +66,7 @@ class FeatureExtractor:
         prefix: FrozenPrefix | None = None
         features_by_split: dict[str, Features] = {}
         for split in splits:
-            count, split_views = len(self.data.store(split)), self.data.views(split, views)
+            count, split_views = len(self.data.store(split)), self.data.distinct_views(split, views)
 
             def compute(
                 rank: int, world_size: int, split: str = split, count: int = count, split_views: int = split_views
@@ -81,7 +81,7 @@ class FeatureExtractor:
 
             key = feature_key(
                 digest,
-                self.data.content(split),
+                self.data.inputs_key(split),
                 split_views,
                 self.config.precision,
                 self.data.channels_last,
@@ -93,7 +93,7 @@ class FeatureExtractor:
             self._warn(features.warnings)
             self.in_use.append(features)
             features_by_split[split] = features
-        self.make_room()
+        self.evict()
         return features_by_split
 
     def release(self) -> None:
@@ -102,7 +102,7 @@ class FeatureExtractor:
             features.release()
         self.in_use.clear()
 
-    def make_room(self) -> None:
+    def evict(self) -> None:
         """Remove the least recently used entries, of all kinds, if the cache is larger than ``limit_gib``."""
         if not self.processes.is_rank_zero:
             return
@@ -159,10 +159,10 @@ class FeatureExtractor:
 
         if not self.unusable:
             try:
-                if processes.count == 1:
+                if processes.world_size == 1:
                     return cached_features(key, self.root, count, views, compute_all, description)[0]
-                own_share = compute(processes.rank, processes.count)
-                return shared_features(key, self.root, count, views, own_share, description, processes)
+                own_share = compute(processes.rank, processes.world_size)
+                return cached_features_distributed(key, self.root, count, views, own_share, description, processes)
             except CacheUnusableError as error:
                 self.unusable = True
                 self._warn(error.warnings)

@@ -13,7 +13,7 @@ from convscope.insight.network_state import preserved
 from convscope.models.blocks import blocks
 from convscope.models.images.zoo.network import Network
 from convscope.models.texts.network import TextNetwork
-from convscope.transfer.cut import Cut, cut
+from convscope.transfer.cut import Cut, cut_network
 from convscope.transfer.freezing import train_only
 from convscope.transfer.optimization import Optimization
 from convscope.transfer.plan import StagePlan, plan_stage
@@ -65,7 +65,7 @@ def prepare_stages(
             train_only(module, plan.parameters, stage.batch_norm)
             try:
                 with preserved(module):  # a network that caches values during tracing would cache symbolic ones
-                    stage_cut = cut(module, extractor.sample())
+                    stage_cut = cut_network(module, extractor.sample())
                 if extractor.depends_on_text_length(stage_cut):
                     stage_cut, reason = None, "the length of the features changes with the length of the text"
             except CannotCutError as error:
@@ -97,7 +97,7 @@ def print_plan(prepared: Sequence[PreparedStage], parameters: int) -> None:
     for heading in ("stage", "trains", "parameters", "rate", "epochs", "batch", "frozen part"):
         table.add_column(heading)
     for stage in prepared:
-        low, high = stage.plan.rates
+        low, high = stage.plan.rate_range
         rate = f"{high:g}" if low == high else f"{low:.1e} to {high:g}"
         table.add_row(
             stage.config.name,

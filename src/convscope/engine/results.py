@@ -38,7 +38,7 @@ def log_results(
     columns, rows = prediction_table(
         predictions, data.names("test"), modality.source.classes, modality.noun.removesuffix("s")
     )
-    image = modality.test_image()
+    image = modality.test_image_reader()
     recorder.table(
         "predictions", columns, rows, 0, rows_with_image=most_confident_mistakes(predictions),
         image=None if image is None else lambda row: image(int(predictions.indices[row])),

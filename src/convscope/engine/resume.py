@@ -16,7 +16,7 @@ from convscope.errors import UserError
 from convscope.masking import is_masked, mask, without_credentials, without_numbers
 
 # Keys that may differ from those of the resumed run, because they do not change its results.
-CHANGEABLE = (
+CHANGEABLE_KEYS = (
     "resume", "logger", "tags", "outputs", "folder", "callbacks.progress", "callbacks.checkpoint.every_seconds",
     "data.workers", "data.root", "data.cache_dir", "cache.limit_gib", "trainer.profiler",
 )  # fmt: skip
@@ -81,7 +81,7 @@ def _refuse_change(path: Path, override: str, key: str, before: Any, after: Any)
         place = None if after is None else Path(after).expanduser().resolve()
         if path.resolve() != place and (key == "folder" or place not in path.resolve().parents):
             raise UserError(f"resume={path}: a resumed run stays in its folder; leave {override} out")
-    elif not _is_at_or_below(key, CHANGEABLE):
+    elif not _is_at_or_below(key, CHANGEABLE_KEYS):
         raise UserError(
             f"resume={path}: the run has {key}={before}, and {override} would make it {after}; resume it as it is, or "
             "begin another run"

@@ -8,7 +8,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import Logger
 
-from convscope.callbacks.checkpoints import BEST, LAST, STATE, Checkpoints
+from convscope.callbacks.checkpoints import BEST, LAST, STATE, BestAndLastCheckpoint
 from convscope.callbacks.preemption import Preemption
 from convscope.callbacks.time_spent import FEATURES, OWN, REST, TimeSpent, TimeSpentWriter, stage_phase
 from convscope.config.train import TrainConfig
@@ -27,7 +27,7 @@ from convscope.insight.parameters import multiply_adds_of
 from convscope.models.images.zoo.network import Network
 from convscope.models.texts.network import TextNetwork
 from convscope.runs.checkpoint import open_checkpoint
-from convscope.runs.position import Position
+from convscope.runs.position import StageOffset
 from convscope.runs.run_folder import RunFolder
 from convscope.tasks.classification import Classification
 from convscope.tracking.trackers import read_marks
@@ -35,7 +35,7 @@ from convscope.transfer.cut import Cut
 
 
 @dataclass
-class Stages:
+class StageRunner:
     """Runs the stages of one training.
 
     Attributes:
@@ -63,9 +63,9 @@ class Stages:
     extractor: FeatureExtractor
     folder: RunFolder
     loggers: Sequence[Logger]
-    position: Position
+    position: StageOffset
     hardware: Hardware
-    callbacks: Callable[[], list[Callback]] = list
+    shared_callbacks: Callable[[], list[Callback]] = list
     finished: list[StageResult] = field(default_factory=list)
     preemption: Preemption = field(default_factory=Preemption)
     processes: Processes = field(default_factory=Processes)
@@ -79,13 +79,13 @@ class Stages:
             UserError: The loss is no longer finite.
             Interrupted: A signal stopped the training.
         """
-        last = self.processes.broadcast_object(self._last_state)
+        last = self.processes.broadcast_object(self._last_callback_states)
         if last is not None:
             self._restore(last)
         for number in range(len(self.finished), len(prepared)):
             self._run_stage(number, prepared[number])
 
-    def _last_state(self) -> dict[str, Any] | None:
+    def _last_callback_states(self) -> dict[str, Any] | None:
         """Return the states of the callbacks in ``last.ckpt``; None if there is no such checkpoint."""
         if not (self.folder.checkpoints / LAST).is_file():
             return None
@@ -97,7 +97,7 @@ class Stages:
 
         Also add the stage that the checkpoint records as finished if ``stages.json`` lacks it.
         """
-        for callback in self.callbacks():
+        for callback in self.shared_callbacks():
             if callback.state_key in states:
                 callback.load_state_dict(states[callback.state_key])
         state = states[STATE]
@@ -110,7 +110,7 @@ class Stages:
         return {
             "seconds": self.time_spent.seconds_of(phase, OWN),
             "seconds_extracting_features": self.time_spent.seconds_of(phase, FEATURES),
-            "seconds_insight": self.time_spent.insight(phase),
+            "seconds_insight": self.time_spent.analysis_seconds_of(phase),
         }
 
     def _add_finished(self, result: StageResult) -> None:
@@ -132,23 +132,23 @@ class Stages:
         features, reason = None, stage.why_not_cached
         if stage.cut is not None:
             with self.time_spent.measure(FEATURES):
-                features = self.extractor.features(stage.cut, ("train", "validation"), stage_config.views)
+                features = self.extractor.extract(stage.cut, ("train", "validation"), stage_config.views)
             reason = None if features is not None else "there is no room for the features"
         hardware = self.hardware
         if features is not None and stage.cut is not None:
-            self.data.serve(features)
+            self.data.use_features(features)
             hardware = self._hardware_of_rest(stage.cut)
         count = len(self.config.transfer.stages)
         if count > 1:
             echo(f"stage {number + 1}/{count}: {stage_config.name}")
-        callbacks = training.build_callbacks(self.config, stage_config, self.position.epochs) + self.callbacks()
+        callbacks = training.build_callbacks(self.config, stage_config, self.position.epochs) + self.shared_callbacks()
         if self.processes.is_rank_zero:
             callbacks.append(TimeSpentWriter(self.time_spent, self.folder))
         checkpoints = None
         if not self.config.trainer.fast_dev_run:
             checkpoint_config = self.config.callbacks.checkpoint
             best, best_epoch = (self.finished[-1].best, self.finished[-1].best_epoch) if self.finished else (None, None)
-            checkpoints = Checkpoints(
+            checkpoints = BestAndLastCheckpoint(
                 self.folder.checkpoints,
                 **checkpoint_config.model_dump(),
                 stage=number,
@@ -218,9 +218,9 @@ class Stages:
         flips = self.config.task.flip_averaging  # features cannot be mirrored
         if last.cut is not None and self.finished and self.finished[-1].cached and not flips:
             with self.time_spent.measure(FEATURES):
-                features = self.extractor.features(last.cut, ("test",), 1)
+                features = self.extractor.extract(last.cut, ("test",), 1)
             if features is not None:
-                self.data.serve(features)
+                self.data.use_features(features)
                 hardware = self._hardware_of_rest(last.cut)
         trainer = training.build_trainer(
             self.config, last.config.epochs, hardware, self.folder, self.loggers, list(callbacks)

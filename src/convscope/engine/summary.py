@@ -9,7 +9,7 @@ import pytorch_lightning as pl
 from convscope.callbacks.time_spent import TimeSpent, seconds_by_part
 from convscope.config.train import TrainConfig
 from convscope.engine.hardware import Hardware
-from convscope.engine.stages import Stages
+from convscope.engine.stages import StageRunner
 from convscope.masking import mask_text
 from convscope.modalities.modality import Modality
 from convscope.models.images.zoo.network import Network
@@ -24,7 +24,7 @@ def summarise(
     modality: Modality,
     network: Network | TextNetwork,
     multiply_adds: int,
-    stages: Stages,
+    stages: StageRunner,
     trainer: pl.Trainer,
     folder: RunFolder,
     hardware: Hardware,

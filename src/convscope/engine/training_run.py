@@ -30,10 +30,10 @@ from convscope.engine.print_summary import print_summary
 from convscope.engine.results import log_network, log_results
 from convscope.engine.run_request import RunRequest
 from convscope.engine.run_status import record_status
-from convscope.engine.stages import Stages
+from convscope.engine.stages import StageRunner
 from convscope.engine.summary import summarise
-from convscope.engine.transfer_choice import refuse_without_effect, resolve_transfer
-from convscope.engine.trial import running_trial
+from convscope.engine.transfer_choice import refuse_shadowed_defaults, resolve_transfer
+from convscope.engine.trial import current_reporter
 from convscope.errors import Interrupted, Pruned, UserError
 from convscope.masking import mask, mask_text
 from convscope.modalities.modality import Modality
@@ -76,7 +76,7 @@ class TrainingRun:
         pl.seed_everything(request.config.seed, workers=True, verbose=False)
         self.weights = modality.weights(request.config)
         self.config = processes.broadcast_object(lambda: resolve_transfer(request.config, self.weights))
-        refuse_without_effect(self.config, request.overrides)
+        refuse_shadowed_defaults(self.config, request.overrides)
         self.network, self.multiply_adds = modality.build(self.config, self.weights)
         trains_all = any("all" in stage.train for stage in self.config.transfer.stages)
         settings = self.config.trainer
@@ -184,7 +184,7 @@ class TrainingRun:
         log_network(self.modality, self.recorder, self.network.module)
         if insights is not None:
             insights.finish()
-        analyse_best_weights(stages.callbacks(), stages.finished[-1].best_epoch if stages.finished else None)
+        analyse_best_weights(stages.shared_callbacks(), stages.finished[-1].best_epoch if stages.finished else None)
         summary = summarise(
             self.config, self.request.overrides, self.modality, self.network, self.multiply_adds, stages, trainer,
             self.folder, self.hardware, self.time_spent, self.warnings,
@@ -192,7 +192,7 @@ class TrainingRun:
         if insights is not None:
             summary["receptive_field"] = insights.receptive_field
         summary["environment"] = environment() | summary["environment"]
-        if self.time_spent.seconds:
+        if self.time_spent.analysis_seconds:
             echo(self.time_spent.console_summary(summary["seconds"]["total"]))
         assert self.task.predictions is not None
         log_results(self.modality, self.recorder, self.data, self.task.predictions, self.folder, summary)
@@ -209,7 +209,7 @@ class TrainingRun:
         self.at_exit.callback(self.data.release)
         self.data.channels_last, self.data.cores = self.hardware.channels_last, processes.cores
         self.data.setup()
-        refuse_small_splits(self.data.sizes, processes.count)
+        refuse_small_splits(self.data.sizes, processes.world_size)
         if processes.is_rank_zero:
             modality.save_artifacts(self.folder)
         if config.trainer.compile:
@@ -221,7 +221,7 @@ class TrainingRun:
         cache = cache_folder(config.data.cache_dir)
         self.extractor = FeatureExtractor(config.cache, cache, self.data, self.device, processes)
         self.at_exit.callback(self.extractor.release)
-        self.extractor.make_room()
+        self.extractor.evict()
         self.prepared = prepare_stages(config, network, self.extractor)
         figure_warning = confusion_left_out(len(modality.source.classes)) if config.callbacks.figures else None
         setup_warnings = filter(None, [self.weights.warning, format_warning, figure_warning])
@@ -229,7 +229,7 @@ class TrainingRun:
         self._announce()
         if config.callbacks.figures and processes.is_rank_zero and not self.marks:
             # A resumed run has shown them already, in its folder and in its trackers.
-            modality.show_samples(self.recorder)
+            modality.log_samples(self.recorder)
 
     def _data_warnings(self) -> list[str]:
         """Return the warnings about data and cache of all processes. A collective call: every process must make it."""
@@ -262,21 +262,21 @@ class TrainingRun:
         for notice in self.notices:
             echo(notice)
 
-    def _stages(self, callbacks: list[Callback]) -> Stages:
+    def _stages(self, callbacks: list[Callback]) -> StageRunner:
         stage_callbacks = list(callbacks)
         if self.processes.is_rank_zero:
             stage_callbacks += self.modality.saliency_callbacks(
                 self.config, self.recorder, self.time_spent, self._warn_once
             )
-            if (trial := running_trial()) is not None:
+            if (trial := current_reporter()) is not None:
                 stage_callbacks.append(PruningCallback(trial.metric, self.recorder.position, trial.should_prune))
-        return Stages(
+        return StageRunner(
             self.config, self.network, self.task, self.data, self.extractor, self.folder, self.loggers,
             self.recorder.position, self.hardware, lambda: stage_callbacks, self.finished, self.preemption,
             self.processes, self.time_spent, self.marks or {},
         )  # fmt: skip
 
-    def _test(self, stages: Stages) -> pl.Trainer:
+    def _test(self, stages: StageRunner) -> pl.Trainer:
         """Load the best weights and test them; return the trainer that tested."""
         callbacks: list[Callback] = []
         if self.processes.is_rank_zero:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from convscope.models.weights import Weights
 
 
-def refuse_without_effect(config: TrainConfig, overrides: Sequence[str]) -> None:
+def refuse_shadowed_defaults(config: TrainConfig, overrides: Sequence[str]) -> None:
     """Raise UserError if an override sets a default for the stages that every stage replaces by its own value."""
     for override in overrides:
         key = override.split("=")[0].removeprefix("transfer.")

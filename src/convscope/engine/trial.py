@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from typing import NamedTuple
 
 
-class Trial(NamedTuple):
+class TrialReporter(NamedTuple):
     """A trial of a hyperparameter search.
 
     Attributes:
@@ -18,11 +18,11 @@ class Trial(NamedTuple):
     should_prune: Callable[[int, float], bool]
 
 
-_running: ContextVar[Trial | None] = ContextVar("trial", default=None)
+_running: ContextVar[TrialReporter | None] = ContextVar("trial", default=None)
 
 
 @contextmanager
-def reporting_to(trial: Trial) -> Iterator[None]:
+def reporting_to(trial: TrialReporter) -> Iterator[None]:
     """Within this context, a training reports to ``trial``."""
     token = _running.set(trial)
     try:
@@ -31,6 +31,6 @@ def reporting_to(trial: Trial) -> Iterator[None]:
         _running.reset(token)
 
 
-def running_trial() -> Trial | None:
+def current_reporter() -> TrialReporter | None:
     """Return the trial that this process is running; None outside a search."""
     return _running.get()

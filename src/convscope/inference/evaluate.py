@@ -41,7 +41,11 @@ class Evaluation:
 
 
 def evaluate(
-    config: EvaluateConfig, trained_on: Mapping[str, Any], accelerator: str, allocator: str, overrides: Sequence[str]
+    config: EvaluateConfig,
+    run_data_config: Mapping[str, Any],
+    accelerator: str,
+    allocator: str,
+    overrides: Sequence[str],
 ) -> Evaluation:
     """Score a run on a test split, and write ``evaluation.json`` and ``predictions.csv`` to a new folder in the run's.
 
@@ -57,9 +61,9 @@ def evaluate(
     """
     path = Path(config.run).expanduser()
     if isinstance(config.data, TextsConfig):
-        inputs = load_texts_to_score(config, config.data, path, trained_on, accelerator, allocator)
+        inputs = load_texts_to_score(config, config.data, path, run_data_config, accelerator, allocator)
     else:
-        inputs = load_images_to_score(config, config.data, trained_on, accelerator, allocator)
+        inputs = load_images_to_score(config, config.data, run_data_config, accelerator, allocator)
     task, data, hardware = inputs.task, inputs.data, inputs.hardware
     source, classes = data.source, task.classes
     warnings = [*data.warnings, *inputs.warnings]

@@ -14,7 +14,7 @@ from convscope.engine.hardware import choose_hardware, resolve_memory_format
 from convscope.inference.scored import EvaluationInputs, match_classes
 from convscope.insight.parameters import multiply_adds
 from convscope.modalities.images.sources import open_images
-from convscope.modalities.images.trained import load_trained_run
+from convscope.modalities.images.trained import load_image_run
 from convscope.tasks.image_classification import ImageClassification
 from convscope.tasks.objective import Objective
 
@@ -22,7 +22,7 @@ from convscope.tasks.objective import Objective
 def load_images_to_score(
     config: EvaluateConfig,
     data_config: ImageDataConfig,
-    trained_on: Mapping[str, Any],
+    run_data_config: Mapping[str, Any],
     accelerator: str,
     allocator: str,
 ) -> EvaluationInputs:
@@ -38,9 +38,9 @@ def load_images_to_score(
     Raises:
         UserError: The run has no checkpoint, or the images have a class that the run does not know.
     """
-    run = load_trained_run(config.run, config.checkpoint)
+    run = load_image_run(config.run, config.checkpoint)
     preprocessing = run.preprocessing
-    source = _test_source(data_config, run.classes, trained_on)
+    source = _test_source(data_config, run.classes, run_data_config)
     objective = Objective(flip_averaging=run.config.get("task", {}).get("flip_averaging", False))
     task = ImageClassification(run.network, run.classes, objective)
     cost = multiply_adds(run.network, (1, preprocessing.channels, preprocessing.size, preprocessing.size))

@@ -18,7 +18,7 @@ from convscope.engine.hardware import choose_hardware
 from convscope.inference.scored import EvaluationInputs, match_classes
 from convscope.insight.parameters import multiply_adds_of
 from convscope.modalities.texts.sources import find_texts
-from convscope.modalities.texts.trained import load_trained_text
+from convscope.modalities.texts.trained import load_text_run
 from convscope.tasks.text_classification import TextClassification
 
 
@@ -26,7 +26,7 @@ def load_texts_to_score(
     config: EvaluateConfig,
     data_config: TextDataConfig,
     path: Path,
-    trained_on: Mapping[str, Any],
+    run_data_config: Mapping[str, Any],
     accelerator: str,
     allocator: str,
 ) -> EvaluationInputs:
@@ -43,8 +43,8 @@ def load_texts_to_score(
     Raises:
         UserError: The texts have a class that the run does not know, or the run was trained on some of them.
     """
-    run = load_trained_text(path, config.checkpoint)
-    source = _test_texts(data_config, run.classes, trained_on)
+    run = load_text_run(path, config.checkpoint)
+    source = _test_texts(data_config, run.classes, run_data_config)
     keys = run.folder.read_trained_on()
     if keys is not None:
         source = refuse_trained_on(source, keys, data_config.on_leak, f"run={path}")

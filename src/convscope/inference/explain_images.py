@@ -19,7 +19,7 @@ from convscope.inference.explained_maps import ExplainedMaps, compute_maps
 from convscope.inference.explanation_folder import explanation_folder
 from convscope.insight import saliency
 from convscope.insight.spatial_layers import find_spatial_layer
-from convscope.modalities.images.trained import TrainedRun, load_trained_run
+from convscope.modalities.images.trained import TrainedImageRun, load_image_run
 
 DEFAULT_METHODS = ("gradient", "grad_cam", "smoothgrad")
 
@@ -34,7 +34,7 @@ def explain_images(config: ExplainConfig, overrides: Sequence[str]) -> None:
     """
     assert config.run is not None
     methods = {name: saliency.find_method(name) for name in config.method or DEFAULT_METHODS}
-    trained = load_trained_run(config.run, config.checkpoint)
+    trained = load_image_run(config.run, config.checkpoint)
     _drop_methods_without_layer(config, trained, methods)
     # Before images are read, so that an unknown class is reported at once.
     no_class = config.target in ("predicted", "label")
@@ -57,7 +57,7 @@ def explain_images(config: ExplainConfig, overrides: Sequence[str]) -> None:
     _write(folder, trained, images, explained, targets, probabilities, overrides)
 
 
-def _drop_methods_without_layer(config: ExplainConfig, trained: TrainedRun, methods: dict[str, Any]) -> None:
+def _drop_methods_without_layer(config: ExplainConfig, trained: TrainedImageRun, methods: dict[str, Any]) -> None:
     """Remove from ``methods`` those that need a spatial feature map, if the network has none.
 
     Raises:
@@ -77,7 +77,7 @@ def _drop_methods_without_layer(config: ExplainConfig, trained: TrainedRun, meth
 
 def _write(
     folder: Path,
-    trained: TrainedRun,
+    trained: TrainedImageRun,
     images: ExplainedImages,
     explained: ExplainedMaps,
     targets: torch.Tensor,

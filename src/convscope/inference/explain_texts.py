@@ -14,7 +14,7 @@ from convscope.figures.token_maps import AGAINST, FOR, TokenMap, token_figure, t
 from convscope.inference.explanation_folder import explanation_folder
 from convscope.insight.frozen_network import Score
 from convscope.insight.saliency.token_saliency import find_method
-from convscope.modalities.texts.trained import load_trained_text
+from convscope.modalities.texts.trained import load_text_run
 from convscope.runs.run_folder import RunFolder
 
 DEFAULT_METHODS = ("input_x_gradient", "integrated_gradients")
@@ -82,7 +82,7 @@ def explain_texts(
     """
     for method in methods:
         find_method(method)
-    trained = load_trained_text(run, checkpoint)
+    trained = load_text_run(run, checkpoint)
     if target is not None and target not in trained.classes:
         raise UserError(f"target={target}: the run knows no such class; it knows {', '.join(trained.classes)}")
     encoded_texts = [trained.tokenize(text) for text in texts]

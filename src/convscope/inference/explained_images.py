@@ -13,13 +13,13 @@ from convscope.config.data import ImageDataConfig
 from convscope.console import warn
 from convscope.data.images.decoding import decode_image
 from convscope.data.images.image_data_module import ImageDataModule
-from convscope.data.images.image_formats import USUAL_FORMATS, LeftOut, is_image_name
+from convscope.data.images.image_formats import USUAL_FORMATS, SkippedFiles, is_image_name
 from convscope.data.images.image_source import BadImageError
 from convscope.data.images.normalisation import Normalisation
 from convscope.data.images.resizing import Resizing
 from convscope.errors import UserError
 from convscope.modalities.images.sources import open_images
-from convscope.modalities.images.trained import TrainedRun
+from convscope.modalities.images.trained import TrainedImageRun
 from convscope.preprocessing import Preprocessing
 
 
@@ -51,7 +51,7 @@ def read_images(path: Path, preprocessing: Preprocessing, max_images: int) -> Ex
             Path(folder) / name for folder, _, names in os.walk(path) for name in names if not name.startswith(".")
         )
         files = [file for file in all_files if is_image_name(file.name)][:max_images]
-        left_out = LeftOut()
+        left_out = SkippedFiles()
         for file in all_files:
             if not is_image_name(file.name):
                 left_out.add(file.relative_to(path).as_posix())
@@ -75,7 +75,7 @@ def read_images(path: Path, preprocessing: Preprocessing, max_images: int) -> Ex
     return ExplainedImages(names, pixels, normalise_images(pixels, preprocessing), None)
 
 
-def most_confident_images(trained: TrainedRun, max_images: int) -> ExplainedImages:
+def most_confident_images(trained: TrainedImageRun, max_images: int) -> ExplainedImages:
     """Return the most confident wrong predictions of the run's test images, then the most confident correct ones.
 
     Args:

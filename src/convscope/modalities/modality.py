@@ -59,7 +59,9 @@ class Modality(ABC):
         """
 
     @abstractmethod
-    def task(self, network: Network | TextNetwork, objective: Objective, model: dict[str, Any]) -> Classification:
+    def task(
+        self, network: Network | TextNetwork, objective: Objective, model_config: dict[str, Any]
+    ) -> Classification:
         """Return the LightningModule that trains ``network``. Call after `build`.
 
         Args:
@@ -75,7 +77,7 @@ class Modality(ABC):
         """Return warnings about the data, found while they were prepared. Call after `data_module`."""
         return []
 
-    def test_image(self) -> Callable[[int], np.ndarray] | None:
+    def test_image_reader(self) -> Callable[[int], np.ndarray] | None:
         """Return a function from an index in the test split to the image, (H, W, C) uint8; None for texts.
 
         Call after `data_module`.
@@ -94,7 +96,7 @@ class Modality(ABC):
         """Return lines for the console about the data, by their titles. Call after `data_module`."""
 
     @abstractmethod
-    def show_samples(self, recorder: Recorder) -> None:
+    def log_samples(self, recorder: Recorder) -> None:
         """Log a few training examples of each class. Call after `data_module`."""
 
     @abstractmethod

@@ -16,7 +16,7 @@ MAX_SIDE, SHEET_HEIGHT = 128, 768  # pixels of an image, and of all rows togethe
 TEXTS_PER_CLASS = 4
 
 
-def show_images(recorder: Recorder, data: ImageDataModule) -> None:
+def log_image_samples(recorder: Recorder, data: ImageDataModule) -> None:
     """Log a sheet with a row for each class: its first training images.
 
     They are shown as they are stored: resized, not augmented, not normalised.
@@ -31,7 +31,7 @@ def show_images(recorder: Recorder, data: ImageDataModule) -> None:
     recorder.image(NAME, contact_sheet(rows, heading=heading, side=side), 0)
 
 
-def show_texts(recorder: Recorder, source: TextSource) -> None:
+def log_text_samples(recorder: Recorder, source: TextSource) -> None:
     """Log a table of the first training texts of each class."""
     train = source.splits["train"]
     rows = [

@@ -62,7 +62,7 @@ class MediaSection:
     sets: list[ImageSet] = field(default_factory=list)
 
 
-def ordered(names: Iterable[str], stages: Sequence[str] = ()) -> list[str]:
+def by_importance(names: Iterable[str], stages: Sequence[str] = ()) -> list[str]:
     """Return names of figures by importance: the last ones are left out of a page that has no room for all.
 
     Args:

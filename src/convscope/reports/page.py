@@ -11,7 +11,7 @@ from convscope.reports.charting import bokeh_item
 from convscope.reports.confusion_chart import confusion_chart
 from convscope.reports.formats import as_dict, as_list, duration, kept_epochs, number
 from convscope.reports.inline_images import InlineImage, inline_images
-from convscope.reports.media import CAPTIONS, REDRAWN, in_sections, ordered
+from convscope.reports.media import CAPTIONS, REDRAWN, by_importance, in_sections
 from convscope.reports.tables import MAX_ROWS, ShownTable, read_table
 from convscope.reports.template import render
 from convscope.reports.training_charts import KeptEpochs
@@ -160,7 +160,7 @@ def _images(
     names = {
         path.relative_to(folder.media).with_suffix("").as_posix(): path for path in folder.media.rglob("[!.]*.png")
     }
-    return inline_images({name: names[name] for name in ordered(names, stages) if name not in redrawn})
+    return inline_images({name: names[name] for name in by_importance(names, stages) if name not in redrawn})
 
 
 def _layer_tables(tables: Sequence[ShownTable], stages: Sequence[str]) -> list[tuple[str, ShownTable]]:

@@ -14,7 +14,7 @@ from convscope.reports.formats import as_dict, as_list, duration, metric, number
 from convscope.reports.inline_images import InlineImage, inline_images
 from convscope.reports.side_by_side import MAPS, TileColumn, compared_images
 from convscope.reports.sweep_charts import comparison_chart, overlay_chart, relation_chart
-from convscope.reports.sweep_order import METRIC, Order, SweptRun, natural, ordered
+from convscope.reports.sweep_order import METRIC, RankedRuns, SweptRun, natural, rank_runs
 from convscope.reports.template import render
 from convscope.runs.metrics_csv import read_metrics
 from convscope.runs.run_folder import STATUS_FILE, RunFolder
@@ -43,7 +43,7 @@ def write_sweep_report(folder: str | os.PathLike[str], by: str = METRIC, *, lowe
     """
     page = RunFolder(folder)
     page.write_report(
-        render("sweep.html.jinja", _content(page.path, ordered(swept_runs(page.path), by, lowest=lowest)))
+        render("sweep.html.jinja", _content(page.path, rank_runs(swept_runs(page.path), by, lowest=lowest)))
     )
     return page.report_file
 
@@ -72,7 +72,7 @@ def _typed_overrides(run: RunFolder) -> list[str]:
         return first.removeprefix("# convscope train ").split()
 
 
-def _content(folder: Path, order: Order) -> dict[str, Any]:
+def _content(folder: Path, order: RankedRuns) -> dict[str, Any]:
     """Return the variables of the template."""
     in_names = sorted(order.runs, key=lambda run: natural(run.folder.path.name))
     varied = varied_keys(in_names)

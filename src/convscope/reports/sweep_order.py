@@ -51,7 +51,7 @@ class SweptRun:
 
 
 @dataclass(frozen=True)
-class Order:
+class RankedRuns:
     """The runs of a sweep, best first.
 
     Attributes:
@@ -83,7 +83,7 @@ def lower_is_better(by: str) -> bool:
     return by.endswith("loss")
 
 
-def ordered(runs: Sequence[SweptRun], by: str = METRIC, *, lowest: bool | None = None) -> Order:
+def rank_runs(runs: Sequence[SweptRun], by: str = METRIC, *, lowest: bool | None = None) -> RankedRuns:
     """Return the runs, best first.
 
     Args:
@@ -97,12 +97,12 @@ def ordered(runs: Sequence[SweptRun], by: str = METRIC, *, lowest: bool | None =
     if not scored and split == "validation" and any(run.score("test", name) is not None for run in runs):
         fallback = f"test/{name}"
         note = f"no run has {by}: they are ordered by {fallback}, and none is called the best"
-        return Order(_sorted(runs, fallback, low), fallback, None, [note])
+        return RankedRuns(_sorted(runs, fallback, low), fallback, None, [note])
     notes = [f"{run.folder.path.name} has no {by}" for run in runs if scored and run.complete and run not in scored]
     if split == "test" and scored:
         notes.insert(0, f"ordered by {by}: the result of a run that the test set has chosen looks better than it is")
     ranked = _sorted(runs, by, low)
-    return Order(ranked, by, ranked[0] if scored else None, notes)
+    return RankedRuns(ranked, by, ranked[0] if scored else None, notes)
 
 
 def _sorted(runs: Sequence[SweptRun], by: str, low: bool) -> list[SweptRun]:

@@ -9,7 +9,7 @@ from typing import Any
 
 
 @dataclass
-class Position:
+class StageOffset:
     """Counts the steps and epochs of the stages that have ended.
 
     All loggers of a run share one, so that steps and epochs grow through the stages in each of them.

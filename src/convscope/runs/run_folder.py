@@ -74,7 +74,7 @@ class RunFolder:
         return self.path / "tables"
 
     @property
-    def tokens_file(self) -> Path:
+    def tokenizer_file(self) -> Path:
         """``tokenizer.json``: the vocabulary of a run on texts."""
         return self.path / "tokenizer.json"
 
@@ -133,9 +133,9 @@ class RunFolder:
         """Return the text of ``config.yaml``; None if there is no such file."""
         return self.config_file.read_text(encoding="utf-8") if self.config_file.is_file() else None
 
-    def write_tokens(self, content: str) -> None:
+    def write_tokenizer(self, content: str) -> None:
         """Write the JSON text ``content`` to ``tokenizer.json``."""
-        write_atomically(self.tokens_file, content.encode())
+        write_atomically(self.tokenizer_file, content.encode())
 
     def write_trained_on(self, keys: "np.ndarray") -> None:
         """Write the ``keys`` (N,) uint64 of training texts to ``trained_on.npy``."""

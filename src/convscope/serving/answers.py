@@ -12,7 +12,7 @@ from convscope.data.images.normalisation import Normalisation
 from convscope.data.images.resizing import Resizing
 from convscope.errors import UserError
 from convscope.insight import saliency
-from convscope.modalities.images.trained import TrainedRun
+from convscope.modalities.images.trained import TrainedImageRun
 from convscope.serving.uploads import RefusedError, UploadedRequest
 
 METHOD_TITLES = {
@@ -53,7 +53,7 @@ class ImageAnswers:
         run: The trained run.
     """
 
-    def __init__(self, run: TrainedRun) -> None:
+    def __init__(self, run: TrainedImageRun) -> None:
         self._run = run
         preprocessing = run.preprocessing
         self._resizing = Resizing(

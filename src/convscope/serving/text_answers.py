@@ -7,7 +7,7 @@ import yaml
 from convscope.callbacks.text_figures import explain_tokens
 from convscope.errors import UserError
 from convscope.insight.saliency import token_saliency
-from convscope.modalities.texts.trained import TrainedText
+from convscope.modalities.texts.trained import TrainedTextRun
 from convscope.serving.answers import MAX_CLASSES
 from convscope.serving.uploads import RefusedError, UploadedRequest
 
@@ -26,7 +26,7 @@ class TextAnswers:
         trained: The trained run.
     """
 
-    def __init__(self, trained: TrainedText) -> None:
+    def __init__(self, trained: TrainedTextRun) -> None:
         self._run = trained
         config = yaml.safe_load(trained.folder.read_config() or "") or {}
         names = [config.get(part, {}).get("name", "a network") for part in ("model", "data")]

@@ -12,7 +12,7 @@ from rich.text import Text
 from convscope.console import echo, echo_always, print_table, warn
 from convscope.reports.formats import as_dict, duration, metric, number
 from convscope.reports.sweep import swept_runs, varied_keys, write_sweep_report
-from convscope.reports.sweep_order import METRIC, SweptRun, ordered
+from convscope.reports.sweep_order import METRIC, SweptRun, rank_runs
 from convscope.runs.files import write_atomically
 
 CSV_FILE = "comparison.csv"
@@ -30,7 +30,7 @@ def compare(folder: Path, by: str = METRIC, *, lowest: bool | None = None) -> bo
         Whether at least one run has the metric.
     """
     runs = swept_runs(folder)
-    order, varied = ordered(runs, by, lowest=lowest), varied_keys(runs)
+    order, varied = rank_runs(runs, by, lowest=lowest), varied_keys(runs)
     file = folder / CSV_FILE
     write_atomically(file, _csv(order.runs, varied).encode())
     report = write_sweep_report(folder, by, lowest=lowest)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from filelock import FileLock
 
-from convscope.composition.jobs import FREE_KEYS
+from convscope.composition.jobs import EXECUTION_KEYS
 from convscope.config.base import Config
 from convscope.errors import UserError
 from convscope.masking import mask
@@ -18,10 +18,10 @@ SWEEP_FILE = "sweep.json"  # of the sweep: its identity and its command line
 REQUESTED_CONFIG_FILE = ".requested.json"  # of a job: its configuration, before `auto` values are resolved
 LOCK_FILE = ".lock"
 
-State = Literal["complete", "interrupted", "new", "other"]
+JobState = Literal["complete", "interrupted", "new", "other"]
 
 
-def claim(path: Path, identity: Sequence[str], command: Sequence[str]) -> None:
+def claim_folder(path: Path, identity: Sequence[str], command: Sequence[str]) -> None:
     """Make ``path`` the folder of a sweep, or check that it already is.
 
     Args:
@@ -55,7 +55,7 @@ def claim(path: Path, identity: Sequence[str], command: Sequence[str]) -> None:
         )
 
 
-def job_state(folder: Path, config: Config) -> State:
+def job_state(folder: Path, config: Config) -> JobState:
     """Return the state of the job in ``folder``.
 
     Returns:
@@ -91,7 +91,7 @@ def differences(folder: Path, config: Config) -> list[str]:
 def comparable_config(config: Config) -> dict[str, Any]:
     """Return the configuration as plain containers, without the keys that do not change the result, secrets masked."""
     plain: dict[str, Any] = config.model_dump(mode="json")
-    for key in (*FREE_KEYS, "folder", "resume", "group"):
+    for key in (*EXECUTION_KEYS, "folder", "resume", "group"):
         *parents, last = key.split(".")
         node: Any = plain
         for parent in parents:

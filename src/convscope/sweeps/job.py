@@ -20,7 +20,7 @@ from convscope.composition.current_job import job_overrides
 from convscope.config.base import Config
 from convscope.console import echo, warn
 from convscope.engine.allocator import give_back_freed
-from convscope.engine.resume import CHANGEABLE
+from convscope.engine.resume import CHANGEABLE_KEYS
 from convscope.errors import Pruned, UserError
 from convscope.masking import mask_text
 from convscope.runs.run_folder import RunFolder
@@ -178,4 +178,4 @@ def report_outcomes(ended: Sequence[Outcome]) -> None:
 def _changeable(override: str) -> bool:
     """Return whether an override sets a key that may change when a run is resumed."""
     key = override.split("=")[0].lstrip("+~")
-    return any(key == allowed or key.startswith(f"{allowed}.") for allowed in CHANGEABLE)
+    return any(key == allowed or key.startswith(f"{allowed}.") for allowed in CHANGEABLE_KEYS)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from convscope.composition.command import Command
-from convscope.composition.jobs import Choice, Job, identity, sweep_name
+from convscope.composition.jobs import Job, ParsedOverride, identity, sweep_name
 from convscope.config.base import Config
 from convscope.config.train import TrainConfig
 from convscope.errors import UserError
@@ -30,7 +30,7 @@ class SweepPlan:
     """
 
     command: Command
-    name: str
+    config_name: str
     jobs: Sequence[tuple[Job, TrainConfig]]
     config_dir: str | None
     folder: Path
@@ -43,7 +43,7 @@ class SweepPlan:
 def plan_sweep(
     command: Command,
     name: str,
-    choices: Sequence[Choice],
+    choices: Sequence[ParsedOverride],
     jobs: Sequence[Job],
     configs: Sequence[Config],
     config_dir: str | None = None,
@@ -77,12 +77,12 @@ def plan_sweep(
     )
 
 
-def command_line(name: str, choices: Sequence[Choice]) -> list[str]:
+def command_line(name: str, choices: Sequence[ParsedOverride]) -> list[str]:
     """Return the command line of a sweep, as a user would type it again."""
     return ["convscope", name, "--multirun", *(choice.typed for choice in choices)]
 
 
-def refuse_impossible(choices: Sequence[Choice], configs: Sequence[TrainConfig]) -> None:
+def refuse_impossible(choices: Sequence[ParsedOverride], configs: Sequence[TrainConfig]) -> None:
     """Raise UserError if the configurations cannot be the jobs of one sweep.
 
     Raises:

@@ -7,12 +7,12 @@ from pathlib import Path
 from convscope.console import echo, warn
 from convscope.errors import Interrupted
 from convscope.sweeps.comparison import compare
-from convscope.sweeps.folder import State, claim, job_state
+from convscope.sweeps.folder import JobState, claim_folder, job_state
 from convscope.sweeps.job import JobRunner, Outcome, is_disk_full, other_run_message, report_outcomes
 from convscope.sweeps.launchers.launch import launch
 from convscope.sweeps.plan import SweepPlan
 
-STATE_NAMES: dict[State, str] = {
+STATE_NAMES: dict[JobState, str] = {
     "complete": "complete",
     "interrupted": "to resume",
     "new": "to run",
@@ -29,7 +29,7 @@ def run_sweep(plan: SweepPlan) -> None:
         Interrupted: A signal stopped the sweep.
     """
     folder = plan.folder
-    claim(folder, plan.identity, plan.command_line)
+    claim_folder(folder, plan.identity, plan.command_line)
     states = {job.name: job_state(folder / job.name, config) for job, config in plan.jobs}
     echo(f"sweep {folder}\n{_counted(states.values())}")
     others = [
@@ -42,14 +42,14 @@ def run_sweep(plan: SweepPlan) -> None:
     try:
         if pending:
             runner = JobRunner(plan.command)
-            ended = launch(runner, plan.name, plan.launcher, folder, pending, plan.config_dir, plan.gpus)
+            ended = launch(runner, plan.config_name, plan.launcher, folder, pending, plan.config_dir, plan.gpus)
     except Interrupted as error:
         raise Interrupted(error.signal, f"{error}; the same sweep again goes on, and runs what is not done") from error
     _compare(folder)
     report_outcomes([*others, *ended])
 
 
-def _counted(states: Iterable[State]) -> str:
+def _counted(states: Iterable[JobState]) -> str:
     """Return the number of jobs in each state, for the console."""
     counts = Counter(states)
     parts = [f"{counts[state]} {name}" for state, name in STATE_NAMES.items() if counts[state]]

@@ -9,13 +9,13 @@ from convscope.config.sweep import SearchConfig
 from convscope.console import echo, echo_always, warn
 from convscope.errors import Interrupted, UserError
 from convscope.sweeps.comparison import compare
-from convscope.sweeps.folder import claim
+from convscope.sweeps.folder import claim_folder
 from convscope.sweeps.job import Outcome, is_disk_full, report_outcomes
 from convscope.sweeps.launchers.launch import launch
 from convscope.sweeps.search_figures import draw
 from convscope.sweeps.search_plan import SearchPlan
-from convscope.sweeps.study import Study
-from convscope.sweeps.worker import Worker
+from convscope.sweeps.study import SearchStudy
+from convscope.sweeps.worker import SearchWorker
 
 MAX_STARTS = 3  # starts of a launcher in a row whose processes die before any trial is finished
 WORKERS = ".workers"  # folder of the files that a launcher writes about its processes
@@ -29,11 +29,13 @@ def run_search(plan: SearchPlan) -> None:
         Interrupted: A signal stopped the search.
     """
     folder, search = plan.folder, plan.search
-    claim(folder, plan.identity, plan.command_line)
+    claim_folder(folder, plan.identity, plan.command_line)
     try:
-        study = Study(folder, search, plan.dimensions)
+        study = SearchStudy(folder, search, plan.dimensions)
         echo(f"sweep {folder}\n{_counted(study)}")
-        worker = Worker(plan.command, plan.name, folder, plan.fixed, plan.dimensions, search, plan.config_dir)
+        worker = SearchWorker(
+            plan.command, plan.config_name, folder, plan.fixed, plan.dimensions, search, plan.config_dir
+        )
         ended = worker.work() if plan.launcher is None else _work_in_launcher(worker, study, plan, plan.launcher)
     except Interrupted as error:
         raise Interrupted(error.signal, f"{error}; the same sweep again goes on with its trials") from error
@@ -45,7 +47,7 @@ def run_search(plan: SearchPlan) -> None:
 
 
 def _work_in_launcher(
-    worker: Worker, study: Study, plan: SearchPlan, launcher: tuple[str, dict[str, Any]]
+    worker: SearchWorker, study: SearchStudy, plan: SearchPlan, launcher: tuple[str, dict[str, Any]]
 ) -> list[Outcome]:
     """Run the workers of the search in processes of a launcher; start others if some of them die.
 
@@ -58,7 +60,7 @@ def _work_in_launcher(
     while True:
         processes = range(max(1, min(plan.workers, worker.search.trials - finished)))
         jobs = [Job((*plan.fixed, *first), f"{WORKERS}/{number}") for number in processes]
-        returned = launch(worker, plan.name, launcher, plan.folder, jobs, plan.config_dir, plan.gpus)
+        returned = launch(worker, plan.config_name, launcher, plan.folder, jobs, plan.config_dir, plan.gpus)
         died = [outcome for outcome in returned if isinstance(outcome, Outcome)]
         ended += [outcome for outcomes in returned if not isinstance(outcomes, Outcome) for outcome in outcomes]
         starts = 1 if study.finished > finished else starts + 1
@@ -70,7 +72,7 @@ def _work_in_launcher(
         warn(f"a process of the search is gone ({died[0].message}); others go on with its trial")
 
 
-def _counted(study: Study) -> str:
+def _counted(study: SearchStudy) -> str:
     """Return the number of trials in each state, for the console."""
     state_names = {"complete": "complete", "pruned": "pruned", "fail": "failed", "running": "begun"}
     counts = study.counts()
@@ -79,7 +81,7 @@ def _counted(study: Study) -> str:
     return f"{study.config.trials} trials: {', '.join([*parts, *([f'{new} to run'] if new > 0 else [])])}"
 
 
-def _finish(folder: Path, study: Study, search: SearchConfig, ended: Sequence[Outcome]) -> None:
+def _finish(folder: Path, study: SearchStudy, search: SearchConfig, ended: Sequence[Outcome]) -> None:
     """Draw the figures, compare the trials, print the best one, and report errors."""
     draw(folder, study)
     compare(folder, search.metric, lowest=search.lowest)

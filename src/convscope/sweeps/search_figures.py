@@ -8,12 +8,12 @@ from optuna.trial import TrialState
 
 from convscope.figures.search import importance_figure, search_history
 from convscope.runs.run_folder import RunFolder
-from convscope.sweeps.study import Study
+from convscope.sweeps.study import SearchStudy
 
 MIN_COMPLETE_TRIALS = 4  # with fewer completed trials, any key can seem important
 
 
-def draw(folder: Path, study: Study) -> None:
+def draw(folder: Path, study: SearchStudy) -> None:
     """Write ``media/search/history.png`` and, if there are enough trials, ``media/search/importance.png``.
 
     Args:
@@ -21,7 +21,7 @@ def draw(folder: Path, study: Study) -> None:
         study: The trials.
     """
     page, metric = RunFolder(folder), study.config.metric
-    trials = study.study.get_trials(deepcopy=False)
+    trials = study.optuna_study.get_trials(deepcopy=False)
     complete = [
         (trial.number, trial.value)
         for trial in trials
@@ -34,6 +34,6 @@ def draw(folder: Path, study: Study) -> None:
     ]
     page.write_figure("search/history", search_history(complete, pruned, metric, lowest=study.config.lowest))
     if len(complete) >= MIN_COMPLETE_TRIALS and len({value for _, value in complete}) > 1:
-        shares = {key.lstrip("+~"): share for key, share in get_param_importances(study.study).items()}
+        shares = {key.lstrip("+~"): share for key, share in get_param_importances(study.optuna_study).items()}
         if all(map(math.isfinite, shares.values())):
             page.write_figure("search/importance", importance_figure(shares, metric))

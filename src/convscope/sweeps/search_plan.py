@@ -8,7 +8,7 @@ from typing import Any
 
 from convscope.composition.command import Command
 from convscope.composition.compose import check_jobs
-from convscope.composition.jobs import Choice, Job, folder_name_of_keys, identity
+from convscope.composition.jobs import Job, ParsedOverride, folder_name_of_keys, identity
 from convscope.config.sweep import JoblibConfig, LocalConfig, SearchConfig, SlurmConfig
 from convscope.config.train import TrainConfig
 from convscope.errors import UserError
@@ -37,7 +37,7 @@ class SearchPlan:
     """
 
     command: Command
-    name: str
+    config_name: str
     config_dir: str | None
     search: SearchConfig
     dimensions: Sequence[Dimension]
@@ -50,7 +50,9 @@ class SearchPlan:
     gpus: Sequence[str]
 
 
-def plan_search(command: Command, name: str, choices: Sequence[Choice], config_dir: str | None = None) -> SearchPlan:
+def plan_search(
+    command: Command, name: str, choices: Sequence[ParsedOverride], config_dir: str | None = None
+) -> SearchPlan:
     """Return the plan of a search.
 
     Args:
@@ -94,7 +96,7 @@ def plan_search(command: Command, name: str, choices: Sequence[Choice], config_d
     )
 
 
-def _base(command: Command, name: str, choices: Sequence[Choice], config_dir: str | None) -> TrainConfig:
+def _base(command: Command, name: str, choices: Sequence[ParsedOverride], config_dir: str | None) -> TrainConfig:
     """Return the configuration of the fixed overrides, with the first value of each key that is searched."""
     (base,) = check_jobs(name, [Job(tuple(choice.overrides[0] for choice in choices), "")], config_dir, command.SCHEMA)
     assert isinstance(base, TrainConfig)
@@ -145,7 +147,7 @@ def _workers(base: TrainConfig, search: SearchConfig) -> int:
     return search.workers or concurrent_jobs
 
 
-def _identity(choices: Sequence[Choice], search: SearchConfig, dimensions: Sequence[Dimension]) -> list[str]:
+def _identity(choices: Sequence[ParsedOverride], search: SearchConfig, dimensions: Sequence[Dimension]) -> list[str]:
     """Return strings that tell this search from others: fixed overrides, settings and dimensions."""
     fixed = identity([choice for choice in choices if not choice.swept])
     settings = [f"sweep={search.kind}", f"sweep.metric={search.metric}", f"sweep.storage={search.storage}"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, RangeSweep, Sweep
 
-from convscope.composition.jobs import Choice, parse_choices
+from convscope.composition.jobs import ParsedOverride, parse_overrides
 from convscope.errors import UserError
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Dimension:
         return f"{self.key}={value}"
 
 
-def search_space(choices: Sequence[Choice], space: Mapping[str, str]) -> list[Dimension]:
+def search_space(choices: Sequence[ParsedOverride], space: Mapping[str, str]) -> list[Dimension]:
     """Return the dimensions of a search; overrides of the command line replace those of ``sweep.space``.
 
     Args:
@@ -86,7 +86,7 @@ def search_space(choices: Sequence[Choice], space: Mapping[str, str]) -> list[Di
         UserError: There are no dimensions, or a key of ``sweep.space`` has a single value.
     """
     typed = {choice.key for choice in choices}
-    from_file = parse_choices([f"{key}={values}" for key, values in space.items() if key.lstrip("+~") not in typed])
+    from_file = parse_overrides([f"{key}={values}" for key, values in space.items() if key.lstrip("+~") not in typed])
     for choice in from_file:
         if not choice.swept:
             raise UserError(f"sweep.space: {choice.typed}: is one value; a search needs several, or an interval")

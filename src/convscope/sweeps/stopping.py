@@ -26,7 +26,7 @@ STOP_FILE = "stop"
 
 
 @contextmanager
-def forwarding(stop: Callable[[], None]) -> Iterator[list[int]]:
+def on_first_signal(stop: Callable[[], None]) -> Iterator[list[int]]:
     """Call ``stop`` at the first signal that asks for an end, and go on waiting.
 
     Ctrl-C after the first signal raises KeyboardInterrupt. Outside the main thread, which alone can handle signals,

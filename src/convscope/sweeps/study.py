@@ -86,7 +86,7 @@ class ClaimedTrial:
     deaths: int
 
 
-class Study:
+class SearchStudy:
     """The trials of a search.
 
     Args:
@@ -101,7 +101,7 @@ class Study:
         self._lock = FileLock(folder / STUDY_LOCK)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         with self._lock:
-            self.study = optuna.create_study(
+            self.optuna_study = optuna.create_study(
                 storage=_storage(folder / STORAGES[config.storage], config.storage),
                 study_name="search",
                 direction="minimize" if config.lowest else "maximize",
@@ -141,7 +141,7 @@ class Study:
         """Record how a trial ended: ``complete`` with its ``value``, ``pruned``, or ``failed``."""
         states = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
         with self._lock:
-            self.study.tell(claimed.trial.number, value if state == "complete" else None, states[state])
+            self.optuna_study.tell(claimed.trial.number, value if state == "complete" else None, states[state])
 
     def completed_duplicate(self, claimed: ClaimedTrial) -> tuple[int, float] | None:
         """Return number and value of a completed trial with the same overrides; None if there is none."""
@@ -180,7 +180,7 @@ class Study:
         for running in self._trials(TrialState.RUNNING):
             if running.number in skipped:
                 continue
-            trial = Trial(self.study, running._trial_id)
+            trial = Trial(self.optuna_study, running._trial_id)
             if set(running.params) != set(self._distributions):  # its process died while it chose, before it ran
                 self._choose(trial)
             locked = self._claim(trial)
@@ -199,8 +199,8 @@ class Study:
         if number >= self.config.trials:
             return None
         # The seed depends on the number alone: how many processes work or were killed does not change a trial's choice.
-        self.study.sampler = _sampler(self.config, (self.config.seed * 1_000_003 + number) % 2**32)
-        trial = self.study.ask()
+        self.optuna_study.sampler = _sampler(self.config, (self.config.seed * 1_000_003 + number) % 2**32)
+        trial = self.optuna_study.ask()
         self._choose(trial)
         return self._claim(trial)
 
@@ -231,7 +231,7 @@ class Study:
 
     def _trials(self, *states: TrialState) -> list[FrozenTrial]:
         """Return the trials in these states; without states, all."""
-        return self.study.get_trials(deepcopy=False, states=states or None)
+        return self.optuna_study.get_trials(deepcopy=False, states=states or None)
 
     def _lock_file(self, trial: FrozenTrial) -> Path:
         """Return the file that is locked while a process runs the trial."""

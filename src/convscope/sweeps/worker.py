@@ -12,19 +12,19 @@ from convscope.composition.command import Command
 from convscope.composition.jobs import Job
 from convscope.config.sweep import SearchConfig
 from convscope.console import echo, set_quiet
-from convscope.engine.trial import Trial, reporting_to
+from convscope.engine.trial import TrialReporter, reporting_to
 from convscope.runs.run_folder import RunFolder
 from convscope.sweeps.job import JobRunner, Outcome
 from convscope.sweeps.launchers.launch import launch
 from convscope.sweeps.space import Dimension
-from convscope.sweeps.study import ClaimedTrial, Study
+from convscope.sweeps.study import ClaimedTrial, SearchStudy
 
 MAX_DEATHS = 5  # processes that may die while they run one trial, for example out of memory
 LOCAL_LAUNCHER = ("basic", dict[str, str]())  # Hydra's launcher that runs a job in this process
 
 
 @dataclass(frozen=True)
-class Worker:
+class SearchWorker:
     """Runs trials of a search, in whichever process it is called.
 
     Attributes:
@@ -38,7 +38,7 @@ class Worker:
     """
 
     command: Command
-    name: str
+    config_name: str
     folder: Path
     fixed: Sequence[str]
     dimensions: Sequence[Dimension]
@@ -56,7 +56,7 @@ class Worker:
         Raises:
             Interrupted, KeyboardInterrupt: A signal or Ctrl-C stopped the process.
         """
-        study = Study(self.folder, self.search, self.dimensions)
+        study = SearchStudy(self.folder, self.search, self.dimensions)
         ended: list[Outcome] = []
         skipped: list[int] = []
         while True:
@@ -68,7 +68,7 @@ class Worker:
                     skipped.append(claimed.trial.number)
             ended.append(outcome)
 
-    def _run(self, study: Study, claimed: ClaimedTrial) -> Outcome:
+    def _run(self, study: SearchStudy, claimed: ClaimedTrial) -> Outcome:
         """Run one trial, and record how it ended."""
         if claimed.deaths >= MAX_DEATHS:
             study.finish(claimed, None, "failed")
@@ -82,8 +82,10 @@ class Worker:
             study.finish(claimed, value, "complete")
             return Outcome(claimed.name, "complete")
         job = Job((*self.fixed, *claimed.overrides), claimed.name)
-        with reporting_to(Trial(self.search.metric, partial(_report_and_should_prune, claimed.trial))):
-            (outcome,) = launch(JobRunner(self.command), self.name, LOCAL_LAUNCHER, self.folder, [job], self.config_dir)
+        with reporting_to(TrialReporter(self.search.metric, partial(_report_and_should_prune, claimed.trial))):
+            (outcome,) = launch(
+                JobRunner(self.command), self.config_name, LOCAL_LAUNCHER, self.folder, [job], self.config_dir
+            )
         assert isinstance(outcome, Outcome)
         if outcome.status == "complete":
             reached = self._metric_of(claimed.name)

@@ -17,7 +17,7 @@ from convscope.tasks.metrics import classification_metrics
 from convscope.tasks.objective import Batch, Inputs, Objective, TrainingLoss
 from convscope.tasks.process_group import all_gather, all_reduce_sum, process_rank
 from convscope.transfer.freezing import train_only
-from convscope.transfer.optimization import build_optimizer, build_schedule
+from convscope.transfer.optimization import build_lr_scheduler, build_optimizer
 from convscope.transfer.plan import StagePlan
 
 PLAIN_ATTRIBUTES = frozenset({"_current_fx_name", "_example_count"})  # set at every step
@@ -60,13 +60,13 @@ class Classification(pl.LightningModule):
         network: nn.Module,
         classes: Sequence[str],
         objective: Objective | None = None,
-        description: Mapping[str, Any] | None = None,
+        checkpoint_metadata: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.network = network
         self.classes = tuple(classes)
         self.objective = objective or Objective()
-        self.description = dict(description or {})
+        self.description = dict(checkpoint_metadata or {})
         self.predictions: Predictions | None = None
         count = len(self.classes)
         self.validation_metrics = classification_metrics(count, "validation/")
@@ -146,7 +146,7 @@ class Classification(pl.LightningModule):
         if batch.weight != 1.0:
             loss = loss * batch.weight  # the mean of all processes' losses is then the mean over all examples
         if (self.global_step + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
-            self.log("train/loss_step", loss, on_step=True, on_epoch=False, sync_dist=process_rank().count > 1)
+            self.log("train/loss_step", loss, on_step=True, on_epoch=False, sync_dist=process_rank().world_size > 1)
         return loss
 
     def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: torch.optim.Optimizer) -> None:
@@ -258,7 +258,7 @@ class Classification(pl.LightningModule):
         assert self.plan is not None, "call begin_stage(plan) first"
         optimization = self.plan.stage.optimization
         optimizer = build_optimizer(self.network, optimization, self.plan.groups, fused=not scaled)
-        schedule = build_schedule(optimizer, optimization, int(self.trainer.estimated_stepping_batches))
+        schedule = build_lr_scheduler(optimizer, optimization, int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ class ProcessRank:
     """The rank of this process among ``count`` processes."""
 
     rank: int
-    count: int
+    world_size: int
 
 
 def process_rank() -> ProcessRank:
@@ -26,7 +26,7 @@ def process_rank() -> ProcessRank:
 
 def all_reduce_sum(*numbers: torch.Tensor | float) -> tuple[float, ...]:
     """Return the sum of each number over all processes, all of which must call this."""
-    if process_rank().count == 1:
+    if process_rank().world_size == 1:
         return tuple(map(float, numbers))
     device = next((number.device for number in numbers if isinstance(number, torch.Tensor)), None)
     sums = torch.tensor([float(number) for number in numbers], dtype=torch.float64, device=device)
@@ -36,7 +36,7 @@ def all_reduce_sum(*numbers: torch.Tensor | float) -> tuple[float, ...]:
 
 def all_gather(value: T) -> list[T]:
     """Return the ``value`` of each process, in the order of their ranks; all processes must call this."""
-    count = process_rank().count
+    count = process_rank().world_size
     if count == 1:
         return [value]
     values: list[Any] = [None] * count

@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from convscope.runs.files import write_atomically
 from convscope.runs.metrics_csv import csv_bytes, drop_torn_line, read_rows
-from convscope.runs.position import Position
+from convscope.runs.position import StageOffset
 
 FLUSH_SECONDS = 3.0
 EVALUATION_PREFIXES = ("validation/", "test/")
@@ -43,10 +43,10 @@ class MetricsCSVLogger(Logger):
         path: str | os.PathLike[str],
         *,
         flush_seconds: float = FLUSH_SECONDS,
-        position: Position | None = None,
+        position: StageOffset | None = None,
     ) -> None:
         super().__init__()
-        self.position = position or Position()
+        self.position = position or StageOffset()
         self.path = Path(path).absolute()
         self._flush_seconds = flush_seconds
         self._pending: list[_Row] = []

@@ -11,7 +11,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from typing_extensions import override
 
 from convscope.masking import mask_text
-from convscope.runs.position import Position
+from convscope.runs.position import StageOffset
 
 Result = TypeVar("Result")
 
@@ -37,10 +37,10 @@ class GuardedLogger(Logger):
         label: str,
         inner: Logger,
         terminate: Callable[[str], None] | None = None,
-        position: Position | None = None,
+        position: StageOffset | None = None,
     ) -> None:
         super().__init__()
-        self.position = position or Position()
+        self.position = position or StageOffset()
         self.label = label
         self.inner = inner
         self.failure: str | None = None

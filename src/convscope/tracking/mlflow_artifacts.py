@@ -15,7 +15,7 @@ from convscope.tracking.adapter import Adapter, Histogram, Table
 from convscope.tracking.mlflow_process import MLflowProcess
 
 
-class MLflowArtifacts(Adapter):
+class MLflowAdapter(Adapter):
     """Copies files to the run in MLflow; the artifact of ``key`` is ``<key>.<suffix>``."""
 
     images_in_tables = False

@@ -19,7 +19,7 @@ from convscope.tracking.replay import Row
 from convscope.tracking.sections import CURVES, tracked_name
 
 
-class MLflowRun(Logger):
+class MLflowLogger(Logger):
     """Sends everything to `MLflowProcess`, and only waits at the end of the run.
 
     Args:
@@ -99,7 +99,7 @@ def start(
     run_name: str,
     group: str | None = None,
     tags: Sequence[str] = (),
-) -> tuple[MLflowRun, list[str]]:
+) -> tuple[MLflowLogger, list[str]]:
     """Start the MLflow run of ``folder``, or continue it.
 
     With an SQLite address, the artifacts are in ``mlflow_artifacts``, in the folder of the database.
@@ -148,4 +148,4 @@ def start(
         raise
     folder.note_tracker("mlflow", {"run_id": run_id, "uri": uri})
     view = f"mlflow ui --backend-store-uri {shlex.quote(uri)}" if artifacts else uri
-    return MLflowRun(process, experiment, run_id), [f"MLflow: {view}"]
+    return MLflowLogger(process, experiment, run_id), [f"MLflow: {view}"]

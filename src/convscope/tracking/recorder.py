@@ -12,7 +12,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from convscope.figures.contact_sheet import RULE, Tile, contact_sheet
 from convscope.masking import mask
-from convscope.runs.position import Position
+from convscope.runs.position import StageOffset
 from convscope.runs.run_folder import RunFolder
 from convscope.tracking.adapter import Adapter, Histogram, Table
 from convscope.tracking.adapter_registry import adapter_of
@@ -54,7 +54,7 @@ class Recorder:
             for logger in loggers
         ]
         known = (logger.position for logger in loggers if isinstance(logger, (GuardedLogger, MetricsCSVLogger)))
-        self.position = next(known, Position())
+        self.position = next(known, StageOffset())
         self._adapters = [
             (logger, adapter_of(logger.inner)) for logger in self._loggers if isinstance(logger, GuardedLogger)
         ]

@@ -28,7 +28,7 @@ LAYOUT = {
 }
 
 
-class TensorBoardEvents(TensorBoardLogger):
+class ResumableTensorBoardLogger(TensorBoardLogger):
     """Writes event files to ``folder`` itself, and logs the configuration as text and in the HPARAMS tab.
 
     Lightning's own logger shows the configuration only together with a placeholder scalar, ``hp_metric``.

@@ -14,7 +14,7 @@ from convscope.tracking.adapter import Adapter, Histogram, Table
 MAX_ROWS = 200
 
 
-class TensorBoardPanels(Adapter):
+class TensorBoardAdapter(Adapter):
     """Writes images, tables, histograms and texts as TensorBoard events."""
 
     images_in_tables = False

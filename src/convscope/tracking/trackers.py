@@ -13,13 +13,13 @@ from convscope.errors import UserError
 from convscope.masking import mask, mask_text
 from convscope.runs.files import readable_path
 from convscope.runs.metrics_csv import rows_by_step
-from convscope.runs.position import Position
+from convscope.runs.position import StageOffset
 from convscope.runs.run_folder import RunFolder
 from convscope.tracking import mlflow_run, wandb_run
 from convscope.tracking.csv_logger import MetricsCSVLogger
 from convscope.tracking.guard import GuardedLogger
 from convscope.tracking.replay import Row
-from convscope.tracking.tensorboard_events import TensorBoardEvents
+from convscope.tracking.tensorboard_events import ResumableTensorBoardLogger
 
 TRACKERS = ("csv", "tensorboard", "wandb", "mlflow")
 METRICS = "metrics.csv"  # key of the marks: number of rows of metrics.csv
@@ -96,7 +96,7 @@ def build_loggers(
     """
     tags, group = mask(tags), mask(group)
     chosen = choose_trackers([names] if isinstance(names, str) else names)
-    position = Position()
+    position = StageOffset()
     metrics = MetricsCSVLogger(folder.metrics_file, position=position)
     loggers: list[Logger] = [metrics]
     notices: list[str] = []
@@ -114,7 +114,7 @@ def build_loggers(
 
     def tensorboard() -> _Started:
         mark = None if marks is None else marks.get("TensorBoard", {})
-        logger = TensorBoardEvents(folder.path / "tensorboard", mark=mark)
+        logger = ResumableTensorBoardLogger(folder.path / "tensorboard", mark=mark)
         _ = logger.experiment
         missed = missed_rows("TensorBoard") if mark else kept or []
         for step, values in missed:

@@ -15,7 +15,7 @@ MARK_SECONDS = 5.0  # that a checkpoint waits for wandb's process at most
 POLL_SECONDS = 0.02
 
 
-class RunLogger(WandbLogger):
+class ResumableWandbLogger(WandbLogger):
     """Logs each event once, although a resumed run repeats those after its checkpoint.
 
     Args:

@@ -15,7 +15,7 @@ MAX_ROWS = 10_000  # rows of a table that wandb shows; the file in the run's fol
 MAX_PNG_SIDE = 64  # pixels; larger images in a table are JPEGs
 
 
-class WandbPanels(Adapter):
+class WandbAdapter(Adapter):
     """Logs each object as an event of its own, with Lightning's step (wandb's own step must never decrease)."""
 
     images_in_tables = True

@@ -16,7 +16,7 @@ from convscope.runs.files import readable_path
 from convscope.runs.run_folder import RunFolder
 from convscope.tracking.replay import Row
 from convscope.tracking.wandb_log import STEP, logged_events
-from convscope.tracking.wandb_logger import RunLogger
+from convscope.tracking.wandb_logger import ResumableWandbLogger
 
 Mode = Literal["auto", "offline", "online"]
 
@@ -72,7 +72,7 @@ def start(
     tags: Sequence[str] = (),
     mode: Mode = "auto",
     kept: Sequence[Row] | None = None,
-) -> tuple[RunLogger, list[str]]:
+) -> tuple[ResumableWandbLogger, list[str]]:
     """Start the wandb run of ``folder``, or continue it; its files are in ``<run folder>/wandb``.
 
     If there is no key or no server answers, the run is offline from the beginning.
@@ -134,7 +134,7 @@ def start(
     folder.note_tracker("wandb", {"id": run.id})
     if offline is None and not list(folder.path.glob("wandb/offline-run-*")):
         known = known[: run.starting_step]  # the server may lack the last events
-    logger = RunLogger(run, project, folder.path, [pair for event in known for pair in event])
+    logger = ResumableWandbLogger(run, project, folder.path, [pair for event in known for pair in event])
     logger.send_missing(kept or [])
     if offline is None:
         return logger, [f"wandb: {run.url}"]
@@ -175,7 +175,7 @@ def _keep_files_with(folder: RunFolder) -> None:
         os.environ[DATA_DIR] = str(folder.path / DATA)
 
 
-def finish(logger: RunLogger, status: str) -> None:
+def finish(logger: ResumableWandbLogger, status: str) -> None:
     """End the run; on the server it is marked as failed unless ``status`` is "success".
 
     Raises:

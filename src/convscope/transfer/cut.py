@@ -12,7 +12,7 @@ import torch
 from torch import fx, nn
 
 from convscope.transfer.freezing import has_trainable_parameters, is_partly_frozen
-from convscope.transfer.live_nodes import live_nodes, varies_between_epochs
+from convscope.transfer.live_nodes import varies_between_epochs, varying_nodes
 from convscope.transfer.preserved_state import PreservedState, reset_random
 from convscope.transfer.split_graph import CannotCutError, split
 
@@ -61,7 +61,7 @@ class Cut:
     deviation: float
 
 
-def cut(network: nn.Module, sample: torch.Tensor) -> Cut:
+def cut_network(network: nn.Module, sample: torch.Tensor) -> Cut:
     """Cut ``network`` at the end of what is frozen in it now, and verify the parts on ``sample``.
 
     A value is frozen if it depends on no trainable parameter, on no BatchNorm that updates its statistics, and on no
@@ -103,7 +103,7 @@ def _parts(network: nn.Module, live_modules: set[str], sample: torch.Tensor) -> 
         graph = _Tracer().trace(network, concrete_args=_defaults(network))
     except Exception as error:
         raise CannotCutError(f"torch.fx cannot trace the network ({_first_line(error)})") from error
-    live = live_nodes(network, live_modules, graph)
+    live = varying_nodes(network, live_modules, graph)
     try:
         prefix, rest = split(network, graph, live, sample)
     except CannotCutError:
@@ -117,10 +117,10 @@ class _Tracer(fx.Tracer):
     """Traces into a module only if the boundary passes through it."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return not (is_partly_frozen(m) or _pools_first(m))
+        return not (is_partly_frozen(m) or _begins_without_parameters(m))
 
 
-def _pools_first(module: nn.Module) -> bool:
+def _begins_without_parameters(module: nn.Module) -> bool:
     """Return whether ``module`` is trainable but begins with a layer without parameters, which the prefix can take."""
     first = next(iter(module.children()), None)
     return first is not None and has_trainable_parameters(module) and not any(True for _ in first.parameters())

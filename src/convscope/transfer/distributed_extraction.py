@@ -27,7 +27,7 @@ T = TypeVar("T")
 COPY_BYTES = 2**22  # of the rows of another process that are copied at a time
 
 
-class ProcessGroup(Protocol):
+class Collectives(Protocol):
     """Processes that run the same code and exchange values; see ``distributed.processes``.
 
     Attributes:
@@ -36,7 +36,7 @@ class ProcessGroup(Protocol):
     """
 
     rank: int
-    count: int
+    world_size: int
 
     def broadcast_object(self, make: Callable[[], T]) -> T:
         """Return the result of ``make``, which rank 0 calls, in all processes."""
@@ -45,21 +45,21 @@ class ProcessGroup(Protocol):
         """Return ``value`` of each process, in the order of their ranks."""
 
 
-class Part(NamedTuple):
+class WrittenPart(NamedTuple):
     """The layouts of the features that one process has written, or why it could not write them."""
 
     layouts: tuple[Layout, ...] = ()
     error: str | None = None
 
 
-def shared_features(
+def cached_features_distributed(
     key: str,
     root: Path,
     count: int,
     views: int,
     batches: Iterable[tuple[torch.Tensor, ...]],
     description: str,
-    group: ProcessGroup,
+    group: Collectives,
 ) -> Features:
     """Return the features with that ``key``, as ``cached_features`` does, in several processes with a shared disk.
 
@@ -113,14 +113,14 @@ def shared_features(
 
 
 def _write_entry(
-    folder: Path, entry: Path, batches: Iterable[tuple[torch.Tensor, ...]], rows: int, group: ProcessGroup
+    folder: Path, entry: Path, batches: Iterable[tuple[torch.Tensor, ...]], rows: int, group: Collectives
 ) -> str | None:
     """Write the rows of rank 0 and then those of the other processes; return why the entry cannot be written."""
-    parts: list[Part] = []
+    parts: list[WrittenPart] = []
 
     def all_batches() -> Iterator[tuple[torch.Tensor, ...]]:
         yield from batches
-        parts.extend(group.all_gather(Part()))
+        parts.extend(group.all_gather(WrittenPart()))
         for rank, part in enumerate(parts):
             if part.error is not None:
                 raise OSError(part.error)
@@ -134,18 +134,18 @@ def _write_entry(
     except (OSError, NotImplementedError) as error:
         failure = error_reason(error)
     if not parts:
-        group.all_gather(Part(error=failure))
+        group.all_gather(WrittenPart(error=failure))
     return group.broadcast_object(lambda: failure)
 
 
 def _write_part(
-    folder: Path, entry: Path, batches: Iterable[tuple[torch.Tensor, ...]], rows: int, group: ProcessGroup
+    folder: Path, entry: Path, batches: Iterable[tuple[torch.Tensor, ...]], rows: int, group: Collectives
 ) -> str | None:
     """Write the rows of this process for rank 0; return why the entry cannot be written."""
     try:
-        part = Part(_write_rows(folder, group.rank, batches))
+        part = WrittenPart(_write_rows(folder, group.rank, batches))
     except OSError as error:
-        part = Part(error=error_reason(error))
+        part = WrittenPart(error=error_reason(error))
     group.all_gather(part)
     return group.broadcast_object(lambda: None)
 

@@ -107,7 +107,7 @@ class Features:
         for rows, mapped, layout in zip(self._rows, self._maps, self._layouts, strict=True):
             feature = rows.copy(places)
             if mapped is not None:
-                mapped.was_read(feature.nbytes)
+                mapped.record_read(feature.nbytes)
             features.append(feature.permute(0, 3, 1, 2) if layout.channels_last else feature)
         return tuple(features)
 

@@ -14,7 +14,7 @@ _RANDOM_FUNCTIONS = {
 }  # fmt: skip
 
 
-def live_nodes(network: nn.Module, live_modules: set[str], graph: fx.Graph) -> set[fx.Node]:
+def varying_nodes(network: nn.Module, live_modules: set[str], graph: fx.Graph) -> set[fx.Node]:
     """Return the nodes of ``graph`` whose values vary from epoch to epoch, and the output.
 
     Args:

@@ -110,7 +110,7 @@ def split_by_decay(
     return [group for group in groups if group.parameters]
 
 
-def rate_factor(optimization: Optimization, steps: int) -> Callable[[int], float]:
+def lr_factor(optimization: Optimization, steps: int) -> Callable[[int], float]:
     """Return the function from each of ``steps`` steps to the factor of the learning rate there.
 
     It is a linear warm-up, then the schedule. ``cosine`` (Loshchilov & Hutter 2017, eq. 5, one cycle) ends at 0 after
@@ -135,6 +135,6 @@ def rate_factor(optimization: Optimization, steps: int) -> Callable[[int], float
     return factor
 
 
-def build_schedule(optimizer: torch.optim.Optimizer, optimization: Optimization, steps: int) -> LambdaLR:
+def build_lr_scheduler(optimizer: torch.optim.Optimizer, optimization: Optimization, steps: int) -> LambdaLR:
     """Return ``rate_factor`` as a scheduler that is stepped after each optimizer step."""
-    return LambdaLR(optimizer, rate_factor(optimization, steps))
+    return LambdaLR(optimizer, lr_factor(optimization, steps))

@@ -29,7 +29,7 @@ class StagePlan:
     groups: tuple[ParameterGroup, ...]
 
     @property
-    def rates(self) -> tuple[float, float]:
+    def rate_range(self) -> tuple[float, float]:
         """Return the lowest and the highest learning rate."""
         rates = [group.lr for group in self.groups]
         return min(rates), max(rates)

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import torch
 
-from convscope.data.images.augmentation import Preset, augmentation
+from convscope.data.images.augmentation import AugmentationPreset, augmentation
 from convscope.errors import UserError
 
-PER_IMAGE = [preset for preset in get_args(Preset) if preset not in ("shift", "crop")]
+PER_IMAGE = [preset for preset in get_args(AugmentationPreset) if preset not in ("shift", "crop")]
 
 
 @pytest.mark.parametrize("preset", PER_IMAGE)

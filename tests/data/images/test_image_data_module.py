@@ -11,7 +11,7 @@ from PIL import Image
 from torch import nn
 from torchvision.transforms import v2
 
-from convscope.data.batches import ImageBatch
+from convscope.data.batches import LabelledBatch
 from convscope.data.images.digits import digits
 from convscope.data.images.image_data_module import ImageDataModule
 from convscope.data.images.image_folder import evaluation_folder, image_folder
@@ -147,7 +147,7 @@ class Recorder(pl.LightningModule):
         self.validated: list[list[int]] = []
         self.fail_at = -1
 
-    def training_step(self, batch: ImageBatch, batch_idx: int) -> torch.Tensor:
+    def training_step(self, batch: LabelledBatch, batch_idx: int) -> torch.Tensor:
         if len(self.trained) == self.fail_at:
             raise KeyError("killed")
         self.trained.append(
@@ -157,7 +157,7 @@ class Recorder(pl.LightningModule):
         self.log("loss", loss, on_epoch=True, batch_size=len(batch.labels))
         return loss
 
-    def validation_step(self, batch: ImageBatch, batch_idx: int) -> None:
+    def validation_step(self, batch: LabelledBatch, batch_idx: int) -> None:
         self.validated.append(batch.indices.tolist())
 
     test_step = validation_step

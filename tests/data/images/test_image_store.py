@@ -29,7 +29,7 @@ CROPPED = Resizing(10, 3, "bicubic", 8)
 class Drawn(ImageSplit):
     """Images whose pixels are their index and the number of the process that drew them."""
 
-    drawn_by_python = True
+    holds_gil = True
 
     def __init__(self, count: int) -> None:
         self.labels = np.zeros(count, dtype=np.int64)

@@ -61,7 +61,7 @@ def test_marks_follow_their_texts_into_rows(source) -> None:
     part = split.rows(np.array([7, 3]))
     assert list(part.marks) == [split.marks[7], split.marks[3]]
     drawn, _ = sentence(0, "test", 7)
-    assert (part.texts[0], part.marks[0], part.names[0]) == (drawn.text, drawn.marks, "test/7")
+    assert (part.texts[0], part.marks[0], part.names[0]) == (drawn.text, drawn.rationales, "test/7")
 
 
 def test_the_classes_are_balanced_and_neither_length_nor_order_gives_them_away(source) -> None:
@@ -87,7 +87,7 @@ def test_all_that_decides_lies_within_five_words() -> None:
     """The widest window of a text CNN: from the contrast word to the adjective, or the other way about."""
     for index in range(500):
         drawn, _ = sentence(3, "train", index)
-        words = [(start, end) for start, end in drawn.marks if not CONTRAST_WORD.fullmatch(drawn.text[start:end])]
+        words = [(start, end) for start, end in drawn.rationales if not CONTRAST_WORD.fullmatch(drawn.text[start:end])]
         contrast_word = CONTRAST_WORD.search(drawn.text)
         if contrast_word is None:
             continue

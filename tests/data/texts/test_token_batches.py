@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from convscope.data.batches import BatchLoader, ImageBatch
+from convscope.data.batches import BatchLoader, LabelledBatch
 from convscope.data.texts.text_buffer import TextBuffer
 from convscope.data.texts.text_source import numbered
-from convscope.data.texts.token_batches import LengthOrder, TokenBatchReader
+from convscope.data.texts.token_batches import LengthGroupedBatchSampler, TokenBatchReader
 from convscope.data.texts.token_store import TokenStore, open_token_store
 from convscope.data.texts.tokenizer import train_tokenizer
 
@@ -22,21 +22,21 @@ def store(tmp_path_factory) -> TokenStore:
     return open_token_store(split, train_tokenizer(TEXTS, "word", max_length=50), tmp_path_factory.mktemp("cache"))
 
 
-def order(store: TokenStore, **options: object) -> LengthOrder:
+def order(store: TokenStore, **options: object) -> LengthGroupedBatchSampler:
     defaults = {"batch_size": 8, "seed": 0, "training": True, "shuffle": True, "rank": 0, "world_size": 1}
-    return LengthOrder(store.lengths, **defaults | options)
+    return LengthGroupedBatchSampler(store.lengths, **defaults | options)
 
 
 def loader(store: TokenStore, seed: int = 3) -> BatchLoader:
     return BatchLoader(TokenBatchReader(store), order(store, seed=seed))
 
 
-def epoch(made: BatchLoader, number: int) -> list[ImageBatch]:
+def epoch(made: BatchLoader, number: int) -> list[LabelledBatch]:
     made.sampler.set_epoch(number)
     return list(made)
 
 
-def assert_same(left: list[ImageBatch], right: list[ImageBatch]) -> None:
+def assert_same(left: list[LabelledBatch], right: list[LabelledBatch]) -> None:
     assert len(left) == len(right)
     for one, other in zip(left, right, strict=True):
         for tensor, same in zip(one[:3], other[:3], strict=True):
@@ -116,7 +116,7 @@ def test_it_continues_within_an_epoch(store, done: int) -> None:
     whole = epoch(loader(store), 5)
     first = loader(store)
     first.sampler.set_epoch(5)
-    batches: Iterator[ImageBatch] = iter(first)
+    batches: Iterator[LabelledBatch] = iter(first)
     for _ in range(done):
         next(batches)
     resumed = loader(store)

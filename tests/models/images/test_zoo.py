@@ -19,7 +19,7 @@ from convscope.models.images.zoo.network import build_network
 from convscope.models.images.zoo.registry import NAMES, find_architecture
 from convscope.models.papers import PAPERS
 from convscope.models.weights import Weights
-from convscope.transfer.cut import cut
+from convscope.transfer.cut import cut_network
 from convscope.transfer.freezing import train_only
 from convscope.transfer.split_graph import CannotCutError
 
@@ -193,7 +193,7 @@ def test_cut_at_each_block_prefix_then_rest_is_the_whole(case):
     for place in places[1:]:
         train_only(module, [name for name, at in owner.items() if at >= place])
         try:
-            parts = cut(module, images)
+            parts = cut_network(module, images)
         except CannotCutError:
             if case.variant.get("auxiliary"):  # behind its heads, which answer in training alone
                 continue

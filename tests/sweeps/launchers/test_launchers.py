@@ -27,7 +27,7 @@ from convscope.sweeps.launchers import submitit_launcher as submission
 from convscope.sweeps.launchers.hydra_launchers import gpus_of_jobs, hydra_launcher
 from convscope.sweeps.launchers.squeue import queue, still_queued
 from convscope.sweeps.launchers.submitit_job import SubmittedJob
-from convscope.sweeps.stopping import forwarding
+from convscope.sweeps.stopping import on_first_signal
 
 
 def composed(*words: str) -> TrainConfig:
@@ -269,7 +269,7 @@ def test_signals_that_come_together_count_as_one(monkeypatch):
 def test_a_signal_to_a_sweep_is_handed_on_once():
     calls = []
     before = signal.getsignal(signal.SIGINT)
-    with forwarding(lambda: calls.append("stop")) as received:
+    with on_first_signal(lambda: calls.append("stop")) as received:
         signal.raise_signal(signal.SIGTERM)
         signal.raise_signal(signal.SIGTERM)
         assert calls == ["stop"]
@@ -464,7 +464,7 @@ def test_the_batch_script_queues_what_its_time_limit_ended(programs, tmp_path, s
 def test_the_comparison_names_a_job_that_failed_before_it_began(monkeypatch, tmp_path):
     class Fails:
         SCHEMA = TrainConfig
-        SWEEPS_GO_ON = True
+        RESUMABLE_SWEEPS = True
 
         @staticmethod
         def run(config, overrides):

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     ImageAugmentation = Callable[[torch.Tensor], torch.Tensor]
 
-Preset = Literal["none", "light", "colour", "strong", "shift", "crop"]
+AugmentationPreset = Literal["none", "light", "colour", "strong", "shift", "crop"]
 GREY = 128  # the value of the pixels that RandomErasing erases
 
 
@@ -30,7 +30,9 @@ class BatchAugmentation(Protocol):
         """Augment ``images`` (N, C, H, W) uint8 with ``uniforms`` (N, ``draws``); return images of the same shape."""
 
 
-def augmentation(preset: Preset, size: int, interpolation: str = "bilinear") -> "ImageAugmentation | BatchAugmentation":
+def augmentation(
+    preset: AugmentationPreset, size: int, interpolation: str = "bilinear"
+) -> "ImageAugmentation | BatchAugmentation":
     """Return the augmentation of a preset: a function of one image, or of a batch for ``shift`` and ``crop``.
 
     A function of one image takes (C, H, W) uint8 of any size, with C 1 or 3, and returns (C, ``size``, ``size``) uint8.
@@ -81,4 +83,4 @@ def augmentation(preset: Preset, size: int, interpolation: str = "bilinear") -> 
                 v2.RandomErasing(p=0.25, scale=(0.02, 0.2), value=GREY),
             ]
         )
-    raise UserError(f"unknown augmentation '{preset}': choose of {', '.join(get_args(Preset))}")
+    raise UserError(f"unknown augmentation '{preset}': choose of {', '.join(get_args(AugmentationPreset))}")

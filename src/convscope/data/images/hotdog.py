@@ -47,7 +47,7 @@ class SceneSplit(ImageSplit):
         name: Name of the split; image i is called ``<name>/i``.
     """
 
-    drawn_by_python = True
+    holds_gil = True
 
     def __init__(self, seed: int, start: int, count: int, size: int, name: str) -> None:
         self.seed, self.start, self.size = seed, start, size

@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from convscope.data.batches import AUGMENTATION, ImageBatch
+from convscope.data.batches import AUGMENTATION, LabelledBatch
 from convscope.data.images.augmentation import BatchAugmentation
 from convscope.data.images.image_store import ImageStore
 
 
-class ImageBatchReader(Dataset[ImageBatch]):
+class ImageBatchReader(Dataset[LabelledBatch]):
     """Reads batches of images from an `ImageStore`, and augments them.
 
     Args:
@@ -35,7 +35,7 @@ class ImageBatchReader(Dataset[ImageBatch]):
         self._uniforms: tuple[int, torch.Tensor] | None = None  # the epoch, and a row for each image
         self._labels = torch.from_numpy(store.labels)
 
-    def read(self, epoch: int, indices: torch.Tensor) -> ImageBatch:
+    def read(self, epoch: int, indices: torch.Tensor) -> LabelledBatch:
         """Return the images ``indices`` (N,) int64, as augmented in ``epoch``; (N, C, H, W) uint8."""
         if self._augment_image is not None:
             images = self._augmented(self._augment_image, epoch, indices)
@@ -44,7 +44,7 @@ class ImageBatchReader(Dataset[ImageBatch]):
             if self._augment_batch is not None:
                 uniforms = self._uniforms_of(epoch, self._augment_batch.draws)
                 images = self._augment_batch(images, uniforms.index_select(0, indices))
-        return ImageBatch(images, self._labels.index_select(0, indices), indices)
+        return LabelledBatch(images, self._labels.index_select(0, indices), indices)
 
     def _uniforms_of(self, epoch: int, draws: int) -> torch.Tensor:
         """Return uniform random numbers of [0, 1) for all images of the store, (images, ``draws``) float32."""
@@ -77,7 +77,7 @@ class ImageBatchReader(Dataset[ImageBatch]):
         assert images is not None
         return images
 
-    def __getitem__(self, item: tuple[int, np.ndarray]) -> ImageBatch:
+    def __getitem__(self, item: tuple[int, np.ndarray]) -> LabelledBatch:
         """Return the batch of ``item``, an epoch and indices (N,), as the `DataLoader` of a worker process needs it."""
         epoch, indices = item
         return self.read(epoch, torch.from_numpy(indices))

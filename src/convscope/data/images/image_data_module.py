@@ -7,9 +7,9 @@ from typing import Any, Literal
 import torch
 from typing_extensions import override
 
-from convscope.data.batches import EpochOrder, ImageBatch, shard
+from convscope.data.batches import EpochBatchSampler, LabelledBatch, shard
 from convscope.data.cores import available_cores
-from convscope.data.images.augmentation import Preset
+from convscope.data.images.augmentation import AugmentationPreset
 from convscope.data.images.augmentation import augmentation as augmentation_preset
 from convscope.data.images.image_batches import ImageBatchReader
 from convscope.data.images.image_source import ImageSource
@@ -57,7 +57,7 @@ class ImageDataModule(StagedDataModule):
         *,
         batch_size: int,
         cache_dir: Path,
-        augmentation: Preset = "none",
+        augmentation: AugmentationPreset = "none",
         seed: int = 0,
         workers: int | Literal["auto"] = "auto",
         on_bad_image: Literal["error", "skip"] = "error",
@@ -90,17 +90,17 @@ class ImageDataModule(StagedDataModule):
         return self.source.warnings + tuple(dict.fromkeys(warning for store in stores for warning in store.warnings))
 
     @override
-    def begin_stage(self, batch_size: int, augmentation: Preset, first_epoch: int) -> None:
+    def begin_stage(self, batch_size: int, augmentation: AugmentationPreset, first_epoch: int) -> None:
         super().begin_stage(batch_size, augmentation, first_epoch)
         self.augmentation = augmentation
 
-    def content(self, split: str) -> str:
+    def inputs_key(self, split: str) -> str:
         """Return a key of the inputs of ``split``: of its images, their preprocessing and this stage's augmentation."""
         store = self.store(split)
         augmentation = (split, self.augmentation, self.seed) if self._augments(split) else ()
         return repr((store.key, self.preprocessing, self._size(split), store.rows.tobytes(), augmentation))
 
-    def views(self, split: str, views: int) -> int:
+    def distinct_views(self, split: str, views: int) -> int:
         """Return how many of ``views`` versions of an image of ``split`` differ: one without augmentation, else all."""
         return views if self._augments(split) else 1
 
@@ -147,7 +147,7 @@ class ImageDataModule(StagedDataModule):
     def _augments(self, split: str) -> bool:
         return split == "train" and self.augmentation != "none"
 
-    def on_after_batch_transfer(self, batch: ImageBatch, dataloader_idx: int) -> ImageBatch:
+    def on_after_batch_transfer(self, batch: LabelledBatch, dataloader_idx: int) -> LabelledBatch:
         """Normalise the images, on the device that the batch was moved to."""
         if isinstance(batch.inputs, tuple) or batch.inputs.dtype != torch.uint8:
             return batch
@@ -168,8 +168,8 @@ class ImageDataModule(StagedDataModule):
         return ImageBatchReader(self.store(split), self._size(split), self.seed, augment)
 
     @override
-    def _order(self, split: str, **options: Any) -> EpochOrder:
-        return EpochOrder(len(self.store(split)), self.batch_size, **options)
+    def _order(self, split: str, **options: Any) -> EpochBatchSampler:
+        return EpochBatchSampler(len(self.store(split)), self.batch_size, **options)
 
     @override
     def _workers(self, split: str) -> int:

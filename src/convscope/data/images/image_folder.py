@@ -9,7 +9,7 @@ import numpy as np
 from typing_extensions import override
 
 from convscope.data.images.decoding import DECODER_VERSION, decode_image
-from convscope.data.images.image_formats import USUAL_FORMATS, LeftOut, is_image_name
+from convscope.data.images.image_formats import USUAL_FORMATS, SkippedFiles, is_image_name
 from convscope.data.images.image_source import SPLITS, ImageSource, ImageSplit, content_key
 from convscope.data.split_names import classes_like_splits
 from convscope.data.split_names import split_folders as find_split_folders
@@ -79,7 +79,7 @@ def image_folder(
     folder = _existing_folder(root)
     split_folders = _split_folders(folder)
     warnings: list[str] = []
-    left_out = LeftOut()
+    left_out = SkippedFiles()
     if split_folders:
         if "train" not in split_folders:
             others = ", ".join(path.name for path in split_folders.values())
@@ -134,7 +134,7 @@ def evaluation_folder(
         raise UserError(f"{folder} has no test folder beside {others}: give the folder to evaluate on itself")
     test_folder = split_folders.get("test", folder)
     known_classes = tuple(classes) if classes is not None else _class_names(test_folder)
-    left_out = LeftOut()
+    left_out = SkippedFiles()
     files = _scan(folder, test_folder, known_classes, left_out)
     warnings = tuple(left_out.sentences(folder))
     return ImageSource(name, "folder", known_classes, 3, {"test": FolderSplit(folder, files)}, warnings)
@@ -183,7 +183,7 @@ def _class_names(folder: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _scan(root: Path, folder: Path, classes: Sequence[str], left_out: LeftOut) -> list[ImageFile]:
+def _scan(root: Path, folder: Path, classes: Sequence[str], left_out: SkippedFiles) -> list[ImageFile]:
     """Return the images in the class folders of ``folder``, class by class, sorted by name.
 
     Args:
@@ -209,7 +209,7 @@ def _scan(root: Path, folder: Path, classes: Sequence[str], left_out: LeftOut) -
     files: list[ImageFile] = []
     for label, name in enumerate(classes):
         if name in present:
-            class_left_out = LeftOut()
+            class_left_out = SkippedFiles()
             class_files = sorted(_images(root, folder / name, label, class_left_out), key=lambda file: file.name)
             if not class_files:
                 but = f", but{unreadable}" if (unreadable := class_left_out.unreadable()) else ""
@@ -222,7 +222,7 @@ def _scan(root: Path, folder: Path, classes: Sequence[str], left_out: LeftOut) -
     return files
 
 
-def _images(root: Path, folder: str | Path, label: int, left_out: LeftOut) -> Iterator[ImageFile]:
+def _images(root: Path, folder: str | Path, label: int, left_out: SkippedFiles) -> Iterator[ImageFile]:
     """Yield the images in ``folder`` and the folders inside it; count other files in ``left_out``."""
     for entry in _visible(folder):
         if entry.is_dir(follow_symlinks=False):  # a link may lead back up

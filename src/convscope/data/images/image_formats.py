@@ -47,18 +47,18 @@ def image_endings() -> frozenset[str]:
     return frozenset((endings | UNREGISTERED_JPEG) - FLOAT_FORMATS)
 
 
-def ending_of(name: str) -> str:
+def file_extension(name: str) -> str:
     """Return the ending of the file name ``name``, in lower case and with the dot."""
     return os.path.splitext(name)[1].lower()
 
 
 def is_image_name(name: str) -> bool:
     """Return whether a file of this name is an image that can be read."""
-    return ending_of(name) in image_endings()
+    return file_extension(name) in image_endings()
 
 
 @dataclass
-class LeftOut:
+class SkippedFiles:
     """Collects the files of a folder that are not read.
 
     Attributes:
@@ -73,12 +73,12 @@ class LeftOut:
 
     def add(self, name: str) -> None:
         """Count the file ``name``, unless its ending is that of notes, tables or archives."""
-        ending = ending_of(name)
+        ending = file_extension(name)
         if ending not in NON_IMAGES:
             self.counts[ending] += 1
             self.examples[ending] = min(name, self.examples.get(ending, name))
 
-    def include(self, other: "LeftOut") -> None:
+    def include(self, other: "SkippedFiles") -> None:
         """Add the counts and examples of ``other``."""
         self.counts += other.counts
         self.examples = other.examples | self.examples

@@ -49,7 +49,7 @@ class HubSplit(ImageSplit):
 
 def image_hub(
     path: str,
-    config: str | None = None,
+    subset: str | None = None,
     image_column: str | None = None,
     label_column: str | None = None,
     seed: int = 0,
@@ -79,7 +79,7 @@ def image_hub(
         UserError: The data set cannot be loaded (if the hub cannot be reached, this takes only seconds), or is not one
             of labelled images.
     """
-    loaded, source = load_hub_set(path, config, hint)
+    loaded, source = load_hub_set(path, subset, hint)
     datasets, warnings = named_splits(loaded, path)
     image = image_column or _image_column(datasets["train"], path)
     classes, labels, label_warnings = labels_of(datasets, image, label_column, path)

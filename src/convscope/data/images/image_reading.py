@@ -53,7 +53,7 @@ def _read_chunk(split: ImageSplit, resizing: Resizing, start: int) -> Chunk:
 def _executor(split: ImageSplit, workers: int) -> Executor:
     # Processes are forked, as a DataLoader's workers are. A daemon (a worker of some launchers) may not have children.
     may_fork = sys.platform == "linux" and not multiprocessing.current_process().daemon
-    if split.drawn_by_python and may_fork and workers > 1 and len(split) >= PROCESSES_FROM:
+    if split.holds_gil and may_fork and workers > 1 and len(split) >= PROCESSES_FROM:
         return ProcessPoolExecutor(workers, multiprocessing.get_context("fork"))
     return ThreadPoolExecutor(max(workers, 1))
 

@@ -37,14 +37,14 @@ class ImageSplit(ABC):
         names: What a table of predictions calls each image: its path relative to the data folder, or its position in
             the data set ("test/17").
         key: Identifies the content: two splits with the same key hold the same images in the same order.
-        drawn_by_python: Whether reading an image holds the interpreter lock, so that only processes, not threads, read
+        holds_gil: Whether reading an image holds the interpreter lock, so that only processes, not threads, read
             several images at once.
     """
 
     labels: np.ndarray
     names: Sequence[str]
     key: str
-    drawn_by_python: bool = False
+    holds_gil: bool = False
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -55,7 +55,7 @@ class ImageStore:
         """
         offset, height, width = self._contents.places[index, 1:].tolist()
         shape = height, width, self._contents.channels
-        self._contents.was_read(height * width * shape[2])
+        self._contents.record_read(height * width * shape[2])
         return read_only(self._contents.pixels[offset : offset + height * width * shape[2]].reshape(shape))
 
     @cached_property
@@ -86,7 +86,7 @@ class ImageStore:
         else:
             top, left = (centre_offset(side, size) for side in rows.shape[1:3])
             crops = rows.copy(indices, slice(top, top + size), slice(left, left + size))
-        self._contents.was_read(crops.nbytes)
+        self._contents.record_read(crops.nbytes)
         return crops.permute(0, 3, 1, 2)
 
     @cached_property

@@ -53,10 +53,10 @@ class Contents:
     mapped: MappedArray | None = None
     use: EntryUse | None = None
 
-    def was_read(self, size: int) -> None:
+    def record_read(self, size: int) -> None:
         """Record that ``size`` bytes of ``pixels`` were read."""
         if self.mapped is not None:
-            self.mapped.was_read(size)
+            self.mapped.record_read(size)
         if self.use is not None:
             self.use.touch()
 

@@ -85,7 +85,7 @@ class Sentence(NamedTuple):
 
     text: str
     label: int
-    marks: tuple[Span, ...]
+    rationales: tuple[Span, ...]
 
 
 def generated_sentences(counts: tuple[int, int, int], seed: int, warnings: Sequence[str] = ()) -> TextSource:
@@ -161,7 +161,7 @@ class _Marks(Sequence[tuple[Span, ...]]):
     def __getitem__(self, index: int | slice) -> tuple[Span, ...] | Sequence[tuple[Span, ...]]:
         if isinstance(index, slice):
             return [self[position] for position in range(*index.indices(len(self)))]
-        return sentence(self._seed, self._split, index, int(self._attempts[index]))[0].marks
+        return sentence(self._seed, self._split, index, int(self._attempts[index]))[0].rationales
 
 
 def _generate_split(split: str, count: int, seed: int) -> TextSplit:

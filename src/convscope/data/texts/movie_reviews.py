@@ -61,7 +61,7 @@ def movie_reviews(
 
 def _from_hub(settings: SplitSettings) -> TextSource:
     hint = "set data.root to a folder with rt-polarity.pos and rt-polarity.neg, or data.source=generated"
-    source = text_hub(HUB_SET, settings, name="movie_reviews", hint=hint, pool=settings.folds is not None)
+    source = text_hub(HUB_SET, settings, name="movie_reviews", hint=hint, merge_splits=settings.folds is not None)
     if set(source.classes) == {*POLARITY_OF_HUB}:
         source = source.with_classes(POLARITY, POLARITY_OF_HUB)
     return source

@@ -10,7 +10,7 @@ from typing_extensions import override
 from convscope.data.batches import shard
 from convscope.data.staged_data_module import StagedDataModule
 from convscope.data.texts.text_source import TextSource
-from convscope.data.texts.token_batches import LengthOrder, TokenBatchReader
+from convscope.data.texts.token_batches import LengthGroupedBatchSampler, TokenBatchReader
 from convscope.data.texts.token_store import TokenStore, open_token_store
 from convscope.data.texts.tokenizer import TextTokenizer
 from convscope.errors import UserError
@@ -65,11 +65,11 @@ class TextDataModule(StagedDataModule):
         """Warnings of the source, then those of the open stores."""
         return self.source.warnings + tuple(warning for store in self._stores.values() for warning in store.warnings)
 
-    def content(self, split: str) -> str:
+    def inputs_key(self, split: str) -> str:
         """Return a key of the inputs of ``split``: of its texts, and of how they are tokenized."""
         return repr((self.source.splits[split].texts.key, self.tokenizer.key, self.preprocessing))
 
-    def views(self, split: str, views: int) -> int:
+    def distinct_views(self, split: str, views: int) -> int:
         """Return 1, the number of views of each text: texts are not augmented."""
         return 1
 
@@ -104,5 +104,5 @@ class TextDataModule(StagedDataModule):
         return TokenBatchReader(self.store(split), self.preprocessing.min_length)
 
     @override
-    def _order(self, split: str, **options: Any) -> LengthOrder:
-        return LengthOrder(self.store(split).lengths, self.batch_size, **options)
+    def _order(self, split: str, **options: Any) -> LengthGroupedBatchSampler:
+        return LengthGroupedBatchSampler(self.store(split).lengths, self.batch_size, **options)

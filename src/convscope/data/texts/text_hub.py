@@ -21,12 +21,12 @@ ROWS_PER_BLOCK = 10_000  # texts that are read at once
 def text_hub(
     path: str,
     settings: SplitSettings,
-    config: str | None = None,
+    subset: str | None = None,
     text_column: str | None = None,
     label_column: str | None = None,
     name: str = "text_hub",
     hint: str = "set data.path to a folder that holds its parquet files",
-    pool: bool = False,
+    merge_splits: bool = False,
 ) -> TextSource:
     """Load the data set ``path``.
 
@@ -46,12 +46,12 @@ def text_hub(
     Raises:
         UserError: The set cannot be loaded (known within seconds if the hub is down), or has no labelled texts.
     """
-    loaded_set, source = load_hub_set(path, config, hint)
+    loaded_set, source = load_hub_set(path, subset, hint)
     datasets, warnings = named_splits(loaded_set, path)
     text = text_column or _text_column(datasets["train"], path)
     classes, labels, unlabelled = labels_of(datasets, text, label_column, path)
     warnings += unlabelled
-    if pool:
+    if merge_splits:
         texts = TextBuffer(entry for split in labels for entry in _texts(datasets[split], text))
         pooled = numbered(texts, np.concatenate([labels[split] for split in labels]), name)
         splits = {"train": _labelled(pooled)}

@@ -24,7 +24,7 @@ class TextSplit:
     texts: TextBuffer
     labels: np.ndarray
     names: Sequence[str]
-    marks: Sequence[Sequence[Span]] | None = None
+    rationales: Sequence[Sequence[Span]] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -33,8 +33,8 @@ class TextSplit:
         """Return the split of the texts with the indices ``rows`` (N,), in that order."""
         names = self.names
         picked = names.rows(rows) if isinstance(names, NumberedNames) else [names[row] for row in rows.tolist()]
-        marks = None if self.marks is None else [self.marks[row] for row in rows.tolist()]
-        return TextSplit(self.texts.rows(rows), self.labels[rows], picked, marks)
+        rationales = None if self.rationales is None else [self.rationales[row] for row in rows.tolist()]
+        return TextSplit(self.texts.rows(rows), self.labels[rows], picked, rationales)
 
 
 def numbered(texts: TextBuffer, labels: np.ndarray | Sequence[int], name: str) -> TextSplit:

@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from typing_extensions import override
 
-from convscope.data.batches import ORDER, EpochOrder, ImageBatch
+from convscope.data.batches import ORDER_STREAM, EpochBatchSampler, LabelledBatch
 from convscope.data.texts.token_store import TokenStore
 from convscope.data.texts.tokenizer import PADDING_ID
 
 BATCHES_PER_STRETCH = 50  # batches that are sorted together
 
 
-class LengthOrder(EpochOrder):
+class LengthGroupedBatchSampler(EpochBatchSampler):
     """Assigns the texts of a split to the batches of each epoch, texts of similar length together.
 
     Like `EpochOrder`, it shares each batch among the processes, and leaves a batch of one text out of training. Without
@@ -51,8 +51,8 @@ class LengthOrder(EpochOrder):
         self._lengths = lengths
 
     @override
-    def whole_batches(self) -> tuple[torch.Tensor, ...]:
-        order = torch.cat(super().whole_batches()).numpy() if self._used else np.zeros(0, np.int64)
+    def global_batches(self) -> tuple[torch.Tensor, ...]:
+        order = torch.cat(super().global_batches()).numpy() if self._used else np.zeros(0, np.int64)
         size = self._batch_size
         stretch_size = size * BATCHES_PER_STRETCH if self._shuffle else max(1, len(order))
         for start in range(0, len(order), stretch_size):
@@ -61,7 +61,7 @@ class LengthOrder(EpochOrder):
         batches = torch.from_numpy(order).split(size)
         if not self._shuffle:
             return batches
-        batch_order = np.random.default_rng([self._seed, ORDER, self.epoch, 0]).permutation(len(batches))
+        batch_order = np.random.default_rng([self._seed, ORDER_STREAM, self.epoch, 0]).permutation(len(batches))
         return tuple(batches[number] for number in batch_order.tolist())
 
 
@@ -72,7 +72,7 @@ class TokenBatchReader:
         self._store, self._min_length = store, min_length
         self._labels = torch.from_numpy(store.labels)
 
-    def read(self, epoch: int, indices: torch.Tensor) -> ImageBatch:
+    def read(self, epoch: int, indices: torch.Tensor) -> LabelledBatch:
         """Return the texts ``indices`` (N,), with token ids (N, L) int64 as ``inputs``, the same in every ``epoch``."""
         self._store.touch()
         rows = indices.numpy()
@@ -82,4 +82,4 @@ class TokenBatchReader:
         # One gather for the whole batch: padding reads the first token of its text, and is overwritten below.
         indices_in_store = self._store.offsets[rows][:, None] + np.where(is_token, positions, 0)
         tokens = np.where(is_token, self._store.ids[indices_in_store], PADDING_ID).astype(np.int64)
-        return ImageBatch(torch.from_numpy(tokens), self._labels.index_select(0, indices), indices)
+        return LabelledBatch(torch.from_numpy(tokens), self._labels.index_select(0, indices), indices)

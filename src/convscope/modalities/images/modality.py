@@ -9,7 +9,7 @@ from pytorch_lightning.callbacks import Callback
 from typing_extensions import override
 
 from convscope.cache import cache_folder
-from convscope.callbacks.image_figures import TestFigures
+from convscope.callbacks.image_figures import ImageFigures
 from convscope.callbacks.time_spent import TimeSpent
 from convscope.config.text_data import TextsConfig
 from convscope.config.train import TrainConfig
@@ -20,7 +20,7 @@ from convscope.modalities.images.insight_callbacks import analysis_callbacks, sa
 from convscope.modalities.images.networks import build_architecture
 from convscope.modalities.insights import Insights, build_insights
 from convscope.modalities.modality import Modality
-from convscope.modalities.samples import show_images
+from convscope.modalities.samples import log_image_samples
 from convscope.models.images.zoo.network import Network, build_network
 from convscope.models.texts.network import TextNetwork
 from convscope.models.weights import Weights, find_weights
@@ -79,12 +79,14 @@ class ImageModality(Modality):
         return self.data
 
     @override
-    def task(self, network: Network | TextNetwork, objective: Objective, model: dict[str, Any]) -> Classification:
+    def task(
+        self, network: Network | TextNetwork, objective: Objective, model_config: dict[str, Any]
+    ) -> Classification:
         preprocessing = dataclasses.asdict(network.preprocessing)
-        description = {"model": model, "classes": list(self.source.classes), "preprocessing": preprocessing}
+        description = {"model": model_config, "classes": list(self.source.classes), "preprocessing": preprocessing}
         return ImageClassification(network.module, self.source.classes, objective, description)
 
-    def test_image(self) -> Callable[[int], np.ndarray]:
+    def test_image_reader(self) -> Callable[[int], np.ndarray]:
         """Return the function from an index to the stored test image."""
         return self.data.store("test").image
 
@@ -101,13 +103,13 @@ class ImageModality(Modality):
             f"{sizes['test']:,} test images of {len(source.classes)} classes at {self.network.preprocessing.size} px"
         }
 
-    def show_samples(self, recorder: Recorder) -> None:
+    def log_samples(self, recorder: Recorder) -> None:
         """Log training images, as a figure."""
-        show_images(recorder, self.data)
+        log_image_samples(recorder, self.data)
 
     def test_figures(self, recorder: Recorder) -> Callback:
         """Return the callback that draws the confusion matrix and grids of images."""
-        return TestFigures(recorder, self.data.store("test").image)
+        return ImageFigures(recorder, self.data.store("test").image)
 
     def insights(self, config: TrainConfig, recorder: Recorder, time_spent: TimeSpent) -> Insights | None:
         """Return the callbacks for parameters, and for theoretical and effective receptive fields."""

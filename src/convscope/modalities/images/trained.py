@@ -18,7 +18,7 @@ from convscope.tasks.image_classification import ImageClassification
 
 
 @dataclass(frozen=True)
-class TrainedRun:
+class TrainedImageRun:
     """A trained network with the run's own weights, and what is needed to use it.
 
     Attributes:
@@ -60,7 +60,7 @@ class TrainedRun:
         return value
 
 
-def load_trained_run(path: str | Path, checkpoint: str = "best") -> TrainedRun:
+def load_image_run(path: str | Path, checkpoint: str = "best") -> TrainedImageRun:
     """Load the weights that a run kept.
 
     Args:
@@ -83,4 +83,4 @@ def load_trained_run(path: str | Path, checkpoint: str = "best") -> TrainedRun:
     network = build_architecture(saved.model).build(len(saved.classes), preprocessing.channels, preprocessing.size)
     task = ImageClassification(network, saved.classes)
     task.load_state_dict(saved.state)
-    return TrainedRun(folder, config, network.eval(), saved.classes, preprocessing)
+    return TrainedImageRun(folder, config, network.eval(), saved.classes, preprocessing)

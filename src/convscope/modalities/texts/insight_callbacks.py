@@ -57,7 +57,7 @@ def token_analysis_callbacks(
 
     The list is empty if ``callbacks.analysis`` or its ``faithfulness`` is off, or if the decisive words are not known.
     """
-    marks = data.source.splits["test"].marks
+    marks = data.source.splits["test"].rationales
     if config.analysis is None or not config.analysis.faithfulness or marks is None:
         return []
     return [

@@ -21,7 +21,7 @@ from convscope.errors import UserError
 from convscope.insight.parameters import describe_parameters, multiply_adds_of
 from convscope.modalities.insights import Insights, build_insights
 from convscope.modalities.modality import Modality
-from convscope.modalities.samples import show_texts
+from convscope.modalities.samples import log_text_samples
 from convscope.modalities.texts.insight_callbacks import (
     text_figures,
     token_analysis_callbacks,
@@ -86,14 +86,16 @@ class TextModality(Modality):
         return self.data
 
     @override
-    def task(self, network: Network | TextNetwork, objective: Objective, model: dict[str, Any]) -> Classification:
+    def task(
+        self, network: Network | TextNetwork, objective: Objective, model_config: dict[str, Any]
+    ) -> Classification:
         preprocessing = dataclasses.asdict(network.preprocessing)
-        description = {"model": model, "classes": list(self.source.classes), "preprocessing": preprocessing}
+        description = {"model": model_config, "classes": list(self.source.classes), "preprocessing": preprocessing}
         return TextClassification(network.module, self.source.classes, objective, description)
 
     def save_artifacts(self, folder: RunFolder) -> None:
         """Write the vocabulary, and the keys of the training and validation texts."""
-        folder.write_tokens(self.tokenizer.to_json())
+        folder.write_tokenizer(self.tokenizer.to_json())
         keys = [sentence_keys(self.source.splits[split].texts) for split in ("train", "validation")]
         folder.write_trained_on(np.concatenate(keys))
 
@@ -105,9 +107,9 @@ class TextModality(Modality):
     def console_summary(self) -> dict[str, str]:
         return tokens_summary(self.source.name, self.source.source, self.facts, self.data.sizes, self.data.classes)
 
-    def show_samples(self, recorder: Recorder) -> None:
+    def log_samples(self, recorder: Recorder) -> None:
         """Log training texts, as a table."""
-        show_texts(recorder, self.source)
+        log_text_samples(recorder, self.source)
 
     def test_figures(self, recorder: Recorder) -> Callback:
         """Return the callback that draws the confusion matrix, texts with their decisive words, and n-grams."""

@@ -19,7 +19,7 @@ from convscope.tasks.text_classification import TextClassification
 
 
 @dataclass(frozen=True)
-class TrainedText:
+class TrainedTextRun:
     """A trained network with the run's own weights, and what is needed to use it.
 
     Attributes:
@@ -48,7 +48,7 @@ class TrainedText:
         return logits
 
 
-def load_trained_text(path: Path, checkpoint: str = "best") -> TrainedText:
+def load_text_run(path: Path, checkpoint: str = "best") -> TrainedTextRun:
     """Load the weights that a text run kept.
 
     Args:
@@ -61,12 +61,12 @@ def load_trained_text(path: Path, checkpoint: str = "best") -> TrainedText:
     folder = RunFolder(path)
     saved = read_checkpoint(folder, path, checkpoint, TypeAdapter(TextModelConfig), TextPreprocessing)
     preprocessing = saved.preprocessing
-    tokenizer = tokenizer_from_file(folder.tokens_file, preprocessing.max_length)
+    tokenizer = tokenizer_from_file(folder.tokenizer_file, preprocessing.max_length)
     vectors = _empty_vectors(saved.state)
     network = build_text_architecture(saved.model).build(len(saved.classes), len(tokenizer), vectors)
     task = TextClassification(network, saved.classes)
     task.load_state_dict(saved.state)
-    return TrainedText(folder, network.eval(), tokenizer, saved.classes, preprocessing)
+    return TrainedTextRun(folder, network.eval(), tokenizer, saved.classes, preprocessing)
 
 
 def _empty_vectors(state: dict[str, torch.Tensor]) -> torch.Tensor | None:

@@ -24,7 +24,7 @@ from convscope.composition.overrides import quote_value
 from convscope.errors import Interrupted
 from convscope.masking import VARIABLE
 from convscope.sweeps.job import Outcome
-from convscope.sweeps.stopping import Stoppable, forwarding, init_worker, worker_folder
+from convscope.sweeps.stopping import Stoppable, init_worker, on_first_signal, worker_folder
 
 
 def launch(
@@ -100,7 +100,7 @@ def _launch_in_pool(
     Raises:
         Interrupted: A signal stopped the sweep.
     """
-    with worker_folder() as pool, forwarding(pool.stop) as received:
+    with worker_folder() as pool, on_first_signal(pool.stop) as received:
         initargs = (str(pool.folder), launcher.joblib["n_jobs"], tuple(gpus))
         launcher.joblib |= {"initializer": init_worker, "initargs": initargs}
         try:

@@ -21,7 +21,7 @@ from convscope.errors import Interrupted, UserError
 from convscope.runs.run_folder import RunFolder
 from convscope.sweeps.job import Outcome
 from convscope.sweeps.launchers.ray_job import RayJob
-from convscope.sweeps.stopping import forwarding
+from convscope.sweeps.stopping import on_first_signal
 
 # Seconds between two checks for a signal: a handler may have interrupted Ray, and so must not call it.
 POLL_INTERVAL = 0.5
@@ -54,7 +54,7 @@ def run_on_ray(settings: dict[str, Any], folder: Path, jobs: Sequence[RayJob]) -
         UserError: There is no such cluster, or this machine has fewer resources than a job needs.
         Interrupted: A signal stopped the sweep, and the running jobs have saved their state.
     """
-    with _connected(settings) as ray, forwarding(lambda: None) as received:
+    with _connected(settings) as ray, on_first_signal(lambda: None) as received:
         _check_resources(ray, settings)
         run, options = ray.remote(_run), _options(settings)
         waiting = {run.options(name=job.name, **options).remote(job): job.name for job in jobs}

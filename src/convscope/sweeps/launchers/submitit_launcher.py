@@ -17,7 +17,7 @@ from convscope.runs.run_folder import RunFolder
 from convscope.sweeps.job import Outcome
 from convscope.sweeps.launchers.squeue import ENDED_STATES, queue, still_queued
 from convscope.sweeps.launchers.submitit_job import SubmittedJob
-from convscope.sweeps.stopping import forwarding
+from convscope.sweeps.stopping import on_first_signal
 
 QUEUED_FILE = ".queued.json"  # in the folder of a job: its number in the queue
 MAX_POLL_INTERVAL = 30.0  # seconds between two queries to SLURM
@@ -221,5 +221,5 @@ def _forwarding_to_jobs(jobs: Iterable[Any]) -> Iterator[list[int]]:
             if process is not None and process.poll() is None:
                 process.send_signal(signal.SIGTERM)
 
-    with forwarding(stop) as received:
+    with on_first_signal(stop) as received:
         yield received
