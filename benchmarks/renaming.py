@@ -26,6 +26,8 @@ RENAMED: dict[str, str] = {
     "picture": "image",  # columns of tables
     "pictures": "images",
     "pictures_with_mask": "images_with_mask",
+    "gates see all": "global context",
+    **{f"answer {place}": f"activation {place}" for place in (1, 2, 3)},
 }
 
 # Files of a run's folder, and its folders: "tables/predictions.csv": "tables/answers.csv", "checkpoints": "weights"

@@ -262,7 +262,10 @@ def test_drawn_hot_dogs_instead_of_a_silent_hub(mirror) -> None:
 
     source = hotdog()
     assert source.source == "generated"
-    assert source.warnings == ("the hub cannot be reached and data.root is not set: training on generated scenes",)
+    assert source.warnings == (
+        "training on generated scenes, since data.root is not set and the hub's set cannot be used: "
+        "the hub cannot be reached",
+    )
 
 
 @pytest.mark.timeout(60)
@@ -278,7 +281,9 @@ def test_the_message_says_what_the_hub_answered(mirror, patient, behave, fault) 
 
     mirror.behave = behave
     patient()
-    assert hotdog().warnings == (f"the hub {fault} and data.root is not set: training on generated scenes",)
+    assert hotdog().warnings == (
+        f"training on generated scenes, since data.root is not set and the hub's set cannot be used: the hub {fault}",
+    )
     with pytest.raises(UserError, match=f"the hub {mirror.address} {fault}"):
         load_hub_set("somebody/birds", None, "wait")
 
@@ -293,6 +298,7 @@ def test_a_socks_proxy_that_the_hubs_library_cannot_use(mirror, serve, monkeypat
     monkeypatch.setenv(name, proxy.address.replace("http:", "socks5h:"))
     (warning,) = hotdog().warnings
     assert warning.startswith(
+        "training on generated scenes, since data.root is not set and the hub's set cannot be used: "
         "the hub cannot be reached through a SOCKS proxy without the package socksio (pip install"
     )
     assert proxy.connections == mirror.connections == []
@@ -425,7 +431,10 @@ def test_hot_dogs_and_weights_of_a_silent_hub_cost_one_question(mirror) -> None:
 
     source = hotdog()
     assert source.source == "generated"
-    assert source.warnings == ("the hub cannot be reached and data.root is not set: training on generated scenes",)
+    assert source.warnings == (
+        "training on generated scenes, since data.root is not set and the hub's set cannot be used: "
+        "the hub cannot be reached",
+    )
     weights = find_weights(find_architecture("resnet"), "auto")
     assert weights.source == "random"
     assert weights.warning is not None

@@ -36,7 +36,7 @@ def test_a_bar_counts_the_batches_of_all_epochs(terminal: Console) -> None:
     bar.teardown(trainer, None, "fit")  # type: ignore[arg-type]
     text = shown(terminal)
     assert re.search(r"head: epoch 2/3 \S+ +4/12 batches", text)  # four of the epoch before, which was resumed from
-    assert re.search(r"head: looking into the network \S+ +5/12 batches", text)
+    assert re.search(r"head: analysing the network \S+ +5/12 batches", text)
     assert "a line\n" in text
     bar.on_test_start(trainer, None)  # type: ignore[arg-type]
     bar.on_exception(trainer, None, RuntimeError())  # type: ignore[arg-type]

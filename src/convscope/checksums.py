@@ -16,8 +16,9 @@ from typing import Any, TypeVar
 
 DESCRIPTION = "entry.json"
 STATES_FILE = "checked.json"  # size, times and inode of each file above FULL_CHECK_BYTES when it was last known intact
-CHUNK_BYTES = 2**22  # that one checksum covers
-FULL_CHECK_BYTES = 2**30  # that are read at every opening: of a larger unchanged file, every n-th chunk
+CHUNK_BYTES = 2**22  # bytes that one checksum covers
+# Files up to this size are read completely at every opening; of a larger unchanged file, about this much is sampled.
+FULL_CHECK_BYTES = 2**30
 
 T = TypeVar("T")
 
@@ -122,7 +123,9 @@ def verify_file(path: Path, size: int, checksums: Sequence[int]) -> None:
     try:
         actual_size = path.stat().st_size
         if actual_size != size or len(checksums) != -(-size // CHUNK_BYTES):
-            raise DamagedError(f"{path.name}: {actual_size:,} bytes instead of {size:,}")
+            raise DamagedError(
+                f"{path.name}: {actual_size:,} bytes, expected {size:,} bytes with {len(checksums):,} checksums"
+            )
         large = size > FULL_CHECK_BYTES
         read_all = not large or not _is_unchanged(path)
         if read_all and large:
@@ -189,7 +192,10 @@ def _is_unchanged(file: Path) -> bool:
 
 
 def _note_state(file: Path) -> None:
-    """Record the state of the intact ``file``; in a folder that is not writable, it is read completely again."""
+    """Record the state of the intact ``file``.
+
+    If the folder is not writable, nothing is recorded, and the next opening reads the whole file again.
+    """
     states = _states(file.parent) | {file.name: _state(file)}
     new = file.parent / f"{STATES_FILE}.{secrets.token_hex(4)}"
     with suppress(OSError):

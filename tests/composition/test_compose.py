@@ -94,7 +94,7 @@ def test_every_option_is_valid(group, option):
             "transfer=sratch: no such option; did you mean scratch?; choose from: auto, full, gradual, gradual_full, "
             "head, scratch, vectors",
         ),
-        ("transfer.stages.7.lr=1e-3", "transfer.stages.7: there are not as many; the first is transfer.stages.0"),
+        ("transfer.stages.7.lr=1e-3", "transfer.stages.7: no such index; they count from 0: transfer.stages.0"),
         ("transfer.stages.0.epoch=3", "transfer.stages.0.epoch: no such key; choose from: name, train"),
         ("transfer.stages.0.lr=-1", "transfer.stages.0.lr=-1: must be greater than 0"),
         ("model.dept=3", "model.dept: no such key; choose from: name, variant, weights"),

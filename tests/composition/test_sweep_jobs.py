@@ -50,7 +50,7 @@ def test_an_empty_choice_is_refused(word):
 
 
 def test_what_has_no_values_to_try_one_by_one_is_refused():
-    with pytest.raises(UserError, match="has no end of values to choose from"):
+    with pytest.raises(UserError, match="is an interval, which a grid cannot enumerate"):
         make_jobs(parse_overrides(["seed=1,2", "transfer.lr=interval(0,1)"]))
 
 

@@ -76,7 +76,7 @@ def test_folders_within_folders_of_their_names(make_folder: MakeFolder) -> None:
     source = image_folder(root)
     assert (source.classes, source.sizes["test"]) == (("ice", "sea"), 40)
     assert source.warnings == (
-        f"{root}: passed over 'seg_pred', beside the folders of the splits",
+        f"{root}: skipped 'seg_pred', beside the folders of the splits",
         f"{root} has no folder for every split: validation (15%) cut from train",
     )
 
@@ -94,7 +94,7 @@ def test_folders_of_texts(tmp_path: Path) -> None:
     root = write_texts(tmp_path / "texts", counts)
     source = text_files(root, SplitSettings())
     assert (source.classes, source.sizes["test"]) == (("a", "b"), 4)
-    assert source.warnings == (f"{root}: passed over docs, beside the folders of the splits",)
+    assert source.warnings == (f"{root}: skipped docs, beside the folders of the splits",)
     assert evaluation_texts(root, "text", "label").sizes == {"test": 4}
 
 
@@ -159,4 +159,4 @@ def test_a_warning_counts_text_files_of_other_endings(tmp_path: Path) -> None:
     (root / "a" / ".DS_Store").write_bytes(b"\xff")
     source = text_files(root, SplitSettings())
     assert "loud" in {text for split in source.splits.values() for text in split.texts}
-    assert source.warnings == (f"{root}: passed over 1 file(s) that do not end in .txt (as a/page.html)",)
+    assert source.warnings == (f"{root}: skipped 1 file(s) that do not end in .txt (as a/page.html)",)

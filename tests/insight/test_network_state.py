@@ -148,7 +148,8 @@ def test_what_was_changed_comes_back_when_the_body_raises():
 
 def test_a_network_without_shapes_is_refused_and_stays_as_it_is():
     network = nn.Sequential(nn.LazyConv2d(4, 3), nn.Flatten(), nn.LazyLinear(2))
-    with pytest.raises(UserError, match=r"^0\.weight: has no shape yet; run the network once on a batch"):
+    message = r"^0\.weight: is a lazy parameter without a shape; run the network once on a batch first"
+    with pytest.raises(UserError, match=message):
         describe_parameters(network, SHAPE)
     assert isinstance(network[0], nn.LazyConv2d)
     network(torch.randn(SHAPE)).sum().backward()

@@ -115,8 +115,8 @@ def test_what_is_no_map_along_both_axes_is_refused_in_a_line(kind, method):
     with pytest.raises(UserError) as refused:
         saliency.METHODS[method](kind(), images(kind), 1)
     assert str(refused.value) == (
-        f"the network's last map, of layer, is {SHAPES[kind]}, and not (N, C, H, W) along both axes of the image; "
-        f"name another with layer=, of: stem; {OTHER}"
+        f"the last layer with positions, layer, puts out {SHAPES[kind]}, which is no feature map (N, C, H, W) along "
+        f"both axes of the image; choose one with layer=: stem; {OTHER}"
     )
     with pytest.raises(UserError) as refused:
         saliency.METHODS[method](kind(), images(kind), 1, layer="layer")
@@ -162,8 +162,8 @@ def test_a_map_whose_axes_are_not_known_is_called_that(kind, channels):
     with pytest.raises(UserError) as refused:
         find_spatial_layer(kind(), images(kind), None)
     assert str(refused.value) == (
-        f"the network's last map, of layer, is (N, {channels}, 6, 8), {unknown}; name another with layer=, of: stem; "
-        f"{OTHER}"
+        f"the last layer with positions, layer, puts out (N, {channels}, 6, 8), {unknown}; choose one with layer=: "
+        f"stem; {OTHER}"
     )
     with pytest.raises(UserError) as refused:
         find_spatial_layer(kind(), images(kind), "layer")
@@ -245,7 +245,8 @@ def test_transformers_of_timm_are_refused(name):
     import timm
 
     network = timm.create_model(name, num_classes=5).eval()
-    with pytest.raises(UserError, match=r"^the network's last map, of \S+, is \(N.*\), and not \(N, C, H, W\)"):
+    message = r"^the last layer with positions, \S+, puts out \(N.*\), which is no feature map \(N, C, H, W\)"
+    with pytest.raises(UserError, match=message):
         find_spatial_layer(network, torch.zeros(1, *network.default_cfg["input_size"]), None)
 
 

@@ -31,4 +31,4 @@ def test_a_training_leaves_maps_filters_and_the_table_of_faithfulness(convscope,
     seconds = json.loads((tmp_path / "run/summary.json").read_text())["seconds"]
     assert 0 < seconds["insight"] < seconds["total"]
     assert "effective field" in ended.out
-    assert f"looking into the network took {seconds['insight']:.1f} s" in ended.out
+    assert f"analysis of the network took {seconds['insight']:.1f} s" in ended.out

@@ -87,7 +87,7 @@ def test_a_tracker_that_is_left_out_or_added_at_a_resume(uninterrupted, tmp_path
         assert ended.status in (-by, 128 + by), ended.err
         arguments = ("resume=run",)
     output = " ".join((tmp_path / "out").read_text().split())
-    assert "TensorBoard was off for a part of this run: it has the scalars of that part; figures and tables" in output
+    assert "TensorBoard was off for part of this run. Its scalars were added; the figures and tables of that" in output
     ended = train(arguments, tmp_path, cache)
     assert ended.status == 0, ended.err
     run = tmp_path / "run"

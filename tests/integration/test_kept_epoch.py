@@ -138,7 +138,7 @@ def test_each_table_counts_what_its_own_stage_trains(convscope, tmp_path):
         assert sum(int(row["trainable"]) for row in blocks) == sum(own.values()) == stage["trainable_parameters"]
     adds_up(summary)
     assert summary["seconds"]["insight"] > 0
-    assert "looking into the network" in ended.out
+    assert "analysing the network" in ended.out
 
 
 def test_a_resumed_run_takes_as_long_as_its_processes_together(convscope, tmp_path, monkeypatch):
@@ -181,4 +181,5 @@ def test_a_resumed_run_takes_as_long_as_its_processes_together(convscope, tmp_pa
 def test_a_training_that_diverges_names_the_epoch_of_the_run(convscope):
     ended = convscope("train", *IMAGES, STAGES % "1e6", "callbacks=none")
     assert ended.status == 2
-    assert "the training loss is nan in epoch 4: it diverged; lower the rate of the stage last" in ended.err
+    message = "the training diverged; set transfer.stages.1.lr below 1e+06 (stage last)"
+    assert f"the training loss is nan in epoch 4: {message}" in ended.err

@@ -49,5 +49,6 @@ def test_requested_channels_last_is_refused(convscope):
     ended = convscope("train", *DATA, "folder=run", "trainer.precision=fp32", "trainer.channels_last=true")
     assert ended.status == 2
     assert ended.err == (
-        f"error: trainer.channels_last=true: lecture_cnn does not run so ({REASON}); use trainer.channels_last=false\n"
+        f"error: trainer.channels_last=true: lecture_cnn does not run channels last ({REASON}); "
+        "use trainer.channels_last=false\n"
     )

@@ -101,9 +101,10 @@ def test_a_job_whose_process_is_gone_leaves_the_others_alone(start, tmp_path, re
     done = [2, 3] if retries == 0 else [1, 2, 3]
     assert [seed for seed in (1, 2, 3) if (sweep / f"seed={seed}/summary.json").is_file()] == done, (out, err)
     if retries:
-        assert (status, "seed=1: goes on" in out) == (0, True), (out, err)
+        assert (status, "seed=1: resuming" in out) == (0, True), (out, err)
     else:
-        assert (status, "(WorkerCrashedError); the same sweep again goes on with it (job: seed=1)" in err) == (1, True)
+        hint = "(WorkerCrashedError); run the same command again to resume it (job: seed=1)"
+        assert (status, hint in err) == (1, True)
         assert "seed=1,1,not complete" in (sweep / "comparison.csv").read_text()
         status, out, err = ended(start(*words))
         assert status == 0, (out, err)
@@ -129,7 +130,7 @@ def test_the_end_of_a_sweep_saves_its_jobs(start, tmp_path, number):
     status, out, err = ended(process)
     none_is_left(tmp_path)
     assert status == 128 + number, (out, err)
-    assert err.strip().endswith("the same sweep again goes on, and runs what is not done")
+    assert err.strip().endswith("run the same command again to resume the sweep")
     for seed in (1, 2):
         assert json.loads((sweep / f"seed={seed}/status.json").read_text())["status"] == "interrupted"
         assert (sweep / f"seed={seed}/checkpoints/last.ckpt").is_file()

@@ -149,7 +149,8 @@ def test_a_disk_that_is_full_in_the_middle_of_a_sweep(tmp_path, cache):
         return (tmp_path / f"{name}.txt").read_text()
 
     assert left("first_status").strip() == "2", left("first_errors")
-    full = [line for line in left("first_errors").splitlines() if "is full; make room, then the same command" in line]
+    hint = "is full; free some space, then run the same command again"
+    full = [line for line in left("first_errors").splitlines() if hint in line]
     assert full
     assert all("(job: seed=" in line for line in full)
     assert ("is full: the runs are not compared" in left("first")) == ("report.html" not in left("first_left"))

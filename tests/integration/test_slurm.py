@@ -160,7 +160,7 @@ def test_a_job_that_is_cancelled_takes_no_other_with_it(cluster, start, tmp_path
     cluster.ask("scancel", number_of(sweep / "seed=1"))
     out, err = process.communicate(timeout=LONG)
     assert process.returncode == 1, (out, err)
-    assert "SLURM: CANCELLED, its state saved; the same sweep again goes on with it" in err
+    assert "SLURM: CANCELLED, its state saved; run the same command again to resume it" in err
     assert "(job: seed=1)" in err
     assert (sweep / "seed=2/summary.json").is_file()
     assert 0 < steps_kept(sweep / "seed=1") < 20 * EPOCHS
@@ -185,7 +185,7 @@ def test_jobs_go_on_without_the_command_and_the_next_one_finds_them(cluster, sta
     process = start(*arguments)
     out, err = process.communicate(timeout=LONG)
     assert process.returncode == 0, (out, err)
-    assert "in the queue already, and waited for: seed=1, seed=2" in out
+    assert "already queued, waiting for: seed=1, seed=2" in out
     assert f"SLURM has the jobs as {array};" in out
     for seed in (1, 2):
         assert epochs(sweep / f"seed={seed}") == 4 * EPOCHS

@@ -187,9 +187,9 @@ def test_a_resume_names_the_damaged_file_and_counts_on_where_only_times_are_lost
     last, stages = checkpoints / "last.ckpt", checkpoints / "stages.json"
     contents = {file: file.read_bytes() for file in (last, stages)}
     refusals = {
-        (last, b""): "is damaged (EOFError); put a copy in its place, or begin anew",
-        (last, contents[last][:500]): "is damaged (RuntimeError); put a copy in its place, or begin anew",
-        (last, b"no checkpoint"): "is damaged (UnpicklingError); put a copy in its place, or begin anew",
+        (last, b""): "is damaged (EOFError); restore it from a copy, or start a new run",
+        (last, contents[last][:500]): "is damaged (RuntimeError); restore it from a copy, or start a new run",
+        (last, b"no checkpoint"): "is damaged (UnpicklingError); restore it from a copy, or start a new run",
         (last, None): "is missing, and the finished stages are in it; put a copy there, or begin anew",
         (stages, contents[stages][:50]): "is damaged (Unterminated string",
         (stages, b'[{"name": 3}]'): "is damaged (StageResult",
@@ -213,7 +213,7 @@ def test_a_signal_while_trackers_start_says_how_to_go_on(convscope, tmp_path, mo
         ended = convscope("train", *QUICK, "transfer.epochs=1", "folder=run")
     run = tmp_path / "run"
     command = "convscope train resume=run"
-    assert (ended.status, ended.err) == (130, f"interrupted: {run}; to go on: {command}\n")
+    assert (ended.status, ended.err) == (130, f"interrupted: {run}; resume with: {command}\n")
     assert json.loads((run / "status.json").read_text()) == {
         "status": "interrupted",
         "signal": "SIGINT",

@@ -83,7 +83,7 @@ def test_a_signal_costs_no_step(convscope, tmp_path, monkeypatch, uninterrupted,
         signalled_after(patched, steps, number)
         ended = convscope("train", *overrides, "folder=run")
     assert ended.status == 128 + number, ended.err
-    assert ended.err.strip() == f"interrupted: {run}; to go on: convscope train resume=run"
+    assert ended.err.strip() == f"interrupted: {run}; resume with: convscope train resume=run"
     assert [signal.getsignal(handled) for handled in (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)] == handlers
     assert json.loads((run / "status.json").read_text()) == {
         "status": "interrupted", "signal": number.name, "resume": "convscope train resume=run",
@@ -108,7 +108,7 @@ def test_a_sweep_that_is_stopped_goes_on(convscope, tmp_path, monkeypatch):
         signalled_after(patched, 27, signal.SIGTERM)  # in the seventh step of the second job
         ended = convscope("train", *words, "sweep.name=stopped")
     assert ended.status == 128 + signal.SIGTERM
-    assert ended.err.strip().endswith("the same sweep again goes on, and runs what is not done")
+    assert ended.err.strip().endswith("run the same command again to resume the sweep")
     ended = convscope("train", *words, "sweep.name=stopped")
     assert ended.status == 0, ended.err
     assert "3 jobs: 1 complete, 1 to resume, 1 to run" in ended.out

@@ -100,7 +100,7 @@ def test_the_end_of_a_sweep_saves_its_jobs(start, convscope, tmp_path, launcher,
         process.send_signal(number)
     out, err = process.communicate(timeout=LONG)
     assert process.returncode == 128 + number, (out, err)
-    assert err.strip().endswith("the same sweep again goes on, and runs what is not done")
+    assert err.strip().endswith("run the same command again to resume the sweep")
     for seed in (1, 2):
         assert json.loads((sweep / f"seed={seed}/status.json").read_text())["signal"] == "SIGTERM"
         kept = torch.load(sweep / f"seed={seed}/checkpoints/last.ckpt", weights_only=True)
@@ -136,6 +136,6 @@ def test_a_job_whose_time_is_nearly_up_begins_again_where_it_was(start, convscop
     out, err = process.communicate(timeout=LONG)
     assert process.returncode == 0, (out, err)
     log = (logs / f"{logs.name}_0_log.out").read_text()
-    assert log.count(f"{run.name}: goes on") == 1
+    assert log.count(f"{run.name}: resuming") == 1
     assert convscope("train", *QUICK, "seed=1", "folder=undisturbed").status == 0
     assert same_weights(run, tmp_path / "undisturbed")

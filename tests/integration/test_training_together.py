@@ -148,9 +148,9 @@ def test_stages_share_the_cache_and_go_on_after_a_signal(tmp_path, cache):
         assert [process.status for process in ended] == [128 + number] * 2, ended
         status = json.loads((tmp_path / "three/status.json").read_text())
         assert status == {"status": "interrupted", "signal": number.name, "resume": "convscope train resume=three"}
-        assert "to go on: convscope train resume=three" in ended[0].err
+        assert "resume with: convscope train resume=three" in ended[0].err
         # torch may report there that the other process ended first
-        assert not [word for word in ("error:", "to go on", "Traceback") if word in ended[1].err], ended[1].err
+        assert not [word for word in ("error:", "resume with", "Traceback") if word in ended[1].err], ended[1].err
     ended = run_together(["train", *TWO, "resume=three"], tmp_path, cache)
     assert [process.status for process in ended] == [0, 0], ended
     assert_same_training(tmp_path / "two", tmp_path / "three", 0.0)

@@ -8,7 +8,10 @@ DATA = (
     "data=hotdog", "data.source=generated", "data.generated.train=8", "data.generated.validation=4",
     "data.generated.test=6", "data.generated.size=64",
 )  # fmt: skip
-MAP = "the network's last map, of norm, is (N, 197, 192), and not (N, C, H, W) along both axes of the image; "
+MAP = (
+    "the last layer with positions, norm, puts out (N, 197, 192), which is no feature map (N, C, H, W) along both axes "
+    "of the image; "
+)
 
 
 @pytest.mark.slow
@@ -21,9 +24,9 @@ def test_a_vision_transformer_trains_with_the_default_callbacks_and_is_explained
     assert ended.status == 0, ended.err
     warnings = json.loads((tmp_path / "run/summary.json").read_text())["warnings"]
     (left_out,) = [warning for warning in warnings if warning.startswith("grad_cam: ")]
-    assert left_out.startswith(f"grad_cam: {MAP}name another with layer=, of: patch_embed.proj; or choose")
+    assert left_out.startswith(f"grad_cam: {MAP}choose one with layer=: patch_embed.proj; or choose")
     assert left_out.endswith(" (it is left out of figures and tables)")
-    assert ended.out.count("grad_cam: the network's last map") == 1
+    assert ended.out.count("grad_cam: the last layer with positions") == 1
     assert len(warnings) == len(set(warnings))
     assert (tmp_path / "run/media/saliency/learning/gradient.png").is_file()
     assert not (tmp_path / "run/media/saliency/learning/grad_cam.png").exists()

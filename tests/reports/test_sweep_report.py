@@ -113,7 +113,7 @@ def test_the_page_relates_accuracy_to_cost_and_field(tmp_path):
     ]
     titles = re.findall(r"<h3>(.*?)</h3>", page)
     by_title = dict(zip(titles, charts, strict=True))
-    for unit, values in (("parameters", [1e6, 1e4]), ("seconds", [60, 6]), ("receptive field in pixels", [99, 31])):
+    for unit, values in (("parameters", [1e6, 1e4]), ("seconds", [60, 6]), ("receptive field", [99, 31])):
         text = json.dumps(by_title[f"Test accuracy against {unit}"])
         assert json.dumps([float(value) for value in values]) in text
         assert "[0.9, 0.8]" in text

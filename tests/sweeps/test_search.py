@@ -141,7 +141,7 @@ def test_what_is_chosen_depends_on_no_interruption(pretended, tmp_path, capfd, k
     run_command("train", [*words, "sweep.name=whole"], pretended)
     pretended.ran.clear()
     pretended.ends = {3: Interrupted(15, "interrupted: here"), 6: KeyboardInterrupt()}
-    with pytest.raises(Interrupted, match="interrupted: here; the same sweep again goes on with its trials"):
+    with pytest.raises(Interrupted, match="interrupted: here; run the same command again to resume the search"):
         run_command("train", [*words, "sweep.trials=5"], pretended)
     with pytest.raises(KeyboardInterrupt):
         run_command("train", [*words, "sweep.trials=5"], pretended)
@@ -189,7 +189,8 @@ def test_the_same_choice_is_not_trained_twice(pretended, tmp_path):
 @pytest.mark.slow
 def test_a_trial_that_fails_is_named_and_the_others_go_on(pretended, tmp_path, capfd):
     pretended.ends = {2: UserError("the loss is nan"), 3: OSError(errno.ENOSPC, "No space left on device")}
-    with pytest.raises(UserError, match=r"the disk of .*002_.* is full; make room, then the same command"):
+    message = r"the disk of .*002_.* is full; free some space, then run the same command again"
+    with pytest.raises(UserError, match=message):
         run_command("train", WORDS, pretended)
     assert "the loss is nan" in capfd.readouterr().out
     states = [state for _, state, *_ in results(tmp_path / "outputs/sweeps/mine")]
@@ -309,7 +310,7 @@ def test_a_space_of_a_file_and_of_words():
     ("words", "message"),
     [
         (WORDS[:-2], "there is nothing to search for; name values to choose from"),
-        ((*WORDS, "model=tag(log,choice(lenet5,lecture_cnn))"), "only an interval or a range has a logarithm"),
+        ((*WORDS, "model=tag(log,choice(lenet5,lecture_cnn))"), "tag(log, ...) needs an interval or a range"),
         ((*WORDS, "task.ema=tag(log,interval(0,0.5))"), "task.ema=tag(log,interval(0,0.5)): "),
         ((*WORDS, "task.ema=interval(0,2)"), "task.ema=2.0: must be less than 1"),
         ((*WORDS, "model=lenet5,lenet6"), "model=lenet6: no such option"),
@@ -317,7 +318,10 @@ def test_a_space_of_a_file_and_of_words():
         ((*WORDS, "sweep.workers=2"), "use launcher=joblib, or start the same command several times"),
         ((*WORDS, "sweep.metric=test/accuracy"), "sweep.metric=test/accuracy: "),
         ((*WORDS, "launcher=slurm", "launcher.gpus=2"), "launcher.gpus=2: a trial of a search runs on one device"),
-        (("--multirun", "transfer.lr=interval(0,1)"), "has no end of values to choose from; name some of them"),
+        (
+            ("--multirun", "transfer.lr=interval(0,1)"),
+            "is an interval, which a grid cannot enumerate; list values, as in transfer.lr=1,2",
+        ),
     ],
 )
 def test_what_no_search_can_be(pretended, monkeypatch, words, message):

@@ -82,7 +82,7 @@ def test_a_job_that_fails_is_named_and_the_others_go_on(pretended, tmp_path):
     sweep = tmp_path / "outputs/sweeps/mine"
     assert str(caught.value) == (
         "no luck (job: seed=1)\n"
-        f"error: the disk of {sweep / 'seed=2'} is full; make room, then the same command (job: seed=2)"
+        f"error: the disk of {sweep / 'seed=2'} is full; free some space, then run the same command again (job: seed=2)"
     )
     assert (sweep / "seed=3/summary.json").is_file()
     assert "seed=1,1,not complete" in (sweep / "comparison.csv").read_text()
@@ -106,7 +106,7 @@ def test_a_signal_ends_the_whole_sweep_and_the_same_command_goes_on(pretended, c
     pretended.ends = {2: Interrupted(15, "interrupted: here")}
     with pytest.raises(Interrupted) as caught:
         run_command("train", WORDS, pretended)
-    assert str(caught.value) == "interrupted: here; the same sweep again goes on, and runs what is not done"
+    assert str(caught.value) == "interrupted: here; run the same command again to resume the sweep"
     assert [seed for seed, _ in pretended.ran] == [1, 2]
     pretended.ends = {}
     capfd.readouterr()

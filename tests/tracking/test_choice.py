@@ -139,8 +139,8 @@ def fresh_wandb() -> None:
     ("mode", "reason"),
     [
         ("no network", "cannot be reached"),
-        ("refused", "did not take it"),
-        ("short key", "did not take it"),
+        ("refused", "refused the run"),
+        ("short key", "refused the run"),
         ("configured", "logger.wandb.mode=offline"),
         ("environment", "WANDB_MODE"),
     ],

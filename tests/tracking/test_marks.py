@@ -68,8 +68,8 @@ def test_a_tracker_that_was_left_out_keeps_what_it_has_and_gets_the_scalars_that
         assert said == []
     marks, said = go_on(["csv", "tensorboard"], [4], marks=marks)
     assert said == [
-        "TensorBoard was off for a part of this run: it has the scalars of that part; figures and tables: "
-        f"{folder.path}"
+        "TensorBoard was off for part of this run. Its scalars were added; the figures and tables of that part are "
+        f"only in {folder.path}"
     ]  # fmt: skip
     marks, said = go_on(["csv", "tensorboard"], [5], marks=marks)
     assert said == []

@@ -38,8 +38,11 @@ def test_what_the_words_select(resnet):
     [
         ("layer9", "train: 'layer9' selects no parameter of the network; give head, .*Its blocks: conv1, layer1.0, "),
         ("(", r"train: '\(' is no regular expression: "),
-        ("last_blocks(10)", r"train: 'last_blocks\(10\)': the network has 9 blocks before its head, not 10"),
-        ("last_blocks(0)", "has 9 blocks before its head, not 0"),
+        (
+            "last_blocks(10)",
+            r"train: 'last_blocks\(10\)': give a number from 1 to 9, the blocks up to the last with convolutions",
+        ),
+        ("last_blocks(0)", r"'last_blocks\(0\)': give a number from 1 to 9, the blocks up to the last "),
     ],
 )
 def test_what_selects_nothing_is_an_error(resnet, pattern, message):

@@ -136,7 +136,7 @@ class AnalysisCallback(Callback):
         if self.settings.faithfulness and correct:
             parts["faithfulness"] = partial(self._faithfulness, correct, step)
         analyses = [(name, partial(self._timed, name, analyse)) for name, analyse in parts.items()]
-        for analyse in self.track(analyses, "looking into the network"):
+        for analyse in self.track(analyses, "analysing the network"):
             analyse()
 
     def _timed(self, name: str, part: Part) -> None:

@@ -16,7 +16,7 @@ from convscope.errors import UserError
 from convscope.runs.files import write_atomically
 
 BEST, LAST = "best.ckpt", "last.ckpt"
-STATE = "Checkpoints"  # the key of the state of `Checkpoints` in a checkpoint
+STATE = "Checkpoints"  # the key of the state of `BestAndLastCheckpoint` in a checkpoint
 
 
 class BestAndLastCheckpoint(Checkpoint):
@@ -29,8 +29,8 @@ class BestAndLastCheckpoint(Checkpoint):
     costs no more than that much work.
 
     ``last.ckpt`` also records how much was logged when it was made, so that a resumed run logs all that followed, once.
-    Lightning logs a step's and an epoch's metrics after the hooks at its end. So the checkpoint is gathered in those
-    hooks, where Lightning can resume it, and written when the next step or epoch begins: :attr:`writer` does that.
+    Lightning logs a step's and an epoch's metrics after the hooks at its end. So a snapshot is taken in those hooks,
+    where Lightning can resume it, and written when the next step or epoch begins: :attr:`writer` does that.
 
     Args:
         folder: Folder of the files.
@@ -73,7 +73,7 @@ class BestAndLastCheckpoint(Checkpoint):
         self._make_result, self._result = result, None
         self._read_marks = read_marks
         self._preemption = preemption
-        self._pending: dict[str, Any] | None = None  # the checkpoint to write when the next step or epoch begins
+        self._pending: dict[str, Any] | None = None  # the snapshot to write when the next step or epoch begins
         self._stop_after_write = False  # because of a signal
         self._unsaved_best: dict[str, Any] | None = None  # best weights that are not on disk yet
         self._last_write = 0.0
@@ -107,7 +107,7 @@ class BestAndLastCheckpoint(Checkpoint):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Gather the checkpoint if a signal came; it is written, and the training ends, before the next step.
+        """Take a snapshot if a signal came; it is written, and the training ends, before the next step.
 
         Within a step of several accumulated batches, or after an epoch's last batch, wait: gradients are not kept, and
         the validation belongs to its epoch.
@@ -147,7 +147,7 @@ class BestAndLastCheckpoint(Checkpoint):
             }
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Gather the checkpoint if the last write is long enough ago, or if a signal came."""
+        """Take a snapshot if the last write is long enough ago, or if a signal came."""
         self._stop_after_write = self._preemption is not None and self._preemption.requested(now=True)
         due = time.monotonic() - self._last_write >= self.every_seconds
         if self._stop_after_write or trainer.strategy.broadcast(due):  # the clock of the first process decides for all
@@ -160,7 +160,7 @@ class BestAndLastCheckpoint(Checkpoint):
         self.write(trainer, pl_module)
 
     def write(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Write what was gathered, if anything, and end the training if a signal requested that.
+        """Write the snapshot, if there is one, and end the training if a signal requested that.
 
         Raises:
             Interrupted: A signal requested an end. At the end of a stage this waits until the stage is recorded as
@@ -188,19 +188,19 @@ class BestAndLastCheckpoint(Checkpoint):
 
 
 class CheckpointWriter(Callback):
-    """Makes `Checkpoints` write what it gathered, before the next step or epoch logs anything."""
+    """Makes `BestAndLastCheckpoint` write its snapshot, before the next step or epoch logs anything."""
 
     def __init__(self, checkpoints: BestAndLastCheckpoint) -> None:
         self._checkpoints = checkpoints
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Write what was gathered at the end of the previous epoch."""
+        """Write the snapshot taken at the end of the previous epoch."""
         self._checkpoints.write(trainer, pl_module)
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: object, batch_idx: int
     ) -> None:
-        """Write what was gathered at the end of the previous step."""
+        """Write the snapshot taken at the end of the previous step."""
         self._checkpoints.write(trainer, pl_module)
 
 

@@ -19,13 +19,15 @@ from convscope.insight.parameters import ParameterTable
 from convscope.insight.receptive_field import Field, LayerField, as_number
 from convscope.tracking.recorder import Recorder
 
-COLUMNS = ("layer", "type", "output", "field", "stride", "offset", "padding", "gates see all")
+COLUMNS = ("layer", "type", "output", "field", "stride", "offset", "padding", "global context")
 
 
 class ReceptiveFieldLog(Callback):
-    """Logs the table ``receptive_field`` once; figures ``effective/...`` and scalars at each stage's start and end.
+    """Logs the table ``receptive_field`` once, and the effective field several times.
 
-    One instance serves all stages of a run. If a field cannot be measured, that is a warning and the training goes on.
+    Figures ``receptive_field/effective/...`` and scalars are logged before the first stage, after each stage, and for
+    the best weights. One instance serves all stages of a run. If a field cannot be measured, that is a warning and the
+    training goes on.
 
     Args:
         recorder: Takes tables, figures and scalars.

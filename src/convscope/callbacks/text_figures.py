@@ -1,4 +1,4 @@
-"""The test of a text run as figures and tables: confusion matrix, mistakes with the decisive words, n-grams."""
+"""The test of a text run: confusion matrix, mistakes with the evidence for the predicted class, n-grams."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, cast
@@ -94,7 +94,7 @@ class TextFigures(Callback):
                 rows.append([layer, number, *words, *gap, *activations, *gap])
         if rows:
             places = range(1, NGRAMS_PER_FILTER + 1)
-            columns = ["layer", "filter", *(f"n-gram {p}" for p in places), *(f"answer {p}" for p in places)]
+            columns = ["layer", "filter", *(f"n-gram {p}" for p in places), *(f"activation {p}" for p in places)]
             self.recorder.table("ngrams", columns, rows, step)
 
 

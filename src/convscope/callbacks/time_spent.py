@@ -86,7 +86,8 @@ class TimeSpent:
     def console_summary(self, run: float) -> str:
         """Return a line for the console about the seconds of analysis; ``run`` is those of the whole run."""
         parts = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.analysis_seconds.items())
-        return f"looking into the network took {self.analysis_total:.1f} s, {self.analysis_total / run:.1%} of the run ({parts})"
+        total = self.analysis_total
+        return f"analysis of the network took {total:.1f} s, {total / run:.1%} of the run ({parts})"
 
     def _add(self, phase: str, name: str, seconds: float) -> None:
         parts = self.phases.setdefault(phase, {})

@@ -41,7 +41,7 @@ class TokenSaliencyMaps(PeriodicCallback):
         time_spent: Counts the seconds, as ``saliency``.
 
     Raises:
-        UserError: A method is none for texts.
+        UserError: A method does not exist for texts.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class TokenFaithfulness(Callback):
         recorder: Takes the table.
         network: Tokens (N, L) to logits.
         tokenized: Returns the test text at an index, as the network reads it.
-        marks: Returns the characters (start, end) that decide the class of the text at an index.
+        rationales: Returns the characters (start, end) that decide the class of the text at an index.
         min_length: Tokens that a text is padded to at least.
         max_texts: Maximum number of texts that are explained.
         time_spent: Counts the seconds, as ``faithfulness``.

@@ -15,7 +15,7 @@ UPDATES = 8  # a second
 
 
 class TrainingBar(Callback):
-    """Shows the stage, its epoch, the batches of all its epochs, and the remaining time; then the same for the test.
+    """Progress bar of a stage (epoch, batches of all its epochs, remaining time), or of the test.
 
     The bar is drawn on the console that prints the lines of the epochs, so that they appear above it, and is erased at
     the end.
@@ -56,7 +56,7 @@ class TrainingBar(Callback):
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Show that the other callbacks analyse the network, which takes time too."""
-        self._update(description=f"{self.stage}: looking into the network")
+        self._update(description=f"{self.stage}: analysing the network")
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Show a bar for the test."""

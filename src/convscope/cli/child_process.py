@@ -1,4 +1,7 @@
-"""Entry point of a further process of a training, as `ChildProcesses` starts it, with its configuration on standard input."""
+"""Entry point of a further process of a training.
+
+`ChildProcesses` starts it, with its configuration on standard input.
+"""
 
 import json
 import os

@@ -15,7 +15,7 @@ from convscope.masking import mask_text, masking_excepthook
 COMMANDS = {
     "train": "train a network, and write its results to a folder",
     "compare": "the runs of a sweep side by side, best first",
-    "evaluate": "score the best weights of a run on its test split or on other data",
+    "evaluate": "score the weights of a run on its test split or on other data",
     "serve": "a local page: drop an image, see the class and where the network looked",
     "explain": "which pixels were the evidence for a run's answers; or an example step by step: topic=max_pool",
     "describe": "a network layer by layer: parameters, multiply-adds, receptive fields",

@@ -1,4 +1,4 @@
-"""``convscope evaluate``: scores the best weights of a run on its own test split, or on other data."""
+"""``convscope evaluate``: scores the weights of a run on its own test split, or on other data."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -10,7 +10,8 @@ class Command(Protocol):
     """A module of `convscope.commands`.
 
     It may also have a function ``prepare_arguments(arguments)``, which translates command-line arguments before Hydra
-    reads them, and a constant ``RESUMABLE_SWEEPS``: whether a repeated multirun runs only the jobs that are not complete.
+    reads them, and a constant ``RESUMABLE_SWEEPS``: whether a repeated multirun runs only the
+    jobs that are not complete.
     """
 
     SCHEMA: type[Config]

@@ -25,7 +25,7 @@ def explain_composition(error: Exception, known_keys: Callable[[str], Sequence[s
     if isinstance(error, OverrideParseException):
         return f"{error.override}: not of the form key=value"
     if isinstance(error.__cause__, ConfigIndexError) and (item := re.search(r"override \+*(\S+?)\.(\d+)\b", text)):
-        return f"{item[1]}.{item[2]}: there are not as many; the first is {item[1]}.0"
+        return f"{item[1]}.{item[2]}: no such index; they count from 0: {item[1]}.0"
     if unknown := re.search(r"Could not override '([^']+)'", text):
         return _unknown_key(unknown[1], known_keys)
     if unknown := re.search(r"Could not (?:delete from config|find)\D*'([^']+)'", text):
@@ -52,7 +52,7 @@ def explain_validation(error: ValidationError, schema: type[Config]) -> str:
             del path[-1]  # the index in a list of plain values: the message shows the value itself
         key = ".".join(path)
         shown = key if isinstance(fault["input"], dict) else f"{key}={fault['input']}"
-        rule = _rule(fault["type"], fault["msg"], fault.get("ctx", {}))
+        rule = _rule(key, fault["type"], fault["msg"], fault.get("ctx", {}))
         # One line for all branches of a union, and for all keys of one name that share a value by interpolation.
         _, rules = faults.setdefault((key.rpartition(".")[2], str(fault["input"])), (shown, []))
         if rule not in rules:
@@ -65,7 +65,7 @@ def explain_validation(error: ValidationError, schema: type[Config]) -> str:
 _BRANCH = re.compile(r"int|float|bool|str|literal\[.*\]|constrained-(int|float|str)|function-.*")
 
 
-def _rule(kind: str, message: str, context: dict[str, object]) -> str:
+def _rule(key: str, kind: str, message: str, context: dict[str, object]) -> str:
     match kind:
         case "literal_error":
             return f"must be one of {str(context['expected']).replace(chr(39), '').replace(' or ', ', ')}"
@@ -76,7 +76,7 @@ def _rule(kind: str, message: str, context: dict[str, object]) -> str:
         case "union_tag_invalid":
             return f"must be one of {str(context['expected_tags']).replace(chr(39), '')}"
         case "union_tag_not_found":
-            return "has no name; choose one of its options"
+            return f"name one of its options, as in {key}=OPTION"
         case "string_too_short" if context.get("min_length") == 1:
             return "must not be empty"
     return (

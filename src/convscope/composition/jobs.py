@@ -23,10 +23,10 @@ class ParsedOverride:
 
     Attributes:
         key: The key that it sets, without prefix.
-        overrides: One override per value: several if the key is swept over; if ``open``, the ends of the interval.
+        overrides: One override per value: several if the key is swept over; the two ends if it is an interval.
         swept: Whether it gives several values to choose from.
         typed: The override as the user typed it.
-        open: Whether it gives an interval, whose values cannot be listed.
+        is_interval: Whether it gives an interval, whose values cannot be listed.
     """
 
     key: str
@@ -38,7 +38,7 @@ class ParsedOverride:
 
 @dataclass(frozen=True)
 class Job:
-    """One training of a sweep.
+    """One job of a multirun.
 
     Attributes:
         overrides: All overrides of the job, in the order typed.
@@ -91,8 +91,8 @@ def make_jobs(choices: Sequence[ParsedOverride]) -> list[Job]:
     for choice in choices:
         if choice.is_interval:
             raise UserError(
-                f"{choice.typed}: has no end of values to choose from; name some of them, {choice.key}=1,2, or let a "
-                "search choose: sweep=tpe"
+                f"{choice.typed}: is an interval, which a grid cannot enumerate; list values, as in {choice.key}=1,2, "
+                "or search: sweep=tpe"
             )
     jobs = []
     for overrides in itertools.product(*(choice.overrides for choice in choices)):
@@ -132,7 +132,7 @@ def identity(choices: Sequence[ParsedOverride], ignored_keys: Sequence[str] = ()
 
     Args:
         choices: The parsed overrides of the sweep.
-        ignored_keys: Keys to leave out, in addition to ``FREE_KEYS``.
+        ignored_keys: Keys to leave out, in addition to ``EXECUTION_KEYS``.
     """
     last: dict[str, str] = {}
     for choice in choices:

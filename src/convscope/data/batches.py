@@ -82,7 +82,7 @@ class EpochBatchSampler:
         shuffle: Whether the examples are shuffled.
         rank: Number of this process.
         world_size: Number of processes.
-        first_epoch: The epoch of the run in which epoch 0 of `set_epoch` falls.
+        first_epoch: Number of epochs of the earlier stages, added to the stage's epoch.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ class EpochBatchSampler:
         return torch.from_numpy(order[: self._used]).split(self._batch_size)
 
     def weight(self, whole: torch.Tensor) -> float:
-        """Return the weight of this process's part of the batch ``whole``: see `ImageBatch`."""
+        """Return the weight of this process's part of the batch ``whole``: see `LabelledBatch`."""
         return len(range(self._rank, len(whole), self._world_size)) * self._world_size / len(whole)
 
 

@@ -28,7 +28,7 @@ def load_hub_set(path: str, subset: str | None, hint: str) -> tuple[Mapping[str,
 
     Args:
         path: A folder, or the name of a data set on the Hugging Face hub.
-        config: Name of the configuration of the data set.
+        subset: Name of the configuration of the data set; None for its default.
         hint: What to do if neither the hub nor the local cache has the data set; ends the message of the error.
 
     Raises:
@@ -124,7 +124,7 @@ def named_splits(loaded: Mapping[str, "Dataset"], path: str) -> tuple[dict[str, 
             unused.append(str(name))
     if "train" not in datasets:
         raise UserError(f"{path} has no train split: it has {', '.join(map(str, loaded))}")
-    return datasets, [f"{path}: passed over the splits {', '.join(unused)}"] if unused else []
+    return datasets, [f"{path}: skipped the splits {', '.join(unused)}"] if unused else []
 
 
 def labels_of(

@@ -80,7 +80,7 @@ class StagedDataModule(LightningDataModule):
 
     @abstractmethod
     def _order(self, split: str, **options: Any) -> EpochBatchSampler:
-        """Return the order of the examples of ``split``; ``options`` are the keyword arguments of `EpochOrder`."""
+        """Return the batch sampler of ``split``; ``options`` are the keyword arguments of `EpochBatchSampler`."""
 
     def _workers(self, split: str) -> int:
         """Return the number of worker processes that read the batches of ``split``; 0 to read in this process."""
@@ -97,7 +97,7 @@ class StagedDataModule(LightningDataModule):
         Args:
             batch_size: Number of examples of a batch, of all processes together.
             augmentation: The augmentation of the training examples.
-            first_epoch: The epoch of the run in which epoch 0 of the stage falls.
+            first_epoch: Number of epochs of the earlier stages, added to the stage's epoch.
         """
         self.batch_size, self._first_epoch = batch_size, first_epoch
         self._features = {}

@@ -33,8 +33,7 @@ class Description:
         table: The layers.
         blocks: Name of each block, and the paths of its modules.
         module_types: Class name of the module at each path.
-        layer: Path of the layer whose receptive field is reported; None for the last layer that does not see all of
-            the input.
+        layer: Path of the layer whose receptive field is reported; None for the last layer that makes a feature map.
 
     Raises:
         UserError: No layer has that path.
@@ -58,7 +57,7 @@ class Description:
 
     @property
     def reported_layer(self) -> Layer | None:
-        """The layer whose receptive field is reported; None if every layer sees all of the input."""
+        """The layer whose receptive field is reported; None if no layer makes a feature map."""
         if self.layer is None:
             return self.table.receptive_field
         return next(layer for layer in reversed(self.table.layers) if layer.path == self.layer)
@@ -116,7 +115,8 @@ def layer_to_dict(layer: Layer) -> dict[str, Any]:
 def field_size(field: Field | None) -> Any:
     """Return the size of the receptive field along each axis, as one number if all are the same.
 
-    ``global`` if the layer sees all of the input; None if its output does not depend on the input.
+    ``global`` if the layer sees all of the input along at least one axis; None if its output does not depend on the
+    input.
     """
     if field is None:
         return None
@@ -126,7 +126,7 @@ def field_size(field: Field | None) -> Any:
 def field_stride(field: Field | None) -> Any:
     """Return the number of input positions between neighbouring units, as one number if it is the same on all axes.
 
-    None if the layer sees all of the input, or its output does not depend on the input.
+    None if the layer sees all of the input along at least one axis, or its output does not depend on the input.
     """
     return (
         None if field is None or field.everything else _scalar_if_equal([as_number(stride) for stride in field.stride])

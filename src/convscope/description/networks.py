@@ -54,7 +54,10 @@ def describe(config: DescribeConfig) -> Description:
 
 
 def _describe_text(config: DescribeConfig) -> Description:
-    """Return the description of a network for texts of ``input_size`` tokens, with the vocabulary size of Kim's MR."""
+    """Return the description of a network for texts of ``input_size`` tokens.
+
+    It is built with the vocabulary size of the movie reviews (MR) in Kim 2014.
+    """
     architecture = build_text_architecture(config.model)  # type: ignore[arg-type]
     vocabulary, length = text_shape(architecture)
     size = config.input_size or length

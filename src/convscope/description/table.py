@@ -113,7 +113,7 @@ def totals(description: Description) -> list[str]:
         + f", {format_count(table.multiply_adds)} multiply-adds, {memory:,.1f} MiB of activations"
     ]
     if reported_layer is None or reported_layer.field is None:
-        return [*lines, "receptive field: every layer sees all of the input"]
+        return [*lines, "receptive field: none (no feature map, or an output that does not depend on the input)"]
     field = reported_layer.field
     unit = "tokens" if len(table.input_shape) == 2 else "pixels"
     kind = "receptive field" if description.layer is None else "receptive field of this layer"

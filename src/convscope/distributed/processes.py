@@ -34,7 +34,7 @@ class Processes:
 
     Attributes:
         rank: Rank of this process; rank 0 is the one that writes and prints.
-        count: Number of all processes.
+        world_size: Number of all processes.
         cores: Number of CPU cores that this process has for itself; None for all that it may use.
     """
 
@@ -245,7 +245,10 @@ def _strategy(config: TrainConfig, accelerator: str) -> "DDPStrategy":
 
 
 def _check_srun(count: int, on_slurm: bool = False) -> None:
-    """Raise UserError if srun has started more or fewer than ``count`` processes, which would wait for ever."""
+    """Raise UserError if srun has started more or fewer than ``count`` processes.
+
+    With ``count`` 1 each would train alone, otherwise they would wait for each other for ever.
+    """
     tasks = int(os.environ.get("SLURM_STEP_NUM_TASKS", "1"))
     if tasks > count == 1:
         raise UserError(

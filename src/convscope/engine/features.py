@@ -77,7 +77,8 @@ class FeatureExtractor:
                 inputs = self.data.inputs(split, split_views, EXTRACTION_BATCH, rank, world_size)
                 batches = (batch.to(self.device) for batch in inputs)
                 total = -(-count // EXTRACTION_BATCH) * split_views // world_size
-                yield from self._with_progress(prefix.features(batches), f"features of {count:,} {split} images", total)
+                description = f"features of {count:,} {split} examples"
+                yield from self._with_progress(prefix.features(batches), description, total)
 
             key = feature_key(
                 digest,
@@ -87,7 +88,7 @@ class FeatureExtractor:
                 self.data.channels_last,
                 self.device.type,
             )
-            features = self._obtain(key, count, split_views, compute, f"the features of the {split} images")
+            features = self._obtain(key, count, split_views, compute, f"the features of the {split} split")
             if features is None:
                 return None
             self._warn(features.warnings)
@@ -108,7 +109,8 @@ class FeatureExtractor:
             return
         with suppress(PermissionError):  # an unreadable cache is reported by the code that writes to it
             for entry in evict(self.root, int(self.config.limit_gib * 2**30)):
-                echo(f"cache: {entry.kind}/{entry.path.name} made room ({entry.size / 2**20:,.0f} MiB)")
+                size = f"{entry.size / 2**20:,.0f} MiB"
+                echo(f"cache: removed {entry.kind}/{entry.path.name} ({size}), to stay below cache.limit_gib")
 
     def sample(self) -> torch.Tensor:
         """Return two training inputs on the device, for cutting the network and comparing its parts."""
@@ -132,7 +134,8 @@ class FeatureExtractor:
         fold = partial(FoldedForward, channels_last=self.data.channels_last)
         prefix = FrozenPrefix(cut.prefix, self.sample(), fold, self.config.precision, self.data.channels_last)
         if self.config.precision != "fp32":
-            echo(f"features in {self.config.precision}: they deviate by {prefix.deviation:.2g} of the largest")
+            difference = f"at most {prefix.deviation:.2g} of the largest feature"
+            echo(f"features in {self.config.precision} differ from fp32 by {difference}")
         return prefix
 
     def _obtain(

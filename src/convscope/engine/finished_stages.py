@@ -70,7 +70,7 @@ def read_finished_stages(folder: RunFolder) -> list[StageResult]:
     try:
         finished = [StageResult(**values) for values in json.loads(file.read_text())]
     except (ValueError, TypeError) as error:
-        raise UserError(f"{file}: is damaged ({error}); put a copy in its place, or begin anew") from error
+        raise UserError(f"{file}: is damaged ({error}); restore it from a copy, or start a new run") from error
     if finished and not (last := folder.checkpoints / LAST).is_file():
         raise UserError(f"{last}: is missing, and the finished stages are in it; put a copy there, or begin anew")
     return finished

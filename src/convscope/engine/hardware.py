@@ -78,7 +78,7 @@ def find_accelerator(config: TrainerConfig) -> str:
         names = ", ".join(name for name, yes in available.items() if yes)
         raise UserError(
             f"trainer.accelerator={config.accelerator}: PyTorch {torch.__version__} finds none on this machine "
-            f"(there: {names}); use trainer=auto or trainer=cpu"
+            f"(available: {names}); use trainer=auto or trainer=cpu"
         )
     return config.accelerator
 
@@ -87,8 +87,8 @@ def refuse_several_devices(config: TrainerConfig) -> None:
     """Raise UserError if a command that runs in one process is configured for several devices or machines."""
     if config.devices != 1 or config.nodes != 1:
         raise UserError(
-            f"trainer.devices={config.devices} trainer.nodes={config.nodes}: only a training is shared by several "
-            "processes; use trainer=auto"
+            f"trainer.devices={config.devices} trainer.nodes={config.nodes}: this command runs on one device; "
+            "use trainer=auto"
         )
 
 
@@ -186,7 +186,7 @@ def resolve_memory_format(
         return hardware, None
     if config.channels_last is True:
         raise UserError(
-            f"trainer.channels_last=true: {name} does not run so ({reason}); use trainer.channels_last=false"
+            f"trainer.channels_last=true: {name} does not run channels last ({reason}); use trainer.channels_last=false"
         )
     warning = f"{name} does not run with feature maps channels last ({reason}): they are contiguous"
     return dataclasses.replace(hardware, channels_last=False), warning

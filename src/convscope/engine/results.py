@@ -50,7 +50,7 @@ def log_results(
 def log_network(modality: Modality, recorder: Recorder, network: nn.Module) -> None:
     """Give the network to the recorder if one of its trackers keeps networks.
 
-    Call it early: the tracker exports the network in another process, which takes about as long as the rest of the run.
+    Call it right after the test: the tracker exports the network in another process, during the remaining analysis.
     """
     example = modality.example_input()
     if recorder.keeps_models and example is not None:

@@ -46,7 +46,7 @@ def resolve_request(config: TrainConfig, typed: Sequence[str]) -> RunRequest | N
     requeued_folder = None if sweep_path() or config.resume else folder_before_requeue(config.outputs, typed)
     overrides = typed
     if requeued_folder is not None and (requeued_folder / "config.yaml").is_file():
-        echo(f"this job was queued again: {requeued_folder} goes on")
+        echo(f"SLURM requeued this job: resuming {requeued_folder}")
         config, overrides = config.model_copy(update={"resume": str(requeued_folder)}), []
     if config.resume is None:
         return RunRequest(config, overrides, typed, None, requeued_folder)

@@ -34,4 +34,4 @@ def record_status(folder: RunFolder, processes: Processes) -> Iterator[None]:
             raise error from None
         resume_command = f"convscope train resume={readable_path(folder.path)}"
         folder.write_status("interrupted", signal=signal.Signals(error.signal).name, resume=resume_command)
-        raise Interrupted(error.signal, f"interrupted: {folder.path}; to go on: {resume_command}") from error
+        raise Interrupted(error.signal, f"interrupted: {folder.path}; resume with: {resume_command}") from error

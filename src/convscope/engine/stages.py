@@ -48,7 +48,7 @@ class StageRunner:
         loggers: Lightning loggers: ``metrics.csv`` and the trackers.
         position: Steps and epochs of earlier stages, which the loggers add to those of the current one.
         hardware: Hardware settings of the run as a whole.
-        callbacks: Returns callbacks to add to those of the configuration, for each stage.
+        shared_callbacks: Returns callbacks to add to those of the configuration, for each stage.
         finished: Results of the finished stages, also those that an earlier process finished.
         preemption: Handles the signals that ask the training to stop.
         processes: Processes that train together.
@@ -188,8 +188,8 @@ class StageRunner:
         except FloatingPointError as error:
             epoch = self.position.epochs + trainer.current_epoch + 1
             raise UserError(
-                f"{error} in epoch {epoch}: it diverged; lower the rate of the stage {stage_config.name}: "
-                f"transfer.stages.{number}.lr={stage_config.lr:g}"
+                f"{error} in epoch {epoch}: the training diverged; set transfer.stages.{number}.lr below "
+                f"{stage_config.lr:g} (stage {stage_config.name})"
             ) from error
         self.time_spent.begin(REST)  # time between two stages belongs to neither
         if self.processes.is_rank_zero:

@@ -64,10 +64,10 @@ def point_of_epoch(rows: Sequence[Row], name: str, epoch: int | None, *, by_epoc
     return (float(epoch) if by_epoch else step), value
 
 
-def best_epochs_of_stages(stages: Sequence[Mapping[str, Any]], kept: int | None) -> list[int]:
-    """Return the best epochs at the ends of the stages, without ``kept``, the best epoch of the whole run."""
+def best_epochs_of_stages(stages: Sequence[Mapping[str, Any]], best_epoch: int | None) -> list[int]:
+    """Return the best epoch so far at the end of each stage, except ``best_epoch``, that of the whole run."""
     known = [stage.get("best_epoch") for stage in stages]
-    return sorted({epoch for epoch in known if isinstance(epoch, int)} - {kept})
+    return sorted({epoch for epoch in known if isinstance(epoch, int)} - {best_epoch})
 
 
 def index_of_best(metric: str, values: Sequence[float]) -> int:

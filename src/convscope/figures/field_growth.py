@@ -31,7 +31,7 @@ def field_growth(networks: Mapping[str, Sequence[float]], parameters: Mapping[st
     axis.set_yscale("log", base=2)
     axis.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axis.set_xlabel("convolutions", fontsize=9, color=GREY)
-    axis.set_ylabel("receptive field, pixels", fontsize=9, color=GREY)
+    axis.set_ylabel("receptive field", fontsize=9, color=GREY)
     axis.locator_params(axis="x", integer=True)
     axis.grid(color=RULE, linewidth=0.8)
     axis.spines[["top", "right"]].set_visible(False)

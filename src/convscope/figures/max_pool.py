@@ -26,7 +26,7 @@ def max_pool_figure(
     figure = figures.new_figure(11.0, 3.2)
     axes = figure.subplots(1, 4, width_ratios=[inputs.shape[1], output.shape[1], output.shape[1], inputs.shape[1]])
     wins = np.bincount(winners.ravel(), minlength=inputs.size).reshape(inputs.shape)
-    _matrix(axes[0], inputs, "input; framed: won a window", framed=wins > 0)
+    _matrix(axes[0], inputs, "input (framed: maximum of a window)", framed=wins > 0)
     _matrix(axes[1], output, "forward")
     _matrix(axes[2], derivatives, "derivatives of the output")
     _matrix(axes[3], routed, "derivatives of the input", framed=wins > 0, shaded=True)

@@ -1,4 +1,4 @@
-"""Score the best weights of a run on its own test split, or on other data."""
+"""Score the weights of a run on its own test split, or on other data."""
 
 import datetime
 import json
@@ -51,7 +51,7 @@ def evaluate(
 
     Args:
         config: The run and the data to score it on.
-        trained_on: The group ``data`` of the run's own configuration.
+        run_data_config: The group ``data`` of the run's own configuration.
         accelerator: ``cpu``, ``gpu`` or ``mps``.
         allocator: ``tuned`` or ``system``.
         overrides: The overrides of the command line.

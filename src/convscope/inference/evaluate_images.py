@@ -31,7 +31,7 @@ def load_images_to_score(
     Args:
         config: Names the run, and has the hardware settings.
         data_config: The images to score.
-        trained_on: The group ``data`` of the run's own configuration.
+        run_data_config: The group ``data`` of the run's own configuration.
         accelerator: ``cpu``, ``gpu`` or ``mps``.
         allocator: ``tuned`` or ``system``.
 

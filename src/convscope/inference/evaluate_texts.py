@@ -36,7 +36,7 @@ def load_texts_to_score(
         config: Names the checkpoint, and has the hardware settings.
         data_config: The texts to score.
         path: The run's folder.
-        trained_on: The group ``data`` of the run's own configuration.
+        run_data_config: The group ``data`` of the run's own configuration.
         accelerator: ``cpu``, ``gpu`` or ``mps``.
         allocator: ``tuned`` or ``system``.
 

@@ -122,9 +122,7 @@ def _write(
     for entry in entries:
         echo(f"{entry['image']}: {entry['predicted']}; explained class {entry['class']} {entry['probability']:.1%}")
     for name, errors in explained.errors.items():
-        echo(
-            f"{name}: the sums of the maps differ from the change of the score by {float(errors.median()):.2%} (median)"
-        )
+        echo(f"{name}: completeness error {float(errors.median()):.2%} (median over the images)")
     echo(f"figures  {folder}\narrays   {folder / 'maps.npz'}")
 
 

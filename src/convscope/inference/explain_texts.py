@@ -75,7 +75,8 @@ def explain_texts(
         folder: The folder for ``media/<method>.png`` and ``.html``, and ``tables/tokens.csv``.
         target: The class to explain; None for the predicted class of each text.
         checkpoint: ``best`` or ``last``.
-        score: The score of a class whose derivatives are taken: its logit, its probability, or its own sigmoid.
+        score: The score of a class whose derivatives are taken: its logit, its probability, or the sigmoid of its
+            logit.
 
     Raises:
         UserError: There is no such run, method or class.

@@ -1,4 +1,4 @@
-"""Computes the saliency maps of an explanation, with the error of the methods that have an exact total."""
+"""Computes the saliency maps of an explanation, with the completeness error of integrated gradients."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

@@ -43,7 +43,7 @@ def preserved(network: nn.Module) -> Iterator[None]:
     """
     for path, parameter in network.named_parameters():
         if isinstance(parameter, nn.parameter.UninitializedParameter):
-            raise UserError(f"{path}: has no shape yet; run the network once on a batch before it is looked at")
+            raise UserError(f"{path}: is a lazy parameter without a shape; run the network once on a batch first")
     modes = [(module, module.training) for module in network.modules()]
     with torch.inference_mode(False), torch.no_grad():
         state = NetworkState(network)

@@ -104,8 +104,9 @@ def describe_parameters(
 ) -> ParameterTable:
     """Return every layer of ``network`` with its parameters, multiply-adds, activation memory and receptive field.
 
-    This traces one pass on the meta device, in evaluation mode: nothing is computed, no memory is taken for weights
-    or activations, and functions count as modules do. The network may be on any device; it is left as it was.
+    This traces one pass in evaluation mode, on the meta device if the network runs there (nothing is computed or
+    allocated), else on zeros on the device of its weights. Functions count as modules do. The network may be on any
+    device; it is left as it was.
 
     Args:
         network: Any module that takes one tensor.

@@ -94,7 +94,8 @@ def receptive_fields(
     """Return the theoretical receptive field of every layer, in the order of execution (Araujo, Norris & Sim 2019).
 
     Args:
-        network: Any module that takes one tensor. Nothing is computed: its weights may be on any device, also meta.
+        network: Any module that takes one tensor; its weights may be on any device, also meta. One pass is traced, on
+            the meta device if the network runs there (nothing is computed), else on zeros on the device of its weights.
         input_shape: With the batch dimension: (1, 3, 224, 224), or (1, 300) for a network of tokens.
         axes: Dimensions of the input along which fields are measured; None: all after the channels, or, for tokens,
             all after the batch.

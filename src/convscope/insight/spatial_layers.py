@@ -114,9 +114,9 @@ def find_spatial_layer(model: nn.Module, inputs: torch.Tensor, layer: str | nn.M
                 "the network has no layer that puts out a feature map (N, C, H, W) of more than one position"
             )
         if last not in spatial:
-            reason = UNKNOWN if outputs[last].unknown else f"and not {AXES}"
+            reason = UNKNOWN if outputs[last].unknown else f"which is no feature map {AXES}"
             raise UserError(
-                f"the network's last map, of {last}, is {outputs[last]}, {reason}; name another with layer=, of: "
+                f"the last layer with positions, {last}, puts out {outputs[last]}, {reason}; choose one with layer=: "
                 f"{_list_layers(spatial)}; {alternative}"
             )
         return last, model.get_submodule(last)

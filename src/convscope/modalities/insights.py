@@ -58,7 +58,9 @@ def build_insights(
     recorder: Recorder,
     time_spent: TimeSpent,
 ) -> Insights:
-    """Return the callbacks that ``callbacks.parameters`` and ``callbacks.receptive_field`` switch on.
+    """Return the callbacks for parameters and receptive field, if switched on, with their results for the summary.
+
+    ``callbacks.parameters`` and ``callbacks.receptive_field`` switch them on.
 
     Args:
         config: The configuration of the run.

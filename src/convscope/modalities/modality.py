@@ -67,7 +67,7 @@ class Modality(ABC):
         Args:
             network: The network that `build` returned.
             objective: The loss.
-            model: The configuration of the network, which checkpoints keep.
+            model_config: The configuration of the network, which checkpoints keep.
         """
 
     def save_artifacts(self, folder: RunFolder) -> None:  # noqa: B027 - images need nothing
@@ -104,9 +104,9 @@ class Modality(ABC):
         """Return the callback that draws the figures of the test. Call after `data_module`."""
 
     def insights(self, config: TrainConfig, recorder: Recorder, time_spent: TimeSpent) -> Insights | None:
-        """Return the callbacks that log the network's parameters and receptive field; None if there are none.
+        """Return the callbacks that log parameters and receptive field, with their results for the summary.
 
-        Call after `data_module`.
+        None if the network cannot be traced. Call after `data_module`.
         """
         return None
 

@@ -59,7 +59,7 @@ def confusion_chart(predictions: ShownTable, classes: list[str]) -> figure | Non
             text_color=charting.NEUTRAL, text_font_size="14px" if len(axis_names) <= 6 else "11px", tags=["ink"],
         )  # fmt: skip
     charting.add_tooltips(
-        plot, [("true", "@true"), ("predicted", "@predicted"), ("images", "@count"), ("of the class", "@share")],
+        plot, [("true", "@true"), ("predicted", "@predicted"), ("examples", "@count"), ("of the class", "@share")],
         renderers=[cell],
     )  # fmt: skip
     plot.ygrid.grid_line_color = None

@@ -5,7 +5,7 @@ from typing import Any
 
 PARTS = {
     "extracting_features": "extracting features",
-    "insight": "looking into the network",
+    "insight": "analysing the network",
 }  # names of parts of a run's seconds
 FRACTIONS = ("accuracy",)  # shown in percent
 

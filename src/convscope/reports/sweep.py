@@ -23,11 +23,11 @@ MAX_CURVES = 40
 SHOWN = ("validation/accuracy", "test/accuracy", "test/loss")  # columns that the table always has
 COMPARED = ("accuracy", "loss")  # validation curves of all runs in one chart
 
-# Unit of x, whether its axis is logarithmic, and how to read x from a summary.
+# Label of x, whether its axis is logarithmic, and how to read x from a summary.
 RELATIONS: tuple[tuple[str, bool, Callable[[Mapping[str, Any]], Any]], ...] = (
     ("parameters", True, lambda summary: as_dict(summary.get("model")).get("parameters")),
     ("seconds", True, lambda summary: as_dict(summary.get("seconds")).get("total")),
-    ("receptive field in pixels", False, lambda summary: as_dict(summary.get("receptive_field")).get("theoretical")),
+    ("receptive field", False, lambda summary: as_dict(summary.get("receptive_field")).get("theoretical")),
 )
 
 
@@ -72,24 +72,24 @@ def _typed_overrides(run: RunFolder) -> list[str]:
         return first.removeprefix("# convscope train ").split()
 
 
-def _content(folder: Path, order: RankedRuns) -> dict[str, Any]:
+def _content(folder: Path, ranked: RankedRuns) -> dict[str, Any]:
     """Return the variables of the template."""
-    in_names = sorted(order.runs, key=lambda run: natural(run.folder.path.name))
+    in_names = sorted(ranked.runs, key=lambda run: natural(run.folder.path.name))
     varied = varied_keys(in_names)
-    extra_metric = order.by if order.by not in SHOWN else None
+    extra_metric = ranked.by if ranked.by not in SHOWN else None
     return {
         "title": folder.name,
-        "headline": order.headline,
-        "by": order.by,
+        "headline": ranked.headline,
+        "by": ranked.by,
         "extra_metric": extra_metric,
-        "best": _label(order.best, varied) if order.best else None,
+        "best": _label(ranked.best, varied) if ranked.best else None,
         "varied": varied,
-        "rows": [_row(run, varied, extra_metric) for run in order.runs],
-        "charts": _charts(order.runs, varied),
+        "rows": [_row(run, varied, extra_metric) for run in ranked.runs],
+        "charts": _charts(ranked.runs, varied),
         "search": _search_figures(RunFolder(folder)),
-        "compared_images": _compared_images(order.runs, varied),
+        "compared_images": _compared_images(ranked.runs, varied),
         "warnings": [
-            *order.notes, *(f"{run.folder.path.name} is not complete" for run in in_names if not run.complete)
+            *ranked.notes, *(f"{run.folder.path.name} is not complete" for run in in_names if not run.complete)
         ],
     }  # fmt: skip
 

@@ -18,7 +18,7 @@ class ShownTable:
         name: Name relative to ``tables/``, without suffix.
         columns: Names of the columns.
         rows: Cells of the rows that are shown.
-        rows_left_out: Number of the rows that are not shown.
+        rows_left_out: Number of rows beyond the limit; malformed rows within the limit are neither shown nor counted.
         numeric: For each column, whether all its cells are numbers or empty, and not all of them empty.
     """
 

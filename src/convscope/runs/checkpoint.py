@@ -42,7 +42,7 @@ def open_checkpoint(file: Path) -> dict[str, Any]:
         content: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, OSError, UnpicklingError) as error:
         reason = type(error).__name__
-        raise UserError(f"{file}: is damaged ({reason}); put a copy in its place, or begin anew") from error
+        raise UserError(f"{file}: is damaged ({reason}); restore it from a copy, or start a new run") from error
     return content
 
 

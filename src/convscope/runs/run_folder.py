@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 TEMPORARY = re.compile(r"\..+\.\d+\.tmp")  # temporary files of `write_atomically`: name and process id
-STATUS_FILE = "status.json"  # how a run ended that is not complete
+STATUS_FILE = "status.json"  # how an incomplete run ended
 SECONDS_FILE = "seconds.json"  # in checkpoints/: seconds of the run so far, to which a resumed run adds
 TRACKERS_FILE = "trackers.json"  # ids of this run in its trackers, for a resumed run
 
 
 class RunFolder:
-    """Reads and writes the folder of one run; the only class that knows the names of its files.
+    """Reads and writes the folder of one run, and names its files.
 
     Every file but ``metrics.csv`` is written whole under a temporary name and then renamed, so that neither a reader
     nor a resumed run ever meets half a file.
@@ -183,7 +183,7 @@ class RunFolder:
         return read_json(self.summary_file)
 
     def write_status(self, status: str, **facts: str) -> None:
-        """Write to ``status.json`` how a run ended that is not complete; do nothing if the disk is full.
+        """Write to ``status.json`` how an incomplete run ended; do nothing if the disk is full.
 
         Args:
             status: How it ended, such as ``interrupted`` or ``failed``.

@@ -50,7 +50,7 @@ class TextAnswers:
         If the method does not work with this network, ``note`` gives the reason and there are no tokens.
 
         Raises:
-            RefusedError: The request has an image, an unknown method or target, or a text without tokens.
+            RefusedError: The request has an image, or an unknown method or target.
         """
         if request.text is None:
             raise RefusedError(400, "This network reads texts, not images.")

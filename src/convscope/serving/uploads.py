@@ -59,7 +59,8 @@ async def read_request(request: Request) -> UploadedRequest:
     """Read and check a multipart request with one field ``image`` (a file) or ``text``.
 
     Raises:
-        RefusedError: The request is too large or not multipart, or has neither an image nor a text.
+        RefusedError: The request is too large or not multipart, does not have exactly one of image and text, or its
+            image or text is refused.
     """
     form = await _parse_form(request.headers, await _read_body(request))
     try:

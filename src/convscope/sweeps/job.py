@@ -36,12 +36,12 @@ class Outcome:
     Attributes:
         job: Name of the job's folder.
         status: ``complete``; ``pruned`` by a search; ``busy`` if another process runs the job; ``full`` if the disk is
-            full; ``mistake`` for any other error that the user can fix; ``failure`` otherwise.
+            full; ``user_error`` for any other error that the user can fix; ``failed`` otherwise.
         message: What went wrong; empty for nothing.
     """
 
     job: str
-    status: Literal["complete", "pruned", "busy", "full", "mistake", "failure"]
+    status: Literal["complete", "pruned", "busy", "full", "user_error", "failed"]
     message: str = ""
 
 
@@ -61,7 +61,7 @@ class JobRunner:
         try:
             checked = validate(config, self.command.SCHEMA)
         except UserError as error:
-            return Outcome(folder.name, "mistake", str(error))
+            return Outcome(folder.name, "user_error", str(error))
         return run_job(folder, checked, job_overrides(), self.command.run)
 
 
@@ -92,14 +92,14 @@ def run_job(
         echo(f"{folder.name}: {error}")
         return Outcome(folder.name, "pruned", str(error))
     except UserError as error:
-        outcome = Outcome(folder.name, "mistake", str(error))
+        outcome = Outcome(folder.name, "user_error", str(error))
     except Exception as error:
         if is_disk_full(error):
-            why = f"the disk of {folder} is full; make room, then the same command"
+            why = f"the disk of {folder} is full; free some space, then run the same command again"
             outcome = Outcome(folder.name, "full", why)
         else:
             print(mask_text(traceback.format_exc()), end="", file=sys.stderr)
-            outcome = Outcome(folder.name, "failure", f"{type(error).__name__}: {error}")
+            outcome = Outcome(folder.name, "failed", f"{type(error).__name__}: {error}")
     _note_failure(folder, overrides, outcome.message)
     return outcome
 
@@ -119,7 +119,7 @@ def _run(folder: Path, config: Config, overrides: Sequence[str], run: Callable[[
         case "other":
             raise UserError(other_run_message(folder, config))
         case "interrupted":
-            echo(f"\n{folder.name}: goes on")
+            echo(f"\n{folder.name}: resuming")
             changeable = [override for override in overrides if _changeable(override)]
             run(config.model_copy(update={"resume": str(folder)}), changeable)
         case "new":
@@ -165,10 +165,10 @@ def report_outcomes(ended: Sequence[Outcome]) -> None:
     """
     busy = [outcome.job for outcome in ended if outcome.status == "busy"]
     if busy:
-        warn(f"left to another process that was running them: {', '.join(busy)}")
-    wrong = [outcome for outcome in ended if outcome.status in ("full", "mistake", "failure")]
+        warn(f"skipped, since another process runs them: {', '.join(busy)}")
+    wrong = [outcome for outcome in ended if outcome.status in ("full", "user_error", "failed")]
     messages = "\nerror: ".join(f"{outcome.message} (job: {outcome.job})" for outcome in wrong)
-    if any(outcome.status == "failure" for outcome in wrong):
+    if any(outcome.status == "failed" for outcome in wrong):
         print(f"error: {messages}", file=sys.stderr)
         sys.exit(1)
     if wrong:

@@ -19,7 +19,7 @@ class SweepPlan:
 
     Attributes:
         command: Command that each job runs.
-        name: Name of the command's configuration.
+        config_name: Name of the command's configuration.
         jobs: Each job with its configuration.
         config_dir: Folder of the user's own configuration files; None for none.
         folder: Folder of the sweep.
@@ -55,7 +55,7 @@ def plan_sweep(
         name: Name of the command's configuration.
         choices: Parsed overrides of the command line.
         jobs: All jobs.
-        configs: Validated configuration of each job; those of the class `TrainConfig` are run.
+        configs: Validated configuration of each job, each a `TrainConfig`.
         config_dir: Folder of the user's own configuration files; None for none.
 
     Raises:
@@ -95,7 +95,7 @@ def refuse_impossible(choices: Sequence[ParsedOverride], configs: Sequence[Train
         if choice.key in ("folder", "resume"):
             raise UserError(
                 f"{choice.overrides[0]}: the jobs of a sweep have folders of their own; name the sweep: sweep.name=... "
-                "(the same command again resumes what was interrupted)"
+                "(run the same command again to resume what was interrupted)"
             )
     for config in configs:
         devices, nodes = config.trainer.devices, config.trainer.nodes

@@ -33,7 +33,7 @@ def run_sweep(plan: SweepPlan) -> None:
     states = {job.name: job_state(folder / job.name, config) for job, config in plan.jobs}
     echo(f"sweep {folder}\n{_counted(states.values())}")
     others = [
-        Outcome(job.name, "mistake", other_run_message(folder / job.name, config))
+        Outcome(job.name, "user_error", other_run_message(folder / job.name, config))
         for job, config in plan.jobs
         if states[job.name] == "other"
     ]
@@ -44,7 +44,7 @@ def run_sweep(plan: SweepPlan) -> None:
             runner = JobRunner(plan.command)
             ended = launch(runner, plan.config_name, plan.launcher, folder, pending, plan.config_dir, plan.gpus)
     except Interrupted as error:
-        raise Interrupted(error.signal, f"{error}; the same sweep again goes on, and runs what is not done") from error
+        raise Interrupted(error.signal, f"{error}; run the same command again to resume the sweep") from error
     _compare(folder)
     report_outcomes([*others, *ended])
 

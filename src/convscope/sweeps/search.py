@@ -38,10 +38,12 @@ def run_search(plan: SearchPlan) -> None:
         )
         ended = worker.work() if plan.launcher is None else _work_in_launcher(worker, study, plan, plan.launcher)
     except Interrupted as error:
-        raise Interrupted(error.signal, f"{error}; the same sweep again goes on with its trials") from error
+        raise Interrupted(error.signal, f"{error}; run the same command again to resume the search") from error
     except Exception as error:
         if is_disk_full(error):
-            raise UserError(f"the disk of {folder} is full; make room, then the same command") from error
+            raise UserError(
+                f"the disk of {folder} is full; free some space, then run the same command again"
+            ) from error
         raise
     _finish(folder, study, search, ended)
 
@@ -69,7 +71,7 @@ def _work_in_launcher(
             return ended
         if starts == MAX_STARTS:
             return [*ended, *died]
-        warn(f"a process of the search is gone ({died[0].message}); others go on with its trial")
+        warn(f"a search process died ({died[0].message}); another resumes its trial")
 
 
 def _counted(study: SearchStudy) -> str:
@@ -91,7 +93,7 @@ def _finish(folder: Path, study: SearchStudy, search: SearchConfig, ended: Seque
         overrides = " ".join(study.overrides_of(best))
         echo_always(f"best     {search.metric} {best.value:.4f}: {overrides} (trial {best.number})")
         for outcome in ended:
-            if outcome.status == "mistake":
+            if outcome.status == "user_error":
                 warn(f"{outcome.job}: {outcome.message}")
-        ended = [outcome for outcome in ended if outcome.status != "mistake"]
+        ended = [outcome for outcome in ended if outcome.status != "user_error"]
     report_outcomes(ended)

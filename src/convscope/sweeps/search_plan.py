@@ -23,7 +23,7 @@ class SearchPlan:
 
     Attributes:
         command: Command that each trial runs.
-        name: Name of the command's configuration.
+        config_name: Name of the command's configuration.
         config_dir: Folder of the user's own configuration files; None for none.
         search: Settings of the search.
         dimensions: Keys that the search chooses values for.
@@ -57,7 +57,7 @@ def plan_search(
 
     Args:
         command: Command that each trial runs.
-        name: Name of the command's configuration.
+        config_name: Name of the command's configuration.
         choices: Parsed overrides of the command line.
         config_dir: Folder of the user's own configuration files; None for none.
 

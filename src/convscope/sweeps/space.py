@@ -57,7 +57,7 @@ class Dimension:
                     return IntDistribution(low, high, log=log, step=int(step))
                 return FloatDistribution(float(low), float(high), log=log, step=float(step))
             if log:
-                raise ValueError("only an interval or a range has a logarithm")
+                raise ValueError("tag(log, ...) needs an interval or a range")
         except ValueError as error:
             raise UserError(f"{self.override}: {error}") from error
         return CategoricalDistribution(tuple(probe.partition("=")[2] for probe in self.probes))

@@ -159,4 +159,4 @@ class Stoppable:
         finally:
             _worker.working = False
         name = Path(HydraConfig.get().runtime.output_dir).name
-        return Outcome(name, "failure", "a signal ended it; the same sweep again goes on with it")
+        return Outcome(name, "failed", "a signal ended it; run the same command again to resume it")

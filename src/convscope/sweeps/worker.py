@@ -29,7 +29,7 @@ class SearchWorker:
 
     Attributes:
         command: Command that a trial runs.
-        name: Name of the command's configuration.
+        config_name: Name of the command's configuration.
         folder: Folder of the sweep.
         fixed: Overrides that are the same for all trials.
         dimensions: Keys that the search chooses values for.
@@ -74,7 +74,7 @@ class SearchWorker:
             study.finish(claimed, None, "failed")
             why = f"{claimed.deaths} processes died while they ran it"
             RunFolder(self.folder / claimed.name).write_status("failed", message=why)
-            return Outcome(claimed.name, "mistake", why)
+            return Outcome(claimed.name, "user_error", why)
         duplicate = study.completed_duplicate(claimed)
         if duplicate is not None:
             number, value = duplicate
@@ -91,13 +91,13 @@ class SearchWorker:
             reached = self._metric_of(claimed.name)
             if reached is None:
                 outcome = Outcome(
-                    claimed.name, "mistake", f"sweep.metric={self.search.metric}: its summary has no such metric"
+                    claimed.name, "user_error", f"sweep.metric={self.search.metric}: its summary has no such metric"
                 )
             else:
                 study.finish(claimed, reached, "complete")
         if outcome.status == "pruned":
             study.finish(claimed, None, "pruned")
-        elif outcome.status in ("mistake", "failure"):
+        elif outcome.status in ("user_error", "failed"):
             study.finish(claimed, None, "failed")
         return outcome
 

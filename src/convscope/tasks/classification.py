@@ -49,7 +49,7 @@ class Classification(pl.LightningModule):
         network: Inputs (N, ...) to logits (N, classes).
         classes: Names of the classes, in the order of the logits.
         objective: The loss; None: plain cross-entropy.
-        description: Plain values that a checkpoint keeps next to the weights.
+        checkpoint_metadata: Plain values that a checkpoint keeps next to the weights.
 
     Attributes:
         predictions: Those of the last test; None before it.
@@ -122,7 +122,7 @@ class Classification(pl.LightningModule):
         return self.network(inputs)
 
     def mix(self, inputs: Inputs, targets: torch.Tensor) -> tuple[Inputs, torch.Tensor]:
-        """Return what a training step uses of a batch: inputs, and classes (N,) or class shares (N, classes)."""
+        """Return what a training step uses of a batch: inputs, and classes (N,) or soft labels (N, classes)."""
         return inputs, targets
 
     @_with_cached_signature
@@ -175,7 +175,7 @@ class Classification(pl.LightningModule):
             torch.nn.utils.clip_grad_norm_(parameters, gradient_clip_val)
 
     def criterion(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """Return the loss of logits (N, classes) for labels (N,), or for class shares (N, classes)."""
+        """Return the loss of logits (N, classes) for labels (N,), or for soft labels (N, classes)."""
         return F.cross_entropy(logits, targets, self.class_weights, label_smoothing=self.objective.label_smoothing)
 
     def on_train_epoch_start(self) -> None:

@@ -34,5 +34,5 @@ class ImageClassification(Classification):
         return (logits + super().test_logits(inputs.flip(-1))) / 2
 
     def mix(self, inputs: Inputs, targets: torch.Tensor) -> tuple[Inputs, torch.Tensor]:
-        """Return mixed images and class shares (N, classes) if mixup or CutMix is on, else the batch itself."""
+        """Return mixed images and soft labels (N, classes) if mixup or CutMix is on, else the batch itself."""
         return (inputs, targets) if self._mix is None else self._mix(inputs, targets)

@@ -41,14 +41,14 @@ class TrainingLoss(Protocol):
 
         Args:
             images: Inputs of the batch.
-            targets: Classes (N,), or class shares (N, classes).
+            targets: Classes (N,), or soft labels (N, classes).
             criterion: Maps logits and targets to the loss of the objective.
         """
 
 
 @dataclass(frozen=True)
 class Objective:
-    """What a training minimises.
+    """The loss of a training, its mixing augmentations, and test-time flip averaging.
 
     Attributes:
         label_smoothing: Share of the target spread over all classes (Szegedy et al. 2016, section 7).

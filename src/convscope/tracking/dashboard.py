@@ -91,7 +91,7 @@ def _sections() -> list[tuple[str, str, list[Any]]]:
             _media("the same images, stage after stage", [f"saliency/learning/{method}" for method in METHODS]),
             wr.WeavePanelSummaryTable(table_name="saliency/faithfulness"),
         ]),
-        ("Receptive field", "How far the network could see, and how far it does.", [
+        ("Receptive field", "Theoretical and effective receptive field.", [
             _line("effective field", ["receptive_field/effective"]),
             _media("receptive field", ["receptive_field/before_and_after"]),
         ]),

@@ -59,7 +59,7 @@ class MLflowAdapter(Adapter):
         try:
             pickled = pickle.dumps(network)
         except Exception as error:
-            warnings.warn(f"MLflow keeps no model: the network cannot be pickled ({error})"[:300], stacklevel=2)
+            warnings.warn(f"the network is not stored in MLflow: it cannot be pickled ({error})"[:300], stacklevel=2)
         else:
             self._process.send("model", pickled, example)
 

@@ -185,7 +185,7 @@ class Writer:
         try:
             network = pickle.loads(pickled)
         except Exception as error:  # its class exists only in the training program
-            return f"MLflow keeps no model: its process cannot load the network ({error})"[:300]
+            return f"the network is not stored in MLflow: its process cannot load it ({error})"[:300]
         _import("mlflow.pytorch")
         import mlflow.pytorch
         import torch
@@ -231,7 +231,7 @@ class Writer:
         except MlflowException:
             raise
         except Exception as error:  # raised by the export; the tracker itself works
-            return f"MLflow keeps no model: the network cannot be exported ({error})"[:300]
+            return f"the network is not stored in MLflow: it cannot be exported ({error})"[:300]
         finally:
             client.finalize_logged_model(kept.model_id, status)
         client.log_outputs(run_id, [LoggedModelOutput(kept.model_id, 0)])

@@ -220,7 +220,8 @@ def _missed_notice(label: str, missed: Sequence[Row], folder: RunFolder) -> list
     if not missed:
         return []
     return [
-        f"{label} was off for a part of this run: it has the scalars of that part; figures and tables: {folder.path}"
+        f"{label} was off for part of this run. Its scalars were added; the figures and tables of that part are only "
+        f"in {folder.path}"
     ]
 
 

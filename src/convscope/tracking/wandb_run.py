@@ -122,7 +122,7 @@ def start(
                 run = wandb.init(mode="online", settings=_settings(init_timeout=START_SECONDS), **arguments)
         except Exception as error:
             reason = " ".join(str(error).split())[:200]
-            offline = f"{base_url} did not take it: {reason or 'is the API key right?'}"
+            offline = f"{base_url} refused the run: {reason or 'is the API key right?'}"
     if run is None:
         with _without_launch():
             run = wandb.init(mode="offline", settings=_settings(), **arguments)

@@ -1,7 +1,8 @@
 """Cut a network where its frozen part ends: a prefix, whose features never change, and the rest.
 
-Only modules that hold both frozen and trainable parameters are traced (torch.fx, Reed et al. 2022); every other module
-stays one opaque call. So a network can be cut wherever the modules *around* the boundary can be traced.
+Modules that hold both frozen and trainable parameters are traced (torch.fx, Reed et al. 2022), and so are trainable
+ones whose first child has no parameters; every other module stays one opaque call. So a network can be cut wherever the
+modules *around* the boundary can be traced.
 """
 
 import inspect
@@ -16,7 +17,7 @@ from convscope.transfer.live_nodes import varies_between_epochs, varying_nodes
 from convscope.transfer.preserved_state import PreservedState, reset_random
 from convscope.transfer.split_graph import CannotCutError, split
 
-TOLERANCE = 1e-4  # of the largest logit; at most, the parts compute in another order than the whole
+TOLERANCE = 1e-4  # relative to the largest logit; the parts may differ from the whole only by rounding
 
 
 class Rest:
@@ -114,7 +115,7 @@ def _parts(network: nn.Module, live_modules: set[str], sample: torch.Tensor) -> 
 
 
 class _Tracer(fx.Tracer):
-    """Traces into a module only if the boundary passes through it."""
+    """Traces into partly frozen modules, and into trainable ones whose first child has no parameters."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return not (is_partly_frozen(m) or _begins_without_parameters(m))

@@ -32,7 +32,7 @@ class Collectives(Protocol):
 
     Attributes:
         rank: Rank of this process.
-        count: Number of processes.
+        world_size: Number of processes.
     """
 
     rank: int
@@ -73,7 +73,7 @@ def cached_features_distributed(
         count: Number of inputs.
         views: Number of versions of each input.
         batches: Batches of features of this process's range of rows; the ranges in the order of the ranks are all rows.
-        description: Names for the user what is stored, such as "the features of the train images".
+        description: Names for the user what is stored, such as "the features of the train split".
         group: The processes.
 
     Raises:

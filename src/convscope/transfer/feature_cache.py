@@ -152,7 +152,7 @@ def cached_features(
         count: Number of inputs.
         views: Number of versions of each input.
         compute: Returns batches of features, view after view, each in the order of the inputs.
-        description: Names for the user what is stored, such as "the features of the train images".
+        description: Names for the user what is stored, such as "the features of the train split".
 
     Returns:
         The features, and whether they were stored already.

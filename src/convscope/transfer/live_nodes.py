@@ -51,7 +51,10 @@ def varies_between_epochs(module: nn.Module) -> bool:
 
 
 def _is_random(node: fx.Node) -> bool:
-    """Return whether a call of a random function may drop anything: it does not if its argument ``p`` is 0.0."""
+    """Return whether a call of a random function may draw random numbers.
+
+    False only if its probability ``p`` is 0.0; ``training=False`` is not looked at.
+    """
     p = node.kwargs.get("p", node.args[1] if len(node.args) > 1 else 0.5)
     return not (isinstance(p, float) and p == 0.0)
 

@@ -1,4 +1,4 @@
-"""Run a network and restore its modes and buffers and the state of the random numbers."""
+"""Run a network and restore its modes and buffers and the state of the CPU's random number generator."""
 
 import torch
 from torch import nn
@@ -12,9 +12,10 @@ def reset_random() -> None:
 
 
 class PreservedState:
-    """Restores the network's modes and buffers and the state of the random numbers on exit; a context manager.
+    """Restores the network's modes and buffers and the CPU's random number generator on exit; a context manager.
 
-    Inside, the random numbers start from a fixed seed.
+    Inside, the random numbers start from a fixed seed. Generators of other devices are seeded too, but not restored: on
+    CUDA, the caller must wrap this in `insight.network_state.preserved`, which restores theirs.
 
     Args:
         network: The network to run.

@@ -63,7 +63,9 @@ def _matching(names: Sequence[str], blocks: Sequence[Block], pattern: str, key: 
         except LookupError as error:
             raise UserError(f"{key}: {pattern!r}: {error}") from error
         if not 1 <= count <= last + 1:
-            raise UserError(f"{key}: {pattern!r}: the network has {last + 1} blocks before its head, not {count}")
+            raise UserError(
+                f"{key}: {pattern!r}: give a number from 1 to {last + 1}, the blocks up to the last with convolutions"
+            )
         return _parameters_of(names, blocks[last + 1 - count : -1])
     try:
         expression = re.compile(pattern)

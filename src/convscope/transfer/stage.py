@@ -9,7 +9,9 @@ from convscope.transfer.optimization import Optimization
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of a transfer, with all of its settings.
+    """What one stage of a transfer trains, from which weights, how, and for how long.
+
+    Settings of its data (batch size, augmentation, views) are not held here.
 
     Attributes:
         name: The user's name for the stage.

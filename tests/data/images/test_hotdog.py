@@ -98,7 +98,10 @@ def test_scenes_come_last_with_a_warning(no_hub: None) -> None:
     source = hotdog(counts=FEW, size=32)
     assert (source.name, source.source, source.classes, source.channels) == ("hotdog", "generated", CLASSES, 3)
     assert source.sizes == {"train": 12, "validation": 6, "test": 4}
-    assert source.warnings == ("the hub cannot be reached and data.root is not set: training on generated scenes",)
+    assert source.warnings == (
+        "training on generated scenes, since data.root is not set and the hub's set cannot be used: "
+        "the hub cannot be reached",
+    )
 
 
 def test_scenes_replace_a_hub_that_fails_with_a_warning(hub: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +110,7 @@ def test_scenes_replace_a_hub_that_fails_with_a_warning(hub: list[str], monkeypa
 
     monkeypatch.setattr(module, "image_hub", fail)
     assert hotdog(counts=FEW, size=32).warnings == (
-        "the set is gone and data.root is not set: training on generated scenes",
+        "training on generated scenes, since data.root is not set and the hub's set cannot be used: the set is gone",
     )
     with pytest.raises(UserError, match="the set is gone"):
         hotdog(source="hub")

@@ -62,7 +62,7 @@ def test_a_missing_split_is_cut_from_train_with_a_warning(make_folder: MakeFolde
     source = image_folder(root, test=0.1)
     assert class_counts(source) == {"train": [18, 36], "validation": [3, 3], "test": [2, 4]}
     assert source.warnings == (
-        f"{root}: passed over 'extra', beside the folders of the splits",
+        f"{root}: skipped 'extra', beside the folders of the splits",
         f"{root} has no folder for every split: test (10%) cut from train",
     )
     source = image_folder(make_folder({"train/a": 20, "train/b": 40}, "other"))

@@ -103,10 +103,10 @@ def test_warnings_count_the_skipped_files(make_folder: MakeFolder) -> None:
         (root / name).write_bytes(b"")
     (root / "cover.jpg").write_bytes(b"")
     expected = (
-        f"{root}: passed over 5 files of formats that cannot be read (dog/d.cr2, cat/a.heic, dog/e.pfm, ...); "
+        f"{root}: skipped 5 files of formats that cannot be read (dog/d.cr2, cat/a.heic, dog/e.pfm, ...); "
         "convert them to JPEG",
-        f"{root}: passed over 2 files whose names do not end as those of images do (dog/0001, cat/odd.xyz)",
-        f"{root}: passed over 1 image(s) that lie in no class folder (cover.jpg)",
+        f"{root}: skipped 2 files without an image file extension (dog/0001, cat/odd.xyz)",
+        f"{root}: skipped 1 image(s) that lie in no class folder (cover.jpg)",
     )
     assert image_folder(root).warnings == expected
     assert evaluation_folder(root).warnings == expected
@@ -127,4 +127,4 @@ def test_a_warning_counts_skipped_files_of_explained_images(make_folder: MakeFol
     root = make_folder({"cat": 2})
     (root / "cat" / "a.heic").write_bytes(b"")
     assert len(read_images(root, PREPROCESSING, 9).names) == 2
-    assert "passed over 1 file of formats that cannot be read" in "".join(capsys.readouterr())
+    assert "skipped 1 file of formats that cannot be read" in "".join(capsys.readouterr())

@@ -311,7 +311,7 @@ def test_bad_images_are_an_error_that_names_them(damaged_split: ImageSplit, tmp_
         assert str(caught.value) == (
             "4 of 35 validation images cannot be read: a/0000.png: not an image, or of an unknown format; "
             "a/0004.png: not an image, or of an unknown format; a/0005.png: not an image, or of an unknown format; "
-            "and 1 more. Mend or remove them, or set data.on_bad_image=skip"
+            "and 1 more. Repair or remove them, or set data.on_bad_image=skip"
         )
 
 
@@ -333,7 +333,7 @@ def test_no_readable_image_is_an_error(make_folder: MakeFolder, tmp_path: Path) 
     for file in root.rglob("*.png"):
         file.write_bytes(b"")
     split = evaluation_folder(root).splits["test"]
-    with pytest.raises(UserError, match=r"^3 of 3 train images cannot be read: .* None is left$"):
+    with pytest.raises(UserError, match=r"^3 of 3 train images cannot be read: .* No image is left$"):
         open_image_store(split, WHOLE, tmp_path / "cache", on_bad_image="skip")
 
 
@@ -393,7 +393,7 @@ def test_the_progress_bar_comes_late_and_on_terminals_only(
     assert capfd.readouterr().err == ""
     monkeypatch.setattr(image_reading.sys.stderr, "isatty", lambda: True)
     open_image_store(split, WHOLE, tmp_path / "two", split_name="test")
-    assert "reading the test images, once" in capfd.readouterr().err
+    assert "decoding the test images (first use only)" in capfd.readouterr().err
     monkeypatch.setattr(image_reading, "SHOW_AFTER", 60.0)
     open_image_store(split, WHOLE, tmp_path / "three")
     assert capfd.readouterr().err == ""

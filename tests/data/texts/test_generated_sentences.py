@@ -39,7 +39,7 @@ def test_the_marked_words_alone_make_the_label(source) -> None:
     split = source.splits["test"]
     for index in range(len(split)):
         text = split.texts[index]
-        marked = [text[start:end] for start, end in split.marks[index]]
+        marked = [text[start:end] for start, end in split.rationales[index]]
         words = [word for word in marked if not CONTRAST_WORD.fullmatch(word)]
         adjective = words[-1]
         assert adjective in PRAISE or adjective in BLAME
@@ -59,9 +59,9 @@ def test_most_sentences_have_a_second_phrase_that_does_not_count(source) -> None
 def test_marks_follow_their_texts_into_rows(source) -> None:
     split = source.splits["test"]
     part = split.rows(np.array([7, 3]))
-    assert list(part.marks) == [split.marks[7], split.marks[3]]
+    assert list(part.rationales) == [split.rationales[7], split.rationales[3]]
     drawn, _ = sentence(0, "test", 7)
-    assert (part.texts[0], part.marks[0], part.names[0]) == (drawn.text, drawn.rationales, "test/7")
+    assert (part.texts[0], part.rationales[0], part.names[0]) == (drawn.text, drawn.rationales, "test/7")
 
 
 def test_the_classes_are_balanced_and_neither_length_nor_order_gives_them_away(source) -> None:

@@ -84,7 +84,10 @@ def test_without_files_and_hub_the_sentences_are_generated(monkeypatch: pytest.M
         monkeypatch.setattr(place, "in_local_cache", lambda path: False)
     source = movie_reviews(counts=(20, 5, 5))
     assert (source.source, source.name) == ("generated", "movie_reviews")
-    assert source.warnings == ("the hub cannot be reached and data.root is not set: training on generated sentences",)
+    assert source.warnings == (
+        "training on generated sentences, since data.root is not set and the hub's set cannot be used: "
+        "the hub cannot be reached",
+    )
     with pytest.raises(UserError, match=r"generated sentences have splits of their own; set data.root"):
         movie_reviews(settings=SplitSettings(folds=10))
     with pytest.raises(UserError, match=r"data.source=folder needs data.root"):

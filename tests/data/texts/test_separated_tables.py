@@ -184,5 +184,5 @@ def test_the_cases_that_once_failed(cases: Path) -> None:
     assert rows == [(f'He said "hi, {number}" and left', "np"[number % 2]) for number in range(10)]
     rows, _ = rows_of(texts / "space2.csv")
     assert rows == [(f"a, b {number}", "np"[number % 2]) for number in range(10)]
-    with pytest.raises(UserError, match=r"^every validation text of text_files also stands in test "):
+    with pytest.raises(UserError, match=r"^every validation text of text_files also occurs in test "):
         remove_leaks(text_files(texts / "all_validation_texts_in_test.csv", SplitSettings()), "error")

@@ -113,7 +113,7 @@ def test_rows_without_a_label_are_counted(tmp_path: Path) -> None:
         ("a.jsonl", b"[1]\n", r"a.jsonl, line 1: holds no object"),
         ("a.jsonl", b'{"label": 1}\n', r"a.jsonl, line 1: has no column 'text'; it has label"),
         ("a.parquet", b"PAR0", r"a.parquet: cannot be read as Parquet"),
-        ("a.doc", b"x", r"cannot tell its form by its name; it must end in one of .csv, .tsv"),
+        ("a.doc", b"x", r"unknown file type: the name must end in one of .csv, .tsv"),
     ],
 )
 def test_bad_files(name: str, content: bytes, message: str, tmp_path: Path) -> None:

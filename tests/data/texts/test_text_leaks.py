@@ -31,7 +31,7 @@ def own_splits(known: int = 0):
 
 
 def test_shared_sentences_are_counted_and_refused() -> None:
-    message = r"2 of the 4 test texts of mine also stand in train or validation \(as 'Sentence NUMBER 3 !'\)"
+    message = r"2 of the 4 test texts of mine also occur in train or validation \(as 'Sentence NUMBER 3 !'\)"
     with pytest.raises(UserError, match=message + r".*data\.on_leak=drop.*data\.on_leak=warn"):
         remove_leaks(own_splits(), "error")
 
@@ -67,7 +67,7 @@ def test_a_split_of_which_no_text_is_left_is_refused() -> None:
     few = split(["good film", "bad film", "so so", "!!"] * 15, "train")
     source = split_source("mine", "folder", ("a", "b"), {"train": few}, SplitSettings(), "here")
     with pytest.raises(
-        UserError, match=r"^every train text of mine also stands in test \(as '.*'\), and none is left .* several times"
+        UserError, match=r"^every train text of mine also occurs in test \(as '.*'\), and none is left .* several times"
     ):
         remove_leaks(source, "error")
     given = {

@@ -83,14 +83,14 @@ import re, sys
 from pathlib import Path
 from convscope.data.texts.generated_sentences import generated_sentences
 from convscope.data.texts.text_leaks import remove_leaks
-from convscope.data.texts.token_batches import LengthOrder, TokenBatchReader
+from convscope.data.texts.token_batches import LengthGroupedBatchSampler, TokenBatchReader
 from convscope.data.texts.token_store import open_token_store
 from convscope.data.texts.tokenizer import train_tokenizer
 source = remove_leaks(generated_sentences((1_000_000, 1000, 1000), 0), "error")
 train = source.splits["train"]
 tokens = train_tokenizer(train.texts, "word", max_length=256)
 store = open_token_store(train, tokens, Path(sys.argv[1]))
-order = LengthOrder(store.lengths, 50, seed=0, training=True, shuffle=True, rank=0, world_size=1)
+order = LengthGroupedBatchSampler(store.lengths, 50, seed=0, training=True, shuffle=True, rank=0, world_size=1)
 reader = TokenBatchReader(store)
 count = sum(len(reader.read(0, indices).labels) for indices in order.batches())
 # Not ru_maxrss, which begins at the peak of the process that started this one.

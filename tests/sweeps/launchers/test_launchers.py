@@ -207,9 +207,9 @@ def test_each_job_is_judged_by_itself(monkeypatch, tmp_path):
         return None if job.job_id == "again" else "SLURM: CANCELLED"
 
     outcomes = submission._wait(tmp_path, jobs, how_ended)
-    assert [outcome.status for outcome in outcomes] == ["complete", "failure", "complete", "failure", "complete"]
+    assert [outcome.status for outcome in outcomes] == ["complete", "failed", "complete", "failed", "complete"]
     assert outcomes[1].message == f"MemoryError: no room; its output is in {tmp_path}/log/raised"
-    assert outcomes[3].message.startswith("SLURM: CANCELLED, its state saved; the same sweep again goes on with it")
+    assert outcomes[3].message.startswith("SLURM: CANCELLED, its state saved; run the same command again to resume it")
     assert {"good", "raised"}.isdisjoint(queried)
 
 
@@ -358,7 +358,7 @@ def test_what_a_signal_leads_to_in_a_job_of_submitit(monkeypatch):
         outcome = job(signal.SIGUSR2)()
     finally:
         signal.signal(signal.SIGUSR2, default)
-    assert outcome.status == "mistake"
+    assert outcome.status == "user_error"
     assert outcome.message.startswith("met its time limit for the last time (launcher.timeout_min, launcher.requeues)")
     again = job(signal.SIGTERM)
     assert again.checkpoint().function is again
@@ -400,7 +400,7 @@ def test_each_worker_sees_a_gpu_and_leaves_it_to_the_next(monkeypatch, tmp_path)
     assert gpus_of_jobs(composed("launcher=joblib_gpu").launcher) == ["0", "1", "2", "3"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-5e,3")
     assert gpus_of_jobs(composed("launcher=joblib_gpu", "launcher.gpus=2").launcher) == ["GPU-5e", "3"]
-    with pytest.raises(UserError, match=r"launcher\.gpus=4: CUDA_VISIBLE_DEVICES=GPU-5e,3 has 2"):
+    with pytest.raises(UserError, match=r"launcher\.gpus=4: CUDA_VISIBLE_DEVICES=GPU-5e,3 names only 2 GPUs"):
         gpus_of_jobs(composed("launcher=joblib_gpu").launcher)
 
 

@@ -107,7 +107,8 @@ def hotdog(
             reason = str(error)
     else:
         reason = f"the hub {hugging_face_fault()}"
-    return _generated(size, counts, seed, f"{reason} and data.root is not set: training on generated scenes")
+    warning = f"training on generated scenes, since data.root is not set and the hub's set cannot be used: {reason}"
+    return _generated(size, counts, seed, warning)
 
 
 def _from_hub(seed: int, validation: float, test: float) -> ImageSource:

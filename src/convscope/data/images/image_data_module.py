@@ -80,7 +80,7 @@ class ImageDataModule(StagedDataModule):
         return self.source.sizes | {split: len(store) for (split, _), store in self._stores.items()}
 
     def names(self, split: str) -> list[str]:
-        """Return the names of the images of ``split``, in the order of `ImageBatch.indices`."""
+        """Return the names of the images of ``split``, in the order of `LabelledBatch.indices`."""
         return self.store(split).names
 
     @property

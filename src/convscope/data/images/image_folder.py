@@ -79,14 +79,14 @@ def image_folder(
     folder = _existing_folder(root)
     split_folders = _split_folders(folder)
     warnings: list[str] = []
-    left_out = SkippedFiles()
+    skipped = SkippedFiles()
     if split_folders:
         if "train" not in split_folders:
             others = ", ".join(path.name for path in split_folders.values())
             raise UserError(f"{folder} has no train folder beside {others}: name the folder to train on 'train'")
         classes = _class_names(split_folders["train"])
-        files = {split: _scan(folder, path, classes, left_out) for split, path in split_folders.items()}
-        warnings += _passed_over(folder, split_folders)
+        files = {split: _scan(folder, path, classes, skipped) for split, path in split_folders.items()}
+        warnings += _skipped_folders(folder, split_folders)
         warnings += _classes_without_images(folder, files, classes)
         missing = [split for split in SPLITS if split not in split_folders]
         if missing:
@@ -95,9 +95,9 @@ def image_folder(
             warnings.append(f"{folder} has no folder for every split: {cut} cut from train")
     else:
         classes = _class_names(folder)
-        files = {"train": _scan(folder, folder, classes, left_out)}
+        files = {"train": _scan(folder, folder, classes, skipped)}
         warnings += classes_like_splits(folder, classes)
-    warnings += left_out.sentences(folder)
+    warnings += skipped.sentences(folder)
     rows = make_missing_splits(
         np.array([file.label for file in files["train"]]),
         files,
@@ -134,9 +134,9 @@ def evaluation_folder(
         raise UserError(f"{folder} has no test folder beside {others}: give the folder to evaluate on itself")
     test_folder = split_folders.get("test", folder)
     known_classes = tuple(classes) if classes is not None else _class_names(test_folder)
-    left_out = SkippedFiles()
-    files = _scan(folder, test_folder, known_classes, left_out)
-    warnings = tuple(left_out.sentences(folder))
+    skipped = SkippedFiles()
+    files = _scan(folder, test_folder, known_classes, skipped)
+    warnings = tuple(skipped.sentences(folder))
     return ImageSource(name, "folder", known_classes, 3, {"test": FolderSplit(folder, files)}, warnings)
 
 
@@ -183,14 +183,14 @@ def _class_names(folder: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _scan(root: Path, folder: Path, classes: Sequence[str], left_out: SkippedFiles) -> list[ImageFile]:
+def _scan(root: Path, folder: Path, classes: Sequence[str], skipped: SkippedFiles) -> list[ImageFile]:
     """Return the images in the class folders of ``folder``, class by class, sorted by name.
 
     Args:
         root: The data folder, to which the names of the images are relative.
         folder: The folder that holds the class folders.
         classes: Names of the classes, in the order of the labels.
-        left_out: Counts the files there that are not read, and collects the images that are in no class folder.
+        skipped: Counts the files there that are not read, and collects the images that are in no class folder.
 
     Raises:
         UserError: A class folder is not among ``classes``, or holds no images; or there are no class folders.
@@ -205,46 +205,46 @@ def _scan(root: Path, folder: Path, classes: Sequence[str], left_out: SkippedFil
     if not present:
         raise UserError(f"{folder} has no class folders: expected {_quoted(classes)}")
     loose = sorted(entry.name for entry in _visible(folder) if is_image_name(entry.name) and entry.is_file())
-    left_out.loose += [_printable(_relative(str(folder / name), root)) for name in loose]
+    skipped.loose += [_printable(_relative(str(folder / name), root)) for name in loose]
     files: list[ImageFile] = []
     for label, name in enumerate(classes):
         if name in present:
-            class_left_out = SkippedFiles()
-            class_files = sorted(_images(root, folder / name, label, class_left_out), key=lambda file: file.name)
+            class_skipped = SkippedFiles()
+            class_files = sorted(_images(root, folder / name, label, class_skipped), key=lambda file: file.name)
             if not class_files:
-                but = f", but{unreadable}" if (unreadable := class_left_out.unreadable()) else ""
+                but = f", but{unreadable}" if (unreadable := class_skipped.unreadable()) else ""
                 raise UserError(
                     f"class folder {folder / name} holds no images ({USUAL_FORMATS}){but}: "
                     "add some or remove the folder"
                 )
-            left_out.include(class_left_out)
+            skipped.include(class_skipped)
             files += class_files
     return files
 
 
-def _images(root: Path, folder: str | Path, label: int, left_out: SkippedFiles) -> Iterator[ImageFile]:
-    """Yield the images in ``folder`` and the folders inside it; count other files in ``left_out``."""
+def _images(root: Path, folder: str | Path, label: int, skipped: SkippedFiles) -> Iterator[ImageFile]:
+    """Yield the images in ``folder`` and the folders inside it; count other files in ``skipped``."""
     for entry in _visible(folder):
         if entry.is_dir(follow_symlinks=False):  # a link may lead back up
-            yield from _images(root, entry.path, label, left_out)
+            yield from _images(root, entry.path, label, skipped)
         elif entry.is_file():
             name = _relative(entry.path, root)
             if is_image_name(entry.name):
                 status = entry.stat()
                 yield ImageFile(name, status.st_size, status.st_mtime_ns, label)
             else:
-                left_out.add(_printable(name))
+                skipped.add(_printable(name))
 
 
 def _relative(path: str, root: Path) -> str:
     return os.path.relpath(path, root).replace(os.sep, "/")
 
 
-def _passed_over(folder: Path, split_folders: dict[str, Path]) -> list[str]:
+def _skipped_folders(folder: Path, split_folders: dict[str, Path]) -> list[str]:
     """Return a warning about the subfolders of ``folder`` that are not those of splits, if there are any."""
     used = {path.name for path in split_folders.values()}
     others = [name for name in _subfolders(folder) if name not in used]
-    return [f"{folder}: passed over {_quoted(others)}, beside the folders of the splits"] if others else []
+    return [f"{folder}: skipped {_quoted(others)}, beside the folders of the splits"] if others else []
 
 
 def _classes_without_images(folder: Path, files: dict[str, list[ImageFile]], classes: Sequence[str]) -> list[str]:

@@ -86,15 +86,14 @@ class SkippedFiles:
     def sentences(self, folder: object) -> list[str]:
         """Return warnings about unreadable images in ``folder``, unknown files, and images in no class folder."""
         others = [ending for ending in sorted(self.counts) if ending not in UNREADABLE]
-        warnings = [f"{folder}: passed over{self.unreadable()}"] if self._images() else []
+        warnings = [f"{folder}: skipped{self.unreadable()}"] if self._images() else []
         if others:
             warnings.append(
-                f"{folder}: passed over {self._count(others)} whose names do not end as those of images do "
-                f"({self._shown(others)})"
+                f"{folder}: skipped {self._count(others)} without an image file extension ({self._shown(others)})"
             )
         if self.loose:
             shown = ", ".join([*self.loose[:EXAMPLES], *(["..."] if len(self.loose) > EXAMPLES else [])])
-            warnings.append(f"{folder}: passed over {len(self.loose):,} image(s) that lie in no class folder ({shown})")
+            warnings.append(f"{folder}: skipped {len(self.loose):,} image(s) that lie in no class folder ({shown})")
         return warnings
 
     def unreadable(self) -> str:

@@ -65,7 +65,7 @@ def image_hub(
 
     Args:
         path: A name on the Hugging Face hub, a folder of parquet files, or a folder written by ``save_to_disk``.
-        config: Name of the configuration of the data set.
+        subset: Name of the configuration of the data set; None for its default.
         image_column: Name of the column of images; None to find it by the type of its feature.
         label_column: Name of the column of labels; None to find it by the type of its feature or its usual names.
         seed: Determines which images are cut for which split.

@@ -109,7 +109,7 @@ class _Progress:
         from rich.progress import Progress
 
         bar = Progress(console=Console(stderr=True), transient=True)
-        task = bar.add_task(f"reading the {self._split_name} images, once", total=self._total)
+        task = bar.add_task(f"decoding the {self._split_name} images (first use only)", total=self._total)
         self._update = lambda done: bar.update(task, completed=done)
         self._hide = bar.stop
         bar.start()

@@ -149,9 +149,9 @@ def open_image_store(
         message = f"{len(contents.bad)} of {len(split)} {split_name} images cannot be read: {examples}"
         message += f"; and {more} more" if more > 0 else ""
         if on_bad_image == "error":
-            raise UserError(f"{message}. Mend or remove them, or set data.on_bad_image=skip")
+            raise UserError(f"{message}. Repair or remove them, or set data.on_bad_image=skip")
         if len(contents.bad) == len(split):
-            raise UserError(f"{message}. None is left")
+            raise UserError(f"{message}. No image is left")
         warnings.append(f"{message}. They are skipped")
     return ImageStore(split, contents, _key(split, resizing), warnings)
 

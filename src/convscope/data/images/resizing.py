@@ -42,7 +42,7 @@ class Resizing:
             raise UserError(f"unknown interpolation '{self.interpolation}': choose of {', '.join(INTERPOLATIONS)}")
 
     def keeps(self, shape: tuple[int, int, int]) -> bool:
-        """Return whether images of this ``shape`` (H, W, C) stay unchanged."""
+        """Return whether images of this ``shape`` (H, W, C) stay unchanged; its aspect ratio must be at most 3:1."""
         height, width, channels = shape
         square = self.crop is None or height == width == self.crop
         return channels == self.channels and min(height, width) == self.resize and square

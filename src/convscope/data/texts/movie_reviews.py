@@ -56,7 +56,8 @@ def movie_reviews(
             reason = str(error)
     else:
         reason = f"the hub {hugging_face_fault()}"
-    return _generated(counts, seed, settings, f"{reason} and data.root is not set: training on generated sentences")
+    warning = f"training on generated sentences, since data.root is not set and the hub's set cannot be used: {reason}"
+    return _generated(counts, seed, settings, warning)
 
 
 def _from_hub(settings: SplitSettings) -> TextSource:

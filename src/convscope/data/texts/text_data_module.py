@@ -56,7 +56,7 @@ class TextDataModule(StagedDataModule):
         return self.source.sizes
 
     def names(self, split: str) -> list[str]:
-        """Return the texts of ``split``, long ones shortened, in the order of `ImageBatch.indices`."""
+        """Return the texts of ``split``, long ones shortened, in the order of `LabelledBatch.indices`."""
         texts = self.source.splits[split].texts
         return [text if len(text) <= MAX_NAME_LENGTH else f"{text[: MAX_NAME_LENGTH - 1]}…" for text in texts]
 

@@ -117,9 +117,7 @@ def _read_folders(path: Path, encoding: str) -> tuple[Path, LabelledSplits, tupl
     splits = split_folders(path, names)
     ignored_folders = sorted({*names} - {folder.name for folder in splits.values()}) if splits else []
     warnings = (
-        [f"{path}: passed over {', '.join(ignored_folders)}, beside the folders of the splits"]
-        if ignored_folders
-        else []
+        [f"{path}: skipped {', '.join(ignored_folders)}, beside the folders of the splits"] if ignored_folders else []
     )
     warnings += [] if splits else classes_like_splits(path, names)
     labelled_splits = {
@@ -151,16 +149,14 @@ def _read_class_folders(folder: Path, encoding: str, warnings: list[str]) -> tup
         raise UserError(f"{folder} holds neither tables (train{{{suffixes}}}) nor class folders of .txt files")
     if ignored_files:
         example = ignored_files[0].relative_to(folder)
-        warnings.append(f"{folder}: passed over {len(ignored_files):,} file(s) that do not end in .txt (as {example})")
+        warnings.append(f"{folder}: skipped {len(ignored_files):,} file(s) that do not end in .txt (as {example})")
     return labels, texts
 
 
 def _reader(file: Path) -> Reader:
     reader = READERS.get(file.suffix.lower())
     if reader is None:
-        raise UserError(
-            f"data.root={file}: cannot tell its form by its name; it must end in one of {', '.join(READERS)}"
-        )
+        raise UserError(f"data.root={file}: unknown file type: the name must end in one of {', '.join(READERS)}")
     return reader
 
 

@@ -36,12 +36,12 @@ def text_hub(
     Args:
         path: A name on the Hugging Face hub, a folder of parquet files, or a folder written by ``save_to_disk``.
         settings: How missing splits are made.
-        config: The set's configuration, if it has several.
+        subset: Name of the configuration of the data set; None for its default.
         text_column: The column of texts.
         label_column: The column of classes.
         name: Name of the source.
         hint: What to do if the set is neither on the hub nor in the cache, for the error message.
-        pool: Whether all labelled splits are joined and split anew.
+        merge_splits: Whether all labelled splits are joined and split anew.
 
     Raises:
         UserError: The set cannot be loaded (known within seconds if the hub is down), or has no labelled texts.

@@ -61,6 +61,8 @@ def remove_leaks(source: TextSource, on_leak: OnLeak) -> TextSource:
 def refuse_trained_on(source: TextSource, trained_on: np.ndarray, on_leak: OnLeak, run_name: str) -> TextSource:
     """Return the evaluation set ``source`` without sentences that a run was trained on, or with a warning about them.
 
+    Up to ``known_leaks`` shared sentences are kept without a warning.
+
     Args:
         source: The evaluation set; its test split is checked.
         trained_on: Keys of the run's training and validation texts, as ``sentence_keys`` returns them.
@@ -92,11 +94,11 @@ def refuse_trained_on(source: TextSource, trained_on: np.ndarray, on_leak: OnLea
 
 def _nothing_left(source: TextSource, split: str, has_own_test: bool) -> UserError:
     advice = (
-        "set data.on_leak=warn to go on with them" if has_own_test else "remove texts that stand there several times"
+        "set data.on_leak=warn to go on with them" if has_own_test else "remove texts that occur there several times"
     )
     example = _shortened(source.splits[split].texts[0])
     return UserError(
-        f"every {split} text of {source.name} also stands in test (as '{example}'), and "
+        f"every {split} text of {source.name} also occurs in test (as '{example}'), and "
         f"none is left without them: {advice}, or give train, validation and test files that share none"
     )
 
@@ -104,7 +106,7 @@ def _nothing_left(source: TextSource, split: str, has_own_test: bool) -> UserErr
 def _leak_message(source: TextSource, leaking: np.ndarray) -> str:
     test = source.splits["test"]
     return (
-        f"{len(leaking):,} of the {len(test):,} test texts of {source.name} also stand in train or validation "
+        f"{len(leaking):,} of the {len(test):,} test texts of {source.name} also occur in train or validation "
         f"(as '{_shortened(test.texts[int(leaking[0])])}')"
     )
 

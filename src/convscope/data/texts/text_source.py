@@ -18,7 +18,7 @@ class TextSplit:
         texts: The N texts.
         labels: Their classes, (N,) int64.
         names: The name of each text in the table of predictions.
-        marks: The characters of each text that decide its class, as ascending spans; None if they are unknown.
+        rationales: The characters of each text that decide its class, as ascending spans; None if they are unknown.
     """
 
     texts: TextBuffer
@@ -53,7 +53,7 @@ class TextSource:
         splits: The labelled texts.
         warnings: Warnings about the data, for the caller to show.
         cut: Names of the splits that were made here and are not the set's own.
-        known_leaks: Number of test texts that are known to be in the set's own training file too.
+        known_leaks: Number of test texts that are known to be in the set's own train or validation file too.
     """
 
     name: str

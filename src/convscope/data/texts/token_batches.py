@@ -19,11 +19,11 @@ BATCHES_PER_STRETCH = 50  # batches that are sorted together
 class LengthGroupedBatchSampler(EpochBatchSampler):
     """Assigns the texts of a split to the batches of each epoch, texts of similar length together.
 
-    Like `EpochOrder`, it shares each batch among the processes, and leaves a batch of one text out of training. Without
-    ``shuffle``, as in evaluation, all texts are sorted by length.
+    Like `EpochBatchSampler`, it shares each batch among the processes, and leaves a batch of one text out of training.
+    Without ``shuffle``, as in evaluation, all texts are sorted by length.
 
     Args:
-        lengths: (N,) int64, the number of tokens of each text; the other arguments are those of `EpochOrder`.
+        lengths: (N,) int64, the number of tokens of each text; the other arguments are those of `EpochBatchSampler`.
     """
 
     def __init__(

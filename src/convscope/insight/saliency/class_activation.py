@@ -105,9 +105,10 @@ def score_cam(
     signed: bool = False,
     fold: bool = True,
 ) -> torch.Tensor:
-    """Return Score-CAM maps (Wang et al. 2020, algorithm 1): a feature map's weight is the score of the masked image.
+    """Return Score-CAM maps (Wang et al. 2020, algorithm 1).
 
-    The image is multiplied by the upsampled feature map, scaled to 0 to 1. No derivatives are needed, but each feature
+    A feature map's weight is the softmax, over the maps, of the score of the image masked by it: the image is
+    multiplied by the upsampled feature map, scaled to 0 to 1. No derivatives are needed, but each feature
     map costs one masked image to run; ``chunk`` is the number of images per forward pass. Other arguments, result and
     errors are those of `grad_cam`.
     """

@@ -1,4 +1,7 @@
-"""Windows that cover a whole feature map: each is either a dense layer or global pooling, or a window on a small input.
+"""Windows as large as their feature map.
+
+Such a window is global (a dense layer, global pooling), unless another window follows: then the input was merely
+small.
 
 LeNet's C5, a 5×5 convolution over 5×5 positions, is a dense layer in disguise, and a pooling over 7×7 positions may be
 a global mean. The same shapes occur in the middle of a network whose input is small: a 2×2 pooling of the last four

@@ -1,7 +1,8 @@
 """Tracing the operations of one forward pass: which layers ran, in which order, on which shapes, and what they see.
 
 This records every operation that PyTorch dispatches, inside a module or outside, so that any control flow, branch and
-function counts as it is executed. Nothing is computed: tensors on the meta device have a shape and no content.
+function counts as it is executed. On the meta device nothing is computed, since tensors there have a shape and no
+content; on another device the pass is really run.
 """
 
 from collections.abc import Iterator, Sequence

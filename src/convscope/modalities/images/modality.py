@@ -112,7 +112,7 @@ class ImageModality(Modality):
         return ImageFigures(recorder, self.data.store("test").image)
 
     def insights(self, config: TrainConfig, recorder: Recorder, time_spent: TimeSpent) -> Insights | None:
-        """Return the callbacks for parameters, and for theoretical and effective receptive fields."""
+        """Return the callbacks that log parameters and receptive fields, with their results for the summary."""
         return build_insights(config, self.network, self.table, self.data, recorder, time_spent)
 
     def saliency_callbacks(

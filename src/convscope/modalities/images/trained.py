@@ -1,4 +1,4 @@
-"""A finished run on images, loaded again: its network, its classes and its preprocessing."""
+"""A run on images, loaded from its folder: its network, its classes and its preprocessing."""
 
 from dataclasses import dataclass
 from pathlib import Path

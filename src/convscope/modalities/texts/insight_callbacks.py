@@ -26,7 +26,7 @@ def token_saliency_callbacks(
     """Return the callback that maps fixed validation texts during training; none if ``callbacks.saliency`` is off.
 
     Raises:
-        UserError: A method is none for texts.
+        UserError: A method does not exist for texts.
     """
     if config.saliency is None:
         return []
@@ -74,7 +74,7 @@ def token_analysis_callbacks(
 
 
 def text_figures(recorder: Recorder, data: TextDataModule) -> TextFigures:
-    """Return the callback that draws the confusion matrix, texts with their decisive words, and n-grams."""
+    """Return the callback that draws confusion matrix, texts with evidence for the predicted class, and n-grams."""
     train = data.source.splits["train"].texts
 
     def training() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:

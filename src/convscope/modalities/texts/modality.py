@@ -94,7 +94,7 @@ class TextModality(Modality):
         return TextClassification(network.module, self.source.classes, objective, description)
 
     def save_artifacts(self, folder: RunFolder) -> None:
-        """Write the vocabulary, and the keys of the training and validation texts."""
+        """Write the tokenizer, and the keys of the training and validation texts."""
         folder.write_tokenizer(self.tokenizer.to_json())
         keys = [sentence_keys(self.source.splits[split].texts) for split in ("train", "validation")]
         folder.write_trained_on(np.concatenate(keys))
@@ -112,13 +112,13 @@ class TextModality(Modality):
         log_text_samples(recorder, self.source)
 
     def test_figures(self, recorder: Recorder) -> Callback:
-        """Return the callback that draws the confusion matrix, texts with their decisive words, and n-grams."""
+        """Return the callback that draws confusion matrix, texts with evidence for the predicted class, and n-grams."""
         return text_figures(recorder, self.data)
 
     def insights(self, config: TrainConfig, recorder: Recorder, time_spent: TimeSpent) -> Insights | None:
-        """Return the callbacks for parameters and theoretical receptive fields, for a text of the mean length.
+        """Return the callbacks that log parameters and receptive fields, with their results for the summary.
 
-        None is returned if the network cannot be traced without tokens.
+        The fields are theoretical, for a text of the mean length. None if the network cannot be traced without tokens.
         """
         try:
             table = describe_parameters(self.network.module, (1, self.example_length))

@@ -29,7 +29,7 @@ def build_text_architecture(config: TextModelConfig) -> TextArchitecture:
 def text_shape(architecture: TextArchitecture) -> tuple[int, int]:
     """Return the size of the vocabulary and the length in tokens with which a network is described.
 
-    They are those of Kim's MR if the network leaves them open.
+    If the network leaves them open: the vocabulary size of Kim's MR, and 32 tokens.
     """
     preprocessing = architecture.preprocessing()
     vocabulary = MR_WORDS if preprocessing.alphabet is None else len(set(preprocessing.alphabet)) + 2
@@ -95,7 +95,7 @@ def build_text(
         config: The configuration of the network.
         weights: Where the network's weights come from.
         preprocessing: What the network expects of a text.
-        tokenizer: The vocabulary.
+        tokenizer: The tokenizer, whose vocabulary the embedding is made for.
         classes: Number of classes.
         seed: Seeds the word vectors that are random.
 

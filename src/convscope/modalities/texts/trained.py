@@ -1,4 +1,4 @@
-"""A finished run on texts, loaded again: its network, its vocabulary and its classes."""
+"""A run on texts, loaded from its folder: its network, its tokenizer and its classes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class TrainedTextRun:
     Attributes:
         folder: Folder of the run.
         network: Maps tokens (N, L) to logits (N, classes), in evaluation mode.
-        tokenizer: The vocabulary, which turns texts into tokens.
+        tokenizer: Turns texts into tokens.
         classes: Names of the classes, in the order of the logits.
         preprocessing: What the network expects of a text.
     """
@@ -56,7 +56,7 @@ def load_text_run(path: Path, checkpoint: str = "best") -> TrainedTextRun:
         checkpoint: ``best`` or ``last``.
 
     Raises:
-        UserError: The run has no checkpoint, or no vocabulary, or one of them is damaged.
+        UserError: The run has no checkpoint, or no tokenizer, or one of them is damaged.
     """
     folder = RunFolder(path)
     saved = read_checkpoint(folder, path, checkpoint, TypeAdapter(TextModelConfig), TextPreprocessing)

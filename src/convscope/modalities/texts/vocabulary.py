@@ -1,4 +1,4 @@
-"""The vocabulary of a text run, built from its configuration, and facts and warnings about its tokens."""
+"""The tokenizer of a text run, built from its configuration, and facts and warnings about its tokens."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,10 +17,10 @@ CHUNK = 2**22  # tokens that are counted at once
 
 
 def build_tokenizer(data: TextDataConfig, preprocessing: TextPreprocessing, source: TextSource) -> TextTokenizer:
-    """Return the vocabulary: of ``data.tokens.file``, or learnt from the train split of ``source``.
+    """Return the tokenizer, read from ``data.tokens.file`` or trained on the train split.
 
     Raises:
-        UserError: The file holds no vocabulary of convscope.
+        UserError: The file holds no tokenizer of convscope.
     """
     settings = data.tokens
     if settings.file is not None:

@@ -76,14 +76,15 @@ def gpus_of_jobs(config: LauncherConfig) -> list[str]:
     """Return the names of the GPUs, of which each job of joblib sees one; empty if each job sees all.
 
     Raises:
-        UserError: ``CUDA_VISIBLE_DEVICES`` has fewer GPUs.
+        UserError: ``CUDA_VISIBLE_DEVICES`` names fewer GPUs.
     """
     if not isinstance(config, JoblibConfig) or not config.gpus:
         return []
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     names = list(map(str, range(config.gpus))) if visible is None else [name for name in visible.split(",") if name]
     if len(names) < config.gpus:
-        raise UserError(f"launcher.gpus={config.gpus}: CUDA_VISIBLE_DEVICES={visible} has {len(names)}")
+        named = f"{len(names)} GPU{'s' * (len(names) != 1)}"
+        raise UserError(f"launcher.gpus={config.gpus}: CUDA_VISIBLE_DEVICES={visible} names only {named}")
     return names[: config.gpus]
 
 

@@ -110,7 +110,7 @@ def _launch_in_pool(
             lost = [job for job in pending if not (folder / job.name / "summary.json").is_file()]
             first_line = str(error).strip().splitlines()[0]
             why = f"its process ended without a result ({type(error).__name__}: {first_line})"
-            returned = [Outcome(job.name, "failure", why) for job in lost]
+            returned = [Outcome(job.name, "failed", why) for job in lost]
     if received:
         raise Interrupted(received[0], "interrupted: the jobs that ran have saved their state")
     return returned

@@ -16,7 +16,7 @@ from convscope.errors import Interrupted
 from convscope.masking import VARIABLE
 from convscope.sweeps.job import Outcome
 
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)  # Ray cancels a task by SIGINT, and ends a process by SIGTERM
+RAY_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)  # Ray cancels a task by SIGINT, and ends a process by SIGTERM
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,11 @@ class RayJob:
 
     def __call__(self) -> Any:
         """Return the result of the task; an `Outcome` of a failure if a signal ended it, with its state saved."""
-        before = {number: signal.signal(number, _interrupt) for number in STOP_SIGNALS}
+        before = {number: signal.signal(number, _interrupt) for number in RAY_STOP_SIGNALS}
         try:
             return self._run()
         except Interrupted:
-            return Outcome(self.name, "failure", "a signal ended it; the same sweep again goes on with it")
+            return Outcome(self.name, "failed", "a signal ended it; run the same command again to resume it")
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)

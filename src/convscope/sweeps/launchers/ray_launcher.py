@@ -93,7 +93,7 @@ def _options(settings: dict[str, Any]) -> dict[str, Any]:
 
 def _echo_outcome(outcome: Outcome) -> None:
     """Print the status and the message of a job that ended."""
-    echo(f"{outcome.job}: {outcome.status}{f' ({outcome.message})' if outcome.message else ''}")
+    echo(f"{outcome.job}: {outcome.status.replace('_', ' ')}{f' ({outcome.message})' if outcome.message else ''}")
 
 
 def _result(ray: Any, reference: Any, folder: Path, name: str) -> Any:
@@ -101,12 +101,12 @@ def _result(ray: Any, reference: Any, folder: Path, name: str) -> Any:
     try:
         return ray.get(reference)
     except ray.exceptions.RayTaskError as error:
-        return Outcome(name, "failure", str(error).strip().splitlines()[-1])
+        return Outcome(name, "failed", str(error).strip().splitlines()[-1])
     except ray.exceptions.RayError as error:  # the process or its machine died; the folder shows how far the job came
         if RunFolder(folder / name).complete:
             return Outcome(name, "complete")
-        why = f"its process ended without a result ({type(error).__name__}); the same sweep again goes on with it"
-        return Outcome(name, "failure", why)
+        why = f"its process ended without a result ({type(error).__name__}); run the same command again to resume it"
+        return Outcome(name, "failed", why)
 
 
 @contextmanager

@@ -72,9 +72,9 @@ class SubmittedJob:
                 handler(error.signal, None)  # exits, unless the job met its limit too often
             except UncompletedJobError:
                 return Outcome(
-                    self.name, "mistake",
-                    "met its time limit for the last time (launcher.timeout_min, launcher.requeues); the same sweep "
-                    "again goes on with it",
+                    self.name, "user_error",
+                    "met its time limit for the last time (launcher.timeout_min, launcher.requeues); run the same "
+                    "command again to resume it",
                 )  # fmt: skip
         sys.exit(128 + error.signal)
 

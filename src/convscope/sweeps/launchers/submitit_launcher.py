@@ -55,7 +55,7 @@ def submit(launcher: Any, folder: Path, names: Sequence[str], overrides: Sequenc
     if on_slurm:
         waiting = _in_the_queue(folder, names, launcher.params["submitit_folder"])
         if waiting:
-            echo(f"in the queue already, and waited for: {', '.join(waiting)}")
+            echo(f"already queued, waiting for: {', '.join(waiting)}")
     state = Singleton.get_state()
     new = [
         SubmittedJob(launcher, name, tuple(job_overrides), number, state)
@@ -80,7 +80,7 @@ def submit(launcher: Any, folder: Path, names: Sequence[str], overrides: Sequenc
     try:
         return _wait(folder, waiting, _slurm_state_reader())
     except KeyboardInterrupt:
-        warn(f"the jobs go on; `scancel {numbers}` ends them, and the same command again waits for them")
+        warn(f"the jobs keep running; `scancel {numbers}` ends them; run the same command again to wait for them")
         raise
 
 
@@ -124,7 +124,7 @@ def _wait(folder: Path, waiting: dict[str, Any], how_ended: HowEnded) -> list[An
             outcomes[name] = outcome
             (folder / name / QUEUED_FILE).unlink(missing_ok=True)
             if isinstance(outcome, Outcome):
-                echo(f"{name}: {outcome.status}{f' ({outcome.message})' if outcome.message else ''}")
+                echo(f"{name}: {outcome.status.replace('_', ' ')}{f' ({outcome.message})' if outcome.message else ''}")
         if len(outcomes) < len(waiting):
             time.sleep(0.5)
     return [outcomes[name] for name in waiting]
@@ -138,7 +138,7 @@ def _result(name: str, job: Any) -> Any:
     how, result = first._get_outcome_and_result()
     if how == "success":
         return result
-    return Outcome(name, "failure", f"{result.strip().splitlines()[-1]}; its output is in {job.paths.folder}")
+    return Outcome(name, "failed", f"{result.strip().splitlines()[-1]}; its output is in {job.paths.folder}")
 
 
 def _outcome_without_result(folder: Path, job: Any, state: str) -> Outcome:
@@ -149,9 +149,9 @@ def _outcome_without_result(folder: Path, job: Any, state: str) -> Outcome:
     status = run.read_status() or {}
     saved = ", its state saved" if status.get("status") == "interrupted" else ""
     return Outcome(
-        folder.name, "failure",
-        f"{state if state != 'ended' else 'its process is gone'}{saved}; the same sweep again goes on with it; its "
-        f"output is in {job.paths.folder}",
+        folder.name, "failed",
+        f"{state if state != 'ended' else 'its process is gone'}{saved}; run the same command again to resume it; "
+        f"its output is in {job.paths.folder}",
     )  # fmt: skip
 
 
