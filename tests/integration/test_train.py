@@ -154,7 +154,7 @@ def test_a_diverging_training_ends_with_advice(convscope):
     ended = convscope("train", *SMALL, "transfer.lr=1e30", "transfer.optimizer=sgd", "folder=run")
     assert ended.status == 2
     assert ended.err.startswith("error: the training loss is ")
-    assert "lower the rate of the stage scratch: transfer.stages.0.lr=1e+30" in ended.err
+    assert "lower the rate of the stage scratch: transfer.stages.0.lr below 1e+30" in ended.err
 
 
 def test_a_folder_in_use_is_refused(convscope, tmp_path):

@@ -188,8 +188,8 @@ class StageRunner:
         except FloatingPointError as error:
             epoch = self.position.epochs + trainer.current_epoch + 1
             raise UserError(
-                f"{error} in epoch {epoch}: the training diverged; set transfer.stages.{number}.lr below "
-                f"{stage_config.lr:g} (stage {stage_config.name})"
+                f"{error} in epoch {epoch}: the training diverged; lower the rate of the stage {stage_config.name}: "
+                f"transfer.stages.{number}.lr below {stage_config.lr:g}"
             ) from error
         self.time_spent.begin(REST)  # time between two stages belongs to neither
         if self.processes.is_rank_zero:
