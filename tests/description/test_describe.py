@@ -1,4 +1,4 @@
-"""``convscope describe``: its table, its data, its complaints."""
+"""``convscope describe``: its table, its data, its error_messages."""
 
 import csv
 import io

@@ -30,12 +30,12 @@ class Watched:
 
     def __init__(self, page: Any) -> None:
         self.page = page
-        self.complaints: list[str] = []
+        self.page_errors: list[str] = []
         self.requests: list[str] = []
         page.on(
-            "console", lambda entry: self.complaints.append(entry.text) if entry.type in {"error", "warning"} else None
+            "console", lambda entry: self.page_errors.append(entry.text) if entry.type in {"error", "warning"} else None
         )
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("pageerror", lambda error: self.page_errors.append(str(error)))
         page.on("request", lambda request: self.requests.append(request.url))
 
     def requests_beside(self, *expected: str) -> list[str]:
@@ -157,7 +157,7 @@ def test_a_report(opened: Any, tmp_path: Path, width: int, scheme: str) -> None:
     assert page.evaluate(printed) == [True] * page.locator("[data-chart]").count()
     assert page.evaluate("[...document.querySelectorAll('[data-chart]')].every(c => c.offsetHeight === 0)")
     assert page.evaluate("[...document.querySelectorAll('#saliency figure')].every(f => f.offsetHeight > 0)")
-    assert watched.complaints == []
+    assert watched.page_errors == []
     assert watched.requests_beside(report.as_uri()) == []
 
 
@@ -198,7 +198,7 @@ def test_a_sweep(opened: Any, tmp_path: Path) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
     page.locator("table a").first.click()
     assert "70.0% test accuracy" in page.locator("h1").inner_text()
-    assert watched.complaints == []
+    assert watched.page_errors == []
     assert watched.requests_beside((tmp_path / "sweep").as_uri()) == []
 
 
@@ -261,7 +261,7 @@ def test_the_app_classifies_a_dropped_photo(opened: Any, address: str, tmp_path:
     page.wait_for_selector(f"#map[data-target={wanted}]")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.screenshot(path=tmp_path / f"app_{width}.png", full_page=True)
-    assert watched.complaints == []
+    assert watched.page_errors == []
     assert watched.requests_beside(address) == []
 
     page.evaluate(DROP, [base64.b64encode(b"<svg/>").decode(), "a.svg", "image/svg+xml"])

@@ -26,8 +26,8 @@ def plain(colour, height=32):
 def sheet(overlays, heading="after 3 epochs"):
     """Return saliency maps as a run draws them: a row per image, two methods; the first overlay has a plain colour."""
     rows = [
-        [Tile(plain(BLUE), TITLE), Tile(plain((9, 9, 9)), "gradient\ndog 98%"), Tile(plain(colour), "over it"),
-         Tile(plain((8, 8, 8)), "grad_cam\ndog 98%"), Tile(plain((7, 7, 7)), "over it")]
+        [Tile(plain(BLUE), TITLE), Tile(plain((9, 9, 9)), "gradient\ndog 98%"), Tile(plain(colour), "overlay"),
+         Tile(plain((8, 8, 8)), "grad_cam\ndog 98%"), Tile(plain((7, 7, 7)), "overlay")]
         for colour in overlays
     ]  # fmt: skip
     return Image.fromarray(contact_sheet(rows, heading=heading))

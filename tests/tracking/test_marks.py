@@ -61,18 +61,18 @@ def test_a_tracker_that_was_left_out_keeps_what_it_has_and_gets_the_scalars_that
         close(loggers, "failed")
         return found, [notice for notice in notices if "was off" in notice]
 
-    marks, said = go_on(["csv", "tensorboard"], [0, 1])
-    assert said == []
+    marks, warnings = go_on(["csv", "tensorboard"], [0, 1])
+    assert warnings == []
     for step in (2, 3):
-        marks, said = go_on(["csv"], [step], marks=marks)
-        assert said == []
-    marks, said = go_on(["csv", "tensorboard"], [4], marks=marks)
-    assert said == [
+        marks, warnings = go_on(["csv"], [step], marks=marks)
+        assert warnings == []
+    marks, warnings = go_on(["csv", "tensorboard"], [4], marks=marks)
+    assert warnings == [
         "TensorBoard was off for part of this run. Its scalars were added; the figures and tables of that part are "
         f"only in {folder.path}"
     ]  # fmt: skip
-    marks, said = go_on(["csv", "tensorboard"], [5], marks=marks)
-    assert said == []
+    marks, warnings = go_on(["csv", "tensorboard"], [5], marks=marks)
+    assert warnings == []
     events = tensorboard_events(folder.path / "tensorboard")
     # Files of one process and second are read in no order.
     assert sorted((event.step, event.value) for event in events.Scalars("train/loss")) == [
