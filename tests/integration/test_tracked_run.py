@@ -49,8 +49,8 @@ def test_every_tracker_has_the_same_names_and_every_section(run: RunFolder, tmp_
         for part in item.artifact.manifest.contents
     ]
     assert all(path.is_file() and path.is_relative_to(run.path) for path in parts)
-    predictions = next(json.loads(path.read_text()) for path in parts if "image" in path.read_text(errors="ignore"))
-    assert predictions["columns"][0] == "image"
+    predictions = next(json.loads(path.read_text()) for path in parts if "thumbnail" in path.read_text(errors="ignore"))
+    assert predictions["columns"][0] == "thumbnail"
 
     pytest.importorskip("wandb_workspaces")
     from convscope.tracking.dashboard import build_dashboard

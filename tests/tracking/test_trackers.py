@@ -121,7 +121,7 @@ def test_wandb(everything: tuple[RunFolder, list[str]]) -> None:
     parts = {part.path: Path(part.local_path) for contents in artifacts for part in contents}
     table = json.loads(parts["mistakes/predictions.table.json"].read_text())
     assert all(path.is_relative_to(folder.path / "wandb") for path in parts.values())  # not in somebody's home
-    assert table["columns"] == ["image", "class", "p"]
+    assert table["columns"] == ["thumbnail", "class", "p"]
     assert [row[1:] for row in table["data"]] == [["hot|dog", 0.5], ["x", None]]
     with Image.open(parts[table["data"][0][0]["path"]]) as image:
         assert np.array_equal(np.asarray(image), SMALL)

@@ -40,13 +40,13 @@ class WandbAdapter(Adapter):
         self._log(key, [Image(image, caption=text) for image, text in zip(images, texts, strict=True)], step)
 
     def table(self, key: str, table: Table, step: int) -> None:
-        """Log the first ``MAX_ROWS`` rows; the first column has the images, if there are any."""
+        """Log the first ``MAX_ROWS`` rows; a first column ``thumbnail`` shows the images of rows, if there are any."""
         import wandb
 
         rows = [list(row) for row in table.rows[:MAX_ROWS]]
         columns: list[str | int] = list(table.columns)
         if table.images:
-            columns = ["image", *columns]
+            columns = ["thumbnail", *columns]
             rows = [
                 [_thumbnail(table.images[number]) if number in table.images else None, *row]
                 for number, row in enumerate(rows)
