@@ -181,5 +181,5 @@ def test_a_resumed_run_takes_as_long_as_its_processes_together(convscope, tmp_pa
 def test_a_training_that_diverges_names_the_epoch_of_the_run(convscope):
     ended = convscope("train", *IMAGES, STAGES % "1e6", "callbacks=none")
     assert ended.status == 2
-    message = "the training diverged; set transfer.stages.1.lr below 1e+06 (stage last)"
+    message = "the training diverged; lower the rate of the stage last: transfer.stages.1.lr below 1e+06"
     assert f"the training loss is nan in epoch 4: {message}" in ended.err
