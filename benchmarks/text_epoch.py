@@ -54,6 +54,22 @@ def _built() -> tuple[Any, Any]:
     return data, network
 
 
+def _stage() -> Any:
+    """Return a stage of one epoch that trains everything, at the rate of the bare loop and without a warm-up."""
+    from hydra import compose, initialize_config_dir
+
+    from convscope.composition.compose import CONFIG_DIR, validate
+    from convscope.config.train import TrainConfig
+
+    overrides = [
+        "model=text_cnn", "data=movie_reviews", "transfer=scratch", f"transfer.lr={RATE}", "transfer.epochs=1",
+        "transfer.warmup=0",
+    ]  # fmt: skip
+    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        (stage,) = validate(compose("train", overrides), TrainConfig).transfer.stages
+    return stage
+
+
 def ours_side() -> Callable[[], float]:
     """Prepare one epoch through the data module, the task and the Trainer, as ``train`` builds them."""
     data, network = _built()
@@ -66,13 +82,10 @@ def ours_side() -> Callable[[], float]:
     from convscope.runs.run_folder import RunFolder
     from convscope.tasks.text_classification import TextClassification
     from convscope.tracking.trackers import build_loggers
-    from convscope.transfer.optimization import Optimization
     from convscope.transfer.plan import plan_stage
-    from convscope.transfer.stage import Stage
 
     quieten_lightning()
-    stage = Stage("scratch", ("all",), 1, Optimization(lr=RATE))
-    plan = plan_stage(network.module, blocks(network.module, network.head), stage)
+    plan = plan_stage(network.module, blocks(network.module, network.head), _stage())
 
     class Clock(Callback):
         def on_train_epoch_start(self, *_: Any) -> None:

@@ -93,7 +93,6 @@ def ours_side(model: list[str], size: int, channels: int, batch: int, batches: i
 
     from convscope.callbacks.checkpoints import BestAndLastCheckpoint
     from convscope.data.images.image_data_module import ImageDataModule
-    from convscope.engine.prepared_stages import build_stage
     from convscope.models.blocks import blocks
     from convscope.runs.run_folder import RunFolder
     from convscope.tasks.image_classification import ImageClassification
@@ -126,7 +125,7 @@ def ours_side(model: list[str], size: int, channels: int, batch: int, batches: i
         callbacks = [*building.build_callbacks(config, stage), BestAndLastCheckpoint(folder.checkpoints, **keep), clock]
         lightning = building.build_trainer(config, 1, hardware, folder, loggers, callbacks)
         task = ImageClassification(network.module, source.classes)
-        task.begin_stage(plan_stage(network.module, blocks(network.module, network.head), build_stage(stage)))
+        task.begin_stage(plan_stage(network.module, blocks(network.module, network.head), stage))
         lightning.fit(task, datamodule=data)
         return clock.seconds / batches
 

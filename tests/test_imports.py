@@ -50,7 +50,7 @@ ONLY = {
     "models":  "errors hub hub_downloads lean_timm preprocessing",
     "data":    "errors hub hub_downloads cache entry_use checksums mapped preprocessing",
     "tasks":   "transfer",
-    "transfer": "errors cache entry_use checksums mapped lean_timm models.blocks",
+    "transfer": "errors cache entry_use checksums mapped lean_timm models.blocks config.transfer",
     "__init__": "",
     "figures": "errors",
 }
@@ -275,7 +275,7 @@ def test_a_circle_is_found_wherever_its_imports_stand() -> None:
          "insight lies beside data"),
         ("insight.maps", "from .. import data", "convscope.data", "insight lies beside data"),
         ("insight.maps", "import importlib\nimportlib.import_module('wandb')", "wandb", "insight uses no wandb"),
-        ("models.vgg", "from convscope.transfer import stage", "convscope.transfer.stage",
+        ("models.vgg", "from convscope.transfer import plan", "convscope.transfer.plan",
          "models lies below transfer"),
         ("models.vgg", "from convscope.console import say", "convscope.console.say",
          "models knows nothing of console, only errors hub hub_downloads lean_timm preprocessing"),
@@ -285,10 +285,12 @@ def test_a_circle_is_found_wherever_its_imports_stand() -> None:
          "config knows nothing of hub, only errors"),
         ("hub", "import torch", "torch", "hub uses no torch"),
         ("tracking.wandb", "import hydra", "hydra", "tracking uses no hydra"),
-        ("transfer.stage", "from convscope.models.images.vgg import VGG", "convscope.models.images.vgg.VGG",
-         "transfer knows nothing of models, only errors cache entry_use checksums mapped lean_timm models.blocks"),
-        ("transfer.stage", "from convscope.models import build", "convscope.models.build",
-         "transfer knows nothing of models, only errors cache entry_use checksums mapped lean_timm models.blocks"),
+        ("transfer.plan", "from convscope.models.images.vgg import VGG", "convscope.models.images.vgg.VGG",
+         "transfer knows nothing of models, only errors cache entry_use checksums mapped lean_timm models.blocks "
+         "config.transfer"),
+        ("transfer.plan", "from convscope.models import build", "convscope.models.build",
+         "transfer knows nothing of models, only errors cache entry_use checksums mapped lean_timm models.blocks "
+         "config.transfer"),
         ("engine.run", "def f():\n    from convscope.runs import checkpoint", "convscope.runs.checkpoint",
          "an import of convscope's own inside a function"),
     ],
@@ -303,7 +305,7 @@ def test_a_forbidden_import_is_found(module: str, source: str, imported: str, re
     [
         ("insight.saliency", "import math, torch\nfrom torch import nn\nfrom .gradients import gradients"),
         ("insight.saliency", "from convscope.errors import UserError\nfrom convscope import __version__"),
-        ("transfer.stage", "from convscope.models.blocks import Blocks\nfrom convscope.models import blocks"),
+        ("transfer.plan", "from convscope.models.blocks import Blocks\nfrom convscope.models import blocks"),
         ("composition.compose", "import hydra\nfrom ..config import train"),
         ("commands.train", "def run():\n    from convscope.engine import hardware"),
         ("modalities.registry", "def find():\n    from convscope.data.images import digits"),

@@ -13,12 +13,13 @@ import torch
 from hydra import compose, initialize_config_dir
 from operations import Operations
 from pytorch_lightning.plugins.precision import MixedPrecision
+from stage_configs import stage_config
 from torch import nn
 from torch.utils.data import DataLoader
 
 from convscope.composition.compose import CONFIG_DIR, validate
 from convscope.config.train import TrainConfig, TrainerConfig
-from convscope.config.transfer import StageConfig as StageConfig
+from convscope.config.transfer import StageConfig
 from convscope.data.batches import LabelledBatch
 from convscope.engine.hardware import Hardware
 from convscope.engine.trainer import build_callbacks, build_trainer
@@ -26,9 +27,7 @@ from convscope.lean_timm import Muon
 from convscope.models.blocks import blocks
 from convscope.runs.run_folder import RunFolder
 from convscope.tasks.image_classification import ImageClassification
-from convscope.transfer.optimization import Optimization
 from convscope.transfer.plan import plan_stage
-from convscope.transfer.stage import Stage
 
 CLASSES, BATCHES, EPOCHS, LR, DECAY = 3, 5, 2, 0.01, 0.3
 PRECISIONS = {*get_args(TrainerConfig.model_fields["precision"].annotation)} - {"auto", "fp16"}  # fp16 is for GPUs
@@ -99,8 +98,8 @@ def build(
     """The task and the trainer of a stage that trains everything at one rate."""
     network = small_network()
     task = ImageClassification(network, [str(number) for number in range(CLASSES)])
-    optimization = Optimization(lr=LR, optimizer=optimizer, weight_decay=DECAY, schedule="constant")
-    task.begin_stage(plan_stage(network, blocks(network, "4"), Stage("all", ("all",), EPOCHS, optimization)))
+    stage = stage_config(lr=LR, optimizer=optimizer, weight_decay=DECAY, schedule="constant")
+    task.begin_stage(plan_stage(network, blocks(network, "4"), stage))
     callbacks = build_callbacks(config, config.transfer.stages[0])
     hardware = Hardware("cpu", 1, precision, False, "system", 1)
     trainer = build_trainer(config, EPOCHS, hardware, folder, [], [*callbacks, Watch()])

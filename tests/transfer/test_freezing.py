@@ -2,24 +2,25 @@
 
 import pytest
 import torch
+from stage_configs import stage_config
 from staged_networks import FAST, NETWORKS, build
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
+from convscope.config.transfer import StageConfig
 from convscope.models.blocks import blocks
 from convscope.transfer.freezing import train_only
-from convscope.transfer.optimization import Optimization, build_optimizer
+from convscope.transfer.optimization import build_optimizer
 from convscope.transfer.plan import plan_stage
-from convscope.transfer.stage import Stage
 
 ALL = [pytest.param(name, marks=[] if name in FAST else pytest.mark.slow) for name in NETWORKS]
 
 
-def train(network: nn.Module, stage: Stage, head: str, batch: torch.Tensor, steps: int = 3) -> set[str]:
+def train(network: nn.Module, stage: StageConfig, head: str, batch: torch.Tensor, steps: int = 3) -> set[str]:
     """Train a stage for some steps; return the names of the parameters that it was to train."""
     plan = plan_stage(network, blocks(network, head), stage)
     train_only(network, plan.parameters, stage.batch_norm)
-    optimizer = build_optimizer(network, stage.optimization, plan.groups)
+    optimizer = build_optimizer(network, stage, plan.groups)
     for _ in range(steps):
         optimizer.zero_grad()
         nn.functional.cross_entropy(network(batch), torch.arange(len(batch))).backward()
@@ -34,7 +35,7 @@ def test_what_is_frozen_does_not_move_and_what_trains_does(name, part, optimizer
     network, head, batch = build(name)
     network, batch = network.double(), batch.double()  # a small step from 1.0 is lost in single precision
     before = {key: value.clone() for key, value in network.state_dict().items()}
-    stage = Stage("s", ("head", part), 1, Optimization(lr=0.01, optimizer=optimizer, weight_decay=0.1))
+    stage = stage_config(train=["head", part], lr=0.01, optimizer=optimizer, weight_decay=0.1)
     trainable = train(network, stage, head, batch)
     moved = {key for key, value in network.state_dict().items() if not torch.equal(value, before[key])}
     statistics = {key for key in before if key not in dict(network.named_parameters())}
@@ -60,7 +61,7 @@ def test_the_next_stage_undoes_the_freezing_exactly(name):
 def test_batch_norm_can_hold_its_statistics_while_it_learns():
     network, head, batch = build("resnet18")
     before = {key: value.clone() for key, value in network.state_dict().items()}
-    train(network, Stage("s", ("all",), 1, Optimization(lr=0.01), batch_norm="hold"), head, batch)
+    train(network, stage_config(lr=0.01, batch_norm="hold"), head, batch)
     after = network.state_dict()
     for path, module in network.named_modules():
         if isinstance(module, _NormBase):

@@ -1,12 +1,18 @@
 """The optimizers that a user chooses by name do what their papers say."""
 
 import torch
+from stage_configs import stage_config
 from torch import nn
 
-from convscope.transfer.optimization import Optimization, build_optimizer
+from convscope.transfer.optimization import build_optimizer, split_by_decay
 
 RATE = 0.01
-SETTINGS = Optimization(lr=RATE, optimizer="muon", momentum=0.95, weight_decay=0.0)
+
+
+def muon(module: nn.Module) -> torch.optim.Optimizer:
+    """Return Muon over all parameters of ``module``, at one rate."""
+    groups = split_by_decay(module, "all", [name for name, _ in module.named_parameters()], RATE, weight_decay=0.0)
+    return build_optimizer(module, stage_config(optimizer="muon", momentum=0.95), groups)
 
 
 def step_of(optimizer: torch.optim.Optimizer, module: nn.Module, gradients: list[torch.Tensor]) -> list[torch.Tensor]:
@@ -21,7 +27,7 @@ def step_of(optimizer: torch.optim.Optimizer, module: nn.Module, gradients: list
 def test_muon_moves_a_convolution_by_an_orthogonal_matrix():
     torch.manual_seed(0)
     convolution = nn.Conv2d(8, 24, 3, bias=False)
-    [moved] = step_of(build_optimizer(convolution, SETTINGS), convolution, [torch.randn_like(convolution.weight)])
+    [moved] = step_of(muon(convolution), convolution, [torch.randn_like(convolution.weight)])
     values = torch.linalg.svdvals(moved.flatten(1)) / (RATE * 0.2 * 72**0.5)  # Liu et al. 2025, eq. 4: 24 × 72
     # Newton and Schulz's five steps leave every value near 1; the gradient's own are 3.6 to 1 apart.
     assert values.min() > 0.9
@@ -32,7 +38,7 @@ def test_muon_agrees_with_pytorchs():
     torch.manual_seed(0)
     dense = nn.Linear(40, 30, bias=False)
     gradient = torch.randn_like(dense.weight)
-    [ours] = step_of(build_optimizer(dense, SETTINGS), dense, [gradient])
+    [ours] = step_of(muon(dense), dense, [gradient])
     theirs = torch.optim.Muon(
         dense.parameters(), lr=RATE, weight_decay=0.0, momentum=0.95, nesterov=True, adjust_lr_fn="match_rms_adamw"
     )
@@ -44,7 +50,7 @@ def test_muon_agrees_with_pytorchs():
 def test_muon_leaves_vectors_to_adamw():
     norm = nn.BatchNorm1d(5)
     gradients = [torch.tensor([1.0, -1.0, 10.0, -0.1, 2.0]), torch.ones(5)]
-    moved = step_of(build_optimizer(norm, SETTINGS), norm, gradients)
+    moved = step_of(muon(norm), norm, gradients)
     for now, gradient in zip(moved, gradients, strict=True):
         torch.testing.assert_close(now.sign(), -gradient.sign())
         torch.testing.assert_close(now.abs(), now.abs()[:1].expand(5), rtol=1e-4, atol=0.0)  # a step of Adam's: signs

@@ -1,12 +1,11 @@
 import pytest
 import timm
+from stage_configs import stage_config
 
 from convscope.errors import UserError
 from convscope.models.blocks import blocks
-from convscope.transfer.optimization import Optimization
 from convscope.transfer.plan import plan_stage
 from convscope.transfer.selection import select
-from convscope.transfer.stage import Stage
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +51,7 @@ def test_what_selects_nothing_is_an_error(resnet, pattern, message):
 
 def test_rates_fall_from_block_to_block_and_an_own_rate_wins(resnet):
     network, ordered = resnet
-    stage = Stage(
-        "s", ("all",), 1, Optimization(lr=1.0, weight_decay=0.3), rates={"^layer4": 5.0, "head": 7.0}, layer_decay=0.5
-    )
+    stage = stage_config(lr=1.0, weight_decay=0.3, rates={"^layer4": 5.0, "head": 7.0}, layer_decay=0.5)
     plan = plan_stage(network, ordered, stage)
     rates = {name: group.lr for group in plan.groups for name in group.parameters}
     assert set(rates) == {name for name, _ in network.named_parameters()}
@@ -71,6 +68,7 @@ def test_rates_fall_from_block_to_block_and_an_own_rate_wins(resnet):
     assert plan.groups[0].name == "fc/decayed"
 
 
-def test_a_stage_that_trains_nothing_is_an_error(resnet):
-    with pytest.raises(UserError, match=r"transfer.stages \(s\).train: is empty"):
-        plan_stage(*resnet, Stage("s", (), 1, Optimization(lr=1.0)))
+@pytest.mark.parametrize(("key", "patterns"), [("train", ["nope"]), ("rates", {"nope": 1.0})])
+def test_a_stage_says_which_of_its_patterns_selects_nothing(resnet, key, patterns):
+    with pytest.raises(UserError, match=rf"transfer.stages \(s\).{key}: 'nope' selects no parameter"):
+        plan_stage(*resnet, stage_config(**{key: patterns}))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from convscope.composition.current_job import sweep_path
 from convscope.config.text_data import TextsConfig
 from convscope.config.train import TrainConfig
-from convscope.config.transfer import StageDefaults
+from convscope.config.transfer import SHARED_KEYS
 from convscope.console import set_quiet
 from convscope.distributed.processes import Processes
 from convscope.engine.run_request import resolve_request
@@ -19,7 +19,7 @@ from convscope.errors import UserError
 SCHEMA = TrainConfig
 RESUMABLE_SWEEPS = True  # a repeated multirun runs only the jobs that are not complete
 CHILD_COMMAND = (sys.executable, "-m", "convscope.cli.child_process")
-STAGE_KEY = re.compile(rf"transfer\.stages\.\d+\.({'|'.join(StageDefaults.model_fields)})\b")
+STAGE_KEY = re.compile(rf"transfer\.stages\.\d+\.({'|'.join(SHARED_KEYS)})\b")
 
 
 def prepare_arguments(arguments: list[str]) -> list[str]:

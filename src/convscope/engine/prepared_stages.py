@@ -15,10 +15,8 @@ from convscope.models.images.zoo.network import Network
 from convscope.models.texts.network import TextNetwork
 from convscope.transfer.cut import Cut, cut_network
 from convscope.transfer.freezing import train_only
-from convscope.transfer.optimization import Optimization
 from convscope.transfer.plan import StagePlan, plan_stage
 from convscope.transfer.split_graph import CannotCutError
-from convscope.transfer.stage import Stage
 
 
 @dataclass(frozen=True)
@@ -38,14 +36,6 @@ class PreparedStage:
     why_not_cached: str | None
 
 
-def build_stage(config: StageConfig) -> Stage:
-    """Return the stage that the configuration describes."""
-    values = config.model_dump()
-    optimization = Optimization(**{key: values[key] for key in Optimization.__dataclass_fields__})
-    stage_values = {key: values[key] for key in Stage.__dataclass_fields__ if key in values and key != "train"}
-    return Stage(**stage_values, train=tuple(config.train), optimization=optimization)
-
-
 def prepare_stages(
     config: TrainConfig, network: Network | TextNetwork, extractor: FeatureExtractor
 ) -> list[PreparedStage]:
@@ -56,7 +46,7 @@ def prepare_stages(
     """
     module = network.module
     ordered_blocks = blocks(module, network.head)
-    plans = [(stage, plan_stage(module, ordered_blocks, build_stage(stage))) for stage in config.transfer.stages]
+    plans = [(stage, plan_stage(module, ordered_blocks, stage)) for stage in config.transfer.stages]
     prepared = []
     for stage, plan in plans:
         reason = _reason_not_cached(config, stage)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from convscope.composition.compose import recompose
 from convscope.config.train import TrainConfig
-from convscope.config.transfer import StageDefaults
+from convscope.config.transfer import SHARED_KEYS
 from convscope.errors import UserError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ def refuse_shadowed_defaults(config: TrainConfig, overrides: Sequence[str]) -> N
     """Raise UserError if an override sets a default for the stages that every stage replaces by its own value."""
     for override in overrides:
         key = override.split("=")[0].removeprefix("transfer.")
-        if override.startswith("transfer.") and key in StageDefaults.model_fields:
+        if override.startswith("transfer.") and key in SHARED_KEYS:
             shared_value = getattr(config.transfer, key)
             if all(getattr(stage, key) != shared_value for stage in config.transfer.stages):
                 raise UserError(

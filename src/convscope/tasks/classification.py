@@ -256,9 +256,9 @@ class Classification(pl.LightningModule):
         # fused SGD starts from uninitialised memory if the scaler skips its first step.
         scaled = getattr(self.trainer.precision_plugin, "scaler", None) is not None
         assert self.plan is not None, "call begin_stage(plan) first"
-        optimization = self.plan.stage.optimization
-        optimizer = build_optimizer(self.network, optimization, self.plan.groups, fused=not scaled)
-        schedule = build_lr_scheduler(optimizer, optimization, int(self.trainer.estimated_stepping_batches))
+        stage = self.plan.stage
+        optimizer = build_optimizer(self.network, stage, self.plan.groups, fused=not scaled)
+        schedule = build_lr_scheduler(optimizer, stage, int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -5,25 +5,24 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from convscope.errors import UserError
+from convscope.config.transfer import StageConfig
 from convscope.models.blocks import Block
 from convscope.transfer.optimization import ParameterGroup, split_by_decay
 from convscope.transfer.selection import block_of, select
-from convscope.transfer.stage import Stage
 
 
 @dataclass(frozen=True)
 class StagePlan:
-    """A stage for one network.
+    """What a stage trains of one network, and at which learning rates.
 
     Attributes:
-        stage: The stage.
+        stage: The stage's part of the configuration.
         parameters: Names of the trainable parameters, in the network's order.
         count: Number of scalars in these parameters.
         groups: Groups of these parameters for the optimizer.
     """
 
-    stage: Stage
+    stage: StageConfig
     parameters: tuple[str, ...]
     count: int
     groups: tuple[ParameterGroup, ...]
@@ -35,7 +34,7 @@ class StagePlan:
         return min(rates), max(rates)
 
 
-def plan_stage(network: nn.Module, blocks: Sequence[Block], stage: Stage) -> StagePlan:
+def plan_stage(network: nn.Module, blocks: Sequence[Block], stage: StageConfig) -> StagePlan:
     """Return which parameters of ``network`` the ``stage`` trains, at which learning rates.
 
     The learning rate of a parameter is that of the last entry of ``stage.rates`` that selects it, else
@@ -46,28 +45,25 @@ def plan_stage(network: nn.Module, blocks: Sequence[Block], stage: Stage) -> Sta
     Args:
         network: The network.
         blocks: Its blocks in order, from ``models.blocks``; the head is the last.
-        stage: What to train.
+        stage: The stage's part of the configuration.
 
     Raises:
-        UserError: A pattern selects nothing, or nothing is left to train.
+        UserError: A pattern selects nothing.
     """
     key = f"transfer.stages ({stage.name})"
     chosen = select(network, blocks, stage.train, f"{key}.train")
-    if not chosen:
-        raise UserError(f"{key}.train: is empty, so the stage trains nothing; give head, last_block, all, ...")
-    optimization = stage.optimization
     own_rates: dict[str, float] = {}
     for pattern, rate in stage.rates.items():
         own_rates |= dict.fromkeys(select(network, blocks, [pattern], f"{key}.rates"), rate)
     grouped: dict[float, dict[str, int]] = {}
     for name in chosen:
         place = block_of(blocks, name)
-        rate = own_rates.get(name, optimization.lr * stage.layer_decay ** (len(blocks) - 1 - place))
+        rate = own_rates.get(name, stage.lr * stage.layer_decay ** (len(blocks) - 1 - place))
         grouped.setdefault(rate, {})[name] = place
     groups: list[ParameterGroup] = []
     for rate, places in sorted(grouped.items(), key=lambda group: max(group[1].values()), reverse=True):
         first, last = (blocks[place].name for place in (min(places.values()), max(places.values())))
         title = last if first == last else f"{first} to {last}"
-        groups += split_by_decay(network, title, list(places), rate, optimization.weight_decay)
+        groups += split_by_decay(network, title, list(places), rate, stage.weight_decay)
     sizes = {name: parameter.numel() for name, parameter in network.named_parameters()}
     return StagePlan(stage, tuple(chosen), sum(sizes[name] for name in chosen), tuple(groups))
