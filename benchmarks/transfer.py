@@ -136,7 +136,7 @@ def ours_side(part: str, warm: bool, precision: str, train: int = TRAIN) -> Call
         started = time.process_time()
         extractor = FeatureExtractor(config.cache, root, data, torch.device("cpu"))
         prepared = prepare_stages(config, network, extractor)
-        StageRunner(config, network, task, data, extractor, folder, loggers, StageOffset(), hardware).run(prepared)
+        StageRunner(config, task, extractor, folder, loggers, StageOffset(), hardware).run(prepared)
         seconds = time.process_time() - started
         shutil.rmtree(folder.path)
         if not warm:

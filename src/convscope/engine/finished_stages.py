@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from convscope.callbacks.checkpoints import LAST, STATE
+from convscope.callbacks.time_spent import FEATURES, OWN, TimeSpent, stage_phase
 from convscope.errors import UserError
 from convscope.runs.checkpoint import open_checkpoint
 from convscope.runs.files import write_atomically
@@ -49,6 +50,16 @@ class StageResult:
     best: float | None
     best_epoch: int | None = None
     seconds_insight: float = 0.0
+
+
+def seconds_of_stage(time_spent: TimeSpent, number: int) -> dict[str, float]:
+    """Return the seconds of stage ``number``, from 0, as keyword arguments of `StageResult`."""
+    phase = stage_phase(number)
+    return {
+        "seconds": time_spent.seconds_of(phase, OWN),
+        "seconds_extracting_features": time_spent.seconds_of(phase, FEATURES),
+        "seconds_insight": time_spent.analysis_seconds_of(phase),
+    }
 
 
 def write_finished_stages(folder: RunFolder, finished: Sequence[StageResult]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.table import Table
+from torch import nn
 
 from convscope.config.train import TrainConfig
 from convscope.config.transfer import StageConfig
@@ -24,13 +25,11 @@ class PreparedStage:
     """A stage that is ready to begin.
 
     Attributes:
-        config: The stage's part of the configuration.
         plan: What the stage trains, and at what learning rates.
         cut: The network, divided into its frozen prefix and the rest; None if the features are not cached.
         why_not_cached: Why they are not; None if they are.
     """
 
-    config: StageConfig
     plan: StagePlan
     cut: Cut | None
     why_not_cached: str | None
@@ -46,22 +45,24 @@ def prepare_stages(
     """
     module = network.module
     ordered_blocks = blocks(module, network.head)
-    plans = [(stage, plan_stage(module, ordered_blocks, stage)) for stage in config.transfer.stages]
-    prepared = []
-    for stage, plan in plans:
-        reason = _reason_not_cached(config, stage)
-        stage_cut = None
-        if reason is None:
-            train_only(module, plan.parameters, stage.batch_norm)
-            try:
-                with preserved(module):  # a network that caches values during tracing would cache symbolic ones
-                    stage_cut = cut_network(module, extractor.sample())
-                if extractor.depends_on_text_length(stage_cut):
-                    stage_cut, reason = None, "the length of the features changes with the length of the text"
-            except CannotCutError as error:
-                reason = str(error)
-        prepared.append(PreparedStage(stage, plan, stage_cut, reason))
-    return prepared
+    plans = [plan_stage(module, ordered_blocks, stage) for stage in config.transfer.stages]
+    return [_prepare(plan, config, module, extractor) for plan in plans]
+
+
+def _prepare(plan: StagePlan, config: TrainConfig, network: nn.Module, extractor: FeatureExtractor) -> PreparedStage:
+    """Cut ``network`` where the frozen part of a stage ends, if its features can be cached."""
+    reason = _reason_not_cached(config, plan.stage)
+    if reason is not None:
+        return PreparedStage(plan, None, reason)
+    train_only(network, plan.parameters, plan.stage.batch_norm)
+    try:
+        with preserved(network):  # a network that caches values during tracing would cache symbolic ones
+            cut = cut_network(network, extractor.sample())
+    except CannotCutError as error:
+        return PreparedStage(plan, None, str(error))
+    if extractor.depends_on_text_length(cut):
+        return PreparedStage(plan, None, "the length of the features changes with the length of the text")
+    return PreparedStage(plan, cut, None)
 
 
 def _reason_not_cached(config: TrainConfig, stage: StageConfig) -> str | None:
@@ -76,27 +77,27 @@ def _reason_not_cached(config: TrainConfig, stage: StageConfig) -> str | None:
     return None
 
 
-def print_plan(prepared: Sequence[PreparedStage], parameters: int) -> None:
+def print_plan(stages: Sequence[PreparedStage], parameters: int) -> None:
     """Print a table of the stages: what each trains, its learning rates, and whether the frozen part is cached.
 
     Args:
-        prepared: All stages.
+        stages: All stages.
         parameters: Number of all parameters of the network.
     """
     table = Table(box=None, pad_edge=False, header_style="cyan")
     for heading in ("stage", "trains", "parameters", "rate", "epochs", "batch", "frozen part"):
         table.add_column(heading)
-    for stage in prepared:
-        low, high = stage.plan.rate_range
-        rate = f"{high:g}" if low == high else f"{low:.1e} to {high:g}"
+    for prepared in stages:
+        plan, stage = prepared.plan, prepared.plan.stage
+        low, high = plan.rate_range
         table.add_row(
-            stage.config.name,
-            ", ".join(stage.config.train),
-            f"{stage.plan.count:,} of {parameters:,}",
-            rate,
-            str(stage.config.epochs),
-            str(stage.config.batch_size),
-            f"not cached: {stage.why_not_cached}" if stage.why_not_cached else _describe_caching(stage.config),
+            stage.name,
+            ", ".join(stage.train),
+            f"{plan.count:,} of {parameters:,}",
+            f"{high:g}" if low == high else f"{low:.1e} to {high:g}",
+            str(stage.epochs),
+            str(stage.batch_size),
+            f"not cached: {prepared.why_not_cached}" if prepared.why_not_cached else _describe_caching(stage),
         )
     print_table(table)
 

@@ -63,7 +63,7 @@ def summarise(
             "name": source.name,
             "source": source.source,
             "classes": list(source.classes),
-            "sizes": stages.data.sizes,
+            "sizes": stages.extractor.data.sizes,
             **modality_summary["data"],
         },
         "transfer": {

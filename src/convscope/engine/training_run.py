@@ -184,7 +184,7 @@ class TrainingRun:
         log_network(self.modality, self.recorder, self.network.module)
         if insights is not None:
             insights.finish()
-        analyse_best_weights(stages.shared_callbacks(), stages.finished[-1].best_epoch if stages.finished else None)
+        analyse_best_weights(stages.shared_callbacks, stages.finished[-1].best_epoch if stages.finished else None)
         summary = summarise(
             self.config, self.request.overrides, self.modality, self.network, self.multiply_adds, stages, trainer,
             self.folder, self.hardware, self.time_spent, self.warnings,
@@ -271,9 +271,8 @@ class TrainingRun:
             if (trial := current_reporter()) is not None:
                 stage_callbacks.append(PruningCallback(trial.metric, self.recorder.position, trial.should_prune))
         return StageRunner(
-            self.config, self.network, self.task, self.data, self.extractor, self.folder, self.loggers,
-            self.recorder.position, self.hardware, lambda: stage_callbacks, self.finished, self.preemption,
-            self.processes, self.time_spent, self.marks or {},
+            self.config, self.task, self.extractor, self.folder, self.loggers, self.recorder.position, self.hardware,
+            stage_callbacks, self.finished, self.preemption, self.processes, self.time_spent, self.marks or {},
         )  # fmt: skip
 
     def _test(self, stages: StageRunner) -> pl.Trainer:
