@@ -49,7 +49,7 @@ def _figures() -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]]
     from convscope.errors import UserError
     from convscope.insight import faithfulness, saliency
     from convscope.insight.sanity_check import randomised
-    from convscope.modalities.images.insight_callbacks import image_samples, scene_mask
+    from convscope.modalities.images.analysed_images import image_samples, scene_mask
     from convscope.modalities.images.sources import open_images
     from convscope.modalities.images.trained import load_image_run
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from ranks import LIBRARIES, SERVER
 
-PRELOADED = [*LIBRARIES, "convscope.tasks.text_classification", "convscope.modalities.texts.insight_callbacks"]
+PRELOADED = [*LIBRARIES, "convscope.tasks.text_classification", "convscope.modalities.texts.training_observer"]
 
 
 class Ended(NamedTuple):

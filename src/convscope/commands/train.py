@@ -44,7 +44,7 @@ def run(config: TrainConfig, overrides: Sequence[str]) -> None:
         request = resolve_request(config, overrides)
         if request is None:
             return
-        from convscope.modalities.registry import build_modality, open_data
+        from convscope.modalities.registry import find_modality, open_data
 
         source = open_data(request.config)
         prepare_trackers(request.config, not isinstance(request.config.data, TextsConfig))
@@ -54,10 +54,12 @@ def run(config: TrainConfig, overrides: Sequence[str]) -> None:
         processes.start(request.config, accelerator, CHILD_COMMAND)
         if processes.world_size > 1:
             preemption.all_reduce_max = processes.all_reduce_max
+        from convscope.engine.built_training import build_training
         from convscope.engine.training_run import TrainingRun
 
-        modality = build_modality(request.config, source)
-        TrainingRun(request, modality, accelerator, allocator, preemption, processes, started).run()
+        modality = find_modality(request.config.data)
+        training = build_training(request, modality, source, accelerator, allocator, processes)
+        TrainingRun(request, training, preemption, processes, started).run()
 
 
 def prepare_trackers(config: TrainConfig, logs_model: bool) -> None:

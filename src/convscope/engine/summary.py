@@ -4,58 +4,54 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pytorch_lightning as pl
-
-from convscope.callbacks.time_spent import TimeSpent, seconds_by_part
-from convscope.config.train import TrainConfig
+from convscope.callbacks.time_spent import seconds_by_part
+from convscope.engine.environment import environment
+from convscope.engine.finished_stages import StageResult
 from convscope.engine.hardware import Hardware
-from convscope.engine.stages import StageRunner
 from convscope.masking import mask_text
-from convscope.modalities.modality import Modality
-from convscope.models.images.zoo.network import Network
-from convscope.models.texts.network import TextNetwork
+from convscope.modalities.training_observer import TrainingObserver
 from convscope.runs.metrics_csv import read_metrics
 from convscope.runs.run_folder import RunFolder
 
 
-def summarise(
-    config: TrainConfig,
-    overrides: Sequence[str],
-    modality: Modality,
-    network: Network | TextNetwork,
-    multiply_adds: int,
-    stages: StageRunner,
-    trainer: pl.Trainer,
-    folder: RunFolder,
-    hardware: Hardware,
-    time_spent: TimeSpent,
-    warnings: Sequence[str],
-) -> dict[str, Any]:
-    """Return the summary of a run whose best weights have just been tested.
+@dataclasses.dataclass(frozen=True)
+class FinishedRun:
+    """A training whose best weights have just been tested.
 
-    Args:
-        config: The configuration of the run.
+    Attributes:
         overrides: The overrides of the command line.
-        modality: Images or texts.
-        network: The network.
-        multiply_adds: Its multiply-adds for one input.
-        stages: The stages, finished.
-        trainer: The trainer that tested, which has the test metrics.
-        folder: The run's folder.
+        task_name: Name of the task.
+        observer: Has the configuration, the network, the data, the seconds, and the recorder with the run's folder.
+        stages: The results of its stages.
+        test_metrics: The metrics of the test, by their names.
+        receptive_field: The receptive field of the network; None if it could not be traced.
         hardware: The hardware settings.
-        time_spent: Seconds of the run by phase.
         warnings: Warnings of the run.
     """
-    transfer, source, modality_summary = config.transfer, modality.source, modality.summary()
-    best_epoch = stages.finished[-1].best_epoch if stages.finished else None
-    test = _without_prefix("test/", {name: float(value) for name, value in trainer.callback_metrics.items()})
+
+    overrides: Sequence[str]
+    task_name: str
+    observer: TrainingObserver
+    stages: Sequence[StageResult]
+    test_metrics: Mapping[str, float]
+    receptive_field: Mapping[str, Any] | None
+    hardware: Hardware
+    warnings: Sequence[str]
+
+
+def summarise(run: FinishedRun) -> dict[str, Any]:
+    """Return the summary of a run."""
+    observer, hardware = run.observer, run.hardware
+    config, built, data = observer.config, observer.built, observer.data
+    network, source, modality_summary = built.network, data.source, observer.summary()
+    best_epoch = run.stages[-1].best_epoch if run.stages else None
     return {
         "status": "debug" if config.trainer.fast_dev_run else "completed",
-        "task": modality.task_name,
+        "task": run.task_name,
         "model": {
             "name": network.name,
             "parameters": network.parameters,
-            "multiply_adds": multiply_adds,
+            "multiply_adds": built.multiply_adds,
             "weights": {"source": network.weights.source, "name": network.weights.name},
             **modality_summary["model"],
         },
@@ -63,21 +59,25 @@ def summarise(
             "name": source.name,
             "source": source.source,
             "classes": list(source.classes),
-            "sizes": stages.extractor.data.sizes,
+            "sizes": data.sizes,
             **modality_summary["data"],
         },
         "transfer": {
-            "name": transfer.name,
-            "stages": [dataclasses.asdict(result) for result in stages.finished],
+            "name": config.transfer.name,
+            "stages": [dataclasses.asdict(result) for result in run.stages],
         },
-        "metrics": {"validation": validation_metrics(folder, best_epoch), "test": test},
+        "metrics": {
+            "validation": validation_metrics(observer.recorder.folder, best_epoch),
+            "test": _without_prefix("test/", run.test_metrics),
+        },
         "best_epoch": best_epoch,
         "best_by": config.callbacks.checkpoint.monitor,
-        "receptive_field": {"theoretical": None, "effective": None},
-        "seconds": seconds_by_part(time_spent, len(stages.finished)),
-        "environment": {
+        "receptive_field": run.receptive_field or {"theoretical": None, "effective": None},
+        "seconds": seconds_by_part(observer.time_spent, len(run.stages)),
+        "environment": environment()
+        | {
             "accelerator": hardware.accelerator,
-            "precision": stages.finished[-1].precision if stages.finished else hardware.precision,
+            "precision": run.stages[-1].precision if run.stages else hardware.precision,
             "channels_last": hardware.channels_last,
             "allocator": hardware.allocator,
             "threads": hardware.threads,
@@ -85,8 +85,8 @@ def summarise(
             "nodes": hardware.nodes,
         },
         "seed": config.seed,
-        "overrides": [mask_text(override) for override in overrides],
-        "warnings": [mask_text(warning) for warning in warnings],
+        "overrides": [mask_text(override) for override in run.overrides],
+        "warnings": [mask_text(warning) for warning in run.warnings],
     }
 
 

@@ -1,9 +1,10 @@
 """Choosing the modality of a training, images or texts; only the chosen one is imported."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, get_args
 
-from convscope.config.text_data import TextsConfig
-from convscope.config.text_model import TEXT_MODELS
+from convscope.config.data import DataConfig
+from convscope.config.text_data import TextDataConfig, TextsConfig
+from convscope.config.text_model import TEXT_MODELS, TextModelConfig
 from convscope.config.train import TrainConfig
 from convscope.errors import UserError
 from convscope.modalities.images.sources import open_images
@@ -23,31 +24,34 @@ def open_data(config: TrainConfig) -> "ImageSource | TextSource":
     Raises:
         UserError: The data are missing, the network is for the other modality, or a setting does not suit it.
     """
-    texts = isinstance(config.data, TextsConfig)
-    if texts is not isinstance(config.model, TEXT_MODELS):
-        names = ", ".join(model.model_fields["name"].annotation.__args__[0] for model in TEXT_MODELS)  # type: ignore[union-attr]
-        model, data = f"model={config.model.name}", f"data={config.data.name}"
-        if texts:
-            raise UserError(f"{model} reads images, and {data} are texts; choose a model for texts: {names}")
-        raise UserError(f"{model} reads texts, and {data} are images; choose data=movie_reviews, for example")
-    if isinstance(config.data, TextsConfig):
-        _refuse_for_texts(config)
-        return open_texts(config.data)
-    return open_images(config.data)
+    data, model = config.data, config.model
+    if isinstance(data, TextsConfig):
+        if not isinstance(model, TEXT_MODELS):
+            names = ", ".join(get_args(config.model_fields["name"].annotation)[0] for config in TEXT_MODELS)
+            raise UserError(
+                f"model={model.name} reads images, and data={data.name} are texts; choose a model for texts: {names}"
+            )
+        _refuse_for_texts(config, model, data)
+        return open_texts(data)
+    if isinstance(model, TEXT_MODELS):
+        raise UserError(
+            f"model={model.name} reads texts, and data={data.name} are images; choose data=movie_reviews, for example"
+        )
+    return open_images(data)
 
 
-def build_modality(config: TrainConfig, source: "ImageSource | TextSource") -> "Modality":
-    """Return the modality of a training on ``source``, which is open."""
-    if isinstance(config.data, TextsConfig):
+def find_modality(data: DataConfig) -> "Modality[Any, Any, Any]":
+    """Return the modality of ``data``. It takes the examples that `open_data` returns for them."""
+    if isinstance(data, TextsConfig):
         from convscope.modalities.texts.modality import TextModality
 
-        return TextModality(config, source)  # type: ignore[arg-type]
+        return TextModality()
     from convscope.modalities.images.modality import ImageModality
 
-    return ImageModality(config, source)  # type: ignore[arg-type]
+    return ImageModality()
 
 
-def _refuse_for_texts(config: TrainConfig) -> None:
+def _refuse_for_texts(config: TrainConfig, model: TextModelConfig, data: TextDataConfig) -> None:
     """Raise UserError if mixup, CutMix, an augmentation or a setting of ``data.tokens`` does not suit texts."""
     if config.task.mixup or config.task.cutmix:
         raise UserError("task.mixup and task.cutmix mix images: set them to 0 for texts")
@@ -56,4 +60,4 @@ def _refuse_for_texts(config: TrainConfig) -> None:
             raise UserError(f"transfer.augmentation={stage.augmentation}: texts are not augmented; set it to none")
     from convscope.modalities.texts.networks import build_text_architecture, text_preprocessing
 
-    text_preprocessing(build_text_architecture(config.model), config.data)  # type: ignore[arg-type]
+    text_preprocessing(build_text_architecture(model), data)

@@ -1,4 +1,4 @@
-"""A few training examples of each class: what the network learns from, as a figure or as a table."""
+"""A few examples of each class: of the training examples as a figure or a table, and of those to analyse."""
 
 from collections.abc import Sequence
 
@@ -50,3 +50,10 @@ def balanced_examples(labels: np.ndarray, per_class: int) -> Sequence[tuple[int,
     """
     present = np.unique(labels)[:MAX_CLASSES].tolist()
     return [(label, list(enumerate(np.flatnonzero(labels == label)[:per_class].tolist()))) for label in present]
+
+
+def balanced_indices(labels: np.ndarray, count: int) -> list[int]:
+    """Return at most ``count`` indices, taken from the classes in turn, sorted by class and then by index."""
+    groups = [np.flatnonzero(labels == label).tolist() for label in np.unique(labels)]
+    alternating = [group[turn] for turn in range(max(map(len, groups))) for group in groups if turn < len(group)]
+    return sorted(alternating[:count], key=lambda index: (labels[index], index))

@@ -10,6 +10,7 @@ from convscope.config.text_model import DilatedTextCNNConfig, TextCNNConfig, Tex
 from convscope.data.texts.tokenizer import TextTokenizer
 from convscope.data.texts.word_vectors import WordVectors, find_vectors
 from convscope.errors import UserError
+from convscope.modalities.built_network import BuiltNetwork
 from convscope.models.texts.architecture import TextArchitecture
 from convscope.models.texts.network import TextNetwork, build_text_network
 from convscope.models.texts.registry import find_text_architecture
@@ -69,16 +70,19 @@ MAX_CHARACTERS = 1024  # of a text that a word network reads character by charac
 
 
 @dataclass(frozen=True)
-class BuiltText:
-    """A text network, and the word vectors that its embedding is initialised with.
+class BuiltTextNetwork(BuiltNetwork):
+    """A network for texts, built for their vocabulary.
 
     Attributes:
-        network: The network.
-        vectors: The word vectors; None if the architecture uses none.
+        tokenizer: The tokenizer, whose vocabulary the embedding is made for.
+        vectors: The word vectors that the embedding is initialised with; None if the architecture uses none.
+        example_length: Mean length of a training text, in tokens.
     """
 
     network: TextNetwork
+    tokenizer: TextTokenizer
     vectors: WordVectors | None
+    example_length: int
 
 
 def build_text(
@@ -88,7 +92,7 @@ def build_text(
     tokenizer: TextTokenizer,
     classes: int,
     seed: int,
-) -> BuiltText:
+) -> tuple[TextNetwork, WordVectors | None]:
     """Build the network that ``model=...`` names, for a vocabulary.
 
     Args:
@@ -99,6 +103,9 @@ def build_text(
         classes: Number of classes.
         seed: Seeds the word vectors that are random.
 
+    Returns:
+        The network, and the word vectors that its embedding is initialised with; None if the architecture uses none.
+
     Raises:
         UserError: The word vectors cannot be had, or the weights are not those of this network.
     """
@@ -108,4 +115,4 @@ def build_text(
         vectors = find_vectors(config.vectors, tokenizer.vocabulary, seed, config.vectors_scale)
     start = None if vectors is None else torch.from_numpy(vectors.matrix)
     network = build_text_network(architecture, weights, classes, len(tokenizer), start)
-    return BuiltText(dataclasses.replace(network, preprocessing=preprocessing), vectors)
+    return dataclasses.replace(network, preprocessing=preprocessing), vectors
