@@ -1,6 +1,7 @@
 """Writes ``report.html`` of a run, from the run's folder alone."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,33 @@ LEADING_TABLES = (
 )  # shown in sections of their own; all others are folded
 
 
+@dataclass(frozen=True)
+class RunRecord:
+    """What the folder of a run records about it, besides its figures and tables.
+
+    Attributes:
+        folder: Folder of the run.
+        summary: Content of ``summary.json``; empty if the run is not complete.
+        complete: Whether the run is complete.
+        metrics: The rows of ``metrics.csv``.
+    """
+
+    folder: RunFolder
+    summary: dict[str, Any]
+    complete: bool
+    metrics: Sequence[Mapping[str, float]]
+
+    @property
+    def stages(self) -> list[dict[str, Any]]:
+        """The stages of the training; none if the run is not complete."""
+        return facts.stages(self.summary)
+
+    @property
+    def stage_names(self) -> list[str]:
+        """Names of the stages."""
+        return [str(stage.get("name")) for stage in self.stages]
+
+
 def write_report(folder: RunFolder, summary: Mapping[str, Any] | None = None) -> Path:
     """Write ``report.html`` and return its path.
 
@@ -47,27 +75,27 @@ def write_report(folder: RunFolder, summary: Mapping[str, Any] | None = None) ->
             complete.
     """
     content = json_ready(summary) if summary is not None else folder.read_summary()
-    folder.write_report(render("report.html.jinja", _content(folder, content or {}, complete=content is not None)))
+    run = RunRecord(folder, content or {}, content is not None, read_metrics(folder.metrics_file))
+    folder.write_report(render("report.html.jinja", _content(run)))
     return folder.report_file
 
 
-def _content(folder: RunFolder, summary: dict[str, Any], *, complete: bool) -> dict[str, Any]:
+def _content(run: RunRecord) -> dict[str, Any]:
     """Return the variables of the template."""
-    charts = _charts(folder, summary)
-    stages = [str(stage.get("name")) for stage in facts.stages(summary)]
+    folder, summary = run.folder, run.summary
+    charts = _charts(run)
     texts = _text_fragments(folder)
-    redrawn = [*(name for name in REDRAWN if name in charts), *texts]
-    images, left_out = _images(folder, stages, redrawn, facts.kept_epoch(summary))
+    images, left_out = _images(run, [*(name for name in REDRAWN if name in charts), *texts])
     tables = _tables(folder)
     return {
         "title": facts.title(summary, folder.path.name),
         "headline": facts.headline(summary),
-        "status": summary.get("status", "unknown") if complete else "not complete",
+        "status": summary.get("status", "unknown") if run.complete else "not complete",
         "command": facts.command(summary),
         "warnings": as_list(summary.get("warnings")),
         "facts": facts.facts(summary),
-        "stages": facts.stages(summary),
-        "kept_epochs": kept_epochs(facts.stages(summary)),
+        "stages": run.stages,
+        "kept_epochs": kept_epochs(run.stages),
         "times": facts.times_shown(summary),
         "metrics": facts.metrics(summary),
         "charts": charts,
@@ -81,7 +109,7 @@ def _content(folder: RunFolder, summary: dict[str, Any], *, complete: bool) -> d
         "images_left_out": left_out,
         "tables": {table.name: table for table in tables if table.name in LEADING_TABLES},
         "block_tables": [table for table in tables if table.name.startswith(BLOCKS)],
-        "layer_tables": _layer_tables(tables, stages),
+        "layer_tables": _layer_tables(tables, run.stage_names),
         "other_tables": [
             table
             for table in tables
@@ -95,15 +123,16 @@ def _content(folder: RunFolder, summary: dict[str, Any], *, complete: bool) -> d
     }
 
 
-def _charts(folder: RunFolder, summary: dict[str, Any]) -> dict[str, list[tuple[str, Any]]]:
+def _charts(run: RunRecord) -> dict[str, list[tuple[str, Any]]]:
     """Return the charts (title, Bokeh's item) by their subject; only those for which the folder has the data."""
-    rows, stages = read_metrics(folder.metrics_file), facts.stages(summary)
+    folder, summary, stages = run.folder, run.summary, run.stages
     classes = [str(name) for name in as_list(as_dict(summary.get("data")).get("classes"))]
     final = facts.kept_epoch(summary)
     kept = KeptEpochs(final, curves.best_epochs_of_stages(stages, final))
-    charts_by_subject: dict[str, list[tuple[str, Any]]] = {CURVES: training_charts.curve_charts(rows, stages, kept)}
-    time = training_charts.time_chart(summary, stages)
-    charts_by_subject["time"] = [("Where the time went", time)]
+    charts_by_subject: dict[str, list[tuple[str, Any]]] = {
+        CURVES: training_charts.curve_charts(run.metrics, stages, kept),
+        "time": [("Where the time went", training_charts.time_chart(summary, stages))],
+    }
     tables = {
         name: read_table(file, name, MAX_ROWS, characters=None)
         for name in ("predictions", "receptive_field", "parameters")
@@ -118,7 +147,7 @@ def _charts(folder: RunFolder, summary: dict[str, Any]) -> dict[str, list[tuple[
         field = network_charts.field_chart(tables["receptive_field"], effective, unit)
         charts_by_subject["receptive_field"] = [("Receptive field by layer", field)]
     blocks = [read_table(file, file.stem, MAX_ROWS) for file in _natural(folder.tables.glob(f"{BLOCKS}*.csv"))]
-    names = [stage.get("name") for stage in stages]
+    names = run.stage_names
     charts_by_subject["parameters"] = [
         (
             f"Trained in the stage {names[number]}" if number < len(names) > 1 else "Parameters by block",
@@ -142,25 +171,21 @@ def _natural(files: Iterable[Path]) -> list[Path]:
     return sorted(files, key=lambda file: (len(file.name), file.name))
 
 
-def _images(
-    folder: RunFolder, stages: list[str], redrawn: list[str], kept: int | None
-) -> tuple[list[InlineImage], int]:
+def _images(run: RunRecord, redrawn: Sequence[str]) -> tuple[list[InlineImage], int]:
     """Return the figures of the page, and how many were left out; draw the learning curves if they are outdated.
 
     Args:
-        folder: Folder of the run.
-        stages: Names of the stages.
+        run: The run.
         redrawn: Names of the figures that the page shows as charts or texts instead.
-        kept: Epoch whose weights were kept; None if unknown.
     """
-    rows = read_metrics(folder.metrics_file)
+    folder, rows = run.folder, run.metrics
     curves_file = folder.media / f"{CURVES}.png"
     if rows and not (curves_file.exists() and curves_file.stat().st_mtime >= folder.metrics_file.stat().st_mtime):
-        folder.write_figure(CURVES, figures.learning_curves(rows, kept))
+        folder.write_figure(CURVES, figures.learning_curves(rows, facts.kept_epoch(run.summary)))
     names = {
         path.relative_to(folder.media).with_suffix("").as_posix(): path for path in folder.media.rglob("[!.]*.png")
     }
-    return inline_images({name: names[name] for name in by_importance(names, stages) if name not in redrawn})
+    return inline_images({name: names[name] for name in by_importance(names, run.stage_names) if name not in redrawn})
 
 
 def _layer_tables(tables: Sequence[ShownTable], stages: Sequence[str]) -> list[tuple[str, ShownTable]]:
