@@ -1,6 +1,6 @@
 """The analysis of a network after its test: its most confident mistakes, its filters, how faithful its maps are."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
@@ -14,6 +14,8 @@ from torch import nn
 from convscope.callbacks.feature_map_figure import feature_map_rows
 from convscope.callbacks.saliency_maps import ImageSamples, SaliencyMethods, map_rows, skipped_method_warning
 from convscope.callbacks.time_spent import TimeSpent
+from convscope.config.train import AnalysisConfig
+from convscope.console import track
 from convscope.errors import UserError
 from convscope.figures.contact_sheet import Tile, contact_sheet
 from convscope.figures.map_images import map_image, weights_image
@@ -32,11 +34,6 @@ FAITHFULNESS_COLUMNS = (
 Part = Callable[[], None]
 
 
-def without_progress(parts: Sequence[tuple[str, Part]], description: str) -> Iterator[Part]:
-    """Yield the parts in order, without showing progress."""
-    return (part for _, part in parts)
-
-
 @dataclass(frozen=True)
 class TestImages:
     """The test split, accessed by index.
@@ -46,36 +43,15 @@ class TestImages:
         mask: Returns where the object in the image at an index is, (H, W) bool, cropped as the network sees the image;
             None if that is not known.
         count: Number of images.
+        classes: Names of the classes, in the order of the logits.
     """
 
     samples: Callable[[Sequence[int]], ImageSamples]
     mask: Callable[[int], np.ndarray | None]
     count: int
+    classes: Sequence[str]
 
     __test__ = False  # for pytest
-
-
-@dataclass(frozen=True)
-class AnalysisSettings:
-    """How much each part of the analysis covers, as in ``callbacks.analysis``; 0 leaves a part out.
-
-    Attributes:
-        mistakes: Most confident mistakes whose maps are drawn.
-        units: Units of the last layer with a feature map, whose strongest patches are drawn.
-        patches: Patches drawn for each unit.
-        searched: Test images that are searched for patches.
-        layers: Layers whose feature maps are drawn.
-        faithfulness: Correctly classified images on which the saliency methods are scored.
-        curve_steps: Steps of the deletion and insertion curves.
-    """
-
-    mistakes: int
-    units: int
-    patches: int
-    searched: int
-    layers: int
-    faithfulness: int
-    curve_steps: int
 
 
 class AnalysisCallback(Callback):
@@ -85,13 +61,10 @@ class AnalysisCallback(Callback):
         recorder: Takes figures and tables.
         network: The whole network: normalised images (N, C, H, W) to logits.
         images: The test split.
-        classes: Names of the classes, in the order of the logits.
-        methods: Names of methods of ``insight.saliency``.
-        settings: How much each part of the analysis covers.
+        settings: The methods of ``insight.saliency``, and how much each part of the analysis covers.
         find_field: Returns the receptive field of the layer with a path, which crops the patches; None: no cropping.
         time_spent: Counts the seconds of each part.
         warn: Takes a sentence about a part that could not be analysed.
-        track: Yields the parts, each given with its name, and may show progress under the description that it is given.
     """
 
     __test__ = False  # for pytest
@@ -101,17 +74,13 @@ class AnalysisCallback(Callback):
         recorder: Recorder,
         network: nn.Module,
         images: TestImages,
-        classes: Sequence[str],
-        methods: Sequence[str],
-        settings: AnalysisSettings,
+        settings: AnalysisConfig,
         find_field: Callable[[str], filters.FieldGeometry | None],
         time_spent: TimeSpent,
         warn: Callable[[str], None],
-        track: Callable[[Sequence[tuple[str, Part]], str], Iterator[Part]] = without_progress,
     ) -> None:
-        self.recorder, self.network, self.images, self.classes = recorder, network, images, classes
-        self.track = track
-        self.methods, self.settings, self.find_field = methods, settings, find_field
+        self.recorder, self.network, self.images = recorder, network, images
+        self.settings, self.find_field = settings, find_field
         self.time_spent, self.warn = time_spent, warn
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -136,7 +105,7 @@ class AnalysisCallback(Callback):
         if self.settings.faithfulness and correct:
             parts["faithfulness"] = partial(self._faithfulness, correct, step)
         analyses = [(name, partial(self._timed, name, analyse)) for name, analyse in parts.items()]
-        for analyse in self.track(analyses, "analysing the network"):
+        for analyse in track(analyses, "analysing the network"):
             analyse()
 
     def _timed(self, name: str, part: Part) -> None:
@@ -148,8 +117,8 @@ class AnalysisCallback(Callback):
         if not indices:
             return
         samples = self.images.samples(indices)
-        maps, probabilities = SaliencyMethods(self.methods, self.warn)(self.network, samples.inputs, predicted)
-        rows = map_rows(samples, predicted, maps, probabilities, self.classes)
+        maps, probabilities = SaliencyMethods(self.settings.methods, self.warn)(self.network, samples.inputs, predicted)
+        rows = map_rows(samples, predicted, maps, probabilities, self.images.classes)
         heading = "Most confident mistakes: evidence for the predicted class"
         self.recorder.image("mistakes/worst_maps", contact_sheet(rows, heading=heading), step)
 
@@ -205,7 +174,8 @@ class AnalysisCallback(Callback):
         device = next(self.network.parameters()).device
         rows = feature_map_rows(self.network, samples.inputs.to(device), samples.pixels[0], self.settings.layers)
         if rows:
-            heading = f"{self.classes[int(samples.labels[0])]} through the network: feature maps of the strongest units"
+            name = self.images.classes[int(samples.labels[0])]
+            heading = f"{name} through the network: feature maps of the strongest units"
             self.recorder.image("filters/feature_maps", contact_sheet(rows, heading=heading, side=96), step)
 
     def _faithfulness(self, indices: Sequence[int], step: int) -> None:
@@ -217,7 +187,7 @@ class AnalysisCallback(Callback):
         device = next(self.network.parameters()).device
         inputs, labels = samples.inputs.to(device), samples.labels.to(device)
         maps = {}
-        for name in self.methods:
+        for name in self.settings.methods:
             try:
                 maps[name] = saliency.find_method(name)(self.network, inputs, labels)
             except UserError as error:

@@ -8,10 +8,9 @@ import numpy as np
 from pytorch_lightning.callbacks import Callback
 from typing_extensions import override
 
-from convscope.callbacks.analysis import AnalysisCallback, AnalysisSettings, TestImages
+from convscope.callbacks.analysis import AnalysisCallback, TestImages
 from convscope.callbacks.image_figures import ImageFigures
 from convscope.callbacks.saliency_maps import ImageSamples, SaliencyMaps
-from convscope.console import track
 from convscope.data.images.image_data_module import ImageDataModule
 from convscope.insight.receptive_field import Field, receptive_fields
 from convscope.modalities.images.analysed_images import image_samples, scene_mask
@@ -92,19 +91,17 @@ class ImageTrainingObserver(TrainingObserver):
             samples=lambda indices: image_samples(self.data, "test", indices),
             mask=lambda index: scene_mask(self.data, "test", index),
             count=len(self.data.store("test")),
+            classes=self.data.classes,
         )
         return [
             AnalysisCallback(
                 self.recorder,
                 self.built.network.module,
                 images,
-                self.data.classes,
-                settings.methods,
-                AnalysisSettings(**settings.model_dump(exclude={"methods"})),
+                settings,
                 self._field_of_layer,
                 self.time_spent,
                 self.warn,
-                track,
             )
         ]
 
