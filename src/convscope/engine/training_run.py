@@ -30,6 +30,7 @@ from convscope.engine.summary import FinishedRun, summarise
 from convscope.engine.trainer import build_bar, load_best
 from convscope.engine.trial import current_reporter
 from convscope.errors import Interrupted, Pruned
+from convscope.modalities.insights import Insights
 from convscope.modalities.modality import BuiltT, DataT, SourceT
 from convscope.reports.page import write_report
 from convscope.tracking.recorder import Recorder
@@ -67,13 +68,16 @@ class TrainingRun(Generic[SourceT, BuiltT, DataT]):
             Interrupted: A signal stopped the training; the folder has what is needed to resume it.
         """
         opened = open_folder(self.request, self.config, self.processes)
-        folder = opened.folder
+        folder, resumed = opened.folder, self.request.resumed
         self.time_spent.add_earlier(folder.read_seconds())
         loggers: list[Logger] = []
         status, summary = "failed", None
         try:
             with ExitStack() as at_exit, record_status(folder, self.processes):
                 loggers, notices = self._build_loggers(opened)
+                if self.processes.is_rank_zero and resumed and resumed.changed:
+                    # Only now, because a requested tracker may be unusable, which raises.
+                    write_config(folder, self.request, resumed.changed)
                 summary = self._train(opened, loggers, notices, at_exit)
             status = "success"
         except Pruned:
@@ -101,8 +105,8 @@ class TrainingRun(Generic[SourceT, BuiltT, DataT]):
 
     def _build_loggers(self, opened: OpenedFolder) -> tuple[list[Logger], list[str]]:
         """Start the trackers; return Lightning's loggers, and notices for the console."""
-        config, sweep, resumed = self.config, sweep_path(), self.request.resumed
-        loggers, notices = build_loggers(
+        config, sweep = self.config, sweep_path()
+        return build_loggers(
             config.logger.names,
             opened.folder,
             run_name=opened.folder.path.name,
@@ -112,10 +116,6 @@ class TrainingRun(Generic[SourceT, BuiltT, DataT]):
             marks=opened.marks,
             **config.logger.settings(os.path.abspath(config.outputs)),
         )
-        if self.processes.is_rank_zero and resumed and resumed.changed:
-            # Only now, because a requested tracker may be unusable, which raises.
-            write_config(opened.folder, self.request, resumed.changed)
-        return loggers, notices
 
     def _train(
         self, opened: OpenedFolder, loggers: Sequence[Logger], notices: Sequence[str], at_exit: ExitStack
@@ -136,24 +136,35 @@ class TrainingRun(Generic[SourceT, BuiltT, DataT]):
         trainer = self._test(prepared, stages)
         for text in gather_warnings(prepared.extractor):
             warnings.add(text, printed=text in prepared.extractor.warnings)
-        if not is_rank_zero:
-            return None
+        return self._finish(prepared, stages, trainer, insights, warnings) if is_rank_zero else None
+
+    def _finish(
+        self,
+        prepared: PreparedTraining,
+        stages: StageRunner,
+        trainer: pl.Trainer,
+        insights: Insights | None,
+        warnings: RunWarnings,
+    ) -> dict[str, Any]:
+        """Analyse the weights that were tested, and log the results; return the summary."""
         self.time_spent.begin(REST)
+        observer = prepared.observer
         log_network(observer)
         if insights is not None:
             insights.finish()
         analyse_best_weights(stages.shared_callbacks, stages.finished[-1].best_epoch if stages.finished else None)
-        finished = FinishedRun(
-            overrides=self.request.overrides,
-            task_name=self.training.modality.task_name,
-            observer=observer,
-            stages=stages.finished,
-            test_metrics={name: float(value) for name, value in trainer.callback_metrics.items()},
-            receptive_field=None if insights is None else insights.receptive_field,
-            hardware=prepared.hardware,
-            warnings=warnings.texts,
+        summary = summarise(
+            FinishedRun(
+                overrides=self.request.overrides,
+                task_name=self.training.modality.task_name,
+                observer=observer,
+                stages=stages.finished,
+                test_metrics={name: float(value) for name, value in trainer.callback_metrics.items()},
+                receptive_field=None if insights is None else insights.receptive_field,
+                hardware=prepared.hardware,
+                warnings=warnings.texts,
+            )
         )
-        summary = summarise(finished)
         if self.time_spent.analysis_seconds:
             echo(self.time_spent.console_summary(summary["seconds"]["total"]))
         assert prepared.task.predictions is not None

@@ -49,6 +49,7 @@ class HubSplit(ImageSplit):
 
 def image_hub(
     path: str,
+    *,
     subset: str | None = None,
     image_column: str | None = None,
     label_column: str | None = None,

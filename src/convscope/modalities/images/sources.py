@@ -33,12 +33,12 @@ def open_images(config: ImageDataConfig) -> "ImageSource":
 
             return image_hub(
                 required(config.path, "data.path"),
-                config.subset,
-                config.image_column,
-                config.label_column,
-                config.split_seed,
-                config.validation,
-                config.test,
+                subset=config.subset,
+                image_column=config.image_column,
+                label_column=config.label_column,
+                seed=config.split_seed,
+                validation=config.validation,
+                test=config.test,
             )
         case HotdogConfig():
             from convscope.data.images.hotdog import hotdog
