@@ -10,11 +10,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from hypothesis import settings
+
 from convscope.console import set_quiet
 from convscope.runs.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from convscope.modalities.images.trained import TrainedImageRun
+
+
+# The same examples on every machine and in every run, however slow it is, and no folder of earlier failures.
+settings.register_profile("convscope", derandomize=True, deadline=None, database=None, max_examples=100)
+settings.load_profile("convscope")
 
 
 class Ended(NamedTuple):

@@ -79,9 +79,14 @@ def values_as_overrides(node: Mapping[str, Any], prefix: str = "") -> Iterator[t
     for key, value in node.items():
         if isinstance(value, Mapping):
             yield from values_as_overrides(value, f"{prefix}{key}.")
-        elif value is None:
-            yield prefix + key, "null"
-        elif isinstance(value, bool):
-            yield prefix + key, str(value).lower()
         else:
-            yield prefix + key, quote_value(value) if isinstance(value, str) else repr(value)
+            yield prefix + key, _literal(value)
+
+
+def _literal(value: Any) -> str:
+    """Return a scalar or a list in Hydra's grammar."""
+    if isinstance(value, str):
+        return quote_value(value)
+    if isinstance(value, list):
+        return f"[{','.join(map(_literal, value))}]"
+    return "null" if value is None else str(value).lower()
