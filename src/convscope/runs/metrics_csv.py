@@ -26,11 +26,15 @@ def rows_by_step(path: Path) -> list[tuple[int, dict[str, float]]]:
 
 
 def read_rows(path: Path) -> list[list[str]]:
-    """Return the cells of the file, row by row, the header first; none if there is no file."""
+    """Return the cells of the file, row by row, the header first; none if there is no file.
+
+    A last line without a line end is left out: a kill has cut it short, perhaps in the middle of a number.
+    """
     if not path.exists():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.reader(file))
+    content = path.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    return list(csv.reader(io.StringIO(whole.decode(), newline="")))
 
 
 def drop_torn_line(path: Path) -> None:
