@@ -33,9 +33,7 @@ def test_cells_come_back(path: Path, rows: list[list[str]]) -> None:
 
 @same_file
 @given(table=TABLES)
-def test_scalars_come_back_to_the_last_bit_and_empty_cells_not_at_all(
-    path: Path, table: list[dict[str, float]]
-) -> None:
+def test_scalars_come_back_to_the_last_bit_without_empty_cells(path: Path, table: list[dict[str, float]]) -> None:
     path.write_bytes(written(table))
     assert read_metrics(path) == table
 

@@ -13,7 +13,7 @@ from hydra.errors import HydraException
 from convscope.composition.error_messages import explain_composition
 from convscope.errors import UserError
 
-MAX_NAME_LENGTH = 100  # characters; a file system takes 255 bytes per name, and a path consists of several names
+MAX_NAME_LENGTH = 100  # bytes; a file system takes 255 per name, and a path consists of several names
 UNSAFE_CHARACTERS = re.compile(r"[^\w.=,+-]")  # those that may have a meaning in a shell or a path
 
 
@@ -107,9 +107,9 @@ def folder_name(overrides: Sequence[str]) -> str:
     last = {override.lstrip("+~").partition("=")[0]: override.removeprefix("++") for override in overrides}
     exact = ",".join(last[key] for key in sorted(last))
     readable = UNSAFE_CHARACTERS.sub("_", exact)
-    if readable == exact and 0 < len(exact) <= MAX_NAME_LENGTH:
+    if readable == exact and 0 < len(exact.encode()) <= MAX_NAME_LENGTH:
         return exact
-    return f"{readable[: MAX_NAME_LENGTH - 10]}-{digest(exact)}"
+    return _shortened(readable, exact)
 
 
 def sweep_name(choices: Sequence[ParsedOverride]) -> str:
@@ -123,8 +123,13 @@ def sweep_name(choices: Sequence[ParsedOverride]) -> str:
 
 def folder_name_of_keys(keys: Sequence[str], exact: str) -> str:
     """Return a folder name made of ``keys`` and a digest of ``exact``."""
-    readable = UNSAFE_CHARACTERS.sub("_", "+".join(keys) or "single")
-    return f"{readable[: MAX_NAME_LENGTH - 10]}-{digest(exact)}"
+    return _shortened(UNSAFE_CHARACTERS.sub("_", "+".join(keys) or "single"), exact)
+
+
+def _shortened(readable: str, exact: str) -> str:
+    """Return the beginning of ``readable`` and a digest of ``exact``, together at most ``MAX_NAME_LENGTH`` bytes."""
+    beginning = readable.encode()[: MAX_NAME_LENGTH - 10].decode(errors="ignore")  # no part of a character
+    return f"{beginning}-{digest(exact)}"
 
 
 def identity(choices: Sequence[ParsedOverride], ignored_keys: Sequence[str] = ()) -> list[str]:

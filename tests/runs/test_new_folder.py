@@ -1,0 +1,15 @@
+"""A new folder is never one that exists (with Hypothesis)."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from convscope.runs.new_folder import new_folder
+
+
+@settings(max_examples=20)
+@given(names=st.lists(st.sampled_from(["run", "run_2", "a=1", "é"]), min_size=1, max_size=6))
+def test_a_new_folder_is_new(tmp_path_factory, names):
+    parent = tmp_path_factory.mktemp("new") / "outputs"
+    folders = [new_folder(parent, name) for name in names]
+    assert len(set(folders)) == len(folders)
+    assert all(folder.is_dir() and folder.name.startswith(name) for folder, name in zip(folders, names, strict=True))
