@@ -190,6 +190,17 @@ def test_a_users_own_folder_adds_options(train, tmp_path):
     assert [c.data.name for c in command.configs] == ["digits", "mnist"]
 
 
+@pytest.mark.parametrize("multirun", [(), ("--multirun",)])
+def test_the_folder_of_own_options_may_have_any_name_and_stand_last(train, tmp_path, multirun):
+    file = tmp_path / "own ä, ü" / "experiment" / "mine.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text("# @package _global_\nseed: 7\n")
+    (config,) = train(*multirun, "experiment=mine", "--config-dir", "own ä, ü", "data=digits").configs
+    assert (config.seed, config.data.name) == (7, "digits")
+    with pytest.raises(UserError, match=r"^Additional config directory '.*/nowhere' not found$"):
+        train(*multirun, "--config-dir", "nowhere", "data=digits")
+
+
 def test_nothing_slow_is_imported_to_refuse_or_to_help():
     slow = {"torch", "torchvision", "pytorch_lightning", "timm", "wandb", "datasets", "matplotlib", "numpy"}
     for arguments in (["--help"], ["train", "model=nope"], ["train", "data.batch_size=0"], ["train", "--help"]):

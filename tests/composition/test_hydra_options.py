@@ -142,11 +142,22 @@ def test_a_file_that_chooses_them_is_refused_too(train, written, text, message, 
     assert str(caught.value).startswith(f"{message} (a configuration file {how} it)")
 
 
-@pytest.mark.parametrize("option", ["--config-name", "-cn", "--config-path", "-cp"])
-def test_another_primary_configuration_of_a_multirun_is_refused(train, option):
+@pytest.mark.parametrize(
+    ("typed", "option"),
+    [
+        ("--config-name", "--config-name"), ("-cn", "--config-name"), ("--config-n", "--config-name"),
+        ("--config-path", "--config-path"), ("-cp", "--config-path"),
+    ],
+)  # fmt: skip
+def test_another_primary_configuration_of_a_multirun_is_refused(train, typed, option):
     with pytest.raises(UserError) as caught:
-        train("--multirun", option, "mine", "seed=1,2")
+        train("--multirun", typed, "mine", "seed=1,2")
     assert str(caught.value) == f"{option}: has no effect with --multirun; write --config-dir FOLDER experiment=NAME"
+
+
+def test_a_multirun_prints_no_configuration(train):
+    with pytest.raises(UserError, match=r"^--cfg: has no effect with --multirun; leave one of the two out$"):
+        train("--multirun", "--cfg", "job", "seed=1,2")
 
 
 def test_every_own_file_leaves_hydra_alone():

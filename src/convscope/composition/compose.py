@@ -1,12 +1,18 @@
 """Composes a configuration from overrides by Hydra, and validates it, before anything slow is imported."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from hydra import compose, initialize_config_dir
+from hydra import compose
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path
+from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
-from hydra.errors import HydraException
+from hydra.errors import HydraException, SearchPathException
+from hydra.version import setbase
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
@@ -15,7 +21,6 @@ from convscope.composition.current_job import job_overrides
 from convscope.composition.error_messages import explain_composition, explain_validation
 from convscope.composition.hydra_options import refuse_hydra_options_in_files
 from convscope.composition.jobs import Job
-from convscope.composition.overrides import overrides_in
 from convscope.config.base import Config
 from convscope.errors import UserError
 from convscope.masking import reveal
@@ -28,6 +33,30 @@ CONFIG_DIR = next(
 HYDRA_VERSION_BASE = "1.3"
 
 C = TypeVar("C", bound=Config)
+
+
+@contextmanager
+def open_hydra(name: str, folder: str | None) -> Iterator[Hydra]:
+    """Yield Hydra, set up as its own main function does.
+
+    Args:
+        name: Name of the command.
+        folder: The folder of the user's own options, or None.
+
+    Raises:
+        SearchPathException: There is no such folder.
+    """
+    setbase(HYDRA_VERSION_BASE)
+    search_path = create_config_search_path(str(CONFIG_DIR))
+    if folder is not None:
+        if not Path(folder).is_dir():
+            raise SearchPathException(f"Additional config directory '{folder}' not found")
+        search_path.prepend("command-line", f"file://{folder}", anchor=SearchPathQuery("schema"))
+    GlobalHydra.instance().clear()
+    try:
+        yield Hydra.create_main_hydra2(task_name=name, config_search_path=search_path)
+    finally:
+        GlobalHydra.instance().clear()
 
 
 def validate(config: DictConfig, schema: type[C]) -> C:
@@ -72,7 +101,7 @@ def check_jobs(name: str, jobs: Sequence[Job], folder: str | None, schema: type[
         try:
             config = _composed(name, job.overrides, folder)
         except (HydraException, OmegaConfBaseException) as error:
-            raise UserError(explain_composition(error, known_keys(name, job.overrides))) from error
+            raise UserError(explain_composition(error, known_keys(name, job.overrides, folder, error))) from error
         configs.append(validate(config, schema))
     return configs
 
@@ -89,15 +118,13 @@ def composed_value(name: str, overrides: Sequence[str], folder: str | None, key:
     try:
         config = _composed(name, overrides, folder)
     except (HydraException, OmegaConfBaseException):
-        GlobalHydra.instance().clear()
         return None
     return OmegaConf.select(config, key)
 
 
 def _composed(name: str, overrides: Sequence[str], folder: str | None) -> DictConfig:
-    extra = [] if folder is None else [f"hydra.searchpath=[{folder}]"]
-    with initialize_config_dir(str(CONFIG_DIR), version_base=HYDRA_VERSION_BASE):
-        config = compose(name, [*extra, *overrides], return_hydra_config=True)
+    with open_hydra(name, folder):
+        config = compose(name, list(overrides), return_hydra_config=True)
     refuse_hydra_options_in_files(name, plain_containers(config.hydra))
     with open_dict(config):
         del config["hydra"]
@@ -111,19 +138,32 @@ def plain_containers(node: Any) -> dict[str, Any]:
     return {str(key): value for key, value in plain.items()}
 
 
-def known_keys(name: str, arguments: Sequence[str]) -> Callable[[str], Sequence[str]]:
-    """Return a function that lists the keys at a path such as ``model``, given the options chosen in ``arguments``."""
+def known_keys(
+    name: str, overrides: Sequence[str], folder: str | None, error: Exception
+) -> Callable[[str], Sequence[str]]:
+    """Return a function that lists the keys at a path such as ``model``, for the message of ``error``.
+
+    Args:
+        name: Name of the command.
+        overrides: Overrides of the command line.
+        folder: The folder of the user's own options, or None.
+        error: Why the configuration could not be composed.
+    """
+
+    @cache
+    def config() -> DictConfig:
+        node = getattr(error.__cause__, "parent_node", None)
+        if node is not None:  # OmegaConf missed the key there: no need to compose again
+            return node._get_root()
+        groups = {folder.name for folder in CONFIG_DIR.iterdir() if folder.is_dir()}
+        options = [override for override in overrides if override.split("=")[0] in groups and "," not in override]
+        try:
+            return _composed(name, options, folder)
+        except (HydraException, OmegaConfBaseException):
+            return OmegaConf.create()
 
     def keys(path: str) -> Sequence[str]:
-        groups = {folder.name for folder in CONFIG_DIR.iterdir() if folder.is_dir()}
-        options = [a for a in overrides_in(arguments) if a.split("=")[0] in groups and "," not in a]
-        GlobalHydra.instance().clear()  # the state of the composition that failed
-        try:
-            with initialize_config_dir(str(CONFIG_DIR), version_base=HYDRA_VERSION_BASE):
-                config = compose(name, options)
-        except (HydraException, OmegaConfBaseException):
-            return ()
-        node = OmegaConf.select(config, path) if path else config
+        node = OmegaConf.select(config(), path) if path else config()
         return [str(key) for key in node] if isinstance(node, DictConfig) else ()
 
     return keys

@@ -1,24 +1,18 @@
 """Runs the jobs of a sweep with the selected launcher; packages of other launchers are not imported."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from hydra._internal.callbacks import Callbacks
-from hydra._internal.hydra import Hydra
-from hydra._internal.utils import create_config_search_path
-from hydra.core.config_search_path import SearchPathQuery
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.plugins import Plugins
 from hydra.core.singleton import Singleton
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, RunMode
-from hydra.version import setbase
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from convscope.composition.compose import CONFIG_DIR, HYDRA_VERSION_BASE
+from convscope.composition.compose import open_hydra
 from convscope.composition.jobs import Job
 from convscope.composition.overrides import quote_value
 from convscope.errors import Interrupted
@@ -53,7 +47,7 @@ def launch(
     hydra_name, settings = selected_launcher
     plugin = "basic" if hydra_name == "ray" else hydra_name
     sweep_overrides = [f"hydra/launcher={plugin}", "hydra.mode=MULTIRUN", f"hydra.sweep.dir={quote_value(str(folder))}"]
-    with _hydra(name, config_dir) as hydra:
+    with open_hydra(name, config_dir) as hydra:
         config = hydra.compose_config(
             config_name=name,
             overrides=[*jobs[0].overrides, *sweep_overrides],
@@ -114,17 +108,3 @@ def _launch_in_pool(
     if received:
         raise Interrupted(received[0], "interrupted: the jobs that ran have saved their state")
     return returned
-
-
-@contextmanager
-def _hydra(name: str, config_dir: str | None) -> Iterator[Hydra]:
-    """Yield Hydra, set up as its own main function does."""
-    setbase(HYDRA_VERSION_BASE)
-    search_path = create_config_search_path(str(CONFIG_DIR))
-    if config_dir is not None:
-        search_path.prepend("command-line", f"file://{config_dir}", anchor=SearchPathQuery("schema"))
-    GlobalHydra.instance().clear()
-    try:
-        yield Hydra.create_main_hydra2(task_name=name, config_search_path=search_path)
-    finally:
-        GlobalHydra.instance().clear()

@@ -1,0 +1,40 @@
+"""Parses the command line of a command: its overrides, and the options of Hydra's own."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hydra._internal.utils import get_args_parser
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """The command line of a command.
+
+    Attributes:
+        overrides: The overrides, in the order typed.
+        multirun: Whether to run every combination of their values.
+        config_dir: Absolute path of the folder of the user's own options; None if none is given.
+        other_options: Names of the other options of Hydra that are given, such as ``help``, ``cfg`` or ``config_name``.
+    """
+
+    overrides: tuple[str, ...]
+    multirun: bool
+    config_dir: str | None
+    other_options: frozenset[str]
+
+
+def parse_command_line(arguments: Sequence[str]) -> CommandLine:
+    """Parse ``arguments`` with Hydra's own parser; overrides may also stand between the options.
+
+    Raises:
+        SystemExit: Hydra has no such option, or an option lacks its value.
+    """
+    given = {name: value for name, value in vars(get_args_parser().parse_intermixed_args(arguments)).items() if value}
+    folder = given.pop("config_dir", None)
+    return CommandLine(
+        overrides=tuple(given.pop("overrides", ())),
+        multirun=given.pop("multirun", False),
+        config_dir=None if folder is None else os.path.abspath(folder),
+        other_options=frozenset(given),
+    )
