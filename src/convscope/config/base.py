@@ -8,9 +8,12 @@ from convscope.errors import UserError
 
 
 class Config(BaseModel):
-    """A node of the configuration: immutable, without unknown keys and without conversions between types."""
+    """A node of the configuration: immutable, without unknown keys and without conversions between types.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, protected_namespaces=())
+    Its validator is built when it is first used, so that most mistakes, and ``--help``, do not wait for all of them.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, protected_namespaces=(), defer_build=True)
 
 
 def matching(pattern: str, description: str) -> AfterValidator:
