@@ -15,9 +15,9 @@ IMAGES = (
     "grad_cam++, score_cam, layer_cam, or captum:NAME"
 )
 TEXTS = "gradient, input_x_gradient, integrated_gradients, smoothgrad"
-UNKNOWN = f"no such method; did you mean grad_cam?; choose from: {IMAGES}"
+UNKNOWN = f"no such method; did you mean grad_cam? Choose from: {IMAGES}"
 CAPTUM = (
-    f"Captum has no such method for an input; did you mean Saliency?; choose from: {', '.join(names.CAPTUM_METHODS)}"
+    f"Captum has no such method for an input; did you mean Saliency? Choose from: {', '.join(names.CAPTUM_METHODS)}"
 )
 NO_TEXT = f"no such method for texts; choose from: {TEXTS}"
 CASES = {

@@ -91,7 +91,7 @@ def test_every_option_is_valid(group, option):
         ),
         (
             "transfer=sratch",
-            "transfer=sratch: no such option; did you mean scratch?; choose from: auto, full, gradual, gradual_full, "
+            "transfer=sratch: no such option; did you mean scratch? Choose from: auto, full, gradual, gradual_full, "
             "head, scratch, vectors",
         ),
         ("transfer.stages.7.lr=1e-3", "transfer.stages.7: no such index; they count from 0: transfer.stages.0"),

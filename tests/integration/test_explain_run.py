@@ -141,4 +141,4 @@ def test_a_class_or_a_layer_that_does_not_exist_lists_those_that_do(convscope, t
     assert ended.status == 2
     assert "layer=roof: the network has no such layer" in ended.err
     ended = convscope("explain", f"run={trained}", "method=gradient,gradcam")
-    assert ended.err.startswith("error: method=gradcam: no such method; did you mean grad_cam?; choose from: gradient,")
+    assert ended.err.startswith("error: method=gradcam: no such method; did you mean grad_cam? Choose from: gradient,")

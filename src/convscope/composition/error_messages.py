@@ -1,6 +1,5 @@
 """Explains what is wrong with a configuration, in a line or two that name the key and list the allowed values."""
 
-import difflib
 import re
 from collections.abc import Callable, Sequence
 
@@ -8,7 +7,7 @@ from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf.errors import ConfigIndexError, MissingMandatoryValue
 from pydantic import ValidationError
 
-from convscope.config.base import Config
+from convscope.config.base import Config, choices
 
 
 def explain_composition(error: Exception, known_keys: Callable[[str], Sequence[str]]) -> str:
@@ -21,7 +20,7 @@ def explain_composition(error: Exception, known_keys: Callable[[str], Sequence[s
     text = str(error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, option = error.missing_cfg_file.removesuffix(".yaml").rpartition("/")
-        return f"{group}={option}: no such option{_choices(option, error.options or ())}"
+        return f"{group}={option}: no such option{choices(option, error.options or ())}"
     if isinstance(error, OverrideParseException):
         return f"{error.override}: not of the form key=value"
     if isinstance(error.__cause__, ConfigIndexError) and (item := re.search(r"override \+*(\S+?)\.(\d+)\b", text)):
@@ -97,11 +96,4 @@ def _unknown_key(key: str, known_keys: Callable[[str], Sequence[str]]) -> str:
     while parent and not known_keys(parent):
         parent, _, last = parent.rpartition(".")
     path = f"{parent}.{last}" if parent else last
-    return f"{path}: no such key{_choices(last, [k for k in known_keys(parent) if k != 'hydra'])}"
-
-
-def _choices(name: str, choices: Sequence[str]) -> str:
-    shown = [choice for choice in choices if not choice.startswith("_")]
-    near = difflib.get_close_matches(name, shown, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    return f"{hint}; choose from: {', '.join(shown)}" if shown else hint
+    return f"{path}: no such key{choices(last, [k for k in known_keys(parent) if k != 'hydra'])}"

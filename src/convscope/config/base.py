@@ -1,6 +1,8 @@
 """The base class of every typed configuration: unknown keys and silent conversions are refused."""
 
+import difflib
 import re
+from collections.abc import Sequence
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
@@ -41,3 +43,15 @@ def required(value: str | None, key: str) -> str:
     if value is None:
         raise UserError(f"{key}: must be given, as in {key}=PATH")
     return value
+
+
+def choices(name: str, known: Sequence[str]) -> str:
+    """Return the end of an error message: the name in ``known`` that is nearest to ``name``, and all of ``known``.
+
+    Names that begin with ``_`` are left out: they are options that others include.
+    """
+    shown = [choice for choice in known if not choice.startswith("_")]
+    near, listed = difflib.get_close_matches(name, shown, n=1), ", ".join(shown)
+    if near:
+        return f"; did you mean {near[0]}? Choose from: {listed}"
+    return f"; choose from: {listed}" if shown else ""

@@ -1,11 +1,12 @@
 """Names of the saliency methods, so that a wrong one is refused before any method is imported or data is read."""
 
-import difflib
 import importlib.util
 from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
+
+from convscope.config.base import choices
 
 IMAGE_METHODS = (
     "gradient", "input_x_gradient", "smoothgrad", "integrated_gradients", "guided_backprop", "deconvnet", "occlusion",
@@ -51,12 +52,6 @@ def refuse_methods_for_images(key: str, names: Sequence[str]) -> None:
     for name in names:
         if name not in TEXT_METHODS:
             raise ValueError(f"{key}={name}: no such method for texts{choices(name, TEXT_METHODS)}")
-
-
-def choices(name: str, known: Sequence[str]) -> str:
-    """Return the end of an error message: the name in ``known`` that is nearest to ``name``, and all of ``known``."""
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"{f'; did you mean {near[0]}?' if near else ''}; choose from: {', '.join(known)}"
 
 
 Method = Annotated[str, AfterValidator(known_method)]

@@ -125,9 +125,9 @@ def find_spatial_layer(model: nn.Module, inputs: torch.Tensor, layer: str | nn.M
     if path not in modules or path == "":
         requested = path or (type(layer).__name__ if isinstance(layer, nn.Module) else "''")
         matches = difflib.get_close_matches(requested, spatial, n=3)
-        hint = f"; did you mean {' or '.join(matches)}?" if matches else ""
+        hint = f"; did you mean {' or '.join(matches)}? With" if matches else "; with"
         raise UserError(
-            f"layer={requested}: the network has no such layer{hint}; with a feature map: {_list_layers(spatial)}"
+            f"layer={requested}: the network has no such layer{hint} a feature map: {_list_layers(spatial)}"
         )
     if path not in spatial:
         problem, verb = f"puts out no feature map {AXES}", "do"
