@@ -51,12 +51,12 @@ def _figures() -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]]
     from convscope.insight.sanity_check import randomised
     from convscope.modalities.images.analysed_images import image_samples, scene_mask
     from convscope.modalities.images.sources import open_images
-    from convscope.modalities.images.trained import load_image_run
+    from convscope.modalities.registry import load_run
 
     run = Path(tempfile.mkdtemp()) / "run"
     with contextlib.suppress(SystemExit):
         main(["train", "data=hotdog", "data.source=generated", "callbacks=none", "logger=csv", f"folder={run}"])
-    trained = load_image_run(run)
+    trained = load_run(run)
     settings = HotdogConfig.model_validate(trained.config["data"])
     data = ImageDataModule(
         open_images(settings),

@@ -15,7 +15,7 @@ from convscope.console import set_quiet
 from convscope.runs.run_folder import RunFolder
 
 if TYPE_CHECKING:
-    from convscope.modalities.images.trained import TrainedImageRun
+    from convscope.modalities.images.trained_run import TrainedImageRun
 
 
 # The same examples on every machine and in every run, however slow it is, and no folder of earlier failures.
@@ -89,7 +89,7 @@ def trained(tmp_path: Path) -> "TrainedImageRun":
     """Return an untrained lecture_cnn for two classes, in the form of a finished run."""
     import torch
 
-    from convscope.modalities.images.trained import TrainedImageRun
+    from convscope.modalities.images.trained_run import TrainedImageRun
     from convscope.models.images.zoo.registry import find_architecture
     from convscope.preprocessing import Preprocessing
 

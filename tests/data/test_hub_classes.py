@@ -14,7 +14,7 @@ from convscope.data.images.image_hub import image_hub
 from convscope.data.texts.text_hub import text_hub
 from convscope.data.texts.text_splits import SplitSettings
 from convscope.errors import UserError
-from convscope.inference.scored import match_classes
+from convscope.modalities.trained_run import match_classes
 
 Write = Callable[..., Path]
 FORMS = ["saved", "parquet", "arrow"]

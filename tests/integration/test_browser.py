@@ -208,11 +208,11 @@ def address(trained: Any) -> Iterator[str]:
 
     import uvicorn
 
-    from convscope.serving.answers import ImageAnswers
+    from convscope.serving.answers import Answers
     from convscope.serving.app import build_app
 
     listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(build_app(ImageAnswers(trained)), log_level="error"))
+    server = uvicorn.Server(uvicorn.Config(build_app(Answers(trained)), log_level="error"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     deadline = time.monotonic() + 300

@@ -56,18 +56,17 @@ def test_without_images_it_explains_the_most_confident_wrong_and_correct_predict
 def test_maps_are_those_of_the_function_with_the_runs_weights(convscope, trained, tmp_path):
     import torch
 
+    from convscope.data.images.normalisation import Normalisation
     from convscope.insight import saliency
-    from convscope.modalities.images.trained import load_image_run
+    from convscope.modalities.registry import load_run
 
     draw(tmp_path / "new", {"any": 3}, size=50)
     ended = convscope("explain", f"run={trained}", f"images={tmp_path / 'new'}", "method=gradient", "target=light")
     assert ended.status == 0, ended.err
     folder = written(ended.out)
     arrays = np.load(folder / "maps.npz")
-    network = load_image_run(trained)
-    from convscope.inference.explained_images import normalise_images
-
-    inputs = normalise_images(list(arrays["images"]), network.preprocessing)
+    network = load_run(trained)
+    inputs = Normalisation(network.preprocessing)(torch.from_numpy(arrays["images"]).permute(0, 3, 1, 2))
     expected = saliency.gradient(network.network, inputs, 1)
     torch.testing.assert_close(torch.from_numpy(arrays["gradient"]), expected)
     assert arrays["targets"].tolist() == [1, 1, 1]
@@ -96,15 +95,18 @@ def test_one_file_another_folder_and_a_class_by_its_number(convscope, trained, t
 
 
 def test_integrated_gradients_come_with_how_far_they_are_from_complete(convscope, trained, tmp_path):
-    from convscope.inference.explained_images import normalise_images
+    import torch
+
+    from convscope.data.images.normalisation import Normalisation
     from convscope.insight import saliency
-    from convscope.modalities.images.trained import load_image_run
+    from convscope.modalities.registry import load_run
 
     ended = convscope("explain", f"run={trained}", "method=integrated_gradients", "max_images=1", "target=0")
     assert ended.status == 0, ended.err
     folder = written(ended.out)
-    network, explanation = load_image_run(trained), json.loads((folder / "explanation.json").read_text())
-    inputs = normalise_images(list(np.load(folder / "maps.npz")["images"]), network.preprocessing)
+    network, explanation = load_run(trained), json.loads((folder / "explanation.json").read_text())
+    pixels = torch.from_numpy(np.load(folder / "maps.npz")["images"])
+    inputs = Normalisation(network.preprocessing)(pixels.permute(0, 3, 1, 2))
     expected = saliency.complete_integrated_gradients(network.network, inputs, 0).error
     errors = [entry["integrated_gradients_error"] for entry in explanation["images"]]
     assert errors == pytest.approx(expected.tolist(), rel=0.05, abs=1e-5)

@@ -30,9 +30,9 @@ def test_generated_sentences_are_learnt_and_the_decisive_words_are_found(convsco
 
     from convscope.callbacks.token_saliency_maps import COLUMNS, faithfulness_rows
     from convscope.data.texts.generated_sentences import generated_sentences
-    from convscope.modalities.texts.trained import load_text_run
+    from convscope.modalities.registry import load_run
 
-    trained = load_text_run(run)
+    trained = load_run(run)
     test = generated_sentences((1, 1, 400), seed=0).splits["test"]
     texts = [trained.tokenize(text) for text in test.texts]
     rows = faithfulness_rows(trained.network, texts, torch.from_numpy(test.labels), test.rationales, min_length=1)

@@ -1,6 +1,7 @@
 """The answers of the local page; every bad upload is refused with a clear 4xx, and the server goes on."""
 
 import base64
+import dataclasses
 import io
 import struct
 import zlib
@@ -16,13 +17,18 @@ import torch
 from PIL import Image
 from starlette.testclient import TestClient
 
+from convscope.config.saliency import TEXT_METHODS
+from convscope.data.images.image_data_module import ImageDataModule
+from convscope.data.images.image_folder import evaluation_folder
 from convscope.data.images.normalisation import Normalisation
 from convscope.data.images.resizing import Resizing
 from convscope.insight import saliency
-from convscope.modalities.images.trained import TrainedImageRun
+from convscope.modalities.images.trained_run import TrainedImageRun
+from convscope.modalities.texts.trained_run import TrainedTextRun
+from convscope.preprocessing import TextPreprocessing
 from convscope.runs.run_folder import RunFolder
 from convscope.serving import uploads
-from convscope.serving.answers import METHOD_TITLES, ImageAnswers
+from convscope.serving.answers import Answers
 from convscope.serving.app import build_app
 
 ADDRESS = "http://127.0.0.1:8000"
@@ -30,7 +36,7 @@ ADDRESS = "http://127.0.0.1:8000"
 
 @pytest.fixture
 def client(trained: TrainedImageRun) -> Iterator[TestClient]:
-    with TestClient(build_app(ImageAnswers(trained)), base_url=ADDRESS) as client:
+    with TestClient(build_app(Answers(trained)), base_url=ADDRESS) as client:
         yield client
 
 
@@ -68,6 +74,21 @@ def test_the_answer_is_that_of_the_network(client: TestClient, trained: TrainedI
     assert "map" not in answer
 
 
+def test_a_small_image_is_padded_as_in_training(trained: TrainedImageRun, tmp_path: Path) -> None:
+    """LeNet-5 pads MNIST's 28 pixels to 32: the app shows its network the same pixels as the data module does."""
+    preprocessing = dataclasses.replace(trained.preprocessing, pad_from=28)
+    (tmp_path / "photos/a").mkdir(parents=True)
+    pixels = image(28, 31)
+    Image.fromarray(pixels).save(tmp_path / "photos/a/0.png")
+    source = evaluation_folder(tmp_path / "photos", ("a",))
+    data = ImageDataModule(source, preprocessing, batch_size=1, cache_dir=tmp_path / "cache")
+    expected = data.store("test").image(0)
+    assert not expected[0].any()  # the margin
+    app = build_app(Answers(dataclasses.replace(trained, preprocessing=preprocessing)))
+    with TestClient(app, base_url=ADDRESS) as client:
+        assert np.array_equal(decoded(ask(client, encoded(pixels)).json()["image"]), expected)
+
+
 @pytest.mark.parametrize("target", ["hot_dog", "not_hot_dog"])
 def test_the_map_is_that_of_the_method(client: TestClient, trained: TrainedImageRun, target: str) -> None:
     answer = ask(client, encoded(image()), method="gradient", target=target).json()
@@ -88,7 +109,8 @@ def test_about_reports_generated_images(client: TestClient, trained: TrainedImag
 
 
 def test_every_method_of_the_page_exists() -> None:
-    assert set(METHOD_TITLES) <= set(saliency.METHODS)
+    assert set(TrainedImageRun.app_methods) <= set(saliency.METHODS)
+    assert set(TrainedTextRun.app_methods) <= set(TEXT_METHODS)
 
 
 def test_each_method_gives_a_map_or_a_note(client: TestClient) -> None:
@@ -195,7 +217,7 @@ def test_nothing_is_written(client: TestClient, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_failing_network_is_no_crash(trained: TrainedImageRun, monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = ImageAnswers(trained)
+    answers = Answers(trained)
     monkeypatch.setattr(answers, "answer", lambda _: 1 / 0)
     with TestClient(build_app(answers), base_url=ADDRESS) as client:
         response = ask(client, encoded(image()))
@@ -223,35 +245,33 @@ def test_what_the_command_refuses(convscope, tmp_path) -> None:
 
 
 def test_a_network_for_texts(tmp_path: Path) -> None:
-    from convscope.callbacks.text_figures import TokenizedText
-    from convscope.serving.text_answers import TextAnswers
 
-    class Run:
-        """A fake of a trained text run: the first class for an even number of letters, with one letter a token."""
-
-        folder = RunFolder(tmp_path).create()
-        classes = ("good", "bad")
-        preprocessing = SimpleNamespace(min_length=2)
-        network = torch.nn.Sequential(OrderedDict(embedding=torch.nn.Embedding(256, 4), head=Mean()))
-
-        def tokenize(self, text: str) -> TokenizedText:
-            return TokenizedText(text, [ord(c) for c in text], [(at, at + 1) for at in range(len(text))])
-
-        def logits(self, texts: list[TokenizedText]) -> torch.Tensor:
-            with torch.no_grad():
-                return self.network(torch.tensor([text.ids for text in texts]))
-
-    Run.folder.write_config("model: {name: text_cnn}\ndata: {name: movie_reviews}\n")
-    with TestClient(build_app(TextAnswers(Run())), base_url=ADDRESS) as client:  # type: ignore[arg-type]
-        assert client.get("/about").json()["title"] == "text_cnn on movie_reviews"
+    network = torch.nn.Sequential(OrderedDict(embedding=torch.nn.Embedding(256, 4), head=Mean()))
+    config = {"model": {"name": "text_cnn"}, "data": {"name": "movie_reviews"}}
+    classes, preprocessing = ("good", "bad"), TextPreprocessing("character", 1000, min_length=2)
+    run = TrainedTextRun(RunFolder(tmp_path).create(), config, network, classes, preprocessing, Letters())  # type: ignore[arg-type]
+    with TestClient(build_app(Answers(run)), base_url=ADDRESS) as client:
+        about = client.get("/about").json()
+        assert (about["title"], about["takes"], about["accuracy"]) == ("text_cnn on movie_reviews", "text", None)
         answer = client.post("/answer", files={"text": (None, "a film"), "method": (None, "input_x_gradient")}).json()
-        assert answer["prediction"] in Run.classes
+        assert answer["prediction"] in classes
         assert sum(row["probability"] for row in answer["probabilities"]) == pytest.approx(1.0)
         assert "".join(token["text"] for token in answer["tokens"]) == "a film"
         assert max(abs(token["share"]) for token in answer["tokens"]) == pytest.approx(1.0)
+        assert answer["signed"] is True
         refused = ask(client, encoded(image()))
         assert (refused.status_code, refused.json()["error"]) == (400, "This network reads texts, not images.")
+        refused = client.post("/answer", files={"text": (None, "12")})
+        assert (refused.status_code, refused.json()["error"]) == (422, "The text has no words that the network reads.")
         assert client.post("/answer", files={"text": (None, "x" * 10_000_000)}).status_code == 413
+
+
+class Letters:
+    """A tokenizer for which each character but a digit is a token."""
+
+    def encode(self, text: str) -> SimpleNamespace:
+        places = [place for place, letter in enumerate(text) if not letter.isdecimal()]
+        return SimpleNamespace(ids=[ord(text[at]) for at in places], spans=[(at, at + 1) for at in places])
 
 
 class Mean(torch.nn.Module):

@@ -131,9 +131,14 @@ def explain_tokens(
     tokens = pad_tokens(texts, min_length)
     saliency_method = token_saliency.find_method(method)
     maps = saliency_method(network, tokens.to(device), torch.tensor(targets, device=device), score=score)
+    return token_maps(texts, titles, maps.cpu())
+
+
+def token_maps(texts: Sequence[TokenizedText], titles: Sequence[str], values: torch.Tensor) -> list[TokenMap]:
+    """Return the maps of ``texts`` for the contributions ``values`` (N, L) of their tokens; long titles are cut off."""
     return [
-        token_map(title[:MAX_TITLE], text.text, text.spans, values[: len(text.ids)].tolist())
-        for title, text, values in zip(titles, texts, maps.cpu(), strict=True)
+        token_map(title[:MAX_TITLE], text.text, text.spans, row[: len(text.ids)].tolist())
+        for title, text, row in zip(titles, texts, values, strict=True)
     ]
 
 

@@ -10,7 +10,7 @@ from convscope.config.evaluate import EvaluateConfig
 from convscope.config.text_data import TextsConfig
 from convscope.console import echo
 from convscope.errors import UserError
-from convscope.runs.saved_config import read_saved_config
+from convscope.runs.saved_config import read_saved_config, trained_on_texts
 
 SCHEMA = EvaluateConfig
 
@@ -38,14 +38,14 @@ def run(config: EvaluateConfig, overrides: Sequence[str]) -> None:
         UserError: The run has no checkpoint, or the data has a class that the run was not trained on.
     """
     path = Path(config.run).expanduser()
-    trained_on = read_saved_config(path)["data"]
+    saved = read_saved_config(path)
     file = path / "checkpoints" / f"{config.checkpoint}.ckpt"
     if not file.is_file():
         raise UserError(f"run={path}: has no checkpoint ({file.relative_to(path)}); did its training end?")
     if isinstance(config.data, ImageFolderConfig):
         required(config.data.root, "data.root")
     texts = isinstance(config.data, TextsConfig)
-    if texts is not ("tokens" in trained_on):
+    if texts is not trained_on_texts(saved):
         kinds = ("texts", "images") if texts else ("images", "texts")
         raise UserError(f"data={config.data.name}: are {kinds[0]}, and the run was trained on {kinds[1]}")
 
@@ -56,7 +56,7 @@ def run(config: EvaluateConfig, overrides: Sequence[str]) -> None:
 
     from convscope.inference.evaluate import evaluate
 
-    evaluation = evaluate(config, trained_on, accelerator, allocator, overrides)
+    evaluation = evaluate(config, accelerator, allocator, overrides)
     scores = ", ".join(f"{name} {value:.4f}" for name, value in evaluation.metrics.items())
     echo(f"{evaluation.size:,} {evaluation.noun}: {scores}")
     echo(f"evaluation   {evaluation.file}\npredictions  {evaluation.predictions}")

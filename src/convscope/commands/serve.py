@@ -3,7 +3,6 @@
 import importlib.util
 import socket
 from collections.abc import Sequence
-from pathlib import Path
 
 from convscope.config.serve import ServeConfig
 from convscope.console import echo
@@ -30,20 +29,12 @@ def run(config: ServeConfig, overrides: Sequence[str]) -> None:
 
     import uvicorn
 
-    from convscope.modalities.images.trained import load_image_run
-    from convscope.modalities.texts.trained import load_text_run
-    from convscope.runs.kind import is_text_run
-    from convscope.serving.answers import Answers, ImageAnswers
+    from convscope.modalities.registry import load_run
+    from convscope.serving.answers import Answers
     from convscope.serving.app import build_app
-    from convscope.serving.text_answers import TextAnswers
 
-    path = Path(config.run).expanduser()
     with listening:
-        answers: Answers
-        if is_text_run(path):
-            answers = TextAnswers(load_text_run(path, config.checkpoint))
-        else:
-            answers = ImageAnswers(load_image_run(path, config.checkpoint))
+        answers = Answers(load_run(config.run, config.checkpoint))
         app = build_app(answers)
         echo(f"{answers.about()['title']}: http://127.0.0.1:{listening.getsockname()[1]}  (stop with Ctrl-C)")
         settings = uvicorn.Config(

@@ -5,16 +5,31 @@ from pathlib import Path
 
 import torch
 
-from convscope.config.explain import MaxPoolConfig
+from convscope.config.explain import ExplainConfig, MaxPoolConfig
 from convscope.console import echo
 from convscope.errors import UserError
 from convscope.figures.max_pool import max_pool_figure
+from convscope.inference.explain import create_folder
 from convscope.insight.max_pool import route
 from convscope.runs.run_folder import RunFolder
 
 LECTURE = ([[2, 4, 8, 3, 6], [9, 3, 4, 2, 5], [5, 4, 6, 3, 1], [2, 3, 1, 3, 4], [2, 7, 4, 5, 7]], 3, 1, 0, 1)
 LECTURE_DERIVATIVES = [[1, 3, 1], [1, 4, 2], [6, 2, 1]]
 MAX_CELLS = 400  # numbers of the matrix; a larger one is too long to print
+
+
+def explain_topic(config: ExplainConfig) -> None:
+    """Explain the example of ``topic=max_pool`` in a new folder, which is removed again if that fails.
+
+    Raises:
+        UserError: The folder exists and is not empty, or the matrix does not suit the window.
+    """
+    folder = create_folder(config.folder, Path("outputs"), config.topic)
+    try:
+        echo(f"\nfigure  {explain_max_pool(config.max_pool, folder)}")
+    except UserError:
+        folder.rmdir()
+        raise
 
 
 def explain_max_pool(config: MaxPoolConfig, folder: Path) -> Path:

@@ -1,19 +1,24 @@
-"""Choosing the modality of a training, images or texts; only the chosen one is imported."""
+"""Choosing the modality of a training, or of a trained run, images or texts; only the chosen one is imported."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from convscope.config.data import DataConfig
+from convscope.config.model import ModelConfig
 from convscope.config.text_data import TextDataConfig, TextsConfig
 from convscope.config.text_model import TEXT_MODELS, TextModelConfig
 from convscope.config.train import TrainConfig
 from convscope.errors import UserError
 from convscope.modalities.images.sources import open_images
 from convscope.modalities.texts.sources import open_texts
+from convscope.runs.saved_config import read_saved_config, trained_on_texts
 
 if TYPE_CHECKING:
     from convscope.data.images.image_source import ImageSource
     from convscope.data.texts.text_source import TextSource
+    from convscope.modalities.describable_network import DescribableNetwork
     from convscope.modalities.modality import Modality
+    from convscope.modalities.trained_run import TrainedRun
 
 
 def open_data(config: TrainConfig) -> "ImageSource | TextSource":
@@ -49,6 +54,46 @@ def find_modality(data: DataConfig) -> "Modality[Any, Any, Any]":
     from convscope.modalities.images.modality import ImageModality
 
     return ImageModality()
+
+
+def find_network(config: ModelConfig, classes: int | None, channels: int | None) -> "DescribableNetwork":
+    """Return the network that ``model=...`` names, to be described.
+
+    Args:
+        config: The configuration of the network.
+        classes: Number of classes; None for that of its paper.
+        channels: Number of channels of an image; None for that of its paper.
+
+    Raises:
+        UserError: No library has a model of that name, or an option does not suit it.
+    """
+    if isinstance(config, TEXT_MODELS):
+        from convscope.modalities.texts import networks as text_networks
+
+        return text_networks.describable_network(config, classes)
+    from convscope.modalities.images import networks as image_networks
+
+    return image_networks.describable_network(config, classes, channels)
+
+
+def load_run(path: str | Path, checkpoint: str = "best") -> "TrainedRun":
+    """Load the weights that a run kept.
+
+    Args:
+        path: The run's folder.
+        checkpoint: ``best`` or ``last``.
+
+    Raises:
+        UserError: There is no run, it has no checkpoint, or the checkpoint is damaged.
+    """
+    config = read_saved_config(path)
+    if trained_on_texts(config):
+        from convscope.modalities.texts.trained_run import TrainedTextRun
+
+        return TrainedTextRun.load(path, config, checkpoint)
+    from convscope.modalities.images.trained_run import TrainedImageRun
+
+    return TrainedImageRun.load(path, config, checkpoint)
 
 
 def _refuse_for_texts(config: TrainConfig, model: TextModelConfig, data: TextDataConfig) -> None:

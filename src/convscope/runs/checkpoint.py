@@ -11,6 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 from convscope.errors import UserError
 from convscope.runs.run_folder import RunFolder
 
+NETWORK = "network."  # begins the names of the network's weights among those of the LightningModule
+
 M = TypeVar("M")
 P = TypeVar("P")
 
@@ -23,13 +25,13 @@ class CheckpointContent(Generic[M, P]):
         model: Configuration of the network.
         classes: Names of the classes, in the order of the logits.
         preprocessing: Preprocessing that the network expects of its inputs.
-        state: State dict of the task (the LightningModule).
+        weights: State dict of the network.
     """
 
     model: M
     classes: tuple[str, ...]
     preprocessing: P
-    state: dict[str, Any]
+    weights: dict[str, Any]
 
 
 def open_checkpoint(file: Path) -> dict[str, Any]:
@@ -69,7 +71,8 @@ def read_checkpoint(
         metadata, state = checkpoint["convscope"], checkpoint["state_dict"]
         input_preprocessing = preprocessing(**metadata["preprocessing"])
         network = model.validate_python(metadata["model"])
-        return CheckpointContent(network, tuple(metadata["classes"]), input_preprocessing, state)
+        weights = {name.removeprefix(NETWORK): tensor for name, tensor in state.items()}
+        return CheckpointContent(network, tuple(metadata["classes"]), input_preprocessing, weights)
     except (KeyError, TypeError, ValidationError, RuntimeError, EOFError, OSError, UnpicklingError) as error:
         reason = type(error).__name__
         raise UserError(f"{file}: is no checkpoint of this version of convscope, or damaged ({reason})") from error

@@ -11,8 +11,8 @@ from convscope.data.images.decoding import decode_image
 from convscope.data.images.image_folder import evaluation_folder, image_folder
 from convscope.data.images.image_formats import FORMATS, image_endings, readable_formats
 from convscope.data.images.image_source import BadImageError
+from convscope.data.images.prepared_images import read_images
 from convscope.errors import UserError
-from convscope.inference.explained_images import read_images
 from convscope.preprocessing import Preprocessing
 
 PREPROCESSING = Preprocessing(size=8, channels=3, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
@@ -123,8 +123,11 @@ def test_a_class_of_images_that_cannot_be_read_is_refused_and_named(make_folder:
         read_images(root / "dog", PREPROCESSING, 9)
 
 
-def test_a_warning_counts_skipped_files_of_explained_images(make_folder: MakeFolder, capsys) -> None:
+def test_a_warning_counts_skipped_files_of_explained_images(make_folder: MakeFolder, trained, capsys) -> None:
     root = make_folder({"cat": 2})
     (root / "cat" / "a.heic").write_bytes(b"")
-    assert len(read_images(root, PREPROCESSING, 9).names) == 2
+    images = read_images(root, PREPROCESSING, 9)
+    assert len(images.names) == len(images.pixels) == len(images.inputs) == 2
+    assert "skipped 1 file of formats that cannot be read" in "".join(images.warnings)
+    trained.examples_to_explain(str(root), None, 9)
     assert "skipped 1 file of formats that cannot be read" in "".join(capsys.readouterr())

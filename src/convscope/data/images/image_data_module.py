@@ -134,10 +134,12 @@ class ImageDataModule(StagedDataModule):
         if (split, crop) not in self._stores:
             if split not in self.source.splits:
                 raise UserError(f"the data set {self.source.name} has no {split} images")
-            expected = self.preprocessing
-            resizing = Resizing(expected.resize, expected.channels, expected.interpolation, crop, expected.pad_from)
             self._stores[split, crop] = open_image_store(
-                self.source.splits[split], resizing, self._cache_dir, self._on_bad_image, split
+                self.source.splits[split],
+                Resizing.expected_by(self.preprocessing, crop),
+                self._cache_dir,
+                self._on_bad_image,
+                split,
             )
         return self._stores[split, crop]
 

@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image
 
 from convscope.errors import UserError
+from convscope.preprocessing import Preprocessing
 
 INTERPOLATIONS = {
     "nearest": Image.Resampling.NEAREST,
@@ -40,6 +41,17 @@ class Resizing:
     def __post_init__(self) -> None:
         if self.interpolation not in INTERPOLATIONS:
             raise UserError(f"unknown interpolation '{self.interpolation}': choose of {', '.join(INTERPOLATIONS)}")
+
+    @classmethod
+    def expected_by(cls, preprocessing: Preprocessing, crop: int | None) -> "Resizing":
+        """Return the resizing that a network expects, with a centre crop of ``crop`` pixels, or none."""
+        return cls(
+            preprocessing.resize,
+            preprocessing.channels,
+            preprocessing.interpolation,
+            crop,
+            preprocessing.pad_from,
+        )
 
     def keeps(self, shape: tuple[int, int, int]) -> bool:
         """Return whether images of this ``shape`` (H, W, C) stay unchanged; its aspect ratio must be at most 3:1."""

@@ -7,9 +7,22 @@ from convscope.config.text_model import TEXT_MODELS
 from convscope.errors import UserError
 from convscope.insight.parameters import ParameterTable
 from convscope.modalities.built_network import BuiltNetwork
+from convscope.modalities.describable_network import DescribableNetwork
 from convscope.models.images.zoo.architecture import Architecture
 from convscope.models.images.zoo.network import Network
 from convscope.models.images.zoo.registry import find_architecture
+
+# Classes and channels of the networks whose paper did not train them on ImageNet's thousand classes in colour.
+PAPER_CLASSES = {"lecture_cnn": 4, "lenet5": 10, "lecun1989": 10, "neocognitron": 10}
+PAPER_CHANNELS = {"lenet5": 1, "lecun1989": 1, "neocognitron": 1}
+
+# Input sizes in pixels that are tried to find the smallest that works.
+# fmt: off
+TRIED_SIZES = (
+    1, 2, 4, 8, 12, 16, 24, 28, 32, 48, 64, 80, 96, 112, 128, 160, 192, 224, 240, 256, 288, 299, 320, 331, 384,
+    448, 512,
+)
+# fmt: on
 
 
 def build_architecture(config: ModelConfig) -> Architecture:
@@ -33,3 +46,22 @@ class BuiltImageNetwork(BuiltNetwork):
 
     network: Network
     table: ParameterTable
+
+
+def describable_network(config: ModelConfig, classes: int | None, channels: int | None) -> DescribableNetwork:
+    """Return the network that ``model=...`` names, to be described; None for the classes and channels of its paper.
+
+    Raises:
+        UserError: No library has a model of that name.
+    """
+    architecture = build_architecture(config)
+    class_count = classes or PAPER_CLASSES.get(config.name, 1000)
+    preprocessing = architecture.preprocessing(channels or PAPER_CHANNELS.get(config.name, 3))
+    return DescribableNetwork(
+        architecture.name,
+        preprocessing.size,
+        lambda size: architecture.build(class_count, preprocessing.channels, size),
+        lambda size: (preprocessing.channels, size, size),
+        architecture.head,
+        TRIED_SIZES,
+    )

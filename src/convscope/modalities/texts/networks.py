@@ -11,6 +11,7 @@ from convscope.data.texts.tokenizer import TextTokenizer
 from convscope.data.texts.word_vectors import WordVectors, find_vectors
 from convscope.errors import UserError
 from convscope.modalities.built_network import BuiltNetwork
+from convscope.modalities.describable_network import DescribableNetwork
 from convscope.models.texts.architecture import TextArchitecture
 from convscope.models.texts.network import TextNetwork, build_text_network
 from convscope.models.texts.registry import find_text_architecture
@@ -39,6 +40,27 @@ def text_shape(architecture: TextArchitecture) -> tuple[int, int]:
 
 MR_WORDS = 18_765  # different words of the movie-review sentences (Kim 2014, table 1)
 TEXT_LENGTH = 32  # tokens, if a network takes any number
+
+
+def describable_network(config: TextModelConfig, classes: int | None) -> DescribableNetwork:
+    """Return the network that ``model=...`` names, to be described with a vocabulary as large as that of Kim's MR.
+
+    Args:
+        config: The configuration of the network.
+        classes: Number of classes; None for 2.
+
+    Raises:
+        UserError: The architecture does not take such a length.
+    """
+    architecture = build_text_architecture(config)
+    vocabulary, length = text_shape(architecture)
+    return DescribableNetwork(
+        architecture.name,
+        length,
+        lambda size: architecture.build(classes or 2, vocabulary),
+        lambda size: (size,),
+        architecture.head,
+    )
 
 
 def text_preprocessing(architecture: TextArchitecture, data: TextDataConfig) -> TextPreprocessing:

@@ -1,0 +1,197 @@
+"""A run on images, loaded from its folder: its network, its classes and its preprocessing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from pydantic import TypeAdapter
+from typing_extensions import override
+
+from convscope.cache import cache_folder
+from convscope.config.base import required
+from convscope.config.data import DataConfig, ImageDataConfig, ImageFolderConfig
+from convscope.config.model import ModelConfig
+from convscope.config.text_data import TextsConfig
+from convscope.console import warn
+from convscope.data.images.image_data_module import ImageDataModule
+from convscope.data.images.image_folder import evaluation_folder
+from convscope.data.images.image_source import ImageSource
+from convscope.data.images.prepared_images import PreparedImages, prepare_image, read_images
+from convscope.errors import UserError
+from convscope.insight import saliency
+from convscope.insight.parameters import multiply_adds
+from convscope.insight.spatial_layers import find_spatial_layer
+from convscope.modalities.images.examples import ImageExamples
+from convscope.modalities.images.networks import build_architecture
+from convscope.modalities.images.sources import open_images
+from convscope.modalities.trained_run import TrainedRun, match_classes
+from convscope.preprocessing import Preprocessing
+from convscope.runs.checkpoint import read_checkpoint
+from convscope.runs.run_folder import RunFolder
+from convscope.tasks.image_classification import ImageClassification
+from convscope.tasks.objective import Objective
+
+DEFAULT_METHODS = ("gradient", "grad_cam", "smoothgrad")
+
+
+@dataclass(frozen=True)
+class TrainedImageRun(TrainedRun):
+    """A trained network for images: it maps normalised images (N, C, H, W) to logits (N, classes)."""
+
+    noun = "images"
+    app_methods: ClassVar[Mapping[str, str]] = {  # without the methods that take minutes on a CPU
+        "grad_cam": "Grad-CAM",
+        "grad_cam++": "Grad-CAM++",
+        "layer_cam": "Layer-CAM",
+        "gradient": "Gradient",
+        "smoothgrad": "SmoothGrad",
+        "input_x_gradient": "Input × gradient",
+        "integrated_gradients": "Integrated gradients",
+        "guided_backprop": "Guided backprop",
+        "deconvnet": "Deconvnet",
+        "occlusion": "Occlusion",
+    }
+
+    preprocessing: Preprocessing
+
+    @classmethod
+    def load(cls, path: str | Path, config: dict[str, Any], checkpoint: str) -> "TrainedImageRun":
+        """Load the weights that a run kept.
+
+        Args:
+            path: The run's folder.
+            config: Content of its ``config.yaml``.
+            checkpoint: ``best`` or ``last``.
+
+        Raises:
+            UserError: The run has no checkpoint, or it is damaged.
+        """
+        folder = RunFolder(Path(path).expanduser())
+        saved = read_checkpoint(folder, path, checkpoint, TypeAdapter(ModelConfig), Preprocessing)
+        preprocessing = saved.preprocessing
+        network = build_architecture(saved.model).build(len(saved.classes), preprocessing.channels, preprocessing.size)
+        network.load_state_dict(saved.weights)
+        return cls(folder, config, network.eval(), saved.classes, preprocessing)
+
+    @property
+    def evaluation_precision(self) -> str | None:
+        """Precision in which the run was tested, for the same logits; None if the run is not complete."""
+        value: str | None = (self.folder.read_summary() or {}).get("environment", {}).get("precision")
+        return value
+
+    @override
+    def task(self) -> ImageClassification:
+        objective = Objective(flip_averaging=self.config.get("task", {}).get("flip_averaging", False))
+        return ImageClassification(self.network, self.classes, objective)
+
+    @override
+    def multiply_adds(self) -> int:
+        return multiply_adds(self.network, self._input_shape)
+
+    @override
+    def test_data(self, config: DataConfig, run_name: str) -> ImageDataModule:
+        assert not isinstance(config, TextsConfig)
+        return ImageDataModule(
+            self._test_source(config),
+            self.preprocessing,
+            batch_size=config.batch_size,
+            workers=config.workers,
+            cache_dir=cache_folder(config.cache_dir),
+            on_bad_image=config.on_bad_image,
+        )
+
+    def _test_source(self, config: ImageDataConfig) -> ImageSource:
+        trained_on = self.config["data"]
+        is_other_data = (config.name, getattr(config, "root", None)) != (trained_on["name"], trained_on.get("root"))
+        if isinstance(config, ImageFolderConfig) and is_other_data:
+            return evaluation_folder(required(config.root, "data.root"), self.classes)
+        return match_classes(open_images(config), self.classes, config.name)
+
+    @override
+    def explanation_methods(self, requested: Sequence[str] | None, layer: str | None) -> Sequence[str]:
+        methods = list(requested or DEFAULT_METHODS)
+        for name in sorted(saliency.LAYER_METHODS.intersection(methods)):
+            try:
+                find_spatial_layer(self.network, torch.zeros(self._input_shape), layer)
+            except UserError as error:
+                if requested is not None or layer is not None:
+                    raise
+                warn(f"{name}: {error} (it is left out)")
+                methods.remove(name)
+        return methods
+
+    def class_index(self, target: str) -> int:
+        """Return the index of the class ``target``, which is given by its name or its number.
+
+        Raises:
+            UserError: The run knows no such class.
+        """
+        if target in self.classes:
+            return self.classes.index(target)
+        if target.isdecimal() and int(target) < len(self.classes):
+            return int(target)
+        raise UserError(
+            f"target={target}: the run knows no such class; choose predicted, label, one of "
+            f"{', '.join(self.classes)}, or a number from 0 to {len(self.classes) - 1}"
+        )
+
+    @override
+    def examples_to_explain(self, images: str | None, text: str | None, max_images: int) -> ImageExamples:
+        if images is None:
+            return self._most_confident_test_images(max_images)
+        prepared = read_images(Path(images).expanduser(), self.preprocessing, max_images)
+        for warning in prepared.warnings:
+            warn(warning)
+        return ImageExamples(self.network, self.classes, prepared)
+
+    @override
+    def example(self, upload: np.ndarray) -> ImageExamples:
+        return ImageExamples(self.network, self.classes, prepare_image("image", upload, self.preprocessing))
+
+    def _most_confident_test_images(self, count: int) -> ImageExamples:
+        """Return the ``count`` most confident wrong predictions of the run's test images, then as many correct ones.
+
+        Raises:
+            UserError: The data of the run cannot be found, or has other classes than the run.
+        """
+        config: ImageDataConfig = TypeAdapter(ImageDataConfig).validate_python(self.config["data"])
+        source = open_images(config)
+        if source.classes != self.classes:
+            raise UserError(
+                f"data={config.name}: has the classes {', '.join(source.classes)}, and the run knows "
+                f"{', '.join(self.classes)}; give images=PATH"
+            )
+        data = ImageDataModule(
+            source,
+            self.preprocessing,
+            batch_size=config.batch_size,
+            cache_dir=cache_folder(config.cache_dir),
+            on_bad_image=config.on_bad_image,
+        )
+        data.setup("test")
+        for warning in data.warnings:
+            warn(warning)
+        store, size = data.store("test"), self.preprocessing.size
+        with torch.no_grad():
+            logits = [
+                self.network(data.normalise(store.centre_crops(indices, size)))
+                for indices in torch.arange(len(store)).split(config.batch_size)
+            ]
+        confidences, predicted = torch.cat(logits).softmax(dim=1).max(dim=1)
+        labels = torch.from_numpy(store.labels)
+        chosen: list[int] = []
+        for group in (predicted != labels, predicted == labels):
+            candidates = torch.nonzero(group).flatten()
+            chosen += candidates[confidences[candidates].argsort(descending=True, stable=True)][:count].tolist()
+        crops = store.centre_crops(torch.tensor(chosen), size).permute(0, 2, 3, 1).numpy()
+        pixels = [np.ascontiguousarray(crop) for crop in crops]
+        names = [store.names[index] for index in chosen]
+        images = PreparedImages.from_crops(names, pixels, self.preprocessing)
+        return ImageExamples(self.network, self.classes, images, labels[chosen])
+
+    @property
+    def _input_shape(self) -> tuple[int, int, int, int]:
+        return 1, self.preprocessing.channels, self.preprocessing.size, self.preprocessing.size
