@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 import torch
 from torch import nn
@@ -123,6 +123,20 @@ class TrainedRun(ABC):
     network: nn.Module
     classes: tuple[str, ...]
     preprocessing: Preprocessing | TextPreprocessing
+
+    @classmethod
+    @abstractmethod
+    def load(cls, path: str | Path, config: dict[str, Any], checkpoint: str) -> Self:
+        """Load the weights that a run kept.
+
+        Args:
+            path: The run's folder.
+            config: Content of its ``config.yaml``.
+            checkpoint: ``best`` or ``last``.
+
+        Raises:
+            UserError: The run has no checkpoint or, if it is on texts, no tokenizer; or one of them is damaged.
+        """
 
     @property
     def title(self) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -58,17 +58,8 @@ class TrainedImageRun(TrainedRun):
     preprocessing: Preprocessing
 
     @classmethod
-    def load(cls, path: str | Path, config: dict[str, Any], checkpoint: str) -> "TrainedImageRun":
-        """Load the weights that a run kept.
-
-        Args:
-            path: The run's folder.
-            config: Content of its ``config.yaml``.
-            checkpoint: ``best`` or ``last``.
-
-        Raises:
-            UserError: The run has no checkpoint, or it is damaged.
-        """
+    @override
+    def load(cls, path: str | Path, config: dict[str, Any], checkpoint: str) -> Self:
         folder = RunFolder(Path(path).expanduser())
         saved = read_checkpoint(folder, path, checkpoint, TypeAdapter(ModelConfig), Preprocessing)
         preprocessing = saved.preprocessing

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from pydantic import TypeAdapter
@@ -54,17 +54,8 @@ class TrainedTextRun(TrainedRun):
     tokenizer: TextTokenizer
 
     @classmethod
-    def load(cls, path: str | Path, config: dict[str, Any], checkpoint: str) -> "TrainedTextRun":
-        """Load the weights that a run kept.
-
-        Args:
-            path: The run's folder.
-            config: Content of its ``config.yaml``.
-            checkpoint: ``best`` or ``last``.
-
-        Raises:
-            UserError: The run has no checkpoint, or no tokenizer, or one of them is damaged.
-        """
+    @override
+    def load(cls, path: str | Path, config: dict[str, Any], checkpoint: str) -> Self:
         folder = RunFolder(Path(path).expanduser())
         saved = read_checkpoint(folder, path, checkpoint, TypeAdapter(TextModelConfig), TextPreprocessing)
         preprocessing = saved.preprocessing
