@@ -3,23 +3,13 @@
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
-from omegaconf import OmegaConf
 
-from convscope.composition.overrides import quote_override, quote_value, values_as_overrides
+from convscope.composition.overrides import quote_override, quote_value
 
 # What encodes as UTF-8; with more of what the grammar gives a meaning than chance would bring.
 SPECIAL = st.text(alphabet="'\"\\,=:;()[]{}$~+@#% \t\nab1.-é")
 TEXT = st.one_of(st.text(st.characters(codec="utf-8")), SPECIAL)
 KEYS = st.from_regex(r"[a-z_][a-z0-9_]{0,6}", fullmatch=True)
-# OmegaConf itself gives these a meaning: an interpolation, a missing value.
-PLAIN_TEXT = TEXT.filter(lambda text: "${" not in text and text != "???")
-SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), PLAIN_TEXT)
-VALUES = st.recursive(SCALARS, lambda values: st.lists(values, max_size=3), max_leaves=6)
-NESTED = st.recursive(
-    st.dictionaries(KEYS, VALUES, min_size=1, max_size=3),
-    lambda mappings: st.dictionaries(KEYS, st.one_of(VALUES, mappings), min_size=1, max_size=3),
-    max_leaves=6,
-)
 
 
 def parse(override: str):
@@ -51,13 +41,3 @@ def test_an_override_is_quoted_only_where_hydra_cannot_read_it(key, text):
 @given(SPECIAL.map(lambda text: f"--{text}") | TEXT.map(lambda text: text.replace("=", "")))
 def test_what_is_no_assignment_is_left_alone(argument):
     assert quote_override(argument) == argument
-
-
-@given(NESTED)
-def test_a_mapping_comes_back_from_its_overrides(mapping):
-    config = OmegaConf.create({})
-    for key, value in values_as_overrides(mapping):
-        override = parse(f"{key}={value}")
-        assert override.key_or_group == key
-        OmegaConf.update(config, key, override.value())
-    assert OmegaConf.to_container(config, resolve=True) == mapping

@@ -38,6 +38,7 @@ def test_its_own_test_split_gives_the_metrics_of_the_run(convscope, run):
     evaluation, predictions = printed_paths(ended.out)
     expected = json.loads((run / "summary.json").read_text())["metrics"]["test"]
     assert evaluation["metrics"] == pytest.approx(expected, abs=1e-6)
+    assert evaluation["overrides"] == [f"run={run}"]
     assert len(predictions) == 6
 
 

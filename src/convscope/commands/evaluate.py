@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from convscope.composition.overrides import values_as_overrides
+from hydra.core.config_store import ConfigStore
+
 from convscope.config.base import required
 from convscope.config.data import ImageFolderConfig
 from convscope.config.evaluate import EvaluateConfig
@@ -13,10 +14,13 @@ from convscope.errors import UserError
 from convscope.runs.saved_config import read_saved_config, trained_on_texts
 
 SCHEMA = EvaluateConfig
+RUN_DATA = "_run"  # an option of the group data; messages and --help list none that begins with _
 
 
 def prepare_arguments(arguments: list[str]) -> list[str]:
-    """Insert the run's own data settings if there is no ``data=...``, before the user's overrides, which win.
+    """Choose the run's own data settings if there is no ``data=...``; the user's overrides still win.
+
+    The saved settings become an option of the group ``data`` that includes the option that the run chose.
 
     Raises:
         UserError: ``run`` is not the folder of a run.
@@ -27,8 +31,8 @@ def prepare_arguments(arguments: list[str]) -> list[str]:
     if not runs:
         return arguments
     data = read_saved_config(Path(runs[-1].strip("'\"")).expanduser())["data"]
-    keys = [f"data.{key}={value}" for key, value in values_as_overrides(data) if key != "name"]
-    return [f"data={data['name']}", *keys, *arguments]
+    ConfigStore.instance().store(RUN_DATA, {"defaults": [data["name"], "_self_"], **data}, group="data")
+    return [f"data={RUN_DATA}", *arguments]
 
 
 def run(config: EvaluateConfig, overrides: Sequence[str]) -> None:
@@ -56,7 +60,8 @@ def run(config: EvaluateConfig, overrides: Sequence[str]) -> None:
 
     from convscope.inference.evaluate import evaluate
 
-    evaluation = evaluate(config, accelerator, allocator, overrides)
+    typed = [override for override in overrides if override != f"data={RUN_DATA}"]
+    evaluation = evaluate(config, accelerator, allocator, typed)
     scores = ", ".join(f"{name} {value:.4f}" for name, value in evaluation.metrics.items())
     echo(f"{evaluation.size:,} {evaluation.noun}: {scores}")
     echo(f"evaluation   {evaluation.file}\npredictions  {evaluation.predictions}")

@@ -1,8 +1,6 @@
 """Writes values in the grammar of overrides."""
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
@@ -24,21 +22,3 @@ def quote_override(argument: str) -> str:
     except HydraException:
         return f"{key}={quote_value(value)}"
     return argument
-
-
-def values_as_overrides(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the dotted keys and the values of a nested mapping, the values in Hydra's grammar."""
-    for key, value in node.items():
-        if isinstance(value, Mapping):
-            yield from values_as_overrides(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, _literal(value)
-
-
-def _literal(value: Any) -> str:
-    """Return a scalar or a list in Hydra's grammar."""
-    if isinstance(value, str):
-        return quote_value(value)
-    if isinstance(value, list):
-        return f"[{','.join(map(_literal, value))}]"
-    return "null" if value is None else str(value).lower()

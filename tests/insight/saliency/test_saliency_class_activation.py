@@ -63,7 +63,9 @@ def test_a_layer_without_a_feature_map_is_refused_with_those_that_have_one(metho
         r"image; these layers do: .*conv1, .*pool; or choose a method without a layer, such as gradient$",
     ):
         find(model, inputs, layer="dense")
-    with pytest.raises(UserError, match=r"^layer=conv9: the network has no such layer; did you mean .*conv2.*\? With a "):
+    with pytest.raises(
+        UserError, match=r"^layer=conv9: the network has no such layer; did you mean .*conv2.*\? With a "
+    ):
         find(model, inputs, layer="conv9")
     with pytest.raises(UserError, match=r"^layer=Conv2d: the network has no such layer"):
         find(model, inputs, layer=nn.Conv2d(3, 3, 1))
