@@ -9,7 +9,7 @@ import pytest
 from convscope.data.texts.text_buffer import TextBuffer
 from convscope.data.texts.text_source import TextSplit, numbered
 from convscope.data.texts.token_store import open_token_store
-from convscope.data.texts.tokenizer import TextTokenizer, train_tokenizer
+from convscope.data.texts.tokenizer import LEVELS, TextTokenizer, train_tokenizer
 
 TEXTS = ["good film", "", "not good at all", "a b c d e f", "good"]
 
@@ -37,10 +37,13 @@ def test_it_holds_the_token_ids_memory_mapped(split: TextSplit, tokenizer: TextT
     assert not store.warnings
 
 
-def test_a_second_time_nothing_is_encoded(split, tokenizer, tmp_path, monkeypatch) -> None:
-    first = open_token_store(split, tokenizer, tmp_path)
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_second_time_nothing_is_encoded(split, tmp_path, monkeypatch, level: str) -> None:
+    """Not with a tokenizer that is trained again on the same texts, either."""
+    first = open_token_store(split, train_tokenizer(TEXTS, level, max_length=5), tmp_path)
     monkeypatch.setattr(TextTokenizer, "encode_all", lambda *_: pytest.fail("encoded again"))
-    assert token_ids_of(open_token_store(split, tokenizer, tmp_path)) == token_ids_of(first)
+    again = open_token_store(split, train_tokenizer(TEXTS, level, max_length=5), tmp_path)
+    assert token_ids_of(again) == token_ids_of(first)
 
 
 def test_other_texts_or_other_tokens_are_another_entry(split, tokenizer, tmp_path) -> None:

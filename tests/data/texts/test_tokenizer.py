@@ -64,6 +64,20 @@ def test_it_comes_back_from_its_file(level: str, tmp_path: Path) -> None:
     assert again.vocabulary == tokens.vocabulary
 
 
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("vocabulary", [150, 50_000])
+def test_the_same_texts_give_the_same_vocabulary(level: str, vocabulary: int) -> None:
+    """Many pairs are equally frequent here: the order of a hash map must not decide between them."""
+    first, *others = (trained(level, vocabulary=vocabulary).to_json() for _ in range(4))
+    assert others == [first] * 3
+
+
+def test_word_pieces_know_each_character_inside_words_and_none_is_a_special_token() -> None:
+    tokens = train_tokenizer(["##a [PAD] abc"], "wordpiece", max_length=64, vocabulary=10, lowercase=False)
+    assert set(tokens.vocabulary) == {PADDING, UNKNOWN, *"#[]PADabc", "##A", "##D", "##b", "##c"}
+    assert tokens.encode("##a [PAD] abc").tokens == ["#", "#", "a", "[", "P", "A", "D", "]", "a", "b", "c"]
+
+
 def test_words_are_those_of_the_treebank() -> None:
     assert trained("word").encode(TEXTS[0]).tokens == [
         "It", "does", "n't", "work", ",", "it", "'s", "great", "no", "?", "he", "ca", "n't",

@@ -3,7 +3,7 @@
 At every level, token id 0 is padding and 1 is the unknown token.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,7 +100,7 @@ class TextTokenizer:
 
 
 def train_tokenizer(
-    texts: Iterable[str],
+    texts: Collection[str],
     level: str,
     *,
     max_length: int,
@@ -112,7 +112,7 @@ def train_tokenizer(
     """Train a tokenizer on ``texts``.
 
     Args:
-        texts: The texts of the training split; those of other splits must not be used.
+        texts: The texts of the training split; those of other splits must not be used. Word pieces read them twice.
         level: ``word`` (runs of letters and digits, every other character alone), ``wordpiece`` (as in BERT),
             ``byte_pair`` (pairs of bytes, so that nothing is unknown), or ``character``.
         max_length: Maximum number of tokens of a text.
@@ -127,6 +127,9 @@ def train_tokenizer(
     """
     import tokenizers
     from tokenizers import models, normalizers, pre_tokenizers, trainers
+
+    def blocks() -> Iterator[list[str]]:
+        return _blocks(text[: max_length * MAX_CHARACTERS_PER_TOKEN] for text in texts)
 
     special_tokens = [PADDING, UNKNOWN]
     normalizer_steps: list[Any] = [normalizers.NFC(), *([normalizers.Lowercase()] if lowercase else [])]
@@ -155,14 +158,36 @@ def train_tokenizer(
             raise ValueError(f"{level}: no such level of tokens; there are {', '.join(LEVELS)}")
     tokenizer.normalizer = normalizers.Sequence(normalizer_steps)
     if alphabet is None:
-        heads = (text[: max_length * MAX_CHARACTERS_PER_TOKEN] for text in texts)
-        tokenizer.train_from_iterator(_blocks(heads), trainer)
+        if level == "wordpiece":
+            trainer.special_tokens = [*special_tokens, *_characters_inside_words(tokenizer, blocks(), trainer_options)]
+            trained = tokenizers.Tokenizer.from_str(tokenizer.to_str())
+            trained.train_from_iterator(blocks(), trainer)
+            tokenizer.model = models.WordPiece(trained.get_vocab(), unk_token=UNKNOWN)
+            tokenizer.add_special_tokens(special_tokens)
+        else:
+            tokenizer.train_from_iterator(blocks(), trainer)
     else:
         vocabulary_tokens = special_tokens + list(dict.fromkeys(alphabet))
         tokenizer.model = models.WordLevel(
             {token: token_id for token_id, token in enumerate(vocabulary_tokens)}, UNKNOWN
         )
     return TextTokenizer(tokenizer, max_length)
+
+
+def _characters_inside_words(
+    untrained: "Tokenizer", blocks: Iterator[list[str]], trainer_options: dict[str, Any]
+) -> list[str]:
+    """Return the characters inside words as word pieces (``##a``), sorted, for the trainer's special tokens.
+
+    The library numbers them in the order of a hash map, which is another one each time, and the numbers decide between
+    pairs that are equally frequent. Special tokens are numbered first, in their order, so that the vocabulary depends
+    on the texts alone.
+    """
+    from tokenizers import Tokenizer, trainers
+
+    without_merges = Tokenizer.from_str(untrained.to_str())
+    without_merges.train_from_iterator(blocks, trainers.WordPieceTrainer(**{**trainer_options, "vocab_size": 0}))
+    return sorted(token for token in without_merges.get_vocab() if token.startswith("##") and len(token) == 3)
 
 
 def tokenizer_from_file(file: Path, max_length: int) -> TextTokenizer:
