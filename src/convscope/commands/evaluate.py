@@ -14,7 +14,7 @@ from convscope.errors import UserError
 from convscope.runs.saved_config import read_saved_config, trained_on_texts
 
 SCHEMA = EvaluateConfig
-RUN_DATA = "_run"  # an option of the group data; messages and --help list none that begins with _
+RUN_DATA = "_run"  # an option of the group data; messages list none that begins with _
 
 
 def prepare_arguments(arguments: list[str]) -> list[str]:
