@@ -1,6 +1,6 @@
 """Names of jobs and sweeps are valid, short, stable, and different for different overrides (with Hypothesis)."""
 
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from convscope.composition.jobs import (
@@ -50,6 +50,7 @@ def test_other_overrides_have_another_name(first, second):
     assert folder_name(overrides(first)) != folder_name(overrides(second))
 
 
+@settings(max_examples=50)  # each parses Hydra's grammar a dozen times
 @given(st.dictionaries(KEYS, st.lists(TEXT.filter(bool), min_size=1, max_size=3, unique=True), min_size=1, max_size=2))
 def test_each_job_of_a_sweep_has_a_name_of_its_own_and_keeps_it_when_values_are_added(choices):
     def typed(extra: tuple[str, ...] = ()) -> list[str]:
