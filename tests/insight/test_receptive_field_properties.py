@@ -1,4 +1,4 @@
-"""Receptive fields of random stacks equal a closed formula and what a gradient reaches (with Hypothesis).
+"""Receptive fields of random stacks and branches equal a closed formula and what a gradient reaches (with Hypothesis).
 
 The formula is that of Araujo, Norris & Sim 2019, "Computing receptive fields of convolutional neural networks",
 equations 2 to 4: with layers of kernel k, stride s and padding p, and strides before layer l that multiply to S,
@@ -9,6 +9,7 @@ makes a kernel of d·(k − 1) + 1.
 from fractions import Fraction
 from math import prod
 
+import torch
 from gradient_support import randomised, support
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -80,3 +81,39 @@ def assert_gradient_reaches_the_field(network: nn.Module) -> None:
 @given(st.lists(windows(("conv", "average")), min_size=1, max_size=3))
 def test_a_stack_sees_what_a_gradient_reaches(stack):
     assert_gradient_reaches_the_field(nn.Sequential(*map(layer, stack)))
+
+
+class Branches(nn.Module):
+    """Branches on the same input whose outputs are added, as in a residual block."""
+
+    def __init__(self, *branches: nn.Module):
+        super().__init__()
+        self.branches = nn.ModuleList(branches)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        first, *others = [branch(x) for branch in self.branches]
+        return sum(others, first)
+
+
+@st.composite
+def branches(draw) -> nn.Module:
+    """Branches of one stride whose windows keep the length, apart from the stride, wherever their centres lie."""
+    stride = draw(st.integers(1, 2))
+
+    def branch() -> nn.Module:
+        rows = draw(st.lists(st.tuples(st.sampled_from([1, 3, 5]), st.integers(1, 3)), min_size=1, max_size=2))
+        return nn.Sequential(
+            *(
+                nn.Conv1d(1, 1, kernel, stride if place == 0 else 1, dilation * (kernel // 2), dilation)
+                for place, (kernel, dilation) in enumerate(rows)
+            )
+        )
+
+    shortcut = nn.Identity() if stride == 1 and draw(st.booleans()) else branch()
+    return Branches(shortcut, *(branch() for _ in range(draw(st.integers(1, 2)))))
+
+
+@settings(max_examples=10)  # a trace and a gradient each, of a network of up to a dozen layers
+@given(st.lists(st.one_of(branches(), windows(("conv",)).map(layer)), min_size=1, max_size=2))
+def test_branches_see_together_what_a_gradient_reaches(parts):
+    assert_gradient_reaches_the_field(nn.Sequential(*parts))
