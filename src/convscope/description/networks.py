@@ -6,7 +6,7 @@ from convscope.errors import UserError
 from convscope.insight.parameters import describe_parameters
 from convscope.insight.tracing.tracing_inputs import follow
 from convscope.modalities.describable_network import DescribableNetwork
-from convscope.modalities.registry import find_network
+from convscope.modalities.registry import find_describable_network
 from convscope.models.blocks import blocks
 
 
@@ -16,7 +16,7 @@ def describe(config: DescribeConfig) -> Description:
     Raises:
         UserError: The network does not run at this input size, or has no such layer.
     """
-    describable = find_network(config.model, config.classes, config.channels)
+    describable = find_describable_network(config.model, config.classes, config.channels)
     size = config.input_size or describable.input_size
     try:
         network = describable.build_without_weights(size)

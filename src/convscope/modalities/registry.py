@@ -56,7 +56,7 @@ def find_modality(data: DataConfig) -> "Modality[Any, Any, Any]":
     return ImageModality()
 
 
-def find_network(config: ModelConfig, classes: int | None, channels: int | None) -> "DescribableNetwork":
+def find_describable_network(config: ModelConfig, classes: int | None, channels: int | None) -> "DescribableNetwork":
     """Return the network that ``model=...`` names, to be described.
 
     Args:

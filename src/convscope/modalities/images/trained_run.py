@@ -103,7 +103,7 @@ class TrainedImageRun(TrainedRun):
 
     @override
     def explanation_methods(self, requested: Sequence[str] | None, layer: str | None) -> Sequence[str]:
-        methods = list(requested or DEFAULT_METHODS)
+        methods = list(dict.fromkeys(requested or DEFAULT_METHODS))
         for name in sorted(saliency.LAYER_METHODS.intersection(methods)):
             try:
                 find_spatial_layer(self.network, torch.zeros(self._input_shape), layer)
