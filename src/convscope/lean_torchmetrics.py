@@ -1,20 +1,15 @@
-"""Imports ``torchmetrics``, which Lightning needs, without ``scipy.signal``: 1.5 s, for audio metrics only.
+"""Imports ``torchmetrics``, which Lightning needs, without ``scipy.signal``, which only its audio metrics use.
 
-Import this module before Lightning. A later import of ``scipy.signal`` gets the real module.
+That saves 2.0 s of CPU time (8.8 instead of 10.8 s for PyTorch, Lightning and torchmetrics). Import this module before
+Lightning. A later import of ``scipy.signal`` gets the real module.
 """
 
-import sys
-from types import ModuleType
+from convscope.without_imports import without_imports
 
-_NAME = "scipy.signal"
-_use_stub = _NAME not in sys.modules
-if _use_stub:
-    sys.modules[_NAME] = ModuleType(_NAME)
-    sys.modules[_NAME].hamming = None  # type: ignore[attr-defined]  # torchmetrics adds it if it is missing
 try:
+    with without_imports("scipy.signal", hamming=None):  # torchmetrics adds this function where it is missing
+        import torchmetrics
+except (ImportError, AttributeError):
     import torchmetrics
-finally:
-    if _use_stub:
-        del sys.modules[_NAME]
 
 __all__ = ["torchmetrics"]

@@ -13,7 +13,7 @@ import pytest
 
 from convscope.errors import UserError
 from convscope.runs.run_folder import RunFolder
-from convscope.tracking import trackers, wandb_run
+from convscope.tracking import trackers, wandb_settings
 from convscope.tracking.trackers import build_loggers, choose_trackers, close
 
 KEY = "k" * 40
@@ -34,7 +34,7 @@ def test_auto_with_a_key_in_the_environment(monkeypatch: pytest.MonkeyPatch, nam
     assert choose_trackers(["auto"]) == ["wandb"]
 
 
-@pytest.mark.parametrize("host", wandb_run.SERVICE_HOSTS)
+@pytest.mark.parametrize("host", wandb_settings.SERVICE_HOSTS)
 def test_auto_with_a_key_in_the_netrc(tmp_path: Path, host: str) -> None:
     write(tmp_path / "home" / "netrc", f"machine {host}\n  login user\n  password {KEY}\n")
     assert choose_trackers(["auto"]) == ["wandb"]
@@ -55,23 +55,23 @@ def test_a_netrc_without_the_host(tmp_path: Path, netrc: str) -> None:
 
 def test_a_server_of_ones_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     write(tmp_path / "home" / "netrc", f"machine wandb.lab:8080 login user password {KEY}")
-    assert not wandb_run.key_configured()
+    assert not wandb_settings.key_configured()
     monkeypatch.setenv("WANDB_BASE_URL", "http://wandb.lab:8080")
-    assert wandb_run.key_configured()
+    assert wandb_settings.key_configured()
     monkeypatch.setenv("WANDB_BASE_URL", "http://elsewhere.lab")
-    assert not wandb_run.key_configured()
+    assert not wandb_settings.key_configured()
 
 
 def test_wandbs_settings_files(tmp_path: Path) -> None:
     write(tmp_path / "home" / "netrc", f"machine wandb.lab login user password {KEY}")
     write(tmp_path / "home" / ".config" / "wandb" / "settings", "[default]\nbase_url = http://wandb.lab\n")
-    assert wandb_run.key_configured()
-    assert wandb_run.requested_mode() is None
+    assert wandb_settings.key_configured()
+    assert wandb_settings.requested_mode() is None
     write(tmp_path / "wandb" / "settings", "[default]\nmode = disabled\n")
-    assert wandb_run.requested_mode() == "disabled"
+    assert wandb_settings.requested_mode() == "disabled"
     assert choose_trackers(["auto"]) == ["tensorboard"]
     write(tmp_path / "wandb" / "settings", "nonsense")
-    assert wandb_run.key_configured()
+    assert wandb_settings.key_configured()
 
 
 def test_several_without_repetition(monkeypatch: pytest.MonkeyPatch) -> None:

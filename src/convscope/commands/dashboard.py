@@ -41,11 +41,11 @@ def run(config: DashboardConfig, overrides: Sequence[str]) -> None:
         return
 
     from convscope import hub
-    from convscope.tracking import wandb_run
+    from convscope.tracking import wandb_settings
 
-    if not wandb_run.key_configured():
+    if not wandb_settings.key_configured():
         raise UserError("convscope dashboard needs a wandb API key (`wandb login` stores one), or dry_run=true")
-    address = wandb_run.server_address()
+    address = wandb_settings.server_address()
     if not hub.reachable(address):
         raise UserError(f"convscope dashboard: {address} {hub.reachable.fault(address)}; dry_run=true needs no network")
 

@@ -29,6 +29,7 @@ def run(config: ServeConfig, overrides: Sequence[str]) -> None:
 
     import uvicorn
 
+    from convscope import lean_torchmetrics  # noqa: F401  (before Lightning, which then uses it)
     from convscope.modalities.registry import load_run
     from convscope.serving.answers import Answers
     from convscope.serving.app import build_app

@@ -83,14 +83,14 @@ def prepare_trackers(config: TrainConfig, logs_model: bool) -> None:
 def probe_trackers(config: TrainConfig) -> None:
     """Check in the background whether the servers of the trackers answer, all at the same time."""
     from convscope import hub
-    from convscope.tracking import wandb_run
+    from convscope.tracking.wandb_settings import key_configured, requested_mode, server_address
 
     mlflow, wandb = config.logger.mlflow, config.logger.wandb
     if mlflow is not None and (uri := config.logger.settings(config.outputs)["mlflow_uri"]).startswith("http"):
         hub.reachable.start_probe(uri)
     wandb_is_auto = config.logger.auto is not None if wandb is None else wandb.mode == "auto"
-    if wandb_is_auto and wandb_run.requested_mode() not in ("offline", "disabled") and wandb_run.key_configured():
-        hub.reachable.start_probe(wandb_run.server_address())
+    if wandb_is_auto and requested_mode() not in ("offline", "disabled") and key_configured():
+        hub.reachable.start_probe(server_address())
 
 
 def refuse_launcher(config: TrainConfig) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import wandb_workspaces.reports.v2 as wr
 import wandb_workspaces.workspaces as ws
 
-from convscope.tracking.wandb_run import STEP
+from convscope.tracking.wandb_log import STEP
 
 NAME = "convscope"
 SWEEP_KEYS = ("model.name", "data.name", "transfer.name", "seed")  # columns by which the runs of a sweep differ

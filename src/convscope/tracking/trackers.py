@@ -15,7 +15,7 @@ from convscope.runs.files import readable_path
 from convscope.runs.metrics_csv import rows_by_step
 from convscope.runs.position import StageOffset
 from convscope.runs.run_folder import RunFolder
-from convscope.tracking import mlflow_run, wandb_run
+from convscope.tracking import mlflow_run, wandb_run, wandb_settings
 from convscope.tracking.csv_logger import MetricsCSVLogger
 from convscope.tracking.guard import GuardedLogger
 from convscope.tracking.replay import Row
@@ -43,7 +43,7 @@ def choose_trackers(names: Sequence[str]) -> list[str]:
     chosen: list[str] = []
     for name in names:
         if name == "auto":
-            usable = wandb_run.key_configured() and wandb_run.requested_mode() != "disabled"
+            usable = wandb_settings.key_configured() and wandb_settings.requested_mode() != "disabled"
             name = "wandb" if usable and _installed("wandb") else "tensorboard"
         if name not in TRACKERS:
             raise UserError(f"No tracker is named {name!r}; there are {', '.join(TRACKERS)} and auto.")
@@ -149,7 +149,7 @@ def build_loggers(
     for name in chosen:
         if name == "csv":
             continue
-        if name == "wandb" and wandb_run.requested_mode() == "disabled":
+        if name == "wandb" and wandb_settings.requested_mode() == "disabled":
             notices.append("wandb is off, as WANDB_MODE or `wandb disabled` requests.")
             continue
         try:

@@ -1,15 +1,10 @@
 """Starts and finishes runs of Weights & Biases (wandb), without prompts, hangs or console output."""
 
-import configparser
 import contextlib
-import netrc
 import os
-import sys
-import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from convscope import hub
 from convscope.runs.files import readable_path
@@ -17,49 +12,17 @@ from convscope.runs.run_folder import RunFolder
 from convscope.tracking.replay import Row
 from convscope.tracking.wandb_log import STEP, logged_events
 from convscope.tracking.wandb_logger import ResumableWandbLogger
+from convscope.tracking.wandb_settings import key_configured, requested_mode
+from convscope.without_imports import without_imports
 
 Mode = Literal["auto", "offline", "online"]
 
-SERVICE_HOSTS = (
-    "api.wandb.ai",
-    "api.forge.coreweave.com",
-)  # old and new address of the public service
 START_SECONDS = 15.0  # limit for starting a run on a server; wandb's own: 90 s to start, none to finish
 FINISH_SECONDS = 60.0
 DATA_DIR = "WANDB_DATA_DIR"
 DATA = os.path.join("wandb", "data")  # in the run's folder
 WRITE_SECONDS = 0.1  # from an event to the disk; with wandb's own 15 s, a killed process would lose as much
 BEST = {"loss": "min", "accuracy": "max", "f1": "max", "auroc": "max"}  # value of a curve in the run's summary
-
-
-def key_configured() -> bool:
-    """Return whether wandb would find credentials in environment, netrc or settings files. Does not import wandb.
-
-    A ``default`` entry of the netrc file does not count; it is for other hosts.
-    """
-    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
-        return True
-    settings = _settings_files()
-    if settings.get("api_key"):
-        return True
-    host = urlsplit(os.environ.get("WANDB_BASE_URL") or settings.get("base_url", "")).netloc
-    hosts = SERVICE_HOSTS if not host or host in SERVICE_HOSTS else (host,)
-    try:
-        known = netrc.netrc(_netrc_file()).hosts
-    except (OSError, netrc.NetrcParseError):
-        return False
-    return any(known[host][2] for host in hosts if host in known)
-
-
-def requested_mode() -> str | None:
-    """Return the mode in ``WANDB_MODE`` or wandb's settings files: online, offline or disabled; None if not set."""
-    mode = os.environ.get("WANDB_MODE") or _settings_files().get("mode")
-    return {"dryrun": "offline", "run": "online"}.get(mode, mode) if mode else None
-
-
-def server_address() -> str:
-    """Return the address of the server that wandb would connect to. Does not import wandb."""
-    return os.environ.get("WANDB_BASE_URL") or _settings_files().get("base_url") or f"https://{SERVICE_HOSTS[0]}"
 
 
 def start(
@@ -118,14 +81,12 @@ def start(
     run: Any = None
     if offline is None:
         try:
-            with _without_launch():
-                run = wandb.init(mode="online", settings=_settings(init_timeout=START_SECONDS), **arguments)
+            run = _init(mode="online", settings=_settings(init_timeout=START_SECONDS), **arguments)
         except Exception as error:
             reason = " ".join(str(error).split())[:200]
             offline = f"{base_url} refused the run: {reason or 'is the API key right?'}"
     if run is None:
-        with _without_launch():
-            run = wandb.init(mode="offline", settings=_settings(), **arguments)
+        run = _init(mode="offline", settings=_settings(), **arguments)
     run.define_metric(STEP)
     run.define_metric("*", step_metric=STEP, step_sync=True)
     for metric, best in BEST.items():
@@ -142,22 +103,16 @@ def start(
     return logger, [f"wandb is offline ({offline}). To upload the run later, before its folder is moved: {sync}"]
 
 
-@contextlib.contextmanager
-def _without_launch() -> Iterator[None]:
-    """Keep wandb from importing its launch agents, which takes 0.7 s, when it starts a run in this context.
+def _init(**arguments: Any) -> Any:
+    """Start a run, without wandb's launch agents, which take 0.3 s of CPU time to import.
 
     wandb imports them to look for inputs of the run, which only a program that has imported them itself can have set.
+    Should a newer version need more of them, it writes that to its log and goes on without inputs.
     """
-    name = "wandb.sdk.launch.inputs.internal"
-    if name in sys.modules:
-        yield
-        return
-    sys.modules[name] = stand_in = types.ModuleType(name)
-    vars(stand_in)["StagedLaunchInputs"] = _NoInputs
-    try:
-        yield
-    finally:
-        del sys.modules[name]
+    import wandb
+
+    with without_imports("wandb.sdk.launch.inputs.internal", StagedLaunchInputs=_NoInputs):
+        return wandb.init(**arguments)
 
 
 class _NoInputs:
@@ -234,25 +189,3 @@ def _settings(**more: float) -> Any:
 
 def _sync_command(folder: Path) -> str:
     return f"wandb sync {readable_path(folder)}"
-
-
-def _settings_files() -> dict[str, str]:
-    """Return the settings of wandb's global file and of the working directory's file, which has precedence."""
-    home = os.environ.get("WANDB_CONFIG_DIR", "~/.config/wandb")
-    parser = configparser.ConfigParser(interpolation=None)
-    for path in (
-        Path(home).expanduser() / "settings",
-        Path(os.environ.get("WANDB_DIR", ".")) / "wandb" / "settings",
-    ):
-        try:
-            parser.read(path)
-        except (OSError, configparser.Error, UnicodeDecodeError):
-            continue
-    return dict(parser["default"]) if parser.has_section("default") else {}
-
-
-def _netrc_file() -> Path:
-    if named := os.environ.get("NETRC"):
-        return Path(named).expanduser()
-    home = Path("~/.netrc").expanduser()
-    return home if home.exists() else Path("~/_netrc").expanduser()
