@@ -3,7 +3,8 @@
 Both sides train the same network on batches of the same shape. In ``overhead/...`` the bare loop has the same allocator
 settings and precision, so that the row shows what Lightning, the data module and the metrics cost. In
 ``as_people_write_it/...`` the pipeline chooses (allocator, memory format, precision), and the bare loop keeps PyTorch's
-defaults.
+defaults. In ``hot_path/...`` both sides are the pipeline, and the peer lacks one override of
+`convscope.tasks.hot_path`.
 """
 
 import tempfile
@@ -29,12 +30,24 @@ CASES: dict[str, dict[str, Any]] = {
         "goal": 0.8,
     },
 }  # fmt: skip
-NAMES = list(CASES)
+# Override of `hot_path`: the class or function that has it, by its name there or in `Classification`, and its name.
+OVERRIDES = {
+    "training_step/hot_path/plain_attributes": ("HotPath", "__setattr__"),
+    "training_step/hot_path/zero_grad": ("HotPath", "optimizer_zero_grad"),
+    "training_step/hot_path/signature": ("training_step", "__signature__"),
+    "training_step/hot_path/profiler": ("NoProfiler", "profile"),
+}
+HOT_PATH_GOAL = 0.98  # an override that saves less goes
+NAMES = [*CASES, *OVERRIDES]
 CLASSES = 10
 
 
 def measure(name: str) -> Row:
     """Measure the paired seconds per step of single case."""
+    if name in OVERRIDES:
+        case = {key: value for key, value in CASES["training_step/overhead/lenet5_batch64"].items() if key != "goal"}
+        ours, peer = take_turns((ours_side, case), (ours_side, case | {"without": OVERRIDES[name]}), rounds=15)
+        return row_of_times(name, ours, peer, "s/step", HOT_PATH_GOAL)
     case = dict(CASES[name])
     goal = case.pop("goal")
     ours, peer = take_turns((ours_side, case), (bare_side, case))
@@ -74,8 +87,19 @@ def _network(model: list[str], size: int, channels: int) -> tuple[Any, Any]:
     return config, build_network(architecture, weights, CLASSES, channels, scratch_size=size)
 
 
-def ours_side(model: list[str], size: int, channels: int, batch: int, batches: int, tuned: bool) -> Callable[[], float]:
-    """Prepare an epoch of ``batches`` batches through the data module, the task and the Trainer, as in ``train``."""
+def ours_side(
+    model: list[str],
+    size: int,
+    channels: int,
+    batch: int,
+    batches: int,
+    tuned: bool,
+    without: tuple[str, str] | None = None,
+) -> Callable[[], float]:
+    """Prepare an epoch of ``batches`` batches through the data module, the task and the Trainer, as in ``train``.
+
+    ``without`` names an override of `convscope.tasks.hot_path` that is removed, so that Lightning's own is used.
+    """
     from convscope.engine import trainer as building
     from convscope.engine.hardware import choose_hardware, prepare_process
     from convscope.insight.parameters import multiply_adds
@@ -95,10 +119,14 @@ def ours_side(model: list[str], size: int, channels: int, batch: int, batches: i
     from convscope.data.images.image_data_module import ImageDataModule
     from convscope.models.blocks import blocks
     from convscope.runs.run_folder import RunFolder
+    from convscope.tasks import hot_path
     from convscope.tasks.image_classification import ImageClassification
     from convscope.tracking.trackers import build_loggers
     from convscope.transfer.plan import plan_stage
 
+    if without is not None:
+        owner, name = without
+        delattr(getattr(hot_path, owner, None) or getattr(ImageClassification, owner), name)
     if hardware.channels_last:
         network.module.to(memory_format=torch.channels_last)
     source = _images(size, channels, batch * batches)

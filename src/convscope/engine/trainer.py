@@ -1,15 +1,12 @@
 """Builds Lightning's Trainer and its callbacks from the configuration."""
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import pytorch_lightning as pl
 import yaml
 from pytorch_lightning.callbacks import Callback, EarlyStopping
 from pytorch_lightning.loggers import Logger
-from pytorch_lightning.profilers import PassThroughProfiler
-from typing_extensions import override
 
 from convscope.callbacks.checkpoint_files import AtomicCheckpointIO
 from convscope.callbacks.checkpoints import BEST
@@ -24,8 +21,7 @@ from convscope.engine.hardware import Hardware
 from convscope.quiet_lightning import quieten_lightning
 from convscope.runs.checkpoint import open_checkpoint
 from convscope.runs.run_folder import RunFolder
-
-NULL_CONTEXT = nullcontext()
+from convscope.tasks.hot_path import NoProfiler
 
 
 def build_callbacks(config: TrainConfig, stage: StageConfig, first_epoch: int = 0) -> list[Callback]:
@@ -60,17 +56,6 @@ def build_bar(config: TrainConfig, stage: str, first_epoch: int = 0) -> list[Cal
     progress = config.callbacks.progress
     show_bar = not is_silent() and (progress == "bar" or (progress == "auto" and not config.quiet))
     return [TrainingBar(stage, get_console, first_epoch)] if show_bar and get_console().is_terminal else []
-
-
-class NoProfiler(PassThroughProfiler):
-    """Measures nothing, at no cost.
-
-    Lightning's own PassThroughProfiler creates forty context managers a step, which slows a small network down.
-    """
-
-    @override
-    def profile(self, action_name: str) -> AbstractContextManager[Any]:  # type: ignore[override]
-        return NULL_CONTEXT
 
 
 def build_trainer(

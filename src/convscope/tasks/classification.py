@@ -1,18 +1,17 @@
 """Classification: cross-entropy over classes, for any network that maps inputs to logits, images or texts."""
 
-import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
 from torch import nn
 from torchmetrics import MetricCollection
 
+from convscope.tasks.hot_path import HotPath, with_cached_signature
 from convscope.tasks.metrics import classification_metrics
 from convscope.tasks.objective import Batch, Inputs, Objective, TrainingLoss
 from convscope.tasks.process_group import all_gather, all_reduce_sum, process_rank
@@ -20,17 +19,7 @@ from convscope.transfer.freezing import train_only
 from convscope.transfer.optimization import build_lr_scheduler, build_optimizer
 from convscope.transfer.plan import StagePlan
 
-PLAIN_ATTRIBUTES = frozenset({"_current_fx_name", "_example_count"})  # set at every step
 EPOCH_STREAM = 3  # number of a random stream; the data have others
-
-
-StepFunction = TypeVar("StepFunction", bound=Callable[..., Any])
-
-
-def _with_cached_signature(function: StepFunction) -> StepFunction:
-    """Return ``function`` with its signature stored: Lightning computes that of the training step at every step."""
-    function.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
-    return function
 
 
 @dataclass(frozen=True)
@@ -42,7 +31,7 @@ class Predictions:
     indices: torch.Tensor
 
 
-class Classification(pl.LightningModule):
+class Classification(HotPath):
     """Trains ``network`` to classify, stage by stage; call ``begin_stage`` before each training.
 
     Args:
@@ -81,17 +70,6 @@ class Classification(pl.LightningModule):
         self._test_batches: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
         self._reset_training_sums()
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        """Set an attribute as any module does, but some of them without the module's checks.
-
-        Lightning sets the name of the current hook forty times a step, and a module first checks whether a value is a
-        parameter, a module or a buffer.
-        """
-        if name in PLAIN_ATTRIBUTES:
-            object.__setattr__(self, name, value)
-        else:
-            super().__setattr__(name, value)
-
     def begin_stage(
         self, plan: StagePlan, seed: int = 0, first_epoch: int = 0, rest: Callable[..., torch.Tensor] | None = None
     ) -> None:
@@ -125,7 +103,7 @@ class Classification(pl.LightningModule):
         """Return what a training step uses of a batch: inputs, and classes (N,) or soft labels (N, classes)."""
         return inputs, targets
 
-    @_with_cached_signature
+    @with_cached_signature
     def training_step(self, batch: Batch, batch_index: int) -> torch.Tensor:
         """Return the loss of a batch; sums for the epoch's means stay on the device, so that no step waits for them."""
         if self._resume_state is not None:
@@ -148,15 +126,6 @@ class Classification(pl.LightningModule):
         if (self.global_step + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             self.log("train/loss_step", loss, on_step=True, on_epoch=False, sync_dist=process_rank().world_size > 1)
         return loss
-
-    def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: torch.optim.Optimizer) -> None:
-        """Clear the gradients.
-
-        PyTorch's own method passes through its compiler's entry point, which takes 0.1 ms a step.
-        """
-        for group in optimizer.param_groups:
-            for parameter in group["params"]:
-                parameter.grad = None
 
     def configure_gradient_clipping(
         self,
