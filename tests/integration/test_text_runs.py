@@ -110,6 +110,17 @@ def test_a_run_on_generated_sentences_scores_its_maps_and_shows_them_after_each_
     assert (ended.status, "callbacks.saliency.methods=grad_cam: no such method for texts" in ended.err) == (2, True)
 
 
+def test_a_text_run_is_scored_in_the_precision_of_its_own_test(convscope, tmp_path):
+    file = write(tmp_path / "reviews.csv")
+    one_epoch = ("transfer.epochs=1", "callbacks=none", "trainer.precision=bf16", "folder=run")
+    ended = convscope("train", *SMALL, f"data.root={file}", *one_epoch)
+    assert ended.status == 0, ended.err
+    ended = convscope("evaluate", "run=run")
+    assert ended.status == 0, ended.err
+    (evaluation,) = (tmp_path / "run/evaluations").glob("*/evaluation.json")
+    assert json.loads(evaluation.read_text())["precision"] == "bf16"
+
+
 def test_images_and_texts_are_not_mixed(convscope):
     ended = convscope("train", "model=lenet5", "data=movie_reviews", "data.source=generated")
     assert (ended.status, "choose a model for texts: text_cnn, " in ended.err) == (2, True)

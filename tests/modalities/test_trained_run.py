@@ -62,7 +62,7 @@ def test_a_run_on_texts_has_its_weights_and_its_word_vectors(tmp_path: Path) -> 
     network = architecture.build(2, len(tokenizer), torch.rand(len(tokenizer), 6))
     preprocessing = dataclasses.asdict(architecture.preprocessing())
     description = {"model": TEXT_CNN, "classes": list(CLASSES), "preprocessing": preprocessing}
-    task = TextClassification(network, CLASSES, checkpoint_metadata=description)
+    task = TextClassification(network, CLASSES, description=description)
     write_run(tmp_path / "run", {"name": "movie_reviews", "tokens": {}}, TEXT_CNN, task)
     RunFolder(tmp_path / "run").write_tokenizer(tokenizer.to_json())
     run = load_run(tmp_path / "run")

@@ -81,12 +81,12 @@ def prepare_training(
         modality.save_artifacts(data, recorder.folder)
     if config.trainer.compile:
         network.module.compile()
-    metadata = {
+    description = {
         "model": config.model.model_dump(),
         "classes": list(data.classes),
         "preprocessing": dataclasses.asdict(network.preprocessing),
     }
-    task = modality.task_type(network.module, data.classes, build_objective(config, data), metadata)
+    task = modality.task_type(network.module, data.classes, build_objective(config, data), description)
     extractor = FeatureExtractor(config.cache, cache_folder(config.data.cache_dir), data, training.device, processes)
     at_exit.callback(extractor.release)
     extractor.evict()

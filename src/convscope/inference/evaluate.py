@@ -54,8 +54,8 @@ def evaluate(config: EvaluateConfig, accelerator: str, allocator: str, overrides
     path = Path(config.run).expanduser()
     run = load_run(path, config.checkpoint)
     data, task, settings = run.test_data(config.data, f"run={path}"), run.task(), config.trainer
-    if settings.precision == "auto" and run.evaluation_precision is not None:
-        settings = settings.model_copy(update={"precision": run.evaluation_precision})
+    if settings.precision == "auto" and run.precision is not None:
+        settings = settings.model_copy(update={"precision": run.precision})  # the same logits as in the run's own test
     hardware = choose_hardware(settings, accelerator, allocator, run.network, run.multiply_adds(), trains_all=False)
     hardware, warning = resolve_memory_format(
         hardware, settings, run.config["model"]["name"], run.network, run.preprocessing

@@ -157,9 +157,10 @@ class TrainedRun(ABC):
         return value == "generated"
 
     @property
-    @abstractmethod
-    def evaluation_precision(self) -> str | None:
-        """Precision that an evaluation takes by default; None for the one that suits the machine."""
+    def precision(self) -> str | None:
+        """Precision in which the run was tested; None if the run is not complete."""
+        value: str | None = (self.folder.read_summary() or {}).get("environment", {}).get("precision")
+        return value
 
     @abstractmethod
     def task(self) -> Classification:

@@ -38,7 +38,7 @@ class Classification(HotPath):
         network: Inputs (N, ...) to logits (N, classes).
         classes: Names of the classes, in the order of the logits.
         objective: The loss; None: plain cross-entropy.
-        checkpoint_metadata: Plain values that a checkpoint keeps next to the weights.
+        description: Plain values that a checkpoint keeps next to the weights.
 
     Attributes:
         predictions: Those of the last test; None before it.
@@ -49,13 +49,13 @@ class Classification(HotPath):
         network: nn.Module,
         classes: Sequence[str],
         objective: Objective | None = None,
-        checkpoint_metadata: Mapping[str, Any] | None = None,
+        description: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.network = network
         self.classes = tuple(classes)
         self.objective = objective or Objective()
-        self.description = dict(checkpoint_metadata or {})
+        self.description = dict(description or {})
         self.predictions: Predictions | None = None
         count = len(self.classes)
         self.validation_metrics = classification_metrics(count, "validation/")

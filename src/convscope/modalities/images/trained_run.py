@@ -67,12 +67,6 @@ class TrainedImageRun(TrainedRun):
         network.load_state_dict(saved.weights)
         return cls(folder, config, network.eval(), saved.classes, preprocessing)
 
-    @property
-    def evaluation_precision(self) -> str | None:
-        """Precision in which the run was tested, for the same logits; None if the run is not complete."""
-        value: str | None = (self.folder.read_summary() or {}).get("environment", {}).get("precision")
-        return value
-
     @override
     def task(self) -> ImageClassification:
         objective = Objective(flip_averaging=self.config.get("task", {}).get("flip_averaging", False))

@@ -65,10 +65,6 @@ class TrainedTextRun(TrainedRun):
         network.load_state_dict(saved.weights)
         return cls(folder, config, network.eval(), saved.classes, preprocessing, tokenizer)
 
-    @property
-    def evaluation_precision(self) -> None:
-        """None: the precision that suits the machine."""
-
     @override
     def task(self) -> TextClassification:
         return TextClassification(self.network, self.classes)
