@@ -1,10 +1,15 @@
 """Parses the command line of a command: its overrides, and the options of Hydra's own."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hydra._internal.utils import get_args_parser
+
+from convscope.composition.command import Command
+from convscope.composition.overrides import quote_override
+from convscope.errors import UserError
+from convscope.masking import hide
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,16 @@ class CommandLine:
     other_options: frozenset[str]
 
 
+def prepare_command_line(command: Command, arguments: Sequence[str]) -> list[str]:
+    """Hide the secrets in ``arguments``, let ``command`` translate its own, and quote the values that need it.
+
+    Raises:
+        UserError: The command refuses an argument.
+    """
+    prepare: Callable[[list[str]], list[str]] = getattr(command, "prepare_arguments", list)
+    return [quote_override(argument) for argument in prepare([hide(argument) for argument in arguments])]
+
+
 def parse_command_line(arguments: Sequence[str]) -> CommandLine:
     """Parse ``arguments`` with Hydra's own parser; overrides may also stand between the options.
 
@@ -38,3 +53,15 @@ def parse_command_line(arguments: Sequence[str]) -> CommandLine:
         config_dir=None if folder is None else os.path.abspath(folder),
         other_options=frozenset(given),
     )
+
+
+def refuse_with_multirun(line: CommandLine) -> None:
+    """Refuse options of Hydra in a multirun: its jobs are composed from the command's own primary configuration.
+
+    Raises:
+        UserError: The command line has such an option.
+    """
+    for name in sorted(line.other_options):
+        primary = name in ("config_name", "config_path")
+        instead = "write --config-dir FOLDER experiment=NAME" if primary else "leave one of the two out"
+        raise UserError(f"--{name.replace('_', '-')}: has no effect with --multirun; {instead}")
