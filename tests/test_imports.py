@@ -102,7 +102,7 @@ REGISTRIES = {
     "modalities.texts.sources",
     "models.images.zoo.registry",
     "models.texts.registry",
-    "sweeps.launchers.launch",
+    "sweeps.launchers.registry",
 }
 SLOW_LIBRARIES = {"lean_timm", "lean_torchmetrics"}
 

@@ -147,7 +147,9 @@ SEES = """
 import os, time
 from pathlib import Path
 from convscope.composition.jobs import Job
-from convscope.sweeps.launchers.launch import launch
+from convscope.config.sweep import RayConfig
+from convscope.sweeps.launchers.launcher import SweepJobs
+from convscope.sweeps.launchers.ray_launcher import RayLauncher
 
 here = Path.cwd()
 
@@ -159,8 +161,8 @@ def sees(config):
     return os.environ["CUDA_VISIBLE_DEVICES"]
 
 jobs = [Job(("model=lenet5", "data=digits", f"seed={seed}"), f"seed={seed}") for seed in (1, 2)]
-settings = {"address": None, "cpus": 1, "gpus": 1, "memory_gb": None, "retries": 0}
-print(sorted(launch(sees, "train", ("ray", settings), here / "s", jobs, None)))
+launcher = RayLauncher(RayConfig(name="ray", address=None, cpus=1, gpus=1, memory_gb=None, retries=0))
+print(sorted(launcher.run(SweepJobs(sees, "train", here / "s", jobs, None))))
 """
 
 

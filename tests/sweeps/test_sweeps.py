@@ -177,15 +177,15 @@ def test_two_sweeps_at_the_same_time_run_no_job_twice(tmp_path):
 
 
 def test_a_launcher_that_is_not_there_says_which_extra_has_it(monkeypatch, pretended):
-    from convscope.sweeps.launchers import hydra_launchers as launchers
+    from convscope.sweeps import optional_package
 
-    monkeypatch.setattr(launchers, "_installed", lambda package: False)
+    monkeypatch.setattr(optional_package, "is_installed", lambda package: False)
     extras = {"joblib": "joblib", "submitit_local": "submitit", "ray": "ray", "slurm": "submitit"}
     for launcher, extra in extras.items():
         with pytest.raises(UserError) as caught:
             run_command("train", [*WORDS, f"launcher={launcher}"], pretended)
         assert str(caught.value).startswith(f"launcher={launcher}: is not installed; make setup extras={extra}, or ")
-    monkeypatch.setattr(launchers, "_installed", lambda package: True)
+    monkeypatch.setattr(optional_package, "is_installed", lambda package: True)
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(UserError, match="launcher=slurm: this machine has no sbatch"):
         run_command("train", [*WORDS, "launcher=slurm"], pretended)

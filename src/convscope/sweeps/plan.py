@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from convscope.composition.command import Command
 from convscope.composition.jobs import Job, ParsedOverride, identity, sweep_name
 from convscope.config.base import Config
 from convscope.config.train import TrainConfig
 from convscope.errors import UserError
-from convscope.sweeps.launchers.hydra_launchers import gpus_of_jobs, hydra_launcher
+from convscope.sweeps.launchers.launcher import Launcher
+from convscope.sweeps.launchers.registry import find_launcher
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,7 @@ class SweepPlan:
         folder: Folder of the sweep.
         identity: Overrides that tell this sweep from others.
         command_line: Command line of the sweep.
-        launcher: Name of the launcher, and its settings.
-        gpus: Names of the GPUs, of which each job of joblib sees one.
+        launcher: What runs the jobs.
     """
 
     command: Command
@@ -36,8 +35,7 @@ class SweepPlan:
     folder: Path
     identity: Sequence[str]
     command_line: Sequence[str]
-    launcher: tuple[str, dict[str, Any]]
-    gpus: Sequence[str]
+    launcher: Launcher
 
 
 def plan_sweep(
@@ -64,6 +62,8 @@ def plan_sweep(
     trainings = [config for config in configs if isinstance(config, TrainConfig)]
     first = trainings[0]
     refuse_impossible(choices, trainings)
+    launcher = find_launcher(first)
+    launcher.check()
     return SweepPlan(
         command,
         name,
@@ -72,8 +72,7 @@ def plan_sweep(
         Path(first.outputs).expanduser().absolute() / "sweeps" / (first.sweep.name or sweep_name(choices)),
         identity(choices),
         command_line(name, choices),
-        hydra_launcher(first.launcher, first.trainer.devices, getattr(first.trainer, "nodes", 1)),
-        gpus_of_jobs(first.launcher),
+        launcher,
     )
 
 
@@ -100,7 +99,7 @@ def refuse_impossible(choices: Sequence[ParsedOverride], configs: Sequence[Train
     for config in configs:
         devices, nodes = config.trainer.devices, config.trainer.nodes
         several = devices != 1 or nodes != 1
-        if several and config.launcher.name in ("local", "joblib", "ray") and config.trainer.accelerator != "mps":
+        if several and not find_launcher(config).several_devices and config.trainer.accelerator != "mps":
             raise UserError(
                 f"trainer.devices={devices}: on several devices a process is started for each, and each would run the "
                 "whole sweep; use launcher=submitit_local or launcher=slurm with launcher.gpus, or trainer.devices=1"

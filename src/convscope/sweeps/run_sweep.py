@@ -9,7 +9,7 @@ from convscope.errors import Interrupted
 from convscope.sweeps.comparison import compare
 from convscope.sweeps.folder import JobState, claim_folder, job_state
 from convscope.sweeps.job import JobRunner, Outcome, is_disk_full, other_run_message, report_outcomes
-from convscope.sweeps.launchers.launch import launch
+from convscope.sweeps.launchers.launcher import SweepJobs
 from convscope.sweeps.plan import SweepPlan
 
 STATE_NAMES: dict[JobState, str] = {
@@ -42,7 +42,7 @@ def run_sweep(plan: SweepPlan) -> None:
     try:
         if pending:
             runner = JobRunner(plan.command)
-            ended = launch(runner, plan.config_name, plan.launcher, folder, pending, plan.config_dir, plan.gpus)
+            ended = plan.launcher.run(SweepJobs(runner, plan.config_name, folder, pending, plan.config_dir))
     except Interrupted as error:
         raise Interrupted(error.signal, f"{error}; run the same command again to resume the sweep") from error
     _compare(folder)

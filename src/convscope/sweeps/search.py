@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from convscope.composition.jobs import Job
 from convscope.config.sweep import SearchConfig
@@ -11,7 +10,7 @@ from convscope.errors import Interrupted, UserError
 from convscope.sweeps.comparison import compare
 from convscope.sweeps.folder import claim_folder
 from convscope.sweeps.job import Outcome, is_disk_full, report_outcomes
-from convscope.sweeps.launchers.launch import launch
+from convscope.sweeps.launchers.launcher import SweepJobs
 from convscope.sweeps.search_figures import draw
 from convscope.sweeps.search_plan import SearchPlan
 from convscope.sweeps.study import SearchStudy
@@ -36,7 +35,7 @@ def run_search(plan: SearchPlan) -> None:
         worker = SearchWorker(
             plan.command, plan.config_name, folder, plan.fixed, plan.dimensions, search, plan.config_dir
         )
-        ended = worker.work() if plan.launcher is None else _work_in_launcher(worker, study, plan, plan.launcher)
+        ended = worker.work() if plan.launcher.in_this_process else _work_in_launcher(worker, study, plan)
     except Interrupted as error:
         raise Interrupted(error.signal, f"{error}; run the same command again to resume the search") from error
     except Exception as error:
@@ -48,9 +47,7 @@ def run_search(plan: SearchPlan) -> None:
     _finish(folder, study, search, ended)
 
 
-def _work_in_launcher(
-    worker: SearchWorker, study: SearchStudy, plan: SearchPlan, launcher: tuple[str, dict[str, Any]]
-) -> list[Outcome]:
+def _work_in_launcher(worker: SearchWorker, study: SearchStudy, plan: SearchPlan) -> list[Outcome]:
     """Run the workers of the search in processes of a launcher; start others if some of them die.
 
     Returns:
@@ -62,7 +59,7 @@ def _work_in_launcher(
     while True:
         processes = range(max(1, min(plan.workers, worker.search.trials - finished)))
         jobs = [Job((*plan.fixed, *first), f"{WORKERS}/{number}") for number in processes]
-        returned = launch(worker, plan.config_name, launcher, plan.folder, jobs, plan.config_dir, plan.gpus)
+        returned = plan.launcher.run(SweepJobs(worker, plan.config_name, plan.folder, jobs, plan.config_dir))
         died = [outcome for outcome in returned if isinstance(outcome, Outcome)]
         ended += [outcome for outcomes in returned if not isinstance(outcomes, Outcome) for outcome in outcomes]
         starts = 1 if study.finished > finished else starts + 1

@@ -1,18 +1,17 @@
 """Plans a search and checks it before anything slow is imported."""
 
-import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from convscope.composition.command import Command
 from convscope.composition.compose import check_jobs
 from convscope.composition.jobs import Job, ParsedOverride, folder_name_of_keys, identity
-from convscope.config.sweep import JoblibConfig, LocalConfig, SearchConfig, SlurmConfig
+from convscope.config.sweep import SearchConfig
 from convscope.config.train import TrainConfig
-from convscope.errors import UserError
-from convscope.sweeps.launchers.hydra_launchers import gpus_of_jobs, hydra_launcher
+from convscope.sweeps.launchers.launcher import Launcher
+from convscope.sweeps.launchers.registry import find_launcher
+from convscope.sweeps.optional_package import require_package
 from convscope.sweeps.plan import command_line, refuse_impossible
 from convscope.sweeps.space import Dimension, search_space
 
@@ -31,9 +30,8 @@ class SearchPlan:
         folder: Folder of the sweep.
         identity: Strings that tell this search from others.
         command_line: Command line of the search.
-        launcher: Name of the launcher, and its settings; None: this process runs the trials.
-        workers: Number of processes that run trials.
-        gpus: Names of the GPUs, of which each worker of joblib sees one.
+        launcher: What starts the processes that run trials.
+        workers: Number of these processes.
     """
 
     command: Command
@@ -45,9 +43,8 @@ class SearchPlan:
     folder: Path
     identity: Sequence[str]
     command_line: Sequence[str]
-    launcher: tuple[str, dict[str, Any]] | None
+    launcher: Launcher
     workers: int
-    gpus: Sequence[str]
 
 
 def plan_search(
@@ -67,16 +64,14 @@ def plan_search(
     base = _base(command, name, choices, config_dir)
     search = base.sweep
     assert isinstance(search, SearchConfig)
-    if importlib.util.find_spec("optuna") is None:
-        raise UserError(
-            f"sweep={search.kind}: is not installed; make setup extras=optuna, or pip install 'convscope[optuna]'"
-        )
+    require_package(f"sweep={search.kind}", "optuna", "optuna")
     refuse_impossible(choices, [base])
     dimensions = search_space(choices, search.space)
     fixed = [choice.typed for choice in choices if not choice.swept]
     _check_all(command, name, fixed, dimensions, config_dir)
-    count = _workers(base, search)
-    launcher = hydra_launcher(base.launcher, base.trainer.devices, getattr(base.trainer, "nodes", 1))
+    launcher = find_launcher(base)
+    workers = launcher.workers(search.workers)
+    launcher.check()
     search_identity = _identity(choices, search, dimensions)
     keys = sorted(dimension.key.lstrip("+~") for dimension in dimensions)
     folder_name = search.name or f"{search.kind}-{folder_name_of_keys(keys, '|'.join(search_identity))}"
@@ -90,9 +85,8 @@ def plan_search(
         Path(base.outputs).expanduser().absolute() / "sweeps" / folder_name,
         search_identity,
         command_line(name, choices),
-        None if isinstance(base.launcher, LocalConfig) else launcher,
-        count,
-        gpus_of_jobs(base.launcher),
+        launcher,
+        workers,
     )
 
 
@@ -117,34 +111,6 @@ def _check_all(
         dimension.distribution()
         jobs += [Job((*fixed, *first[:index], probe, *first[index + 1 :]), "") for probe in dimension.probes[1:]]
     check_jobs(name, jobs, config_dir, command.SCHEMA)
-
-
-def _workers(base: TrainConfig, search: SearchConfig) -> int:
-    """Return the number of processes that run trials.
-
-    Raises:
-        UserError: The launcher cannot run so many, or would give a trial several devices.
-    """
-    launcher = base.launcher
-    if isinstance(launcher, LocalConfig):
-        if search.workers not in (None, 1):
-            raise UserError(
-                f"sweep.workers={search.workers}: one process runs one trial at a time; use launcher=joblib, or start "
-                "the same command several times"
-            )
-        return 1
-    if isinstance(launcher, SlurmConfig) and launcher.nodes * max(launcher.gpus, 1) > 1:
-        raise UserError(
-            f"launcher.gpus={launcher.gpus}: a trial of a search runs on one device; use launcher.gpus=1, or sweep=grid"
-        )
-    concurrent_jobs = (
-        launcher.jobs
-        if isinstance(launcher, JoblibConfig)
-        else launcher.array_parallelism
-        if isinstance(launcher, SlurmConfig)
-        else 1
-    )
-    return search.workers or concurrent_jobs
 
 
 def _identity(choices: Sequence[ParsedOverride], search: SearchConfig, dimensions: Sequence[Dimension]) -> list[str]:

@@ -15,12 +15,12 @@ from convscope.console import echo, set_quiet
 from convscope.engine.trial import TrialReporter, reporting_to
 from convscope.runs.run_folder import RunFolder
 from convscope.sweeps.job import JobRunner, Outcome
-from convscope.sweeps.launchers.launch import launch
+from convscope.sweeps.launchers.launcher import SweepJobs
+from convscope.sweeps.launchers.local_launcher import LocalLauncher
 from convscope.sweeps.space import Dimension
 from convscope.sweeps.study import ClaimedTrial, SearchStudy
 
 MAX_DEATHS = 5  # processes that may die while they run one trial, for example out of memory
-LOCAL_LAUNCHER = ("basic", dict[str, str]())  # Hydra's launcher that runs a job in this process
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,8 @@ class SearchWorker:
             return Outcome(claimed.name, "complete")
         job = Job((*self.fixed, *claimed.overrides), claimed.name)
         with reporting_to(TrialReporter(self.search.metric, partial(_report_and_should_prune, claimed.trial))):
-            (outcome,) = launch(
-                JobRunner(self.command), self.config_name, LOCAL_LAUNCHER, self.folder, [job], self.config_dir
+            (outcome,) = LocalLauncher().run(
+                SweepJobs(JobRunner(self.command), self.config_name, self.folder, [job], self.config_dir)
             )
         assert isinstance(outcome, Outcome)
         if outcome.status == "complete":

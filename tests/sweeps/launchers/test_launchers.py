@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, Literal
 
 import pytest
 from places import ROOT
@@ -16,15 +17,20 @@ from convscope.callbacks import preemption
 from convscope.callbacks.preemption import Preemption
 from convscope.cli.run_command import run_command
 from convscope.composition.compose import CONFIG_DIR, validate
+from convscope.composition.jobs import Job
+from convscope.config.sweep import JoblibConfig, RayConfig, SlurmConfig
 from convscope.config.train import TrainConfig
 from convscope.errors import Interrupted, UserError
 from convscope.runs import requeued
 from convscope.runs.run_folder import RunFolder
+from convscope.sweeps import optional_package
 from convscope.sweeps.job import Outcome
-from convscope.sweeps.launchers import hydra_launchers as launchers
+from convscope.sweeps.launchers import ray_launcher, slurm_launcher, submission
 from convscope.sweeps.launchers import squeue as queue_module
-from convscope.sweeps.launchers import submitit_launcher as submission
-from convscope.sweeps.launchers.hydra_launchers import gpus_of_jobs, hydra_launcher
+from convscope.sweeps.launchers.joblib_launcher import JoblibLauncher
+from convscope.sweeps.launchers.launcher import SweepJobs
+from convscope.sweeps.launchers.registry import find_launcher
+from convscope.sweeps.launchers.slurm_launcher import SlurmLauncher
 from convscope.sweeps.launchers.squeue import queue, still_queued
 from convscope.sweeps.launchers.submitit_job import SubmittedJob
 from convscope.sweeps.stopping import on_first_signal
@@ -60,21 +66,46 @@ def test_every_example_of_a_launcher_is_valid(name):
     assert launcher.name == (name if name == "submitit_local" else name.partition("_")[0])
 
 
-def test_a_job_gets_a_process_for_each_device(monkeypatch, programs):
+def slurm(option: str, devices: int | Literal["auto"] = 1, nodes: int = 1) -> SlurmLauncher:
+    config = composed(f"launcher={option}").launcher
+    assert isinstance(config, SlurmConfig)
+    return SlurmLauncher(config, devices, nodes)
+
+
+def test_a_job_gets_a_process_for_each_device(programs):
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
     for program in ("sbatch", "srun", "squeue"):
         programs(program, "exit 1")
-    name, settings = hydra_launcher(composed("launcher=slurm").launcher)
-    assert name == "submitit_slurm"
-    assert (settings["nodes"], settings["gpus_per_node"], settings["tasks_per_node"]) == (1, 1, 1)
-    assert settings["setup"] == ["export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK"]
-    _, settings = hydra_launcher(composed("launcher=slurm_node").launcher, 8)
-    assert (settings["nodes"], settings["gpus_per_node"], settings["tasks_per_node"]) == (1, 8, 8)
-    assert settings["additional_parameters"] == {"requeue": True, "exclusive": True}
-    _, settings = hydra_launcher(composed("launcher=slurm_nodes").launcher, "auto", 2)
-    assert (settings["nodes"], settings["gpus_per_node"], settings["tasks_per_node"]) == (2, 8, 8)
-    _, settings = hydra_launcher(composed("launcher=slurm_cpu").launcher, 2)
-    assert (settings["gpus_per_node"], settings["tasks_per_node"]) == (None, 2)
+
+    def settings(launcher: SlurmLauncher) -> dict[str, Any]:
+        launcher.check()
+        return launcher.settings()
+
+    one = settings(slurm("slurm"))
+    assert (one["nodes"], one["gpus_per_node"], one["tasks_per_node"]) == (1, 1, 1)
+    assert one["setup"] == ["export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK"]
+    node = settings(slurm("slurm_node", 8))
+    assert (node["nodes"], node["gpus_per_node"], node["tasks_per_node"]) == (1, 8, 8)
+    assert node["additional_parameters"] == {"requeue": True, "exclusive": True}
+    nodes = settings(slurm("slurm_nodes", "auto", 2))
+    assert (nodes["nodes"], nodes["gpus_per_node"], nodes["tasks_per_node"]) == (2, 8, 8)
+    cpu = settings(slurm("slurm_cpu", 2))
+    assert (cpu["gpus_per_node"], cpu["tasks_per_node"]) == (None, 2)
+
+
+def test_a_sweep_on_slurm_is_composed_for_its_launcher_with_the_settings(monkeypatch, tmp_path):
+    pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
+    job = Job(("model=lenet5", "data=digits", "seed=1"), "seed=1")
+    submitted = []
+
+    def submit(plugin, sweep, excluded):
+        submitted.append((plugin._EXECUTOR, plugin.params["tasks_per_node"], sweep.overrides))
+        return {}
+
+    monkeypatch.setattr(slurm_launcher, "submit", submit)
+    launcher = find_launcher(composed("launcher=slurm_node", "trainer=ddp", "trainer.devices=8"))
+    assert launcher.run(SweepJobs(print, "train", tmp_path, [job], None)) == []
+    assert submitted == [("slurm", 8, [[*job.overrides, "hydra.sweep.subdir='seed=1'"]])]
 
 
 @pytest.mark.parametrize(
@@ -91,31 +122,33 @@ def test_devices_that_a_job_would_not_train_on_are_refused(programs, launcher, d
     for program in ("sbatch", "srun", "squeue"):
         programs(program, "exit 1")
     with pytest.raises(UserError, match=message):
-        hydra_launcher(composed(f"launcher={launcher}").launcher, devices, nodes)
+        slurm(launcher, devices, nodes).check()
 
 
 def test_a_machine_without_slurm_is_refused(monkeypatch, tmp_path):
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
-    config = composed("launcher=slurm").launcher
+    launcher = slurm("slurm")
     monkeypatch.setenv("PATH", str(tmp_path))
     for program in ("sbatch", "srun", "squeue"):
         with pytest.raises(UserError, match=f"launcher=slurm: this machine has no {program}; .* launcher=joblib here"):
-            hydra_launcher(config)
+            launcher.check()
         (tmp_path / program).write_text("#!/bin/sh\n")
         (tmp_path / program).chmod(0o755)
-    assert hydra_launcher(config)[0] == "submitit_slurm"
+    launcher.check()
 
 
 # ---------------------------------------------------------------------------------------------------------------- Ray
 
 
-def test_the_settings_of_a_job_of_ray(monkeypatch):
-    monkeypatch.setattr(launchers, "_installed", lambda package: package == "ray")
-    name, settings = hydra_launcher(composed("launcher=ray", "launcher.gpus=0.5", "launcher.memory_gb=8").launcher)
-    assert name == "ray"
-    assert settings == {"address": None, "cpus": 1, "gpus": 0.5, "memory_gb": 8, "retries": 3}
+def test_the_settings_of_a_job_of_ray():
+    config = composed("launcher=ray", "launcher.gpus=0.5", "launcher.memory_gb=8").launcher
+    assert isinstance(config, RayConfig)
+    assert ray_launcher._options(config) == {"num_cpus": 1, "num_gpus": 0.5, "memory": 8 * 2**30, "max_retries": 3}
+    assert config.address is None
     for address in ("auto", "head:6379", "10.0.0.7:6379"):
-        assert hydra_launcher(composed("launcher=ray", f"launcher.address={address}").launcher)[1]["address"] == address
+        launcher = composed("launcher=ray", f"launcher.address={address}").launcher
+        assert isinstance(launcher, RayConfig)
+        assert launcher.address == address
 
 
 @pytest.mark.parametrize("word", ["launcher.gpus=2", "launcher.cpus=0", "launcher.address=head"])
@@ -124,36 +157,24 @@ def test_invalid_settings_of_ray(word):
         composed("launcher=ray", word)
 
 
-def test_a_folder_called_ray_is_not_taken_for_the_package(monkeypatch, tmp_path):
-    (tmp_path / "ray_of_light").mkdir()
-    monkeypatch.syspath_prepend(tmp_path)
-    assert not launchers._installed("ray_of_light")
-    assert not launchers._installed("hydra_plugins.none")
-    assert launchers._installed("hydra")
-
-
 def test_what_no_machine_has_is_refused_here_and_waited_for_on_a_cluster(capfd):
-    from convscope.sweeps.launchers.ray_launcher import _check_resources
-
     here = {"CPU": 2.0, "GPU": 1.0, "memory": 4 * 2.0**30}
     ray = SimpleNamespace(nodes=lambda: [{"Alive": True, "Resources": here}])
-    settings = {"address": None, "cpus": 2, "gpus": 0.5, "memory_gb": 4}
-    _check_resources(ray, settings)
+    config = RayConfig(name="ray", address=None, cpus=2, gpus=0.5, memory_gb=4, retries=3)
+    ray_launcher._check_resources(ray, config)
     for key, amount in (("cpus", 3), ("memory_gb", 5)):
         with pytest.raises(UserError, match=rf"launcher\.{key}={amount}.*: this machine has 2 CPUs, 1 GPUs and 4"):
-            _check_resources(ray, settings | {key: amount})
-    _check_resources(ray, settings | {"address": "auto", "cpus": 3})
+            ray_launcher._check_resources(ray, config.model_copy(update={key: amount}))
+    ray_launcher._check_resources(ray, config.model_copy(update={"address": "auto", "cpus": 3}))
     assert "launcher.cpus=3, launcher.gpus=0.5" in capfd.readouterr().out
 
 
 def test_a_cluster_that_does_not_answer_is_refused_at_once():
-    from convscope.sweeps.launchers.ray_launcher import _check_cluster_answers
-
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"
-        _check_cluster_answers(address)
+        ray_launcher._check_cluster_answers(address)
     with pytest.raises(UserError, match=rf"^launcher\.address={address}: no cluster answers there"):
-        _check_cluster_answers(address)
+        ray_launcher._check_cluster_answers(address)
 
 
 # ------------------------------------------------------------------------------------------------ what SLURM answers
@@ -206,7 +227,7 @@ def test_each_job_is_judged_by_itself(monkeypatch, tmp_path):
             job.ends("success", Outcome("again", "complete"))
         return None if job.job_id == "again" else "SLURM: CANCELLED"
 
-    outcomes = submission._wait(tmp_path, jobs, how_ended)
+    outcomes = submission.wait(tmp_path, jobs, how_ended)
     assert [outcome.status for outcome in outcomes] == ["complete", "failed", "complete", "failed", "complete"]
     assert outcomes[1].message == f"MemoryError: no room; its output is in {tmp_path}/log/raised"
     assert outcomes[3].message.startswith("SLURM: CANCELLED, its state saved; run the same command again to resume it")
@@ -216,9 +237,9 @@ def test_each_job_is_judged_by_itself(monkeypatch, tmp_path):
 def test_slurm_is_queried_seldom_and_believed_only_when_it_answers(monkeypatch):
     now, answers = [0.0], [None, {"1": "RUNNING"}, {"1": "TIMEOUT", "2": "PENDING"}, {}]
     queried = []
-    monkeypatch.setattr(submission.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(submission, "queue", lambda: queried.append(now[0]) or answers[len(queried) - 1])
-    how_ended = submission._slurm_state_reader()
+    monkeypatch.setattr(slurm_launcher.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(slurm_launcher, "queue", lambda: queried.append(now[0]) or answers[len(queried) - 1])
+    how_ended = slurm_launcher._slurm_state_reader()
     one, two = SimpleNamespace(job_id="1"), SimpleNamespace(job_id="2")
     answered = []
     while len(queried) < 4:
@@ -395,13 +416,22 @@ def test_each_worker_sees_a_gpu_and_leaves_it_to_the_next(monkeypatch, tmp_path)
         for process in workers:
             process.kill()
             process.wait()
+
+
+def test_the_gpus_of_jobs_are_those_that_are_visible(monkeypatch):
+    def gpus(*words: str) -> list[str]:
+        config = composed(*words).launcher
+        assert isinstance(config, JoblibConfig)
+        return JoblibLauncher(config).gpus()
+
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert gpus_of_jobs(composed("launcher=joblib").launcher) == []
-    assert gpus_of_jobs(composed("launcher=joblib_gpu").launcher) == ["0", "1", "2", "3"]
+    assert gpus("launcher=joblib") == []
+    assert gpus("launcher=joblib_gpu") == ["0", "1", "2", "3"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-5e,3")
-    assert gpus_of_jobs(composed("launcher=joblib_gpu", "launcher.gpus=2").launcher) == ["GPU-5e", "3"]
+    assert gpus("launcher=joblib_gpu", "launcher.gpus=2") == ["GPU-5e", "3"]
+    monkeypatch.setattr(optional_package, "is_installed", lambda package: True)
     with pytest.raises(UserError, match=r"launcher\.gpus=4: CUDA_VISIBLE_DEVICES=GPU-5e,3 names only 2 GPUs"):
-        gpus_of_jobs(composed("launcher=joblib_gpu").launcher)
+        find_launcher(composed("launcher=joblib_gpu")).check()
 
 
 # --------------------------------------------------------------------------------------- a job that is queued again

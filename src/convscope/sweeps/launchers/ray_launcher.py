@@ -1,4 +1,4 @@
-"""Runs jobs on Ray, waits until all have ended, and returns their outcomes.
+"""``launcher=ray``: runs jobs on Ray, and waits until all have ended.
 
 Ray's own calls are used, and not the plugin hydra-ray-launcher: that gives all jobs up when the process of one
 dies, ends them without their state at a signal, and holds cloudpickle back at 2.
@@ -13,14 +13,23 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hydra.core.singleton import Singleton
+from typing_extensions import override
+
+from convscope.config.sweep import RayConfig
 from convscope.console import echo, warn
 from convscope.errors import Interrupted, UserError
+from convscope.masking import VARIABLE
 from convscope.runs.run_folder import RunFolder
 from convscope.sweeps.job import Outcome
+from convscope.sweeps.launchers.hydra_plugin import hydra_plugin
+from convscope.sweeps.launchers.launcher import Launcher, SweepJobs
 from convscope.sweeps.launchers.ray_job import RayJob
+from convscope.sweeps.optional_package import require_package
 from convscope.sweeps.stopping import on_first_signal
 
 # Seconds between two checks for a signal: a handler may have interrupted Ray, and so must not call it.
@@ -39,24 +48,43 @@ LOG_ENVIRONMENT = {"RAY_DEDUP_LOGS": "0"}
 RESOURCES = {"cpus": "CPU", "gpus": "GPU", "memory_gb": "memory"}  # key of the launcher: name of Ray's resource
 
 
-def run_on_ray(settings: dict[str, Any], folder: Path, jobs: Sequence[RayJob]) -> list[Any]:
-    """Run jobs on an existing cluster, or on one of this machine alone that ends with them.
+@dataclass(frozen=True)
+class RayLauncher(Launcher):
+    """Runs jobs on an existing cluster, or on one of this machine alone that ends with them."""
 
-    Args:
-        settings: ``address``, ``retries``, and the ``cpus``, ``gpus`` and ``memory_gb`` of a job.
-        folder: Folder of the sweep.
-        jobs: At least one job.
+    in_this_process = False
+    several_devices = False
 
-    Returns:
-        Result of the task of each job; an `Outcome` of a failure for a job whose process died.
+    config: RayConfig
+
+    @override
+    def check(self) -> None:
+        require_package("launcher=ray", "ray", "ray")
+
+    @override
+    def run(self, sweep: SweepJobs) -> list[Any]:
+        with hydra_plugin("basic", {}, sweep.task, sweep) as plugin:
+            cwd, state = str(Path.cwd()), Singleton.get_state()
+            jobs = [
+                RayJob(
+                    sweep.task, plugin.hydra_context, plugin.config, job.name, tuple(overrides), number, cwd, state,
+                    os.environ.get(VARIABLE, ""),
+                )
+                for number, (job, overrides) in enumerate(zip(sweep.jobs, sweep.overrides, strict=True))
+            ]  # fmt: skip
+            return _run_all(self.config, sweep.folder, jobs)
+
+
+def _run_all(config: RayConfig, folder: Path, jobs: Sequence[RayJob]) -> list[Any]:
+    """Run the jobs, and return the results of their tasks.
 
     Raises:
         UserError: There is no such cluster, or this machine has fewer resources than a job needs.
         Interrupted: A signal stopped the sweep, and the running jobs have saved their state.
     """
-    with _connected(settings) as ray, on_first_signal(lambda: None) as received:
-        _check_resources(ray, settings)
-        run, options = ray.remote(_run), _options(settings)
+    with _connected(config) as ray, on_first_signal(lambda: None) as received:
+        _check_resources(ray, config)
+        run, options = ray.remote(_run), _options(config)
         waiting = {run.options(name=job.name, **options).remote(job): job.name for job in jobs}
         outcomes: dict[str, Any] = {}
         cancelled = False
@@ -80,14 +108,14 @@ def _run(job: RayJob) -> Any:
     return job()
 
 
-def _options(settings: dict[str, Any]) -> dict[str, Any]:
+def _options(config: RayConfig) -> dict[str, Any]:
     """Return Ray's options of a task: its resources, and how often it is retried."""
-    memory = None if settings["memory_gb"] is None else settings["memory_gb"] * 2**30
+    memory = None if config.memory_gb is None else config.memory_gb * 2**30
     return {
-        "num_cpus": settings["cpus"],
-        "num_gpus": settings["gpus"],
+        "num_cpus": config.cpus,
+        "num_gpus": config.gpus,
         "memory": memory,
-        "max_retries": settings["retries"],
+        "max_retries": config.retries,
     }
 
 
@@ -110,14 +138,14 @@ def _result(ray: Any, reference: Any, folder: Path, name: str) -> Any:
 
 
 @contextmanager
-def _connected(settings: dict[str, Any]) -> Iterator[Any]:
+def _connected(config: RayConfig) -> Iterator[Any]:
     """Yield Ray, connected to the cluster at ``address``, or to a new one of this machine alone."""
-    address = settings["address"]
+    address = config.address
     if address is None:
         # A token of this process alone: Ray would write one to the home folder, where other users may read it.
         secrets_and_retries = {
             "RAY_AUTH_TOKEN": secrets.token_hex(32),
-            "RAY_task_oom_retries": str(settings["retries"]),
+            "RAY_task_oom_retries": str(config.retries),
         }
         _set_defaults(OWN_CLUSTER_ENVIRONMENT | secrets_and_retries)
     else:
@@ -173,16 +201,17 @@ def _check_cluster_answers(address: str) -> None:
         raise UserError(f"launcher.address={address}: no cluster answers there ({error})") from error
 
 
-def _check_resources(ray: Any, settings: dict[str, Any]) -> None:
+def _check_resources(ray: Any, config: RayConfig) -> None:
     """Raise UserError if this machine can never run a job; only warn if a cluster cannot run one at present."""
     machines = [machine["Resources"] for machine in ray.nodes() if machine["Alive"]]
-    needed = {kind: settings[key] for key, kind in RESOURCES.items() if settings[key]}
+    requested = {key: amount for key in RESOURCES if (amount := getattr(config, key))}
+    needed = {RESOURCES[key]: amount for key, amount in requested.items()}
     if "memory" in needed:
         needed["memory"] *= 2**30
     if any(all(machine.get(kind, 0) >= amount for kind, amount in needed.items()) for machine in machines):
         return
-    requirements = ", ".join(f"launcher.{key}={settings[key]:g}" for key in RESOURCES if settings[key])
-    if settings["address"] is None:
+    requirements = ", ".join(f"launcher.{key}={amount:g}" for key, amount in requested.items())
+    if config.address is None:
         (here,) = machines
         gib = here.get("memory", 0) / 2**30
         has = f"{here.get('CPU', 0):g} CPUs, {here.get('GPU', 0):g} GPUs and {gib:.1f} GiB of memory for jobs"
