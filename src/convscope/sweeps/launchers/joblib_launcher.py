@@ -19,9 +19,6 @@ from convscope.sweeps.stopping import Stoppable, init_worker, on_first_signal, w
 class JoblibLauncher(Launcher):
     """Runs jobs in a pool of joblib, whose workers save their state when a signal stops the sweep."""
 
-    in_this_process = False
-    several_devices = False
-
     config: JoblibConfig
 
     @override

@@ -46,8 +46,8 @@ class Launcher(Protocol):
         several_devices: Whether a job may train on several devices.
     """
 
-    in_this_process: ClassVar[bool]
-    several_devices: ClassVar[bool]
+    in_this_process: ClassVar[bool] = False
+    several_devices: ClassVar[bool] = False
 
     @abstractmethod
     def check(self) -> None:

@@ -13,7 +13,6 @@ class LocalLauncher(Launcher):
     """Runs one job after the other, in this process."""
 
     in_this_process = True
-    several_devices = False
 
     @override
     def check(self) -> None:

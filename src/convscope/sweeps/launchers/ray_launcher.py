@@ -52,9 +52,6 @@ RESOURCES = {"cpus": "CPU", "gpus": "GPU", "memory_gb": "memory"}  # key of the 
 class RayLauncher(Launcher):
     """Runs jobs on an existing cluster, or on one of this machine alone that ends with them."""
 
-    in_this_process = False
-    several_devices = False
-
     config: RayConfig
 
     @override

@@ -35,7 +35,6 @@ class SlurmLauncher(Launcher):
         nodes: Nodes on which a job trains.
     """
 
-    in_this_process = False
     several_devices = True
 
     config: SlurmConfig

@@ -21,7 +21,6 @@ from convscope.sweeps.stopping import on_first_signal
 class SubmititLocalLauncher(Launcher):
     """Runs all jobs at once through submitit, each in a process of its own on this machine."""
 
-    in_this_process = False
     several_devices = True
 
     config: SubmititLocalConfig
