@@ -11,6 +11,7 @@ from torch import nn
 
 from convscope.errors import UserError
 from convscope.insight import describe_parameters, faithfulness, filters, measure_effective_field, saliency
+from convscope.insight.code_names import names_in
 from convscope.insight.conv_bn_fusion import FoldedForward
 from convscope.insight.frozen_network import frozen
 from convscope.insight.network_copy import copy_network
@@ -144,6 +145,42 @@ def test_what_was_changed_comes_back_when_the_body_raises():
     with pytest.raises(RuntimeError, match="stop"):
         body()
     assert (network.kept, network.conv, network.training) == (None, conv, True)
+
+
+class Unreachable:
+    """An object of a library that has no attributes, and raises its own error for all."""
+
+    __slots__ = ("unset",)
+
+    def __getattr__(self, name: str):
+        raise RuntimeError(f"no {name}")
+
+
+hostile = Unreachable()
+
+
+class RefersToHostile(nn.Conv2d):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x) if hostile else x
+
+
+def test_an_object_whose_attributes_raise_does_not_end_an_analysis():
+    assert describe_parameters(RefersToHostile(3, 4, 3), SHAPE).parameters == 112
+
+
+def test_only_globals_that_the_code_reads_are_followed():
+    def forward(self, x):
+        class Inside:
+            value = copy
+
+        def inside():
+            return contextlib.suppress(x.ndim)
+
+        return self.conv(inside(), Inside)
+
+    names = names_in(forward.__code__)
+    assert {"contextlib", "copy"} <= set(names.globals)
+    assert {"conv", "suppress", "ndim"} == set(names.attributes)
 
 
 def test_a_network_without_shapes_is_refused_and_stays_as_it_is():

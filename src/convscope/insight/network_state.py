@@ -10,7 +10,7 @@ import sys
 import threading
 from collections import UserDict, UserList, deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FunctionType, MethodType, ModuleType, SimpleNamespace
 from typing import Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from convscope.errors import UserError
+from convscope.insight.code_names import names_in
 
 # Objects of these packages hold nothing that a forward pass changes for a network, or too much to search.
 LIBRARIES = sys.stdlib_module_names | {"torch", "numpy", "pytorch_lightning", "lightning", "lightning_fabric"}
@@ -201,11 +202,11 @@ class NetworkState:
         yield from (function.__defaults__, function.__kwdefaults__, vars(function))
         for cell in function.__closure__ or ():
             yield self._snapshot_attribute(cell, "cell_contents")
-        names = _referenced_names(function.__code__)
-        for name in names:
+        names = names_in(function.__code__)
+        for name in names.globals:
             value = self._snapshot_global(function.__globals__, name)
             if isinstance(value, ModuleType) and not _is_of_library(value.__name__):
-                yield from (self._snapshot_global(vars(value), attribute) for attribute in names)
+                yield from (self._snapshot_global(vars(value), attribute) for attribute in names.attributes)
             else:
                 yield value
 
@@ -247,8 +248,8 @@ class NetworkState:
                 yield vars(value)
             return
         yield kind
-        if isinstance(attributes := getattr(value, "__dict__", None), dict):
-            yield attributes
+        with suppress(AttributeError):  # getattr would call a __getattr__, which may raise anything
+            yield object.__getattribute__(value, "__dict__")
         for owner in kind.__mro__:
             slots = vars(owner).get("__slots__", ())
             for name in (slots,) if isinstance(slots, str) else slots:
@@ -261,7 +262,7 @@ class NetworkState:
         def current() -> Any:
             try:
                 return getattr(holder, name)
-            except (ValueError, AttributeError):
+            except Exception:  # ValueError of a cell, AttributeError of a slot, and whatever a __getattr__ raises
                 return MISSING
 
         kept = current()
@@ -285,12 +286,3 @@ def _is_inference_tensor(value: Any) -> bool:
 def _is_of_library(module: str | None) -> bool:
     """Return whether ``module`` belongs to one of LIBRARIES, or is unknown."""
     return module is None or module.partition(".")[0] in LIBRARIES
-
-
-@functools.cache
-def _referenced_names(code: Any) -> tuple[str, ...]:
-    """Return the global and attribute names that the code of a function, and of functions nested in it, uses."""
-    inside = [
-        name for constant in code.co_consts if hasattr(constant, "co_names") for name in _referenced_names(constant)
-    ]
-    return tuple(dict.fromkeys([*code.co_names, *inside]))
