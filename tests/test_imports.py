@@ -108,7 +108,7 @@ SLOW_LIBRARIES = {"lean_timm", "lean_torchmetrics"}
 
 # Modules that answer at once (`convscope --help`, a mistake in a configuration); they must not import SLOW libraries.
 QUICK = [
-    "cli.main", "cli.run_command", "composition.compose", "config", "errors", "hub", "masking", "preprocessing",
+    "cli.main", "cli.run_command", "composition.hydra_run", "config", "errors", "hub", "masking", "preprocessing",
     "sweeps.plan", "sweeps.search_plan",
     *(f"commands.{path.stem}" for path in SOURCE.glob("convscope/commands/[!_]*.py")),
 ]

@@ -2,7 +2,8 @@
 
 import pytest
 
-from convscope.composition.command_line import parse_command_line
+from convscope.composition.command_line import parse_command_line, refuse_incomplete_options
+from convscope.errors import UserError
 
 
 @pytest.mark.parametrize(
@@ -49,3 +50,24 @@ def test_what_hydra_does_not_know_ends_the_process(arguments, capsys):
         parse_command_line(arguments)
     assert caught.value.code == 2
     assert "error: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--resolve"], "--resolve: goes with --cfg job"),
+        (["-s"], "--shell-completion: needs install=SHELL"),
+        (["--cfg", "job", "--info"], "--cfg and --info: give one of the two"),
+        (["--run", "-sc", "install=bash"], "--run and --shell-completion: give one of the two"),
+    ],
+)
+def test_options_that_hydra_would_answer_with_a_traceback_are_refused(arguments, message):
+    with pytest.raises(UserError, match=message):
+        refuse_incomplete_options(parse_command_line(arguments))
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--cfg", "job", "--resolve"], ["-sc", "install=bash"], ["-s", "query=bash"], ["-i"], ["-r", "a=1"]]
+)
+def test_options_that_suit_each_other_are_taken(arguments):
+    refuse_incomplete_options(parse_command_line(arguments))

@@ -217,6 +217,15 @@ def test_nothing_slow_is_imported_to_refuse_or_to_help():
         assert f"status {expected}" in done.stdout
 
 
+def test_help_lists_the_options_of_each_group_and_no_internal_one(train, capsys):
+    with pytest.raises(SystemExit) as ended:
+        train("--help")
+    assert ended.value.code == 0
+    out = capsys.readouterr().out
+    assert "\ndata: ag_news, cifar10, digits," in out
+    assert "\nlauncher: joblib, joblib_gpu, local," in out
+
+
 def test_the_installed_configuration_is_this_one():
     assert ROOT / "conf" == compose.CONFIG_DIR
 

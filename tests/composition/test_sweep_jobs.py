@@ -11,6 +11,12 @@ def names(*overrides: str) -> list[str]:
     return [job.name for job in make_jobs(parse_overrides(overrides))]
 
 
+def test_a_sweep_without_choices_has_one_job_with_a_name():
+    (job,) = make_jobs(parse_overrides([]))
+    assert job.name.startswith("single-")
+    assert sweep_name([]).startswith("single-")
+
+
 def test_a_job_is_named_after_what_was_chosen_for_it():
     assert names("model=lenet5,lecture_cnn", "data=digits", "seed=1,2") == [
         "model=lenet5,seed=1",

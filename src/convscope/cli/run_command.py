@@ -9,6 +9,7 @@ from convscope.composition.command_line import (
     CommandLine,
     parse_command_line,
     prepare_command_line,
+    refuse_incomplete_options,
     refuse_with_multirun,
 )
 from convscope.composition.compose import check_jobs, composed_value
@@ -28,6 +29,7 @@ def run_command(name: str, arguments: Sequence[str], command: Command) -> None:
     arguments = prepare_command_line(command, arguments)
     sys.argv = [f"convscope {name}", *arguments]  # trackers record it
     line = parse_command_line(arguments)
+    refuse_incomplete_options(line)
     refuse_hydra_options(name, line.overrides)
     if line.multirun and "help" not in line.other_options:
         refuse_with_multirun(line)

@@ -55,6 +55,24 @@ def parse_command_line(arguments: Sequence[str]) -> CommandLine:
     )
 
 
+def refuse_incomplete_options(line: CommandLine) -> None:
+    """Refuse options that Hydra takes only with others, or without, and would answer with a traceback.
+
+    Raises:
+        UserError: The command line has such an option.
+    """
+    options = line.other_options
+    if "resolve" in options and not options & {"cfg", "help"}:
+        raise UserError("--resolve: goes with --cfg job, which prints the configuration")
+    if "shell_completion" in options and not any(
+        override.startswith(("install=", "uninstall=", "query=")) for override in line.overrides
+    ):
+        raise UserError("--shell-completion: needs install=SHELL or uninstall=SHELL, as in install=bash")
+    alone = sorted(options & {"run", "cfg", "info", "shell_completion"})
+    if len(alone) > 1:
+        raise UserError(f"--{alone[0]} and --{alone[1].replace('_', '-')}: give one of the two")
+
+
 def refuse_with_multirun(line: CommandLine) -> None:
     """Refuse options of Hydra in a multirun: its jobs are composed from the command's own primary configuration.
 

@@ -3,11 +3,13 @@
 import sys
 from argparse import Namespace
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from hydra import main as hydra_main
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.object_type import ObjectType
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
@@ -67,7 +69,7 @@ def _run_hydra(name: str, line: CommandLine, job: Callable[[DictConfig], None]) 
     with open_hydra(name, line.config_dir) as hydra:
         if "help" in line.other_options:
             loader: Any = hydra.config_loader
-            loader.get_group_options = loader.repository.get_group_options  # which does not copy all options each time
+            loader.get_group_options = partial(_listed_options, loader.repository)
             hydra.app_help(name, get_args_parser(), Namespace(overrides=list(line.overrides), resolve=False))
             sys.exit(0)
         # The main function composes once more, to find the mode.
@@ -75,3 +77,11 @@ def _run_hydra(name: str, line: CommandLine, job: Callable[[DictConfig], None]) 
             hydra.multirun(name, job, [*line.overrides, "hydra.mode=MULTIRUN"])
         else:
             hydra.run(name, job, [*line.overrides, "hydra.mode=RUN"])
+
+
+def _listed_options(
+    repository: Any, group_name: str, results_filter: ObjectType | None = ObjectType.CONFIG
+) -> list[str]:
+    """Return the options of a group that help lists. Hydra's own function copies the repository at each call."""
+    options: list[str] = repository.get_group_options(group_name, results_filter)
+    return [option for option in options if not option.startswith("_")]

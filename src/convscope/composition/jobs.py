@@ -106,8 +106,8 @@ def folder_name(overrides: Sequence[str]) -> str:
     # if a key is given twice, the last override counts
     last = {override.lstrip("+~").partition("=")[0]: override.removeprefix("++") for override in overrides}
     exact = ",".join(last[key] for key in sorted(last))
-    readable = UNSAFE_CHARACTERS.sub("_", exact)
-    if readable == exact and 0 < len(exact.encode()) <= MAX_NAME_LENGTH:
+    readable = UNSAFE_CHARACTERS.sub("_", exact) or "single"
+    if readable == exact and len(exact.encode()) <= MAX_NAME_LENGTH:
         return exact
     return _shortened(readable, exact)
 
