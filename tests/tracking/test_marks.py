@@ -8,7 +8,7 @@ from read_back import tensorboard_events, wandb_history
 
 from convscope.runs.run_folder import RunFolder
 from convscope.tracking.recorder import Recorder
-from convscope.tracking.tensorboard_events import ResumableTensorBoardLogger
+from convscope.tracking.tensorboard_logger import ResumableTensorBoardLogger
 from convscope.tracking.trackers import build_loggers, close, read_marks
 
 PIXELS = np.zeros((8, 8, 3), dtype=np.uint8)

@@ -19,7 +19,7 @@ from torch import nn
 
 from convscope.runs.metrics_csv import read_metrics
 from convscope.runs.run_folder import RunFolder
-from convscope.tracking import mlflow_child, mlflow_process, mlflow_run, mlflow_writer
+from convscope.tracking import mlflow_child, mlflow_logger, mlflow_process, mlflow_writer
 from convscope.tracking.guard import GuardedLogger
 from convscope.tracking.mlflow_process import MLflowProcess
 from convscope.tracking.mlflow_writer import Writer
@@ -290,8 +290,8 @@ def test_a_run_goes_on_at_its_server_wherever_the_password_comes_from(
             run_ids.append(arguments[-1])
             return "its-id"
 
-    monkeypatch.setattr(mlflow_run, "take", Process)
-    monkeypatch.setattr(mlflow_run, "hub", SimpleNamespace(reachable=lambda _: True))
+    monkeypatch.setattr(mlflow_logger, "take", Process)
+    monkeypatch.setattr(mlflow_logger, "hub", SimpleNamespace(reachable=lambda _: True))
     for address in ("http://user:first-pw@host:1", uri):
-        mlflow_run.start(folder, uri=address, experiment="p", run_name="r")
+        mlflow_logger.start(folder, uri=address, experiment="p", run_name="r")
     assert run_ids == [None, "its-id" if goes_on else None]

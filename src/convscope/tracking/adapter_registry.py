@@ -3,10 +3,10 @@
 from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
 
 from convscope.tracking.adapter import Adapter
-from convscope.tracking.mlflow_artifacts import MLflowAdapter
-from convscope.tracking.mlflow_run import MLflowLogger
-from convscope.tracking.tensorboard_panels import TensorBoardAdapter
-from convscope.tracking.wandb_panels import WandbAdapter
+from convscope.tracking.mlflow_adapter import MLflowAdapter
+from convscope.tracking.mlflow_logger import MLflowLogger
+from convscope.tracking.tensorboard_adapter import TensorBoardAdapter
+from convscope.tracking.wandb_adapter import WandbAdapter
 
 
 def adapter_of(logger: Logger) -> Adapter | None:

@@ -15,11 +15,11 @@ from convscope.runs.files import readable_path
 from convscope.runs.metrics_csv import rows_by_step
 from convscope.runs.position import StageOffset
 from convscope.runs.run_folder import RunFolder
-from convscope.tracking import mlflow_run, wandb_run, wandb_settings
+from convscope.tracking import mlflow_logger, wandb_run, wandb_settings
 from convscope.tracking.csv_logger import MetricsCSVLogger
 from convscope.tracking.guard import GuardedLogger
 from convscope.tracking.replay import Row
-from convscope.tracking.tensorboard_events import ResumableTensorBoardLogger
+from convscope.tracking.tensorboard_logger import ResumableTensorBoardLogger
 
 TRACKERS = ("csv", "tensorboard", "wandb", "mlflow")
 METRICS = "metrics.csv"  # key of the marks: number of rows of metrics.csv
@@ -133,7 +133,7 @@ def build_loggers(
         return GuardedLogger("wandb", logger, lambda status: wandb_run.finish(logger, status), position), new_notices
 
     def mlflow() -> _Started:
-        logger, new_notices = mlflow_run.start(
+        logger, new_notices = mlflow_logger.start(
             folder,
             uri=mlflow_uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_MLFLOW_URI,
             experiment=project,
