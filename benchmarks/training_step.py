@@ -3,18 +3,20 @@
 Both sides train the same network on batches of the same shape. In ``overhead/...`` the bare loop has the same allocator
 settings and precision, so that the row shows what Lightning, the data module and the metrics cost. In
 ``as_people_write_it/...`` the pipeline chooses (allocator, memory format, precision), and the bare loop keeps PyTorch's
-defaults. In ``hot_path/...`` both sides are the pipeline, and the peer lacks one override of
-`convscope.tasks.hot_path`.
+defaults.
 """
 
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.paired import take_turns
 from benchmarks.row import Row, row_of_times
+
+if TYPE_CHECKING:
+    from pytorch_lightning.callbacks import Callback
 
 CASES: dict[str, dict[str, Any]] = {
     "training_step/overhead/lenet5_batch64": {
@@ -30,24 +32,12 @@ CASES: dict[str, dict[str, Any]] = {
         "goal": 0.8,
     },
 }  # fmt: skip
-# Override of `hot_path`: the class or function that has it, by its name there or in `Classification`, and its name.
-OVERRIDES = {
-    "training_step/hot_path/plain_attributes": ("HotPath", "__setattr__"),
-    "training_step/hot_path/zero_grad": ("HotPath", "optimizer_zero_grad"),
-    "training_step/hot_path/signature": ("training_step", "__signature__"),
-    "training_step/hot_path/profiler": ("NoProfiler", "profile"),
-}
-HOT_PATH_GOAL = 0.98  # an override that saves less goes
-NAMES = [*CASES, *OVERRIDES]
+NAMES = list(CASES)
 CLASSES = 10
 
 
 def measure(name: str) -> Row:
     """Measure the paired seconds per step of single case."""
-    if name in OVERRIDES:
-        case = {key: value for key, value in CASES["training_step/overhead/lenet5_batch64"].items() if key != "goal"}
-        ours, peer = take_turns((ours_side, case), (ours_side, case | {"without": OVERRIDES[name]}), rounds=15)
-        return row_of_times(name, ours, peer, "s/step", HOT_PATH_GOAL)
     case = dict(CASES[name])
     goal = case.pop("goal")
     ours, peer = take_turns((ours_side, case), (bare_side, case))
@@ -87,19 +77,10 @@ def _network(model: list[str], size: int, channels: int) -> tuple[Any, Any]:
     return config, build_network(architecture, weights, CLASSES, channels, scratch_size=size)
 
 
-def ours_side(
-    model: list[str],
-    size: int,
-    channels: int,
-    batch: int,
-    batches: int,
-    tuned: bool,
-    without: tuple[str, str] | None = None,
-) -> Callable[[], float]:
-    """Prepare an epoch of ``batches`` batches through the data module, the task and the Trainer, as in ``train``.
-
-    ``without`` names an override of `convscope.tasks.hot_path` that is removed, so that Lightning's own is used.
-    """
+def prepare_training(
+    model: list[str], size: int, channels: int, batch: int, batches: int, tuned: bool
+) -> Callable[["Callback"], None]:
+    """Return a function that trains an epoch of ``batches`` batches as ``train`` does, with one more callback."""
     from convscope.engine import trainer as building
     from convscope.engine.hardware import choose_hardware, prepare_process
     from convscope.insight.parameters import multiply_adds
@@ -119,14 +100,10 @@ def ours_side(
     from convscope.data.images.image_data_module import ImageDataModule
     from convscope.models.blocks import blocks
     from convscope.runs.run_folder import RunFolder
-    from convscope.tasks import hot_path
     from convscope.tasks.image_classification import ImageClassification
     from convscope.tracking.trackers import build_loggers
     from convscope.transfer.plan import plan_stage
 
-    if without is not None:
-        owner, name = without
-        delattr(getattr(hot_path, owner, None) or getattr(ImageClassification, owner), name)
     if hardware.channels_last:
         network.module.to(memory_format=torch.channels_last)
     source = _images(size, channels, batch * batches)
@@ -137,6 +114,26 @@ def ours_side(
 
     keep = config.callbacks.checkpoint.model_dump()
 
+    def train(callback: Callback) -> None:
+        folder = RunFolder(tempfile.mkdtemp(dir=cache)).create()
+        loggers, _ = build_loggers(["tensorboard"], folder, project="bench", run_name="bench")
+        stage = config.transfer.stages[0]
+        checkpoint = BestAndLastCheckpoint(folder.checkpoints, **keep)
+        callbacks = [*building.build_callbacks(config, stage), checkpoint, callback]
+        lightning = building.build_trainer(config, 1, hardware, folder, loggers, callbacks)
+        task = ImageClassification(network.module, source.classes)
+        task.begin_stage(plan_stage(network.module, blocks(network.module, network.head), stage))
+        lightning.fit(task, datamodule=data)
+
+    return train
+
+
+def ours_side(batches: int, **case: Any) -> Callable[[], float]:
+    """Prepare an epoch through the data module, the task and the Trainer, as in ``train``."""
+    train = prepare_training(batches=batches, **case)
+
+    from pytorch_lightning.callbacks import Callback
+
     class Clock(Callback):
         def on_train_epoch_start(self, *_: Any) -> None:
             self.started = time.perf_counter()
@@ -146,15 +143,8 @@ def ours_side(
                 self.seconds = time.perf_counter() - self.started
 
     def run() -> float:
-        folder = RunFolder(tempfile.mkdtemp(dir=cache)).create()
-        loggers, _ = build_loggers(["tensorboard"], folder, project="bench", run_name="bench")
         clock = Clock()
-        stage = config.transfer.stages[0]
-        callbacks = [*building.build_callbacks(config, stage), BestAndLastCheckpoint(folder.checkpoints, **keep), clock]
-        lightning = building.build_trainer(config, 1, hardware, folder, loggers, callbacks)
-        task = ImageClassification(network.module, source.classes)
-        task.begin_stage(plan_stage(network.module, blocks(network.module, network.head), stage))
-        lightning.fit(task, datamodule=data)
+        train(clock)
         return clock.seconds / batches
 
     return run

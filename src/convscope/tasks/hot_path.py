@@ -1,6 +1,6 @@
 """What Lightning does at every step, done faster: each override here exists for its speed alone.
 
-`python -m benchmarks --only training_step/hot_path` measures the step with each of them and without. A small network
+`python -m benchmarks --only hot_path` measures the step with each of them and without. A small network
 (LeNet-5) is slowed down most.
 """
 
@@ -21,7 +21,7 @@ NULL_CONTEXT = nullcontext()
 
 
 class HotPath(pl.LightningModule):
-    """A LightningModule whose steps cost less; see the benchmark ``training_step/hot_path/...`` of each override."""
+    """A LightningModule whose steps cost less; see the benchmark ``hot_path/...`` of each override."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set an attribute as any module does, but some of them without the module's checks (``plain_attributes``).
