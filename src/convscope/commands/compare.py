@@ -21,8 +21,11 @@ def run(config: CompareConfig, overrides: Sequence[str]) -> None:
     """Print the table, and write ``comparison.csv`` and ``report.html`` into the sweep's folder.
 
     Raises:
-        UserError: The folder is not that of a sweep, or no complete run in it has the metric.
+        UserError: No folder is given, it is not that of a sweep, or no complete run in it has the metric.
     """
+    if not config.folder:
+        raise UserError("sweep: must be given, as in sweep=outputs/sweeps/NAME")
+
     from convscope.sweeps.comparison import compare
 
     folder = Path(config.folder).expanduser().absolute()

@@ -77,7 +77,8 @@ class FeatureExtractor:
                 inputs = self.data.inputs(split, split_views, EXTRACTION_BATCH, rank, world_size)
                 batches = (batch.to(self.device) for batch in inputs)
                 total = -(-count // EXTRACTION_BATCH) * split_views // world_size
-                description = f"features of {count:,} {split} examples"
+                versions = f", {split_views} versions each" if split_views > 1 else ""
+                description = f"features of {count:,} {split} examples{versions}"
                 yield from self._with_progress(prefix.features(batches), description, total)
 
             key = feature_key(
@@ -191,6 +192,8 @@ class FeatureExtractor:
             show_bar = get_console().is_terminal
             if show_bar:
                 batches = iter(track(batches, description, total=total, console=get_console(), transient=True))
+            else:  # this may take as long as many epochs, and prints nothing until its end
+                echo(f"{description}: computing")
             yield from batches
             done = True
         finally:
