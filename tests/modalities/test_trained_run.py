@@ -6,10 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from PIL import Image
 from pydantic import TypeAdapter
 
+from convscope.composition.compose import check_jobs
+from convscope.composition.jobs import Job
 from convscope.config.model import ModelConfig
 from convscope.config.text_model import TextModelConfig
+from convscope.config.train import TrainConfig
 from convscope.data.texts.tokenizer import train_tokenizer
 from convscope.errors import UserError
 from convscope.modalities.images.networks import build_architecture
@@ -69,9 +73,9 @@ def test_a_run_on_texts_has_its_weights_and_its_word_vectors(tmp_path: Path) -> 
     assert isinstance(run, TrainedTextRun)
     tokens = torch.randint(len(tokenizer), (3, 9))
     assert torch.equal(run.network(tokens), network.eval()(tokens))
-    assert run.class_index("yes") == 1
-    with pytest.raises(UserError, match="target=1: the run knows no such class; it knows no, yes"):
-        run.class_index("1")
+    assert run.class_index("yes") == run.class_index("1") == 1
+    with pytest.raises(UserError, match=r"target=2: the run knows no such class; choose predicted, .* from 0 to 1"):
+        run.class_index("2")
 
 
 def test_weights_of_another_network_are_refused(image_task: Classification, tmp_path: Path) -> None:
@@ -99,3 +103,23 @@ def test_a_run_is_named_as_it_was_given(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / "run/config.yaml").write_text("model: {name: lenet5}\ndata: {name: digits}\n")
     with pytest.raises(UserError, match=r"run=~/run: has no checkpoint \(checkpoints/last.ckpt\)"):
         load_run("~/run", "last")
+
+
+@pytest.mark.parametrize("root", ["photos", "photos/", "./photos", "other/../photos", "link", "{}/photos"])
+def test_only_the_test_split_of_the_own_data_is_scored_however_its_path_is_written(
+    root: str, image_task: Classification, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "other").mkdir()
+    for name in CLASSES:
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(20):
+            Image.new("L", (32, 32), number).save(tmp_path / "photos" / name / f"{number}.png")
+    (tmp_path / "link").symlink_to("photos")
+    (tmp_path / "run/config.yaml").write_text(
+        yaml.safe_dump({"model": LENET5, "data": {"name": "image_folder", "root": "photos"}})
+    )
+    overrides = ("data=image_folder", f"data.root={root.format(tmp_path)}")
+    (config,) = check_jobs("train", [Job(overrides, "")], None, TrainConfig)
+    data = load_run(tmp_path / "run").test_data(config.data, "run")
+    assert 0 < len(data.source.splits["test"]) < 20

@@ -18,8 +18,8 @@ def run(config: DashboardConfig, overrides: Sequence[str]) -> None:
     """Save a workspace and a report to wandb; with ``dry_run`` write them as JSON instead.
 
     Raises:
-        UserError: The package wandb-workspaces is not installed, there is no API key, or the server cannot be reached
-            or refuses.
+        UserError: The package wandb-workspaces is not installed, there is no API key, the server cannot be reached or
+            refuses, or the file cannot be written.
     """
     if importlib.util.find_spec("wandb_workspaces") is None:
         raise UserError(
@@ -35,8 +35,11 @@ def run(config: DashboardConfig, overrides: Sequence[str]) -> None:
             sys.stdout.write(text)
         else:
             file = Path(config.file).expanduser()
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text, encoding="utf-8")
+            try:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(text, encoding="utf-8")
+            except OSError as error:
+                raise UserError(f"file={file}: cannot be written ({error.strerror})") from error
             echo(f"specification  {file}")
         return
 

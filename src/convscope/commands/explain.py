@@ -1,5 +1,6 @@
 """``convscope explain``: shows which pixels or tokens were the evidence for a run's answers, as figures and arrays."""
 
+import re
 from collections.abc import Sequence
 
 from convscope.composition.overrides import quote_value
@@ -15,7 +16,7 @@ def prepare_arguments(arguments: list[str]) -> list[str]:
     """Rewrite ``method=a,b`` as a list, which is one explanation with several maps and no sweep; quote ``text=...``."""
     arguments = [
         # Hydra would split a sentence at its commas.
-        f"text={quote_value(argument.removeprefix('text='))}"
+        f"text={quote_value(_literal(argument.removeprefix('text=')))}"
         if argument.startswith("text=") and argument[5:6] not in ("'", '"') and argument != "text=null"
         else argument
         for argument in arguments
@@ -26,6 +27,11 @@ def prepare_arguments(arguments: list[str]) -> list[str]:
         else argument
         for argument in arguments
     ]
+
+
+def _literal(text: str) -> str:
+    """Return ``text`` so that OmegaConf finds no interpolation (``${...}``) in it."""
+    return re.sub(r"(\\*)\$\{", lambda match: match[1] * 2 + r"\${", text)
 
 
 def run(config: ExplainConfig, overrides: Sequence[str]) -> None:
@@ -66,7 +72,9 @@ def _check_request_for_texts(config: ExplainConfig) -> None:
         refuse_methods_for_images("method", config.method or ())
     except ValueError as error:
         raise UserError(str(error)) from error
-    if config.text is None or config.images is not None:
+    if config.images is not None:
+        raise UserError("images: the run was trained on texts; give text=..., and leave out images")
+    if config.text is None:
         raise UserError('text: must be given for a run that was trained on texts, as in text="not good at all"')
     if config.target == "label":
         raise UserError("target=label: a text given on the command line has no label; name a class, or leave it out")

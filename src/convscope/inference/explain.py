@@ -11,7 +11,7 @@ from convscope.console import track
 from convscope.errors import UserError
 from convscope.modalities.registry import load_run
 from convscope.modalities.trained_run import Explanation
-from convscope.runs.new_folder import new_folder
+from convscope.runs.new_folder import make_folder, new_folder
 
 
 def explain(config: ExplainConfig, overrides: Sequence[str]) -> None:
@@ -49,13 +49,13 @@ def create_folder(requested: str | None, run: Path, topic: str | None = None) ->
         topic: Topic of an explanation without a run; part of the folder's name.
 
     Raises:
-        UserError: The requested folder exists and is not empty.
+        UserError: The requested folder exists and is not empty, or cannot be created.
     """
     if requested is not None:
         folder = Path(requested).expanduser()
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise UserError(f"folder={folder}: is there already; name a new one")
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         return folder
     name = f"{datetime.datetime.now():%Y-%m-%d_%H-%M-%S}{f'_{topic}' if topic else ''}"
     return new_folder(run / "explanations", name)

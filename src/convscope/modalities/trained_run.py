@@ -185,6 +185,11 @@ class TrainedRun(ABC):
             UserError: The data has a class that the run does not know, or the run was trained on some of the texts.
         """
 
+    def _was_trained_on(self, config: DataConfig) -> bool:
+        """Return whether ``config`` names the run's own data, however the path is written."""
+        saved = self.config["data"]
+        return config.name == saved["name"] and _place(getattr(config, "root", None)) == _place(saved.get("root"))
+
     @abstractmethod
     def explanation_methods(self, requested: Sequence[str] | None, layer: str | None) -> Sequence[str]:
         """Return the names of the requested saliency methods, or of the default ones that suit the network.
@@ -198,14 +203,19 @@ class TrainedRun(ABC):
         """
 
     def class_index(self, target: str) -> int:
-        """Return the index of the class ``target``.
+        """Return the index of the class ``target``, which is given by its name or its number.
 
         Raises:
             UserError: The run knows no such class.
         """
-        if target not in self.classes:
-            raise UserError(f"target={target}: the run knows no such class; it knows {', '.join(self.classes)}")
-        return self.classes.index(target)
+        if target in self.classes:
+            return self.classes.index(target)
+        if target.isdecimal() and int(target) < len(self.classes):
+            return int(target)
+        raise UserError(
+            f"target={target}: the run knows no such class; choose predicted, label, one of "
+            f"{', '.join(self.classes)}, or a number from 0 to {len(self.classes) - 1}"
+        )
 
     @abstractmethod
     def examples_to_explain(self, images: str | None, text: str | None, max_images: int) -> Examples:
@@ -247,3 +257,7 @@ def match_classes(source: Source, classes: Sequence[str], data: str) -> Source:
             f"the run knows {', '.join(classes)}"
         )
     return source.with_classes(tuple(classes), {name: name for name in source.classes})
+
+
+def _place(root: str | None) -> Path | None:
+    return None if root is None else Path(root).expanduser().resolve()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from convscope.errors import UserError
 from convscope.masking import mask, mask_text
 from convscope.runs.files import json_ready, read_json, write_atomically
+from convscope.runs.new_folder import make_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -113,7 +114,7 @@ class RunFolder:
                     + ("Choose another folder." if self.complete else "Choose another folder, or resume the run.")
                 )
         for folder in (self.media, self.tables, self.checkpoints):
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
         if resume:
             self.summary_file.unlink(missing_ok=True)
             leftovers = (

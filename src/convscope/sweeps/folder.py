@@ -13,6 +13,7 @@ from convscope.config.base import Config
 from convscope.errors import UserError
 from convscope.masking import mask
 from convscope.runs.files import write_atomically
+from convscope.runs.new_folder import make_folder
 
 SWEEP_FILE = "sweep.json"  # of the sweep: its identity and its command line
 REQUESTED_CONFIG_FILE = ".requested.json"  # of a job: its configuration, before `auto` values are resolved
@@ -34,7 +35,7 @@ def claim_folder(path: Path, identity: Sequence[str], command: Sequence[str]) ->
     """
     if path.exists() and not path.is_dir():
         raise UserError(f"{path} is a file; a sweep needs a folder of its own: sweep.name=...")
-    path.mkdir(parents=True, exist_ok=True)
+    make_folder(path)
     file = path / SWEEP_FILE
     with FileLock(path / LOCK_FILE):
         if not file.is_file():

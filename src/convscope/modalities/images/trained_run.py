@@ -89,9 +89,7 @@ class TrainedImageRun(TrainedRun):
         )
 
     def _test_source(self, config: ImageDataConfig) -> ImageSource:
-        trained_on = self.config["data"]
-        is_other_data = (config.name, getattr(config, "root", None)) != (trained_on["name"], trained_on.get("root"))
-        if isinstance(config, ImageFolderConfig) and is_other_data:
+        if isinstance(config, ImageFolderConfig) and not self._was_trained_on(config):
             return evaluation_folder(required(config.root, "data.root"), self.classes)
         return match_classes(open_images(config), self.classes, config.name)
 
@@ -107,21 +105,6 @@ class TrainedImageRun(TrainedRun):
                 warn(f"{name}: {error} (it is left out)")
                 methods.remove(name)
         return methods
-
-    def class_index(self, target: str) -> int:
-        """Return the index of the class ``target``, which is given by its name or its number.
-
-        Raises:
-            UserError: The run knows no such class.
-        """
-        if target in self.classes:
-            return self.classes.index(target)
-        if target.isdecimal() and int(target) < len(self.classes):
-            return int(target)
-        raise UserError(
-            f"target={target}: the run knows no such class; choose predicted, label, one of "
-            f"{', '.join(self.classes)}, or a number from 0 to {len(self.classes) - 1}"
-        )
 
     @override
     def examples_to_explain(self, images: str | None, text: str | None, max_images: int) -> ImageExamples:

@@ -90,9 +90,7 @@ class TrainedTextRun(TrainedRun):
         )
 
     def _test_source(self, config: TextDataConfig) -> TextSource:
-        trained_on = self.config["data"]
-        is_other_data = (config.name, getattr(config, "root", None)) != (trained_on["name"], trained_on.get("root"))
-        if isinstance(config, TextFilesConfig) and is_other_data:
+        if isinstance(config, TextFilesConfig) and not self._was_trained_on(config):
             root = required(config.root, "data.root")
             source = evaluation_texts(root, config.text_column, config.label_column, config.encoding)
         else:
