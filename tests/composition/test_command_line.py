@@ -56,6 +56,8 @@ def test_what_hydra_does_not_know_ends_the_process(arguments, capsys):
     ("arguments", "message"),
     [
         (["--resolve"], "--resolve: goes with --cfg job"),
+        (["-p", "data"], "--package: goes with --cfg job"),
+        (["--experimental-rerun", "x"], "--experimental-rerun: is not supported"),
         (["-s"], "--shell-completion: needs install=SHELL"),
         (["--cfg", "job", "--info"], "--cfg and --info: give one of the two"),
         (["--run", "-sc", "install=bash"], "--run and --shell-completion: give one of the two"),

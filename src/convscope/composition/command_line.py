@@ -56,7 +56,7 @@ def parse_command_line(arguments: Sequence[str]) -> CommandLine:
 
 
 def refuse_incomplete_options(line: CommandLine) -> None:
-    """Refuse options that Hydra takes only with others, or without, and would answer with a traceback.
+    """Refuse options that Hydra takes only with others, or without, and would ignore or answer with a traceback.
 
     Raises:
         UserError: The command line has such an option.
@@ -64,6 +64,10 @@ def refuse_incomplete_options(line: CommandLine) -> None:
     options = line.other_options
     if "resolve" in options and not options & {"cfg", "help"}:
         raise UserError("--resolve: goes with --cfg job, which prints the configuration")
+    if "package" in options and "cfg" not in options:
+        raise UserError("--package: goes with --cfg job, which prints that part of the configuration")
+    if "experimental_rerun" in options:  # it unpickles a file
+        raise UserError("--experimental-rerun: is not supported; convscope train resume=PATH goes on with a run")
     if "shell_completion" in options and not any(
         override.startswith(("install=", "uninstall=", "query=")) for override in line.overrides
     ):
