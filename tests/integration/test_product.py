@@ -16,7 +16,7 @@ def summary_of(run: Path) -> dict:
     return json.loads((run / "summary.json").read_text())
 
 
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)  # the longest takes ten minutes alone, and shares the machine with others
 @pytest.mark.parametrize(
     ("arguments", "accuracy", "source", "weights"),
     [
