@@ -8,7 +8,6 @@ import pytest
 from interrupted_runs import PLAIN, RUNS, Point, Uninterrupted, compared
 
 from convscope.tasks.classification import Classification
-from convscope.tasks.hot_path import with_cached_signature
 
 KILL, TERM, INTERRUPT = signal.SIGKILL, signal.SIGTERM, signal.SIGINT
 
@@ -50,7 +49,7 @@ def test_no_row_is_lost_or_doubled_by_a_signal(convscope, tmp_path, monkeypatch,
         return step(self, batch_, index)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Classification, f"{kind}_step", with_cached_signature(signalled))
+        patched.setattr(Classification, f"{kind}_step", signalled)
         assert convscope("train", *PLAIN, "folder=run").status == 128 + number
     status = json.loads((tmp_path / "run/status.json").read_text())
     assert (status["status"], status["signal"]) == ("interrupted", number.name)

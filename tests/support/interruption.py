@@ -83,12 +83,8 @@ def _count(point: Any) -> None:
     for kind in ("training", "validation", "test"):
         before(Classification, f"{kind}_step", lambda *_, kind=kind, **__: f"{kind} batch")
     # Lightning inspects the signature of the training step.
-    from convscope.tasks.hot_path import with_cached_signature
-
     counted = Classification.training_step
-    Classification.training_step = with_cached_signature(
-        lambda self, batch, batch_index: counted(self, batch, batch_index)
-    )
+    Classification.training_step = lambda self, batch, batch_index: counted(self, batch, batch_index)
     before(MetricsCSVLogger, "log_metrics", lambda _, metrics, step=None: f"row {' '.join(metrics)}")
     replace = os.replace
 

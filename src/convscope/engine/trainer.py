@@ -21,7 +21,6 @@ from convscope.engine.hardware import Hardware
 from convscope.quiet_lightning import quieten_lightning
 from convscope.runs.checkpoint import open_checkpoint
 from convscope.runs.run_folder import RunFolder
-from convscope.tasks.hot_path import NoProfiler
 
 
 def build_callbacks(config: TrainConfig, stage: StageConfig, first_epoch: int = 0) -> list[Callback]:
@@ -79,7 +78,7 @@ def build_trainer(
         accumulate_grad_batches=settings.accumulate_grad_batches,
         fast_dev_run=settings.fast_dev_run or False,
         overfit_batches=settings.overfit_batches,
-        profiler=settings.profiler or NoProfiler(),
+        profiler=settings.profiler,
         enable_progress_bar=False,
         enable_checkpointing=not settings.fast_dev_run,
         enable_model_summary=False,

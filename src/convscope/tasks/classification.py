@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 from torchmetrics import MetricCollection
 
-from convscope.tasks.hot_path import HotPath, with_cached_signature
+from convscope.tasks.hot_path import HotPath
 from convscope.tasks.metrics import classification_metrics
 from convscope.tasks.objective import Batch, Inputs, Objective, TrainingLoss
 from convscope.tasks.process_group import all_gather, all_reduce_sum, process_rank
@@ -103,7 +103,6 @@ class Classification(HotPath):
         """Return what a training step uses of a batch: inputs, and classes (N,) or soft labels (N, classes)."""
         return inputs, targets
 
-    @with_cached_signature
     def training_step(self, batch: Batch, batch_index: int) -> torch.Tensor:
         """Return the loss of a batch; sums for the epoch's means stay on the device, so that no step waits for them."""
         if self._resume_state is not None:

@@ -4,20 +4,12 @@
 (LeNet-5) is slowed down most.
 """
 
-import inspect
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any, TypeVar
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.profilers import PassThroughProfiler
-from typing_extensions import override
-
-StepFunction = TypeVar("StepFunction", bound=Callable[..., Any])
 
 PLAIN_ATTRIBUTES = frozenset({"_current_fx_name", "_example_count"})  # set at every step
-NULL_CONTEXT = nullcontext()
 
 
 class HotPath(pl.LightningModule):
@@ -42,23 +34,3 @@ class HotPath(pl.LightningModule):
         for group in optimizer.param_groups:
             for parameter in group["params"]:
                 parameter.grad = None
-
-
-def with_cached_signature(function: StepFunction) -> StepFunction:
-    """Return ``function`` with its signature stored (``signature``).
-
-    Lightning computes that of the training step at every step.
-    """
-    function.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
-    return function
-
-
-class NoProfiler(PassThroughProfiler):
-    """Measures nothing, at no cost (``profiler``).
-
-    Lightning's own PassThroughProfiler creates forty context managers a step.
-    """
-
-    @override
-    def profile(self, action_name: str) -> AbstractContextManager[Any]:  # type: ignore[override]
-        return NULL_CONTEXT
