@@ -15,6 +15,27 @@ def uninterrupted(tmp_path_factory, cache):
     return Uninterrupted(tmp_path_factory.mktemp("uninterrupted"), cache)
 
 
+SOAK_POINTS = [
+    pytest.param(*point, marks=pytest.mark.soak)
+    for point in (
+        ("scenes", ("row receptive_field", 0), KILL),
+        ("scenes", ("before maps.png", 1), KILL),
+        ("scenes", ("before stages.json", 0), KILL),
+        ("scenes", ("training batch", 10), KILL),
+        ("scenes", ("training batch", -1), KILL),
+        ("scenes", ("after stage_3.png", 0), KILL),
+        ("scenes", ("test batch", 1), KILL),
+        ("scenes", ("before before_and_after.png", 0), TERM),
+        ("texts", ("validation batch", 3), TERM),
+        ("texts", ("before learning.png", 0), KILL),
+        ("tracked", ("validation batch", 3), TERM),
+        ("tracked", ("after stages.json", 1), KILL),
+        ("tracked", ("before confusion_matrix.png", 0), KILL),
+        ("tracked", ("before report.html", 0), KILL),
+    )
+]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
@@ -25,31 +46,18 @@ def uninterrupted(tmp_path_factory, cache):
         ("options", ("before stages.json", 0), KILL),
         ("options", ("row train", -1), KILL),
         ("scenes", ("after samples.png", 0), KILL),
-        ("scenes", ("row receptive_field", 0), KILL),
         ("scenes", ("validation batch", 3), TERM),
-        ("scenes", ("before maps.png", 1), KILL),
         ("scenes", ("before stage_1.png", 0), KILL),
-        ("scenes", ("before stages.json", 0), KILL),
         ("scenes", ("after stages.json", 0), KILL),
         ("scenes", ("before parameters_by_block_stage_2.csv", 0), KILL),
-        ("scenes", ("training batch", 10), KILL),
         ("scenes", ("training batch", 10), TERM),
-        ("scenes", ("training batch", -1), KILL),
         ("scenes", ("validation batch", -1), TERM),
-        ("scenes", ("after stage_3.png", 0), KILL),
-        ("scenes", ("test batch", 1), KILL),
         ("scenes", ("before faithfulness.csv", 0), KILL),
-        ("scenes", ("before before_and_after.png", 0), TERM),
         ("texts", ("after trained_on.npy", 0), KILL),
-        ("texts", ("validation batch", 3), TERM),
         ("texts", ("training batch", 12), KILL),
-        ("texts", ("before learning.png", 0), KILL),
         ("texts", ("before ngrams.csv", 0), KILL),
         ("tracked", ("training batch", 10), KILL),
-        ("tracked", ("validation batch", 3), TERM),
-        ("tracked", ("after stages.json", 1), KILL),
-        ("tracked", ("before confusion_matrix.png", 0), KILL),
-        ("tracked", ("before report.html", 0), KILL),
+        *SOAK_POINTS,
     ],
     ids=lambda value: getattr(value, "name", str(value)),
 )
@@ -60,7 +68,7 @@ def test_an_interrupted_run_leaves_the_folder_of_one_that_was_not(uninterrupted,
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("name", ["scenes", "texts", "tracked"])
+@pytest.mark.parametrize("name", ["scenes", "texts", pytest.param("tracked", marks=pytest.mark.soak)])
 def test_a_run_may_be_interrupted_again_and_again(uninterrupted, tmp_path, name):
     """The points count within each process: early in its stage, within the next stage, and early again."""
     first = uninterrupted.place(name, ("training batch", 11 if name != "texts" else 9))

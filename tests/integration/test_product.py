@@ -16,16 +16,26 @@ def summary_of(run: Path) -> dict:
     return json.loads((run / "summary.json").read_text())
 
 
-@pytest.mark.timeout(7200)  # the longest takes ten minutes alone, and shares the machine with others
 @pytest.mark.parametrize(
     ("arguments", "accuracy", "source", "weights"),
     [
         ("", 0.97, "generated", "packaged"),
-        pytest.param("model=resnet data=hotdog", 0.85, "generated", "random", marks=pytest.mark.soak),  # ten minutes
+        # Ten minutes on a quiet machine.
+        pytest.param(
+            "model=resnet data=hotdog", 0.85, "generated", "random", marks=[pytest.mark.soak, pytest.mark.timeout(7200)]
+        ),
         (f"model=efficientnet_lite data=hotdog data.root={PHOTOS} transfer=head", 0.93, "folder", "packaged"),
-        (f"model=efficientnet_lite data=hotdog data.root={PHOTOS} transfer=gradual", 0.945, "folder", "packaged"),
+        pytest.param(
+            f"model=efficientnet_lite data=hotdog data.root={PHOTOS} transfer=gradual",
+            0.945,
+            "folder",
+            "packaged",
+            marks=pytest.mark.soak,
+        ),
         ("model=lenet5 data=digits", 0.98, "package", "random"),
-        (f"model=lenet5 data=fashion_mnist data.root={FASHION}", 0.905, "folder", "random"),
+        pytest.param(
+            f"model=lenet5 data=fashion_mnist data.root={FASHION}", 0.905, "folder", "random", marks=pytest.mark.soak
+        ),
     ],
 )
 def test_a_command_reaches_its_accuracy(convscope, tmp_path, arguments, accuracy, source, weights):

@@ -83,9 +83,9 @@ def ended(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("retries", [0, pytest.param(1, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("retries", [0, 1])
 def test_a_job_whose_process_is_gone_leaves_the_others_alone(start, tmp_path, retries):
     words = (
         "train", "--multirun", *QUICK, "sweep.name=s", "seed=1,2,3", "launcher=ray", f"launcher.retries={retries}",
@@ -112,11 +112,11 @@ def test_a_job_whose_process_is_gone_leaves_the_others_alone(start, tmp_path, re
     assert (sweep / "comparison.csv").read_text().count(",completed,") == 3
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize(
     "number",
-    [pytest.param(signal.SIGINT, id="Ctrl-C"), pytest.param(signal.SIGTERM, marks=pytest.mark.soak, id="SIGTERM")],
+    [pytest.param(signal.SIGINT, id="Ctrl-C"), pytest.param(signal.SIGTERM, id="SIGTERM")],
 )
 def test_the_end_of_a_sweep_saves_its_jobs(start, tmp_path, number):
     words = ("train", "--multirun", *QUICK, "sweep.name=s", "seed=1,2,3", "launcher=ray")

@@ -122,7 +122,7 @@ def test_two_sweeps_fill_one_cache_at_the_same_time(convscope, tmp_path):
     assert len(entries) == 3  # one for each split, shared by both sweeps and all jobs
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_disk_that_is_full_in_the_middle_of_a_sweep(tmp_path, cache):
     """Jobs without space fail and are named, the others are tried, and with space the same command goes on."""
     disk = tmp_path / "disk"

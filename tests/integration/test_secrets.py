@@ -95,7 +95,7 @@ def test_a_run_with_every_tracker(run, server, tmp_path):
     [
         "launcher=local",
         pytest.param("launcher=joblib", marks=pytest.mark.soak),
-        "launcher=submitit_local",
+        pytest.param("launcher=submitit_local", marks=pytest.mark.soak),
     ],
 )
 def test_a_sweep(run, server, tmp_path, launcher):

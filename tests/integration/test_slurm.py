@@ -152,6 +152,7 @@ def test_four_jobs_of_which_one_is_queued_again_and_two_fail(cluster, start, tmp
     assert cluster.field(job, "Restarts") == "1"
 
 
+@pytest.mark.soak
 def test_a_job_that_is_cancelled_takes_no_other_with_it(cluster, start, tmp_path, undisturbed):
     arguments = ("train", "--multirun", *QUICK, *JOBS, "sweep.name=cancelled", "seed=1,2", "transfer.lr=0.05")
     process = start(*arguments)
@@ -170,6 +171,7 @@ def test_a_job_that_is_cancelled_takes_no_other_with_it(cluster, start, tmp_path
     assert_same_run(sweep / "seed=1", undisturbed)
 
 
+@pytest.mark.soak
 def test_jobs_go_on_without_the_command_and_the_next_one_finds_them(cluster, start, tmp_path):
     # Long enough that they still run when the next command starts; not quiet, so that it prints what it finds.
     longer = (*QUICK[:-1], f"transfer.epochs={4 * EPOCHS}")
@@ -214,7 +216,7 @@ def test_two_nodes_train_together(cluster, start, tmp_path, undisturbed):
     assert one["test"]["accuracy"] == pytest.approx(other["test"]["accuracy"], abs=0.02)
 
 
-@pytest.mark.parametrize("cause", ["time limit", "preemption"])
+@pytest.mark.parametrize("cause", ["time limit", pytest.param("preemption", marks=pytest.mark.soak)])
 def test_a_batch_script_of_ones_own(cluster, start, tmp_path, undisturbed, cause):
     arguments = ["sbatch", "--parsable", "--cpus-per-task=1", "--mem=1G", "--time=30", str(SCRIPT)]
     submitted = subprocess.run(

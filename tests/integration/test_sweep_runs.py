@@ -179,7 +179,7 @@ def test_jobs_that_begin_at_once_are_all_in_a_new_mlflow_database(convscope, tmp
     assert all("test/accuracy" in run.data.metrics for run in runs)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_sweep_that_is_killed_again_and_again_ends_with_every_job_once(convscope, tmp_path, cache):
     words = [sys.executable, "-m", "convscope", "train", *LAUNCHED, "seed=range(12)"]
     environment = {**os.environ, "CONVSCOPE_CACHE": str(cache)}

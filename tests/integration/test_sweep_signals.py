@@ -82,7 +82,7 @@ def weights(run: Path, name: str) -> dict[str, torch.Tensor]:
     [
         pytest.param("joblib", signal.SIGINT, marks=pytest.mark.soak, id="joblib and Ctrl-C"),
         pytest.param("joblib", signal.SIGTERM, id="joblib and SIGTERM"),
-        pytest.param("submitit_local", signal.SIGINT, id="submitit and Ctrl-C"),
+        pytest.param("submitit_local", signal.SIGINT, marks=pytest.mark.soak, id="submitit and Ctrl-C"),
     ],
 )
 def test_the_end_of_a_sweep_saves_its_jobs(start, convscope, tmp_path, launcher, number):

@@ -102,7 +102,7 @@ print(count, int(peak[1]) // 1024)
 """
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="only Linux tells the peak of a process's memory")
 def test_a_million_sentences_need_less_than_a_gigabyte(tmp_path) -> None:
     done = subprocess.run([sys.executable, "-c", A_MILLION, str(tmp_path)], capture_output=True, text=True, timeout=900)
