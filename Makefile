@@ -165,9 +165,10 @@ WORKERS := --numprocesses auto --dist $(if $(filter only,$(slow)),worksteal,load
 test: $(INSTALLED) ## run the fast tests; slow=1 all of them, slow=only the others, only=PATTERN some
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(WORKERS) $(MARKER) $(CHOSEN)
 
-# One after the other: each may want the whole machine. Status 5 is pytest's for no test at all.
+# One after the other: each may want the whole machine. Many take longer than the time at which CI shows the stacks of a
+# test. Status 5 is pytest's for no test at all.
 soak: $(INSTALLED) ## run what is too long for CI; only=PATTERN some
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m soak --durations=0 $(CHOSEN) || { STATUS=$$?; \
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m soak -o faulthandler_timeout=0 --durations=0 $(CHOSEN) || { STATUS=$$?; \
 		[ $$STATUS -eq 5 ] && echo "no soak test is called like that" || exit $$STATUS; }
 
 lint: $(INSTALLED) ## check style and types

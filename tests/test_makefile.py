@@ -314,6 +314,7 @@ def test_a_missing_python_is_named(fresh: Checkout) -> None:
 
 
 WORKERS = ["--numprocesses", "auto", "--dist", "loadfile"]
+SOAK = ["-o", "faulthandler_timeout=0", "--durations=0"]
 
 
 @pytest.mark.parametrize(
@@ -323,8 +324,8 @@ WORKERS = ["--numprocesses", "auto", "--dist", "loadfile"]
         (["test", "slow=1"], ["python", "-m", "pytest", *WORKERS, "-m", "not soak"]),
         (["test", "slow=only"], ["python", "-m", "pytest", *WORKERS[:-1], "worksteal", "-m", "slow and not soak"]),
         (["test", "only=a or $b"], ["python", "-m", "pytest", *WORKERS, "-k", "a or $b"]),
-        (["soak"], ["python", "-m", "pytest", "-m", "soak", "--durations=0"]),
-        (["soak", "only=a or $b"], ["python", "-m", "pytest", "-m", "soak", "--durations=0", "-k", "a or $b"]),
+        (["soak"], ["python", "-m", "pytest", "-m", "soak", *SOAK]),
+        (["soak", "only=a or $b"], ["python", "-m", "pytest", "-m", "soak", *SOAK, "-k", "a or $b"]),
         (["bench"], ["python", "-m", "benchmarks"]),
         (["bench", "only=it's *"], ["python", "-m", "benchmarks", "--only", "it's *"]),
     ],

@@ -20,7 +20,7 @@ def summary_of(run: Path) -> dict:
     ("arguments", "accuracy", "source", "weights"),
     [
         ("", 0.97, "generated", "packaged"),
-        # Ten minutes on a quiet machine.
+        # Ten minutes alone on a quick processor, 36 beside other tests on a slow one.
         pytest.param(
             "model=resnet data=hotdog", 0.85, "generated", "random", marks=[pytest.mark.soak, pytest.mark.timeout(7200)]
         ),
