@@ -32,19 +32,20 @@ def _built() -> tuple[Any, Any]:
     from convscope.engine.allocator import tune_allocator
 
     tune_allocator()
+    from architectures import find_architecture
+
     from convscope.data.texts.generated_sentences import generated_sentences
     from convscope.data.texts.sentence_sets import movie_reviews_folder
     from convscope.data.texts.text_data_module import TextDataModule
     from convscope.data.texts.text_splits import SplitSettings
     from convscope.data.texts.tokenizer import train_tokenizer
     from convscope.models.texts.network import build_text_network, find_text_weights
-    from convscope.models.texts.registry import find_text_architecture
 
     if SENTENCES.is_dir():
         source = movie_reviews_folder(SENTENCES, SplitSettings())
     else:
         source = generated_sentences((8530, 1066, 1066), 0)
-    architecture = find_text_architecture("text_cnn")
+    architecture = find_architecture("text_cnn")
     tokens = train_tokenizer(source.splits["train"].texts, "word", max_length=architecture.preprocessing().max_length)
     torch.manual_seed(0)
     network = build_text_network(architecture, find_text_weights("random"), len(source.classes), len(tokens))

@@ -88,9 +88,9 @@ def convscope(monkeypatch, tmp_path, capfd, cache) -> Callable[..., Ended]:
 def trained(tmp_path: Path) -> "TrainedImageRun":
     """Return an untrained lecture_cnn for two classes, in the form of a finished run."""
     import torch
+    from architectures import find_architecture
 
     from convscope.modalities.images.trained_run import TrainedImageRun
-    from convscope.models.images.zoo.registry import find_architecture
     from convscope.preprocessing import Preprocessing
 
     torch.manual_seed(0)

@@ -425,8 +425,9 @@ def test_weights_of_a_hub_that_fails_half_way(mirror, patient) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_hot_dogs_and_weights_of_a_silent_hub_cost_one_question(mirror) -> None:
+    from architectures import find_architecture
+
     from convscope.data.images.hotdog import hotdog
-    from convscope.models.images.zoo.registry import find_architecture
     from convscope.models.weights import find_weights
 
     source = hotdog()

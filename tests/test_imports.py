@@ -65,7 +65,7 @@ LIBRARIES = {
     "tracking":      "wandb wandb_workspaces tensorboard mlflow pytorch_lightning torch numpy matplotlib PIL filelock",
     "__init__":      "",
     "__main__":      "",
-    "config":        "pydantic",
+    "config":        "pydantic pydantic_core",
     "errors":        "",
     "preprocessing": "",
     "hub":           "huggingface_hub",
@@ -100,9 +100,6 @@ REGISTRIES = {
     "modalities.registry",
     "modalities.images.sources",
     "modalities.texts.sources",
-    "models.images.zoo.registry",
-    "models.texts.registry",
-    "sweeps.launchers.registry",
 }
 SLOW_LIBRARIES = {"lean_timm", "lean_torchmetrics"}
 
@@ -340,9 +337,9 @@ def test_who_only_watches_a_sweep_holds_no_pytorch(module: str) -> None:
 def test_no_network_takes_a_tracker_along_and_leaves_it_to_be_imported() -> None:
     """Only runs that log to wandb should wait for its import."""
     program = (
-        "import importlib, sys\n"
-        "from convscope.models.images.zoo.registry import MODULES, NAMES\n"
-        "for name in NAMES: importlib.import_module(f'convscope.models.images.{MODULES.get(name, name)}')\n"
+        "import sys\n"
+        "from convscope.config.model import MODELS\n"
+        "for name in MODELS.classes: MODELS.builder(name)\n"
         "print(*(name for name in sys.modules))\n"
         "import wandb; wandb.init"
     )

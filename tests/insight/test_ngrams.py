@@ -1,9 +1,9 @@
 import pytest
 import torch
+from architectures import find_architecture
 
 from convscope.errors import UserError
 from convscope.insight.ngrams import strongest_ngrams
-from convscope.models.texts.registry import find_text_architecture
 
 WORDS = 12
 
@@ -20,7 +20,7 @@ def texts(count: int = 40) -> torch.Tensor:
 @pytest.fixture
 def network():
     torch.manual_seed(0)
-    return find_text_architecture("text_cnn", dimension=8, maps=3, windows=(2, 3)).build(2, WORDS)
+    return find_architecture("text_cnn", dimension=8, maps=3, windows=(2, 3)).build(2, WORDS)
 
 
 @pytest.mark.parametrize(("layer", "window"), [("convolutions.0", 2), ("convolutions.1", 3)])

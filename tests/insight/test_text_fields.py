@@ -1,9 +1,9 @@
 """How many tokens each text network sees, as its paper has it."""
 
 import pytest
+from architectures import find_architecture
 
 from convscope.insight import network_field, receptive_fields, weightless
-from convscope.models.texts.registry import find_text_architecture
 
 FIELDS = [
     ("text_cnn", {}, 5),  # Kim 2014, section 3.1: windows of 3, 4 and 5 words
@@ -20,7 +20,7 @@ FIELDS = [
 
 @pytest.mark.parametrize(("name", "options", "tokens"), FIELDS, ids=str)
 def test_fields_in_tokens(name, options, tokens):
-    architecture = find_text_architecture(name, **options)
+    architecture = find_architecture(name, **options)
     with weightless():
         network = architecture.build(2, 100)
     shape = (1, max(80, architecture.preprocessing().min_length))

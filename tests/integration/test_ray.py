@@ -147,7 +147,7 @@ SEES = """
 import os, time
 from pathlib import Path
 from convscope.composition.jobs import Job
-from convscope.config.sweep import RayConfig
+from convscope.config.launcher import RayConfig
 from convscope.sweeps.launchers.launcher import SweepJobs
 from convscope.sweeps.launchers.ray_launcher import RayLauncher
 

@@ -12,7 +12,6 @@ from pydantic import TypeAdapter
 from convscope.composition.compose import check_jobs
 from convscope.composition.jobs import Job
 from convscope.config.model import ModelConfig
-from convscope.config.text_model import TextModelConfig
 from convscope.config.train import TrainConfig
 from convscope.data.texts.tokenizer import train_tokenizer
 from convscope.errors import UserError
@@ -61,7 +60,7 @@ def test_a_run_on_images_has_its_weights(image_task: Classification, tmp_path: P
 
 
 def test_a_run_on_texts_has_its_weights_and_its_word_vectors(tmp_path: Path) -> None:
-    architecture = build_text_architecture(TypeAdapter(TextModelConfig).validate_python(TEXT_CNN))
+    architecture = build_text_architecture(TypeAdapter(ModelConfig).validate_python(TEXT_CNN))
     tokenizer = train_tokenizer(["a good film", "a bad film"], "word", max_length=20)
     network = architecture.build(2, len(tokenizer), torch.rand(len(tokenizer), 6))
     preprocessing = dataclasses.asdict(architecture.preprocessing())

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from architectures import find_architecture
 from places import SHARED
 
 from convscope import hub
 from convscope.errors import UserError
 from convscope.models.images.zoo.network import build_network
-from convscope.models.images.zoo.registry import find_architecture
 from convscope.models.weights import Weights, find_weights, load_state, read_state
 
 SQUEEZENET = SHARED / "weights/squeezenet1_0-deepcompression.pth"

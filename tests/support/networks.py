@@ -3,9 +3,8 @@
 import copy
 
 import torch
+from architectures import find_architecture
 from torch import nn
-
-from convscope.models.images.zoo.registry import find_architecture
 
 ARCHITECTURES = {
     "resnet18": ("resnet", {"depth": 18}, 64),

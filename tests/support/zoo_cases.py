@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from architectures import find_architecture
+
 from convscope.models.images.zoo.architecture import Architecture
-from convscope.models.images.zoo.registry import find_architecture
 
 
 @dataclass(frozen=True, eq=False)  # compared by identity, so that a case can be a key

@@ -72,7 +72,7 @@ def validate(config: DictConfig, schema: type[C]) -> C:
     try:
         return schema.model_validate(reveal(plain))
     except ValidationError as error:
-        raise UserError(explain_validation(error, schema)) from error
+        raise UserError(explain_validation(error)) from error
 
 
 def recompose(name: str, overrides: Sequence[str], schema: type[C]) -> C:

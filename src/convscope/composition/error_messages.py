@@ -7,7 +7,8 @@ from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf.errors import ConfigIndexError, MissingMandatoryValue
 from pydantic import ValidationError
 
-from convscope.config.base import Config, choices
+from convscope.config.base import choices
+from convscope.config.registry import is_tag
 
 
 def explain_composition(error: Exception, known_keys: Callable[[str], Sequence[str]]) -> str:
@@ -39,14 +40,12 @@ def explain_composition(error: Exception, known_keys: Callable[[str], Sequence[s
     return " ".join(line.strip() for line in text.splitlines() if line.strip())
 
 
-def explain_validation(error: ValidationError, schema: type[Config]) -> str:
+def explain_validation(error: ValidationError) -> str:
     """Return a message for the values that the schema refuses: one line for each, three at most."""
     faults: dict[tuple[str, str], tuple[str, list[str]]] = {}
     for fault in error.errors(include_url=False):
         path = [str(part) for part in fault["loc"]]
-        if len(path) > 1 and _is_tagged(schema, path[0]):
-            del path[1]  # the tag of the union, that is, the name of the chosen option, is no part of the key
-        path = [part for part in path if not _BRANCH.fullmatch(part)]
+        path = [part for part in path if not (_BRANCH.fullmatch(part) or is_tag(part))]
         if len(path) > 1 and path[-1].isdecimal() and not isinstance(fault["input"], dict):
             del path[-1]  # the index in a list of plain values: the message shows the value itself
         key = ".".join(path)
@@ -72,10 +71,6 @@ def _rule(key: str, kind: str, message: str, context: dict[str, object]) -> str:
             return "no such key"
         case "missing":
             return "must be given"
-        case "union_tag_invalid":
-            return f"must be one of {str(context['expected_tags']).replace(chr(39), '')}"
-        case "union_tag_not_found":
-            return f"name one of its options, as in {key}=OPTION"
         case "string_too_short" if context.get("min_length") == 1:
             return "must not be empty"
     return (
@@ -84,10 +79,6 @@ def _rule(key: str, kind: str, message: str, context: dict[str, object]) -> str:
         .replace("a valid integer", "an integer")
         .replace("a valid", "a")
     )
-
-
-def _is_tagged(schema: type[Config], field: str) -> bool:
-    return field in schema.model_fields and schema.model_fields[field].discriminator is not None
 
 
 def _unknown_key(key: str, known_keys: Callable[[str], Sequence[str]]) -> str:

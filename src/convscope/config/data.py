@@ -1,11 +1,13 @@
 """Settings of ``data``: one class for each image data set in ``conf/data``; for texts see ``text_data``."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Discriminator, Field, PositiveInt, Tag
 
 from convscope.config.base import Config
-from convscope.config.text_data import TextDataConfig
+from convscope.config.data_set import DATA, DataSetConfig
+from convscope.config.target import NameOfTarget, TargetConfig
+from convscope.config.text_data import OwnTextsConfig
 
 Fraction = Annotated[float, Field(gt=0.0, lt=0.5)]
 Augmentation = Literal["none", "shift", "crop", "light", "colour", "strong"]
@@ -18,32 +20,31 @@ class FromScratchConfig(Config):
     image_size: Annotated[int, Field(ge=8, le=4096)] | None
 
 
-class _ImageDataConfig(Config):
+class ImagesConfig(DataSetConfig):
+    """Settings that all image data sets share."""
+
     image_size: Annotated[int, Field(ge=8, le=4096)] | None
     train_size: Annotated[int, Field(ge=8, le=4096)] | None
-    batch_size: Annotated[int, Field(ge=1, le=65536)]
     augmentation: Augmentation
-    class_weights: Literal["none", "balanced"]
     on_bad_image: Literal["error", "skip"]
     workers: Literal["auto"] | Annotated[int, Field(ge=0, le=256)]
-    cache_dir: str | None
     scratch: FromScratchConfig
 
 
-class ImageFolderConfig(_ImageDataConfig):
+@DATA.option("image_folder", builds="convscope.modalities.images.sources:open_image_folder")
+class ImageFolderConfig(ImagesConfig):
     """A folder of class folders, with or without train, val and test folders above them."""
 
-    name: Literal["image_folder"]
     root: str | None
     validation: Fraction
     test: Fraction
     split_seed: int
 
 
-class ImageHubConfig(_ImageDataConfig):
+@DATA.option("image_hub", builds="convscope.modalities.images.sources:open_image_hub")
+class ImageHubConfig(ImagesConfig):
     """Any image-classification data set that the ``datasets`` library reads."""
 
-    name: Literal["image_hub"]
     path: str | None
     subset: str | None
     image_column: str | None
@@ -63,40 +64,53 @@ class GeneratedScenesConfig(Config):
     seed: Annotated[int, Field(ge=0)]
 
 
-class HotdogConfig(_ImageDataConfig):
+@DATA.option("hotdog", builds="convscope.modalities.images.sources:open_hotdog")
+class HotdogConfig(ImagesConfig):
     """Images of two classes: hot dog, or not hot dog."""
 
-    name: Literal["hotdog"]
     source: Literal["auto", "folder", "hub", "generated"]
     root: str | None
     generated: GeneratedScenesConfig
     split_seed: int
 
 
-class DigitsConfig(_ImageDataConfig):
+@DATA.option("digits", builds="convscope.modalities.images.sources:open_digits")
+class DigitsConfig(ImagesConfig):
     """scikit-learn's handwritten digits, 8 × 8."""
 
-    name: Literal["digits"]
     split_seed: int
 
 
-class MNISTConfig(_ImageDataConfig):
+@DATA.option("mnist", builds="convscope.modalities.images.sources:open_mnist")
+@DATA.option("fashion_mnist", builds="convscope.modalities.images.sources:open_fashion_mnist")
+class MNISTConfig(ImagesConfig):
     """MNIST or Fashion-MNIST, from IDX files or the hub."""
 
-    name: Literal["mnist", "fashion_mnist"]
     root: str | None
     validation: PositiveInt
     split_seed: int
 
 
-class CIFAR10Config(_ImageDataConfig):
+@DATA.option("cifar10", builds="convscope.modalities.images.sources:open_cifar10")
+class CIFAR10Config(ImagesConfig):
     """CIFAR-10, from its binary files or the hub."""
 
-    name: Literal["cifar10"]
     root: str | None
     validation: PositiveInt
     split_seed: int
 
 
-ImageDataConfig = ImageFolderConfig | ImageHubConfig | HotdogConfig | DigitsConfig | MNISTConfig | CIFAR10Config
-DataConfig = Annotated[ImageDataConfig | TextDataConfig, Field(discriminator="name")]
+class OwnImagesConfig(ImagesConfig, TargetConfig):
+    """Images of the user's own: what ``_target_`` returns; see ``convscope.modalities.images.own_images``."""
+
+    name: NameOfTarget
+
+
+def _kind_of(value: Any) -> str:
+    return "<texts>" if "tokens" in value else "<images>"
+
+
+DATA.target = Annotated[
+    Annotated[OwnImagesConfig, Tag("<images>")] | Annotated[OwnTextsConfig, Tag("<texts>")], Discriminator(_kind_of)
+]
+DataConfig = Annotated[DataSetConfig, DATA]

@@ -4,8 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from convscope.config.text_model import TextModelConfig
-from convscope.config.weights import NetworkConfig
+from convscope.config.network import MODELS, ImageNetworkConfig, NetworkConfig
 from convscope.errors import UserError
 
 InputSize = Annotated[int, Field(ge=1, le=4096)] | None
@@ -15,70 +14,69 @@ Width = Annotated[float, Field(gt=0.0, le=8.0)]
 FourWidths = Annotated[list[PositiveInt], Field(min_length=4, max_length=4)]
 
 
-class NeocognitronConfig(NetworkConfig):
+@MODELS.option("neocognitron", builds="convscope.models.images.neocognitron:architecture")
+class NeocognitronConfig(ImageNetworkConfig):
     """The neocognitron (Fukushima 1980)."""
 
-    name: Literal["neocognitron"]
     rule: Literal["gradient", "winner_take_all"]
     selectivity: Annotated[list[PositiveFloat], Field(min_length=3, max_length=3)]
 
 
-class TDNNConfig(NetworkConfig):
+@MODELS.option("tdnn", builds="convscope.models.images.tdnn:architecture")
+class TDNNConfig(ImageNetworkConfig):
     """Time-delay neural network (Waibel et al. 1989)."""
 
-    name: Literal["tdnn"]
 
-
-class LeCun1989Config(NetworkConfig):
+@MODELS.option("lecun1989", builds="convscope.models.images.lecun1989:architecture")
+class LeCun1989Config(ImageNetworkConfig):
     """The network that read zip codes (LeCun et al. 1989)."""
 
-    name: Literal["lecun1989"]
     variant: Literal["original", "modern"]
 
 
-class LeNet5Config(NetworkConfig):
+@MODELS.option("lenet5", builds="convscope.models.images.lenet5:architecture")
+class LeNet5Config(ImageNetworkConfig):
     """LeNet-5 (LeCun et al. 1998)."""
 
-    name: Literal["lenet5"]
     variant: Literal["original", "modern"]
 
 
-class AlexNetConfig(NetworkConfig):
+@MODELS.option("alexnet", builds="convscope.models.images.alexnet:architecture")
+class AlexNetConfig(ImageNetworkConfig):
     """AlexNet (Krizhevsky et al. 2012)."""
 
-    name: Literal["alexnet"]
     variant: Literal["original", "modern"]
     stem: Stem
 
 
-class ZFNetConfig(NetworkConfig):
+@MODELS.option("zfnet", builds="convscope.models.images.zfnet:architecture")
+class ZFNetConfig(ImageNetworkConfig):
     """ZFNet (Zeiler & Fergus 2013)."""
 
-    name: Literal["zfnet"]
     stem: Stem
 
 
-class VGGConfig(NetworkConfig):
+@MODELS.option("vgg", builds="convscope.models.images.vgg:architecture")
+class VGGConfig(ImageNetworkConfig):
     """VGG (Simonyan & Zisserman 2014)."""
 
-    name: Literal["vgg"]
     depth: Literal[11, 13, 16, 19]
     batch_norm: bool
 
 
-class GoogLeNetConfig(NetworkConfig):
+@MODELS.option("googlenet", builds="convscope.models.images.googlenet:architecture")
+class GoogLeNetConfig(ImageNetworkConfig):
     """GoogLeNet (Szegedy et al. 2014)."""
 
-    name: Literal["googlenet"]
     module: Literal["reduced", "naive"]
     auxiliary: bool
     stem: Stem
 
 
-class ResNetConfig(NetworkConfig):
+@MODELS.option("resnet", builds="convscope.models.images.resnet:architecture")
+class ResNetConfig(ImageNetworkConfig):
     """Residual network (He et al. 2015)."""
 
-    name: Literal["resnet"]
     depth: Literal[10, 18, 34, 50, 101, 152]
     stride_in: Literal["1x1", "3x3"]
     stem: Stem
@@ -91,10 +89,10 @@ class ResNetConfig(NetworkConfig):
         return self
 
 
-class WideResNetConfig(NetworkConfig):
+@MODELS.option("wide_resnet", builds="convscope.models.images.wide_resnet:architecture")
+class WideResNetConfig(ImageNetworkConfig):
     """Wide residual network (Zagoruyko & Komodakis 2016)."""
 
-    name: Literal["wide_resnet"]
     form: Literal["imagenet", "cifar"]
     depth: PositiveInt
     width: PositiveInt
@@ -112,128 +110,117 @@ class WideResNetConfig(NetworkConfig):
         return self
 
 
-class ResNeXtConfig(NetworkConfig):
+@MODELS.option("resnext", builds="convscope.models.images.resnext:architecture")
+class ResNeXtConfig(ImageNetworkConfig):
     """ResNeXt (Xie et al. 2016)."""
 
-    name: Literal["resnext"]
     variant: Literal["50_32x4d", "101_32x8d", "101_64x4d"]
     stem: Stem
 
 
-class DenseNetConfig(NetworkConfig):
+@MODELS.option("densenet", builds="convscope.models.images.densenet:architecture")
+class DenseNetConfig(ImageNetworkConfig):
     """DenseNet (Huang et al. 2016)."""
 
-    name: Literal["densenet"]
     depth: Literal[121, 161, 169, 201]
     growth_rate: PositiveInt | None
     blocks: Annotated[list[PositiveInt], Field(min_length=1)] | None
     stem: Stem
 
 
-class InceptionResNetV1Config(NetworkConfig):
+@MODELS.option("inception_resnet_v1", builds="convscope.models.images.inception_resnet_v1:architecture")
+class InceptionResNetV1Config(ImageNetworkConfig):
     """Inception-ResNet-v1 (Szegedy et al. 2016)."""
 
-    name: Literal["inception_resnet_v1"]
 
-
-class InceptionResNetV2Config(NetworkConfig):
+@MODELS.option("inception_resnet_v2", builds="convscope.models.images.inception_resnet_v2:architecture")
+class InceptionResNetV2Config(ImageNetworkConfig):
     """Inception-ResNet-v2 (Szegedy et al. 2016)."""
 
-    name: Literal["inception_resnet_v2"]
 
-
-class XceptionConfig(NetworkConfig):
+@MODELS.option("xception", builds="convscope.models.images.xception:architecture")
+class XceptionConfig(ImageNetworkConfig):
     """Xception (Chollet 2016)."""
 
-    name: Literal["xception"]
 
-
-class MobileNetConfig(NetworkConfig):
+@MODELS.option("mobilenet", builds="convscope.models.images.mobilenet:architecture")
+class MobileNetConfig(ImageNetworkConfig):
     """MobileNet (Howard et al. 2017)."""
 
-    name: Literal["mobilenet"]
     width: Width
     stem: Stem
 
 
-class MobileNetV2Config(NetworkConfig):
+@MODELS.option("mobilenet_v2", builds="convscope.models.images.mobilenet_v2:architecture")
+class MobileNetV2Config(ImageNetworkConfig):
     """MobileNetV2 (Sandler et al. 2018)."""
 
-    name: Literal["mobilenet_v2"]
     width: Width
     stem: Stem
 
 
-class ShuffleNetV1Config(NetworkConfig):
+@MODELS.option("shufflenet_v1", builds="convscope.models.images.shufflenet_v1:architecture")
+class ShuffleNetV1Config(ImageNetworkConfig):
     """ShuffleNet (Zhang et al. 2017)."""
 
-    name: Literal["shufflenet_v1"]
     groups: Literal[1, 2, 3, 4, 8]
     width: Literal[0.25, 0.5, 1.0, 1.5, 2.0]  # type: ignore[valid-type]
     stem: Stem
 
 
-class ShuffleNetV2Config(NetworkConfig):
+@MODELS.option("shufflenet_v2", builds="convscope.models.images.shufflenet_v2:architecture")
+class ShuffleNetV2Config(ImageNetworkConfig):
     """ShuffleNet v2 (Ma et al. 2018)."""
 
-    name: Literal["shufflenet_v2"]
     width: Literal[0.5, 1.0, 1.5, 2.0]  # type: ignore[valid-type]
     stem: Stem
 
 
-class SENetConfig(NetworkConfig):
+@MODELS.option("senet", builds="convscope.models.images.senet:architecture")
+class SENetConfig(ImageNetworkConfig):
     """Squeeze-and-excitation network (Hu et al. 2017)."""
 
-    name: Literal["senet"]
     variant: Literal[
         "se_resnet50", "se_resnet101", "se_resnet152", "se_resnext50_32x4d", "se_resnext101_32x4d", "senet154"
     ]
     stem: Stem
 
 
-class EfficientNetLiteConfig(NetworkConfig):
+@MODELS.option("efficientnet_lite", builds="convscope.models.images.efficientnet_lite:architecture")
+class EfficientNetLiteConfig(ImageNetworkConfig):
     """EfficientNet-Lite, a mobile network without squeeze-and-excitation (Tan & Le 2019; Liu 2020)."""
 
-    name: Literal["efficientnet_lite"]
     variant: Literal[0, 1, 2, 3, 4]
 
 
-class LectureCNNConfig(NetworkConfig):
+@MODELS.option("lecture_cnn", builds="convscope.models.images.lecture_cnn:architecture")
+class LectureCNNConfig(ImageNetworkConfig):
     """The small network whose parameters a lecture counts by hand."""
 
-    name: Literal["lecture_cnn"]
 
-
-class TimmConfig(NetworkConfig):
+@MODELS.option("timm", builds="convscope.models.images.zoo.timm_models:architecture")
+class TimmConfig(ImageNetworkConfig):
     """Any model of timm, by its name there."""
 
-    name: Literal["timm"]
     architecture: Annotated[str, Field(min_length=1)]
     arguments: dict[str, Any]
 
 
-class TorchvisionConfig(NetworkConfig):
+@MODELS.option("torchvision", builds="convscope.models.images.zoo.torchvision_models:architecture")
+class TorchvisionConfig(ImageNetworkConfig):
     """Any classification model of torchvision, by its name there."""
 
-    name: Literal["torchvision"]
     architecture: Annotated[str, Field(min_length=1)]
     arguments: dict[str, Any]
 
 
-class DilatedCNNConfig(NetworkConfig):
+@MODELS.option("dilated_cnn", builds="convscope.models.images.dilated_cnn:architecture")
+class DilatedCNNConfig(ImageNetworkConfig):
     """Dilated convolutions (Yu & Koltun 2016)."""
 
-    name: Literal["dilated_cnn"]
     preset: Literal["context", "exponential", "plain"]
     depth: Annotated[int, Field(ge=1, le=9)]
     width: Annotated[int, Field(ge=1, le=4096)]
 
 
-ModelConfig = Annotated[
-    NeocognitronConfig | TDNNConfig | LeCun1989Config | LeNet5Config | AlexNetConfig | ZFNetConfig | VGGConfig
-    | GoogLeNetConfig | ResNetConfig | WideResNetConfig | ResNeXtConfig | DenseNetConfig | InceptionResNetV1Config
-    | InceptionResNetV2Config | XceptionConfig | MobileNetConfig | MobileNetV2Config | ShuffleNetV1Config
-    | ShuffleNetV2Config | SENetConfig | EfficientNetLiteConfig | DilatedCNNConfig | LectureCNNConfig | TimmConfig
-    | TorchvisionConfig | TextModelConfig,
-    Field(discriminator="name"),
-]  # fmt: skip
+ModelConfig = Annotated[NetworkConfig, MODELS]

@@ -1,8 +1,8 @@
-"""Settings of ``sweep`` and ``launcher``: how a multirun chooses its values, and where its jobs run."""
+"""Settings of ``sweep``: how a multirun chooses its values."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt
+from pydantic import AfterValidator, Discriminator, NonNegativeInt, PositiveInt, Tag
 
 from convscope.config.base import Config, matching
 
@@ -46,63 +46,11 @@ class SearchConfig(Config):
         return self.order == "lowest" or (self.order == "auto" and self.metric.endswith("/loss"))
 
 
-SweepConfig = Annotated[GridConfig | SearchConfig, Field(discriminator="kind")]
+def _kind_of(value: Any) -> str:
+    kind = value.get("kind") if isinstance(value, dict) else value.kind
+    return "<grid>" if kind == "grid" else "<search>"
 
 
-class LocalConfig(Config):
-    """Runs one job after the other, in this process."""
-
-    name: Literal["local"]
-
-
-class JoblibConfig(Config):
-    """Runs several jobs at a time, each in a process of its own on this machine."""
-
-    name: Literal["joblib"]
-    jobs: PositiveInt
-    gpus: NonNegativeInt
-
-
-class SubmititLocalConfig(Config):
-    """Runs jobs as on a cluster, each in a process of its own on this machine, with its own log files."""
-
-    name: Literal["submitit_local"]
-    gpus: NonNegativeInt
-    cpus: PositiveInt
-    timeout_min: PositiveInt
-
-
-class RayConfig(Config):
-    """Runs jobs by Ray, on a cluster or on this machine."""
-
-    name: Literal["ray"]
-    address: Annotated[str, matching(r"auto|[^/]+:\d+", "auto, or HOST:PORT")] | None
-    cpus: PositiveInt
-    gpus: Annotated[float, Field(ge=0, le=1)]
-    memory_gb: PositiveInt | None
-    retries: NonNegativeInt
-
-
-class SlurmConfig(Config):
-    """Runs jobs on a SLURM cluster, as one job array."""
-
-    name: Literal["slurm"]
-    partition: str | None
-    account: str | None
-    qos: str | None
-    constraint: str | None
-    nodes: PositiveInt
-    gpus: NonNegativeInt
-    cpus: PositiveInt
-    memory_gb: PositiveInt | None
-    timeout_min: PositiveInt
-    array_parallelism: PositiveInt
-    requeues: NonNegativeInt
-    signal_delay_s: PositiveInt
-    setup: list[str]
-    additional_parameters: dict[str, str | int | float | bool]
-
-
-LauncherConfig = Annotated[
-    LocalConfig | JoblibConfig | SubmititLocalConfig | RayConfig | SlurmConfig, Field(discriminator="name")
+SweepConfig = Annotated[
+    Annotated[GridConfig, Tag("<grid>")] | Annotated[SearchConfig, Tag("<search>")], Discriminator(_kind_of)
 ]

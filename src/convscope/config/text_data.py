@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveInt
 
 from convscope.config.base import Config
+from convscope.config.data_set import DATA, DataSetConfig
+from convscope.config.target import NameOfTarget, TargetConfig
 
 Fraction = Annotated[float, Field(gt=0.0, lt=0.5)]
 Count = Annotated[int, Field(ge=0)]
@@ -27,7 +29,7 @@ class TokensConfig(Config):
     file: str | None
 
 
-class TextsConfig(Config):
+class TextsConfig(DataSetConfig):
     """Settings that all text data sets share."""
 
     tokens: TokensConfig
@@ -36,12 +38,9 @@ class TextsConfig(Config):
     folds: Annotated[int, Field(ge=2, le=1000)] | None
     fold: Count
     split_seed: Count
-    batch_size: Annotated[int, Field(ge=1, le=65536)]
     augmentation: Literal["none"]
-    class_weights: Literal["none", "balanced"]
     on_leak: Literal["error", "warn", "drop"]
     encoding: Annotated[str, Field(min_length=1)]
-    cache_dir: str | None
     scratch: TextFromScratchConfig
 
 
@@ -54,47 +53,51 @@ class GeneratedSentencesConfig(Config):
     seed: Count
 
 
+@DATA.option("movie_reviews", builds="convscope.modalities.texts.sources:open_movie_reviews")
 class MovieReviewsConfig(TextsConfig):
     """Movie-review sentences (Pang & Lee 2005), or generated ones."""
 
-    name: Literal["movie_reviews"]
     source: Literal["auto", "folder", "hub", "generated"]
     root: str | None
     generated: GeneratedSentencesConfig
 
 
+@DATA.option("sst2", builds="convscope.modalities.texts.sources:open_sst2")
+@DATA.option("subj", builds="convscope.modalities.texts.sources:open_subj")
 class SentenceSetConfig(TextsConfig):
     """SST-2 (Socher et al. 2013) or SUBJ (Pang & Lee 2004)."""
 
-    name: Literal["sst2", "subj"]
     root: str | None
 
 
+@DATA.option("trec", builds="convscope.modalities.texts.sources:open_trec")
 class TrecConfig(TextsConfig):
     """TREC questions (Li & Roth 2002)."""
 
-    name: Literal["trec"]
     root: str | None
     labels: Literal["coarse", "fine"]
 
 
+@DATA.option("text_files", builds="convscope.modalities.texts.sources:open_text_files")
 class TextFilesConfig(TextsConfig):
     """CSV, TSV, JSON lines, Parquet, or class folders of .txt files."""
 
-    name: Literal["text_files"]
     root: str | None
     text_column: Annotated[str, Field(min_length=1)]
     label_column: Annotated[str, Field(min_length=1)]
 
 
+@DATA.option("text_hub", "ag_news", "imdb", "yelp", builds="convscope.modalities.texts.sources:open_text_hub")
 class TextHubConfig(TextsConfig):
     """Any text-classification data set that the ``datasets`` library reads; some have an option of their own."""
 
-    name: Literal["text_hub", "ag_news", "imdb", "yelp"]
     path: str | None
     subset: str | None
     text_column: str | None
     label_column: str | None
 
 
-TextDataConfig = MovieReviewsConfig | SentenceSetConfig | TrecConfig | TextFilesConfig | TextHubConfig
+class OwnTextsConfig(TextsConfig, TargetConfig):
+    """Texts of the user's own: what ``_target_`` returns, a ``TextSource``."""
+
+    name: NameOfTarget

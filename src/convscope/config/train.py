@@ -7,9 +7,10 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 
 from convscope.config.base import Config
 from convscope.config.data import DataConfig
+from convscope.config.launcher import LauncherConfig
 from convscope.config.model import ModelConfig
 from convscope.config.saliency import Methods, refuse_methods_for_images
-from convscope.config.sweep import LauncherConfig, SweepConfig
+from convscope.config.sweep import SweepConfig
 from convscope.config.text_data import TextsConfig
 from convscope.config.transfer import TransferConfig
 

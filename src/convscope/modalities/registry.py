@@ -1,12 +1,12 @@
 """Choosing the modality of a training, or of a trained run, images or texts; only the chosen one is imported."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
-from convscope.config.data import DataConfig
-from convscope.config.model import ModelConfig
-from convscope.config.text_data import TextDataConfig, TextsConfig
-from convscope.config.text_model import TEXT_MODELS, TextModelConfig
+from convscope.config.data import ImagesConfig
+from convscope.config.data_set import DataSetConfig
+from convscope.config.network import MODELS, NetworkConfig, TextNetworkConfig
+from convscope.config.text_data import TextsConfig
 from convscope.config.train import TrainConfig
 from convscope.errors import UserError
 from convscope.modalities.images.sources import open_images
@@ -31,21 +31,22 @@ def open_data(config: TrainConfig) -> "ImageSource | TextSource":
     """
     data, model = config.data, config.model
     if isinstance(data, TextsConfig):
-        if not isinstance(model, TEXT_MODELS):
-            names = ", ".join(get_args(config.model_fields["name"].annotation)[0] for config in TEXT_MODELS)
+        if not isinstance(model, TextNetworkConfig):
+            names = ", ".join(name for name, kind in MODELS.classes.items() if issubclass(kind, TextNetworkConfig))
             raise UserError(
                 f"model={model.name} reads images, and data={data.name} are texts; choose a model for texts: {names}"
             )
         _refuse_for_texts(config, model, data)
         return open_texts(data)
-    if isinstance(model, TEXT_MODELS):
+    if isinstance(model, TextNetworkConfig):
         raise UserError(
             f"model={model.name} reads texts, and data={data.name} are images; choose data=movie_reviews, for example"
         )
+    assert isinstance(data, ImagesConfig)
     return open_images(data)
 
 
-def find_modality(data: DataConfig) -> "Modality[Any, Any, Any]":
+def find_modality(data: DataSetConfig) -> "Modality[Any, Any, Any]":
     """Return the modality of ``data``. It takes the examples that `open_data` returns for them."""
     if isinstance(data, TextsConfig):
         from convscope.modalities.texts.modality import TextModality
@@ -56,7 +57,7 @@ def find_modality(data: DataConfig) -> "Modality[Any, Any, Any]":
     return ImageModality()
 
 
-def find_describable_network(config: ModelConfig, classes: int | None, channels: int | None) -> "DescribableNetwork":
+def find_describable_network(config: NetworkConfig, classes: int | None, channels: int | None) -> "DescribableNetwork":
     """Return the network that ``model=...`` names, to be described.
 
     Args:
@@ -67,7 +68,7 @@ def find_describable_network(config: ModelConfig, classes: int | None, channels:
     Raises:
         UserError: No library has a model of that name, or an option does not suit it.
     """
-    if isinstance(config, TEXT_MODELS):
+    if isinstance(config, TextNetworkConfig):
         from convscope.modalities.texts import networks as text_networks
 
         return text_networks.describable_network(config, classes)
@@ -96,7 +97,7 @@ def load_run(path: str | Path, checkpoint: str = "best") -> "TrainedRun":
     return TrainedImageRun.load(path, config, checkpoint)
 
 
-def _refuse_for_texts(config: TrainConfig, model: TextModelConfig, data: TextDataConfig) -> None:
+def _refuse_for_texts(config: TrainConfig, model: TextNetworkConfig, data: TextsConfig) -> None:
     """Raise UserError if mixup, CutMix, an augmentation or a setting of ``data.tokens`` does not suit texts."""
     if config.task.mixup or config.task.cutmix:
         raise UserError("task.mixup and task.cutmix mix images: set them to 0 for texts")

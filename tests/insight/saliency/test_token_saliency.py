@@ -2,11 +2,11 @@
 
 import pytest
 import torch
+from architectures import find_architecture
 from torch import nn
 
 from convscope.errors import UserError
 from convscope.insight.saliency import token_saliency
-from convscope.models.texts.registry import find_text_architecture
 
 NETWORKS = [
     ("text_cnn", {"variant": "rand", "dimension": 16, "maps": 8}),
@@ -19,7 +19,7 @@ WORDS = 30
 
 def build(name, variant):
     torch.manual_seed(0)
-    architecture = find_text_architecture(name, **variant)
+    architecture = find_architecture(name, **variant)
     vectors = torch.randn(WORDS, 16) if architecture.uses_vectors else None
     if vectors is not None:
         vectors[0] = 0.0

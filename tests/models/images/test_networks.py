@@ -2,10 +2,10 @@
 
 import pytest
 import torch
+from architectures import find_architecture
 
 from convscope.errors import UserError
 from convscope.models.images.zoo.network import build_network
-from convscope.models.images.zoo.registry import find_architecture
 from convscope.models.weights import Weights, find_weights
 
 RANDOM = Weights("random", None)

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
+from architectures import find_architecture
 from torch import nn
 
 from convscope.errors import UserError
 from convscope.models.texts.characters import CONNEAU_ALPHABET, ZHANG_ALPHABET, OneHotCharacters
 from convscope.models.texts.network import build_text_network, find_text_weights
-from convscope.models.texts.registry import find_text_architecture
 
 RANDOM = find_text_weights("random")
 WORDS = 40
@@ -27,7 +27,7 @@ ALL = [
 
 def build(name, variant, classes=3):
     torch.manual_seed(0)
-    architecture = find_text_architecture(name, **variant)
+    architecture = find_architecture(name, **variant)
     alphabet = architecture.preprocessing().alphabet
     vocabulary = WORDS if alphabet is None else 2 + len(set(alphabet))
     vectors = torch.randn(vocabulary, 12) if architecture.uses_vectors else None
@@ -55,7 +55,7 @@ def tokens(network, vocabulary, lengths):
     ],
 )
 def test_parameters_of_kims_network(variant, trained):
-    module = find_text_architecture("text_cnn", **variant).build(2, 18_765)
+    module = find_architecture("text_cnn", **variant).build(2, 18_765)
     assert sum(parameter.numel() for parameter in module.parameters()) == trained
 
 
@@ -68,14 +68,14 @@ def test_parameters_of_kims_network(variant, trained):
     ],
 )
 def test_layers_of_the_character_network(size, layers):
-    module = find_text_architecture("char_cnn", size=size).build(4, 0)
+    module = find_architecture("char_cnn", size=size).build(4, 0)
     assert [p.numel() for p in module.parameters() if p.ndim > 1] == layers
 
 
 @pytest.mark.parametrize(("depth", "millions"), [(9, 2.2), (17, 4.3), (29, 4.6), (49, 7.8)])
 def test_parameters_of_the_very_deep_network(depth, millions):
     """Conneau et al. 2017, table 2, counts those of the convolutions; it does not say how the maps double."""
-    module = find_text_architecture("vdcnn", depth=depth).build(4, 69)
+    module = find_architecture("vdcnn", depth=depth).build(4, 69)
     convolutions = [layer for layer in module.modules() if isinstance(layer, nn.Conv1d)]
     assert len([layer for layer in convolutions if layer.kernel_size == (3,)]) == depth
     counted = sum(parameter.numel() for layer in convolutions for parameter in layer.parameters())
@@ -94,7 +94,7 @@ def test_the_time_delay_network_is_the_papers_on_a_text_without_padding():
 
 
 def test_dilated_layers_cost_the_same_and_see_twice_as_far():
-    module = find_text_architecture("dilated_text_cnn", dimension=8, maps=8, layers=4, dropout=0.0).build(2, WORDS)
+    module = find_architecture("dilated_text_cnn", dimension=8, maps=8, layers=4, dropout=0.0).build(2, WORDS)
     assert len({sum(p.numel() for p in layer.parameters()) for layer in module.dilated}) == 1
     module.eval()
     for parameter in module.parameters():  # no ReLU must hide a connection
@@ -158,7 +158,7 @@ def test_it_saves_and_loads_and_gives_the_same_logits(name, variant, tmp_path):
     network, vocabulary = build(name, variant)
     torch.save(network.module.state_dict(), tmp_path / "weights.pt")
     weights = find_text_weights(str(tmp_path / "weights.pt"))
-    architecture = find_text_architecture(name, **variant)
+    architecture = find_architecture(name, **variant)
     vectors = torch.zeros(vocabulary, 12) if architecture.uses_vectors else None
     again = build_text_network(architecture, weights, 3, vocabulary, vectors)
     batch = tokens(network, vocabulary, [9, 4])
@@ -172,7 +172,7 @@ def test_weights_of_another_vocabulary_are_refused(tmp_path):
     torch.save(network.module.state_dict(), tmp_path / "weights.pt")
     weights = find_text_weights(str(tmp_path / "weights.pt"))
     with pytest.raises(UserError, match=r"not weights of this architecture .*embedding.weight: \(40, 12\) instead of"):
-        build_text_network(find_text_architecture("text_cnn", dimension=12), weights, 3, vocabulary + 1)
+        build_text_network(find_architecture("text_cnn", dimension=12), weights, 3, vocabulary + 1)
 
 
 def test_fixed_vectors_stay_and_others_do_not():
@@ -214,7 +214,7 @@ def test_the_norm_of_each_class_is_bounded():
 
 def test_a_text_is_read_backwards_whatever_its_length():
     """Zhang et al. 2015, section 2.2: the last character comes first."""
-    module = find_text_architecture("char_cnn", length=150).build(2, 0).eval()
+    module = find_architecture("char_cnn", length=150).build(2, 0).eval()
     captured = {}
     module.convolutions.register_forward_pre_hook(lambda layer, inputs: captured.setdefault("x", inputs[0]))
     batch = torch.zeros(1, 150, dtype=torch.int64)
@@ -236,7 +236,7 @@ def test_the_alphabets_of_the_papers():
 @pytest.mark.parametrize("name", ["char_cnn", "vdcnn"])
 def test_too_short_a_length_is_refused(name):
     with pytest.raises(UserError, match=rf"^model.length=9: {name} needs \d+ characters or more$"):
-        find_text_architecture(name, length=9)
+        find_architecture(name, length=9)
 
 
 @pytest.mark.parametrize(("name", "length"), [("char_cnn", 123), ("vdcnn", 57)])

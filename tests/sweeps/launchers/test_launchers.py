@@ -18,7 +18,7 @@ from convscope.callbacks.preemption import Preemption
 from convscope.cli.run_command import run_command
 from convscope.composition.compose import CONFIG_DIR, validate
 from convscope.composition.jobs import Job
-from convscope.config.sweep import JoblibConfig, RayConfig, SlurmConfig
+from convscope.config.launcher import JoblibConfig, RayConfig, SlurmConfig
 from convscope.config.train import TrainConfig
 from convscope.errors import Interrupted, UserError
 from convscope.runs import requeued

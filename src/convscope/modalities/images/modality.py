@@ -3,8 +3,7 @@
 from typing_extensions import override
 
 from convscope.cache import cache_folder
-from convscope.config.data import ImageDataConfig
-from convscope.config.text_data import TextsConfig
+from convscope.config.data import ImagesConfig
 from convscope.config.train import TrainConfig
 from convscope.data.images.image_data_module import ImageDataModule
 from convscope.data.images.image_source import ImageSource
@@ -60,7 +59,7 @@ class ImageModality(Modality[ImageSource, BuiltImageNetwork, ImageDataModule]):
         )
 
 
-def _data_settings(config: TrainConfig) -> ImageDataConfig:
+def _data_settings(config: TrainConfig) -> ImagesConfig:
     """Return the settings of ``data``, which are those of images."""
-    assert not isinstance(config.data, TextsConfig)
+    assert isinstance(config.data, ImagesConfig)
     return config.data

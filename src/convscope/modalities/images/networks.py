@@ -2,15 +2,13 @@
 
 from dataclasses import dataclass
 
-from convscope.config.model import ModelConfig
-from convscope.config.text_model import TEXT_MODELS
+from convscope.config.network import MODELS, NetworkConfig, TextNetworkConfig
 from convscope.errors import UserError
 from convscope.insight.parameters import ParameterTable
 from convscope.modalities.built_network import BuiltNetwork
 from convscope.modalities.describable_network import DescribableNetwork
 from convscope.models.images.zoo.architecture import Architecture
 from convscope.models.images.zoo.network import Network
-from convscope.models.images.zoo.registry import find_architecture
 
 # Classes and channels of the networks whose paper did not train them on ImageNet's thousand classes in colour.
 PAPER_CLASSES = {"lecture_cnn": 4, "lenet5": 10, "lecun1989": 10, "neocognitron": 10}
@@ -25,15 +23,16 @@ TRIED_SIZES = (
 # fmt: on
 
 
-def build_architecture(config: ModelConfig) -> Architecture:
+def build_architecture(config: NetworkConfig) -> Architecture:
     """Return the architecture that ``model=...`` names.
 
     Raises:
         UserError: No library has a model of that name, or it is a network for texts.
     """
-    if isinstance(config, TEXT_MODELS):
+    if isinstance(config, TextNetworkConfig):
         raise UserError(f"model={config.name}: reads texts, and a network for images is needed here")
-    return find_architecture(**config.model_dump(exclude={"weights"}))
+    architecture: Architecture = MODELS.builder(config.name)(**config.options)
+    return architecture
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class BuiltImageNetwork(BuiltNetwork):
     table: ParameterTable
 
 
-def describable_network(config: ModelConfig, classes: int | None, channels: int | None) -> DescribableNetwork:
+def describable_network(config: NetworkConfig, classes: int | None, channels: int | None) -> DescribableNetwork:
     """Return the network that ``model=...`` names, to be described; None for the classes and channels of its paper.
 
     Raises:

@@ -12,9 +12,8 @@ from typing_extensions import override
 
 from convscope.cache import cache_folder
 from convscope.config.base import required
-from convscope.config.data import DataConfig, ImageDataConfig, ImageFolderConfig
+from convscope.config.data import DataConfig, ImageFolderConfig, ImagesConfig
 from convscope.config.model import ModelConfig
-from convscope.config.text_data import TextsConfig
 from convscope.console import warn
 from convscope.data.images.image_data_module import ImageDataModule
 from convscope.data.images.image_folder import evaluation_folder
@@ -78,7 +77,7 @@ class TrainedImageRun(TrainedRun):
 
     @override
     def test_data(self, config: DataConfig, run_name: str) -> ImageDataModule:
-        assert not isinstance(config, TextsConfig)
+        assert isinstance(config, ImagesConfig)
         return ImageDataModule(
             self._test_source(config),
             self.preprocessing,
@@ -88,7 +87,7 @@ class TrainedImageRun(TrainedRun):
             on_bad_image=config.on_bad_image,
         )
 
-    def _test_source(self, config: ImageDataConfig) -> ImageSource:
+    def _test_source(self, config: ImagesConfig) -> ImageSource:
         if isinstance(config, ImageFolderConfig) and not self._was_trained_on(config):
             return evaluation_folder(required(config.root, "data.root"), self.classes)
         return match_classes(open_images(config), self.classes, config.name)
@@ -125,7 +124,8 @@ class TrainedImageRun(TrainedRun):
         Raises:
             UserError: The data of the run cannot be found, or has other classes than the run.
         """
-        config: ImageDataConfig = TypeAdapter(ImageDataConfig).validate_python(self.config["data"])
+        config = TypeAdapter(DataConfig).validate_python(self.config["data"])
+        assert isinstance(config, ImagesConfig)
         source = open_images(config)
         if source.classes != self.classes:
             raise UserError(

@@ -5,8 +5,8 @@ import torch
 from typing_extensions import override
 
 from convscope.cache import cache_folder
-from convscope.config.text_data import TextDataConfig, TextsConfig
-from convscope.config.text_model import TEXT_MODELS, TextModelConfig
+from convscope.config.network import TextNetworkConfig
+from convscope.config.text_data import TextsConfig
 from convscope.config.train import TrainConfig
 from convscope.data.texts.sentence_keys import sentence_keys
 from convscope.data.texts.text_data_module import TextDataModule
@@ -72,8 +72,8 @@ class TextModality(Modality[TextSource, BuiltTextNetwork, TextDataModule]):
         folder.write_trained_on(np.concatenate(keys))
 
 
-def _text_settings(config: TrainConfig) -> tuple[TextModelConfig, TextDataConfig]:
+def _text_settings(config: TrainConfig) -> tuple[TextNetworkConfig, TextsConfig]:
     """Return the settings of ``model`` and ``data``, which are those of texts."""
-    assert isinstance(config.model, TEXT_MODELS)
+    assert isinstance(config.model, TextNetworkConfig)
     assert isinstance(config.data, TextsConfig)
     return config.model, config.data

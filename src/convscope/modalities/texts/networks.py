@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import torch
 
-from convscope.config.text_data import TextDataConfig
-from convscope.config.text_model import DilatedTextCNNConfig, TextCNNConfig, TextModelConfig, TextTDNNConfig
+from convscope.config.network import MODELS, TextNetworkConfig
+from convscope.config.text_data import TextsConfig
+from convscope.config.text_model import WordNetworkConfig
 from convscope.data.texts.tokenizer import TextTokenizer
 from convscope.data.texts.word_vectors import WordVectors, find_vectors
 from convscope.errors import UserError
@@ -14,18 +15,18 @@ from convscope.modalities.built_network import BuiltNetwork
 from convscope.modalities.describable_network import DescribableNetwork
 from convscope.models.texts.architecture import TextArchitecture
 from convscope.models.texts.network import TextNetwork, build_text_network
-from convscope.models.texts.registry import find_text_architecture
 from convscope.models.weights import Weights
 from convscope.preprocessing import TextPreprocessing
 
 
-def build_text_architecture(config: TextModelConfig) -> TextArchitecture:
+def build_text_architecture(config: TextNetworkConfig) -> TextArchitecture:
     """Return the architecture that ``model=...`` names.
 
     Raises:
         UserError: The architecture does not take such a length.
     """
-    return find_text_architecture(**config.model_dump(exclude={"weights", "vectors", "vectors_scale"}))
+    architecture: TextArchitecture = MODELS.builder(config.name)(**config.options)
+    return architecture
 
 
 def text_shape(architecture: TextArchitecture) -> tuple[int, int]:
@@ -42,7 +43,7 @@ MR_WORDS = 18_765  # different words of the movie-review sentences (Kim 2014, ta
 TEXT_LENGTH = 32  # tokens, if a network takes any number
 
 
-def describable_network(config: TextModelConfig, classes: int | None) -> DescribableNetwork:
+def describable_network(config: TextNetworkConfig, classes: int | None) -> DescribableNetwork:
     """Return the network that ``model=...`` names, to be described with a vocabulary as large as that of Kim's MR.
 
     Args:
@@ -63,7 +64,7 @@ def describable_network(config: TextModelConfig, classes: int | None) -> Describ
     )
 
 
-def text_preprocessing(architecture: TextArchitecture, data: TextDataConfig) -> TextPreprocessing:
+def text_preprocessing(architecture: TextArchitecture, data: TextsConfig) -> TextPreprocessing:
     """Return what the network expects of a text; ``data.tokens`` decides what the network leaves open.
 
     Raises:
@@ -108,7 +109,7 @@ class BuiltTextNetwork(BuiltNetwork):
 
 
 def build_text(
-    config: TextModelConfig,
+    config: TextNetworkConfig,
     weights: Weights,
     preprocessing: TextPreprocessing,
     tokenizer: TextTokenizer,
@@ -133,7 +134,7 @@ def build_text(
     """
     architecture = build_text_architecture(config)
     vectors = None
-    if architecture.uses_vectors and isinstance(config, TextCNNConfig | DilatedTextCNNConfig | TextTDNNConfig):
+    if architecture.uses_vectors and isinstance(config, WordNetworkConfig):
         vectors = find_vectors(config.vectors, tokenizer.vocabulary, seed, config.vectors_scale)
     start = None if vectors is None else torch.from_numpy(vectors.matrix)
     network = build_text_network(architecture, weights, classes, len(tokenizer), start)

@@ -13,8 +13,9 @@ from convscope.cache import cache_folder
 from convscope.callbacks.text_figures import TokenizedText
 from convscope.config.base import required
 from convscope.config.data import DataConfig
-from convscope.config.text_data import TextDataConfig, TextFilesConfig, TextsConfig
-from convscope.config.text_model import TextModelConfig
+from convscope.config.model import ModelConfig
+from convscope.config.network import TextNetworkConfig
+from convscope.config.text_data import TextFilesConfig, TextsConfig
 from convscope.data.texts.text_data_module import TextDataModule
 from convscope.data.texts.text_files import evaluation_texts
 from convscope.data.texts.text_leaks import refuse_trained_on
@@ -57,10 +58,11 @@ class TrainedTextRun(TrainedRun):
     @override
     def load(cls, path: str | Path, config: dict[str, Any], checkpoint: str) -> Self:
         folder = RunFolder(Path(path).expanduser())
-        saved = read_checkpoint(folder, path, checkpoint, TypeAdapter(TextModelConfig), TextPreprocessing)
+        saved = read_checkpoint(folder, path, checkpoint, TypeAdapter(ModelConfig), TextPreprocessing)
         preprocessing = saved.preprocessing
         tokenizer = tokenizer_from_file(folder.tokenizer_file, preprocessing.max_length)
         vectors = _empty_vectors(saved.weights)
+        assert isinstance(saved.model, TextNetworkConfig)
         network = build_text_architecture(saved.model).build(len(saved.classes), len(tokenizer), vectors)
         network.load_state_dict(saved.weights)
         return cls(folder, config, network.eval(), saved.classes, preprocessing, tokenizer)
@@ -89,7 +91,7 @@ class TrainedTextRun(TrainedRun):
             cache_dir=cache_folder(config.cache_dir),
         )
 
-    def _test_source(self, config: TextDataConfig) -> TextSource:
+    def _test_source(self, config: TextsConfig) -> TextSource:
         if isinstance(config, TextFilesConfig) and not self._was_trained_on(config):
             root = required(config.root, "data.root")
             source = evaluation_texts(root, config.text_column, config.label_column, config.encoding)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from convscope.config.text_data import TextDataConfig
+from convscope.config.text_data import TextsConfig
 from convscope.data.texts.text_data_module import TextDataModule
 from convscope.data.texts.text_source import TextSource
 from convscope.data.texts.tokenizer import UNKNOWN_ID, TextTokenizer, tokenizer_from_file, train_tokenizer
@@ -16,7 +16,7 @@ from convscope.preprocessing import TextPreprocessing
 CHUNK = 2**22  # tokens that are counted at once
 
 
-def build_tokenizer(data: TextDataConfig, preprocessing: TextPreprocessing, source: TextSource) -> TextTokenizer:
+def build_tokenizer(data: TextsConfig, preprocessing: TextPreprocessing, source: TextSource) -> TextTokenizer:
     """Return the tokenizer, read from ``data.tokens.file`` or trained on the train split.
 
     Raises:

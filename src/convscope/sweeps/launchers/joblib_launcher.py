@@ -6,7 +6,8 @@ from typing import Any
 
 from typing_extensions import override
 
-from convscope.config.sweep import JoblibConfig
+from convscope.config.launcher import JoblibConfig
+from convscope.config.train import TrainerConfig
 from convscope.errors import Interrupted, UserError
 from convscope.sweeps.job import Outcome
 from convscope.sweeps.launchers.hydra_plugin import hydra_plugin
@@ -67,3 +68,8 @@ class JoblibLauncher(Launcher):
             named = f"{len(names)} GPU{'s' * (len(names) != 1)}"
             raise UserError(f"launcher.gpus={count}: CUDA_VISIBLE_DEVICES={visible} names only {named}")
         return names[:count]
+
+
+def build(settings: JoblibConfig, trainer: TrainerConfig) -> JoblibLauncher:
+    """Return the launcher of ``launcher=joblib``, for jobs that train with ``trainer``."""
+    return JoblibLauncher(settings)

@@ -4,6 +4,8 @@ from typing import Any
 
 from typing_extensions import override
 
+from convscope.config.launcher import LocalConfig
+from convscope.config.train import TrainerConfig
 from convscope.errors import UserError
 from convscope.sweeps.launchers.hydra_plugin import hydra_plugin
 from convscope.sweeps.launchers.launcher import Launcher, SweepJobs
@@ -31,3 +33,8 @@ class LocalLauncher(Launcher):
     def run(self, sweep: SweepJobs) -> list[Any]:
         with hydra_plugin("basic", {}, sweep.task, sweep) as plugin:
             return [ended.return_value for ended in plugin.launch(sweep.overrides, initial_job_idx=0)]
+
+
+def build(settings: LocalConfig, trainer: TrainerConfig) -> LocalLauncher:
+    """Return the launcher of ``launcher=local``, for jobs that train with ``trainer``."""
+    return LocalLauncher()

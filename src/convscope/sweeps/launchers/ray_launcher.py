@@ -20,7 +20,8 @@ from typing import Any
 from hydra.core.singleton import Singleton
 from typing_extensions import override
 
-from convscope.config.sweep import RayConfig
+from convscope.config.launcher import RayConfig
+from convscope.config.train import TrainerConfig
 from convscope.console import echo, warn
 from convscope.errors import Interrupted, UserError
 from convscope.masking import VARIABLE
@@ -214,3 +215,8 @@ def _check_resources(ray: Any, config: RayConfig) -> None:
         has = f"{here.get('CPU', 0):g} CPUs, {here.get('GPU', 0):g} GPUs and {gib:.1f} GiB of memory for jobs"
         raise UserError(f"{requirements}: this machine has {has}")
     warn(f"{requirements}: no machine of the cluster has that now; the jobs wait for one")
+
+
+def build(settings: RayConfig, trainer: TrainerConfig) -> RayLauncher:
+    """Return the launcher of ``launcher=ray``, for jobs that train with ``trainer``."""
+    return RayLauncher(settings)

@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 from typing_extensions import override
 
-from convscope.config.sweep import SlurmConfig
+from convscope.config.launcher import SlurmConfig
+from convscope.config.train import TrainerConfig
 from convscope.console import echo, warn
 from convscope.errors import UserError
 from convscope.runs.files import write_atomically
@@ -166,3 +167,8 @@ def _write_job_number(folder: Path, number: str) -> None:
     """Write the job's number in the queue into its folder."""
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / QUEUED_FILE, f"{json.dumps(number)}\n".encode())
+
+
+def build(settings: SlurmConfig, trainer: TrainerConfig) -> SlurmLauncher:
+    """Return the launcher of ``launcher=slurm``, for jobs that train with ``trainer``."""
+    return SlurmLauncher(settings, trainer.devices, trainer.nodes)

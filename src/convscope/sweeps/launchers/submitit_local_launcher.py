@@ -8,7 +8,8 @@ from typing import Any
 
 from typing_extensions import override
 
-from convscope.config.sweep import SubmititLocalConfig
+from convscope.config.launcher import SubmititLocalConfig
+from convscope.config.train import TrainerConfig
 from convscope.errors import Interrupted
 from convscope.sweeps.launchers.hydra_plugin import hydra_plugin
 from convscope.sweeps.launchers.launcher import Launcher, SweepJobs
@@ -57,3 +58,8 @@ def _forwarding_to_jobs(jobs: Iterable[Any]) -> Iterator[list[int]]:
 
     with on_first_signal(stop) as received:
         yield received
+
+
+def build(settings: SubmititLocalConfig, trainer: TrainerConfig) -> SubmititLocalLauncher:
+    """Return the launcher of ``launcher=submitit_local``, for jobs that train with ``trainer``."""
+    return SubmititLocalLauncher(settings)

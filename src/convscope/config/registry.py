@@ -1,0 +1,153 @@
+"""The named options of a choice such as ``model=...``: registered by convscope itself and by plugins alike.
+
+An option is a class of typed settings, which imports nothing slow, and the name of the function that builds it, which
+is imported only if the option is chosen:
+
+    from convscope.config.model import MODELS, ImageNetworkConfig
+
+    @MODELS.option("tiny", builds="my_project.nets:build_tiny")
+    class TinyConfig(ImageNetworkConfig):
+        width: int = 16
+"""
+
+import importlib
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from pydantic import GetCoreSchemaHandler, ValidationInfo
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from convscope.config.base import Config, choices
+from convscope.errors import UserError
+
+TARGET = "_target_"
+C = TypeVar("C", bound=Config)
+
+
+class Registry:
+    """The options of one choice, by name. As an annotation it is the union of their classes.
+
+        model: Annotated[NetworkConfig, MODELS]
+
+    A mapping is read by the class of the option that its key ``name`` names, or by ``target`` if it has ``_target_``.
+
+    Args:
+        key: The key of the choice, such as ``model``.
+        target: The class of the settings of code that ``_target_`` names; None if the choice takes none.
+        by_name: Whether an option may also be given by its name alone: ``transfer.optimizer=sgd``.
+    """
+
+    def __init__(self, key: str, target: Any = None, by_name: bool = False) -> None:
+        self.key = key
+        self.target = target
+        self.by_name = by_name
+        self._classes: dict[str, type[Config]] = {}
+        self._builders: dict[str, str] = {}
+
+    def option(self, *names: str, builds: str) -> Callable[[type[C]], type[C]]:
+        """Return a decorator that registers a class of settings as the option of each of ``names``.
+
+        Args:
+            names: Names of the option, as a user types them.
+            builds: What builds it, as ``module:function``.
+
+        Raises:
+            ValueError: An option has one of the names already.
+        """
+
+        def register(config: type[C]) -> type[C]:
+            for name in names:
+                if name in self._classes:
+                    raise ValueError(f"{self.key}={name}: is registered already, by {self._classes[name].__module__}")
+                self._classes[name], self._builders[name] = config, builds
+            rebuild_schemas()
+            return config
+
+        return register
+
+    @property
+    def classes(self) -> Mapping[str, type[Config]]:
+        """The class of each option, by its name, in the order of registration."""
+        return self._classes
+
+    def builder(self, name: str) -> Callable[..., Any]:
+        """Import the function that builds the option ``name``, and return it.
+
+        Raises:
+            LookupError: There is no such option.
+            UserError: The function cannot be imported.
+        """
+        if name not in self._builders:
+            raise LookupError(f"{self.key}={name}: no such option{choices(name, list(self._classes))}")
+        module, _, function = self._builders[name].partition(":")
+        try:
+            built: Callable[..., Any] = getattr(importlib.import_module(module), function)
+        except (ImportError, AttributeError) as error:
+            if module.startswith("convscope."):
+                raise
+            raise UserError(f"{self.key}={name}: cannot be built by {self._builders[name]} ({error})") from error
+        return built
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Return the schema of the union of all options."""
+        named = {_tag(name): handler.generate_schema(config) for name, config in self._classes.items()}
+        if self.target is not None:
+            named[_tag(TARGET)] = handler.generate_schema(self.target)
+        union = core_schema.tagged_union_schema(named, discriminator=_tag_of)
+        return core_schema.with_info_before_validator_function(self._check_name, union)
+
+    def _check_name(self, value: Any, info: ValidationInfo) -> Any:
+        """Return ``value`` as a mapping or an instance whose option exists.
+
+        Raises:
+            PydanticCustomError: There is no such option, or none is named.
+        """
+        if isinstance(value, Config):
+            return value
+        if self.by_name and isinstance(value, str):
+            value = {"name": value}
+        if not isinstance(value, Mapping) or not (TARGET in value or isinstance(value.get("name"), str)):
+            raise PydanticCustomError("no_option", "{rule}", {"rule": f"name one of its options{self._known('')}"})
+        if TARGET in value:
+            if self.target is None:
+                raise PydanticCustomError("no_target", "{rule}", {"rule": "takes no _target_" + self._known("")})
+        elif value["name"] not in self._classes:
+            raise PydanticCustomError("no_option", "{rule}", {"rule": self._unknown(value["name"])})
+        return value
+
+    def _unknown(self, name: str) -> str:
+        own = "" if self.target is None else f"; a class of your own: {self.key}.{TARGET}=PACKAGE.MODULE.NAME"
+        return f"no such option{self._known(name)}{own}"
+
+    def _known(self, name: str) -> str:
+        return choices(name, sorted(self._classes))
+
+
+def is_tag(part: str) -> bool:
+    """Return whether ``part`` of the location of a validation error is an option of a registry, not a key."""
+    return part.startswith("<") and part.endswith(">")
+
+
+def rebuild_schemas() -> None:
+    """Have the classes of settings that were validated before a plugin registered an option know that option."""
+    for config in _subclasses(Config):  # in the order of their definition: those inside others come first
+        if config.__pydantic_complete__:
+            config.model_rebuild(force=True)
+
+
+def _subclasses(base: type[Config]) -> list[type[Config]]:
+    found: dict[type[Config], None] = {}
+    for config in base.__subclasses__():
+        found[config] = None
+        found.update(dict.fromkeys(_subclasses(config)))
+    return list(found)
+
+
+def _tag(name: str) -> str:
+    return f"<{name}>"
+
+
+def _tag_of(value: Any) -> str:
+    if isinstance(value, Config):
+        return _tag(TARGET if hasattr(value, "target") else getattr(value, "name", ""))
+    return _tag(TARGET if TARGET in value else value["name"])

@@ -1,0 +1,39 @@
+"""Settings of the user's own code: ``_target_`` names a class or function, the other keys are its arguments."""
+
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field
+
+from convscope.config.base import Config, matching
+from convscope.config.registry import TARGET
+
+# Arguments of Hydra's own about how a ``_target_`` is called.
+HYDRA_KEYS = ("_args_", "_partial_", "_recursive_", "_convert_")
+
+DottedName = Annotated[
+    str, matching(r"[^\W\d]\w*(\.[^\W\d]\w*)+", "the full name of a class or function, as in my_project.nets.Net")
+]
+
+
+class TargetConfig(Config):
+    """A class or function by its full name, and its arguments.
+
+    A key that a subclass has of its own is no argument.
+    """
+
+    model_config = ConfigDict(extra="allow", serialize_by_alias=True)
+
+    target: Annotated[DottedName, Field(alias=TARGET)]
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments, by name; with Hydra's own keys, such as ``_args_``, if they are given."""
+        return dict(self.model_extra or {})
+
+
+def _last_part(values: dict[str, Any]) -> str:
+    """Return the last part of the full name, such as ``Net`` of ``my_project.nets.Net``."""
+    return str(values.get("target", "")).rpartition(".")[2]
+
+
+NameOfTarget = Annotated[str, Field(min_length=1, default_factory=_last_part)]
