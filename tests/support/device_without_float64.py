@@ -19,6 +19,7 @@ from convscope.insight.conv_bn_fusion import FoldedForward
 from convscope.insight.saliency import token_saliency
 from convscope.insight.sanity_check import cascading_randomisation
 from convscope.tasks.image_classification import ImageClassification
+from convscope.tasks.losses import CrossEntropy
 from convscope.tasks.objective import Objective
 
 REFUSAL = (
@@ -187,7 +188,7 @@ def main() -> None:
         module, images = on(device)
         classes = ("a", "b", "c", "d")
         weights = torch.tensor([1.0, 2.0, 1.0, 1.0])
-        task = ImageClassification(module, classes, Objective(0.1, weights)).to(device)
+        task = ImageClassification(module, classes, Objective(CrossEntropy(weights, 0.1))).to(device)
         labels = torch.tensor([0, 1, 2, 3]).to(device)
         optimizer = torch.optim.AdamW(module.parameters(), lr=0.01, foreach=False)
         logits = module(images)

@@ -18,7 +18,8 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from convscope.composition.compose import CONFIG_DIR, validate
-from convscope.config.train import TrainConfig, TrainerConfig
+from convscope.config.train import TrainConfig
+from convscope.config.trainer import TrainerConfig
 from convscope.config.transfer import StageConfig
 from convscope.data.batches import LabelledBatch
 from convscope.engine.hardware import Hardware

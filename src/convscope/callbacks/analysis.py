@@ -14,7 +14,7 @@ from torch import nn
 from convscope.callbacks.feature_map_figure import feature_map_rows
 from convscope.callbacks.saliency_maps import ImageSamples, SaliencyMethods, map_rows, skipped_method_warning
 from convscope.callbacks.time_spent import TimeSpent
-from convscope.config.train import AnalysisConfig
+from convscope.config.callbacks import AnalysisConfig
 from convscope.console import track
 from convscope.errors import UserError
 from convscope.figures.contact_sheet import Tile, contact_sheet

@@ -10,6 +10,8 @@ import threading
 import traceback
 
 from convscope.commands import train
+from convscope.composition.own_code import search_working_folder
+from convscope.composition.plugins import load_plugins
 from convscope.config.train import TrainConfig
 from convscope.console import is_silent
 from convscope.distributed.failures import exit_status
@@ -19,7 +21,10 @@ from convscope.masking import mask_text
 
 def main() -> None:
     """Train together with the process that started this one, and end when it ends."""
-    config = TrainConfig.model_validate(json.loads(sys.stdin.buffer.readline()))
+    search_working_folder()
+    settings = json.loads(sys.stdin.buffer.readline())
+    load_plugins(settings)
+    config = TrainConfig.model_validate(settings)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     status = 0
     try:

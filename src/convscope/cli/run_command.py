@@ -16,6 +16,8 @@ from convscope.composition.compose import check_jobs, composed_value
 from convscope.composition.hydra_options import refuse_hydra_options
 from convscope.composition.hydra_run import run_composed
 from convscope.composition.jobs import make_jobs, parse_overrides
+from convscope.composition.own_code import search_working_folder
+from convscope.composition.plugins import load_typed_plugins
 
 
 def run_command(name: str, arguments: Sequence[str], command: Command) -> None:
@@ -26,6 +28,8 @@ def run_command(name: str, arguments: Sequence[str], command: Command) -> None:
             other jobs are run first.
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # makes Hydra raise its exceptions, not print them and exit with 1
+    search_working_folder()
+    load_typed_plugins(arguments)
     arguments = prepare_command_line(command, arguments)
     sys.argv = [f"convscope {name}", *arguments]  # trackers record it
     line = parse_command_line(arguments)

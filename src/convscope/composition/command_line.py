@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from hydra._internal.utils import get_args_parser
 
 from convscope.composition.command import Command
+from convscope.composition.compose import CONFIG_DIR
 from convscope.composition.overrides import quote_override
+from convscope.composition.own_options import allow_own_keys
 from convscope.errors import UserError
 from convscope.masking import hide
 
@@ -36,7 +38,8 @@ def prepare_command_line(command: Command, arguments: Sequence[str]) -> list[str
         UserError: The command refuses an argument.
     """
     prepare: Callable[[list[str]], list[str]] = getattr(command, "prepare_arguments", list)
-    return [quote_override(argument) for argument in prepare([hide(argument) for argument in arguments])]
+    prepared = allow_own_keys(prepare([hide(argument) for argument in arguments]), CONFIG_DIR)
+    return [quote_override(argument) for argument in prepared]
 
 
 def parse_command_line(arguments: Sequence[str]) -> CommandLine:

@@ -21,6 +21,8 @@ from convscope.composition.current_job import job_overrides
 from convscope.composition.error_messages import explain_composition, explain_validation
 from convscope.composition.hydra_options import refuse_hydra_options_in_files
 from convscope.composition.jobs import Job
+from convscope.composition.own_code import own_config_folder
+from convscope.composition.plugins import load_plugins
 from convscope.config.base import Config
 from convscope.errors import UserError
 from convscope.masking import reveal
@@ -52,6 +54,9 @@ def open_hydra(name: str, folder: str | None) -> Iterator[Hydra]:
         if not Path(folder).is_dir():
             raise SearchPathException(f"Additional config directory '{folder}' not found")
         search_path.prepend("command-line", f"file://{folder}", anchor=SearchPathQuery("schema"))
+    own_folder = own_config_folder(CONFIG_DIR)
+    if own_folder is not None:
+        search_path.prepend("working-folder", f"file://{own_folder}", anchor=SearchPathQuery("schema"))
     GlobalHydra.instance().clear()
     try:
         yield Hydra.create_main_hydra2(task_name=name, config_search_path=search_path)
@@ -69,6 +74,7 @@ def validate(config: DictConfig, schema: type[C]) -> C:
         plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise UserError(explain_composition(error, lambda _: ())) from error
+    load_plugins(plain)
     try:
         return schema.model_validate(reveal(plain))
     except ValidationError as error:

@@ -4,13 +4,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, PositiveInt, Tag
 
+from convscope.config.augmentation import Augmentation
 from convscope.config.base import Config
 from convscope.config.data_set import DATA, DataSetConfig
 from convscope.config.target import NameOfTarget, TargetConfig
 from convscope.config.text_data import OwnTextsConfig
 
 Fraction = Annotated[float, Field(gt=0.0, lt=0.5)]
-Augmentation = Literal["none", "shift", "crop", "light", "colour", "strong"]
 
 
 class FromScratchConfig(Config):

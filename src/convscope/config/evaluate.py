@@ -6,7 +6,7 @@ from pydantic import Field
 
 from convscope.config.base import Config
 from convscope.config.data import DataConfig
-from convscope.config.train import TrainerConfig
+from convscope.config.trainer import TrainerConfig
 
 
 class EvaluateConfig(Config):

@@ -6,7 +6,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 
 from convscope.config.base import Config
 from convscope.config.saliency import Methods
-from convscope.config.train import TrainerConfig
+from convscope.config.trainer import TrainerConfig
 
 Matrix = Annotated[list[Annotated[list[float | int], Field(min_length=1)]], Field(min_length=1)]
 Name = Annotated[str, Field(min_length=1)]

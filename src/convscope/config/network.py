@@ -33,7 +33,7 @@ class TextNetworkConfig(NetworkConfig):
     """Settings of a network for texts. What ``builds`` it takes the other keys and returns a ``TextArchitecture``."""
 
 
-class OwnNetworkConfig(TargetConfig, NetworkConfig):
+class OwnNetworkConfig(NetworkConfig, TargetConfig):
     """A network of the user's own: a class or function that returns an ``nn.Module``.
 
     Attributes:

@@ -14,7 +14,7 @@ import importlib
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from pydantic import GetCoreSchemaHandler, ValidationInfo
+from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from convscope.config.base import Config, choices
@@ -70,6 +70,13 @@ class Registry:
         """The class of each option, by its name, in the order of registration."""
         return self._classes
 
+    @property
+    def added(self) -> Mapping[str, type[Config]]:
+        """The options that convscope does not have itself: those of plugins."""
+        return {
+            name: config for name, config in self._classes.items() if not config.__module__.startswith("convscope.")
+        }
+
     def builder(self, name: str) -> Callable[..., Any]:
         """Import the function that builds the option ``name``, and return it.
 
@@ -93,10 +100,11 @@ class Registry:
         named = {_tag(name): handler.generate_schema(config) for name, config in self._classes.items()}
         if self.target is not None:
             named[_tag(TARGET)] = handler.generate_schema(self.target)
+        serialization = core_schema.wrap_serializer_function_ser_schema(_shortened) if self.by_name else None
         union = core_schema.tagged_union_schema(named, discriminator=_tag_of)
-        return core_schema.with_info_before_validator_function(self._check_name, union)
+        return core_schema.no_info_before_validator_function(self._check_name, union, serialization=serialization)
 
-    def _check_name(self, value: Any, info: ValidationInfo) -> Any:
+    def _check_name(self, value: Any) -> Any:
         """Return ``value`` as a mapping or an instance whose option exists.
 
         Raises:
@@ -107,7 +115,7 @@ class Registry:
         if self.by_name and isinstance(value, str):
             value = {"name": value}
         if not isinstance(value, Mapping) or not (TARGET in value or isinstance(value.get("name"), str)):
-            raise PydanticCustomError("no_option", "{rule}", {"rule": f"name one of its options{self._known('')}"})
+            raise PydanticCustomError("no_option", "{rule}", {"rule": self._missing()})
         if TARGET in value:
             if self.target is None:
                 raise PydanticCustomError("no_target", "{rule}", {"rule": "takes no _target_" + self._known("")})
@@ -116,8 +124,15 @@ class Registry:
         return value
 
     def _unknown(self, name: str) -> str:
-        own = "" if self.target is None else f"; a class of your own: {self.key}.{TARGET}=PACKAGE.MODULE.NAME"
-        return f"no such option{self._known(name)}{own}"
+        return f"no such option{self._known(name)}{self._own()}"
+
+    def _missing(self) -> str:
+        if not self._classes:
+            return f"must name a class or function: {self.key}.{TARGET}=PACKAGE.MODULE.NAME"
+        return f"name one of its options{self._known('')}{self._own()}"
+
+    def _own(self) -> str:
+        return "" if self.target is None else f"; a class of your own: {self.key}.{TARGET}=PACKAGE.MODULE.NAME"
 
     def _known(self, name: str) -> str:
         return choices(name, sorted(self._classes))
@@ -151,3 +166,9 @@ def _tag_of(value: Any) -> str:
     if isinstance(value, Config):
         return _tag(TARGET if hasattr(value, "target") else getattr(value, "name", ""))
     return _tag(TARGET if TARGET in value else value["name"])
+
+
+def _shortened(config: Config, serialize: Callable[[Config], Any]) -> Any:
+    """Return the name alone of an option that has no other keys, as a user types it."""
+    plain = serialize(config)
+    return plain["name"] if isinstance(plain, dict) and plain.keys() == {"name"} else plain

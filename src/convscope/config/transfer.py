@@ -5,8 +5,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, create_model, model_validator
 
+from convscope.config.augmentation import Augmentation
 from convscope.config.base import Config, matching
-from convscope.config.data import Augmentation
+from convscope.config.optimization import Optimizer, Schedule
 
 
 class StageConfig(Config):
@@ -41,10 +42,10 @@ class StageConfig(Config):
     lr: PositiveFloat
     rates: dict[str, PositiveFloat]
     layer_decay: Annotated[float, Field(gt=0.0, le=1.0)]
-    optimizer: Literal["adamw", "sgd", "muon"]
+    optimizer: Optimizer
     momentum: Annotated[float, Field(ge=0.0, lt=1.0)]
     weight_decay: NonNegativeFloat
-    schedule: Literal["cosine", "step", "constant"]
+    schedule: Schedule
     step_every: Annotated[float, Field(gt=0.0, le=1.0)]
     step_factor: Annotated[float, Field(gt=0.0, le=1.0)]
     warmup: Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -56,6 +57,11 @@ class StageConfig(Config):
     start_from: Literal["best", "last"]
     name: Annotated[str, matching(r"\w[\w-]*", "of letters, digits, _ and -")]
     train: Annotated[list[str], Field(min_length=1)]
+
+    @property
+    def augments(self) -> bool:
+        """Whether the training examples are augmented."""
+        return getattr(self.augmentation, "name", "") != "none"
 
 
 # The keys that may also stand next to `stages`, where they hold for each stage that does not set its own.

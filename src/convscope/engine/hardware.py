@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from convscope.config.train import TrainerConfig
+from convscope.config.trainer import TrainerConfig
 from convscope.engine.allocator import tune_allocator
 from convscope.errors import UserError
 from convscope.insight.memory_format import lay_channels_last

@@ -1,7 +1,8 @@
 """Preparation of all stages before the first begins: what each trains, and where its frozen part is cut off."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from rich.table import Table
 from torch import nn
@@ -11,6 +12,7 @@ from convscope.config.transfer import StageConfig
 from convscope.console import print_table
 from convscope.engine.features import FeatureExtractor
 from convscope.insight.network_state import preserved
+from convscope.modalities.modality import Modality
 from convscope.models.blocks import blocks
 from convscope.models.images.zoo.network import Network
 from convscope.models.texts.network import TextNetwork
@@ -28,15 +30,20 @@ class PreparedStage:
         plan: What the stage trains, and at what learning rates.
         cut: The network, divided into its frozen prefix and the rest; None if the features are not cached.
         why_not_cached: Why they are not; None if they are.
+        augmentation: The augmentation of the training examples, as the data module takes it.
     """
 
     plan: StagePlan
     cut: Cut | None
     why_not_cached: str | None
+    augmentation: Any = None
 
 
 def prepare_stages(
-    config: TrainConfig, network: Network | TextNetwork, extractor: FeatureExtractor
+    config: TrainConfig,
+    modality: Modality[Any, Any, Any],
+    network: Network | TextNetwork,
+    extractor: FeatureExtractor,
 ) -> list[PreparedStage]:
     """Check, plan and cut all stages of the configuration, so that mistakes show before the first stage begins.
 
@@ -46,7 +53,8 @@ def prepare_stages(
     module = network.module
     ordered_blocks = blocks(module, network.head)
     plans = [plan_stage(module, ordered_blocks, stage) for stage in config.transfer.stages]
-    return [_prepare(plan, config, module, extractor) for plan in plans]
+    prepared = [_prepare(plan, config, module, extractor) for plan in plans]
+    return [replace(stage, augmentation=modality.augmentation(stage.plan.stage)) for stage in prepared]
 
 
 def _prepare(plan: StagePlan, config: TrainConfig, network: nn.Module, extractor: FeatureExtractor) -> PreparedStage:
@@ -72,7 +80,7 @@ def _reason_not_cached(config: TrainConfig, stage: StageConfig) -> str | None:
         return "trainer.fast_dev_run"
     if config.task.mixup or config.task.cutmix:
         return "mixup and CutMix mix the images themselves"
-    if stage.augmentation != "none" and stage.views == 0:
+    if stage.augments and stage.views == 0:
         return "every image is augmented anew (views: 0)"
     return None
 
@@ -103,4 +111,4 @@ def print_plan(stages: Sequence[PreparedStage], parameters: int) -> None:
 
 
 def _describe_caching(stage: StageConfig) -> str:
-    return "cached" if stage.augmentation == "none" else f"cached, {stage.views} views an image"
+    return "cached" if not stage.augments else f"cached, {stage.views} views an image"

@@ -8,20 +8,19 @@ from dataclasses import dataclass
 from convscope.cache import cache_folder
 from convscope.callbacks.confusion_figure import confusion_left_out
 from convscope.callbacks.time_spent import TimeSpent
-from convscope.config.train import TrainConfig
 from convscope.data.images.image_data_module import ImageDataModule
 from convscope.data.texts.text_data_module import TextDataModule
 from convscope.distributed.processes import Processes
 from convscope.engine.built_training import BuiltTraining
 from convscope.engine.features import FeatureExtractor
 from convscope.engine.hardware import Hardware, resolve_memory_format
+from convscope.engine.objective import build_objective
 from convscope.engine.prepared_stages import PreparedStage, prepare_stages
 from convscope.engine.run_warnings import RunWarnings
 from convscope.errors import UserError
 from convscope.modalities.modality import BuiltT, DataT, SourceT
 from convscope.modalities.training_observer import TrainingObserver
 from convscope.tasks.classification import Classification
-from convscope.tasks.objective import Objective
 from convscope.tracking.recorder import Recorder
 
 
@@ -86,24 +85,24 @@ def prepare_training(
         "classes": list(data.classes),
         "preprocessing": dataclasses.asdict(network.preprocessing),
     }
-    task = modality.task_type(network.module, data.classes, build_objective(config, data), description)
+    task = modality.task_type(
+        network.module,
+        data.classes,
+        build_objective(
+            config.task, data.class_weights() if config.data.class_weights == "balanced" else None, len(data.classes)
+        ),
+        description,
+    )
     extractor = FeatureExtractor(config.cache, cache_folder(config.data.cache_dir), data, training.device, processes)
     at_exit.callback(extractor.release)
     extractor.evict()
-    stages = prepare_stages(config, network, extractor)
+    stages = prepare_stages(config, modality, network, extractor)
     observer = modality.observer_type(config, training.built, data, recorder, time_spent, warnings.add)
     figure_warning = confusion_left_out(len(data.classes)) if config.callbacks.figures else None
     setup_warnings = filter(None, [training.weights.warning, format_warning, figure_warning])
     for text in [*setup_warnings, *gather_warnings(extractor), *observer.data_warnings()]:
         warnings.add(text)
     return PreparedTraining(hardware, data, task, extractor, stages, observer)
-
-
-def build_objective(config: TrainConfig, data: ImageDataModule | TextDataModule) -> Objective:
-    """Return the loss that ``task`` and ``data.class_weights`` configure."""
-    weights = data.class_weights() if config.data.class_weights == "balanced" else None
-    task = config.task
-    return Objective(task.label_smoothing, weights, task.mixup, task.cutmix, task.flip_averaging)
 
 
 def gather_warnings(extractor: FeatureExtractor) -> list[str]:

@@ -131,7 +131,7 @@ class StageRunner:
         self.position.steps = sum(result.steps for result in self.finished)
         self.position.epochs = sum(result.epochs for result in self.finished)
         self.task.network.to(self.extractor.device)  # the trainer of the previous stage left it on the CPU
-        self.extractor.data.begin_stage(stage.batch_size, stage.augmentation, first_epoch)
+        self.extractor.data.begin_stage(stage.batch_size, prepared.augmentation, first_epoch)
         self.task.begin_stage(prepared.plan, self.config.seed, first_epoch, None if cut is None else cut.rest)
 
     def _use_features(self, cut: Cut | None, splits: Iterable[str], views: int) -> Hardware | None:

@@ -68,8 +68,9 @@ def build_trainer(
     """Return a Trainer for a stage of ``epochs`` epochs, with Lightning's own console output switched off."""
     quieten_lightning()
     settings = config.trainer
+    further = {"num_sanity_val_steps": 0, **hardware.trainer_arguments, **settings.arguments}
     return pl.Trainer(
-        **hardware.trainer_arguments,
+        **further,
         max_epochs=min(epochs, settings.max_epochs or epochs),
         logger=list(loggers),
         callbacks=callbacks,
@@ -82,7 +83,6 @@ def build_trainer(
         enable_progress_bar=False,
         enable_checkpointing=not settings.fast_dev_run,
         enable_model_summary=False,
-        num_sanity_val_steps=0,
         inference_mode=False,  # a network may cache tensors during validation and use them in training
         plugins=[AtomicCheckpointIO()],
     )

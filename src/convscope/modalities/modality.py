@@ -1,9 +1,10 @@
 """The interface of a modality, images or texts: what a training does differently for the two."""
 
 from abc import ABC, abstractmethod
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from convscope.config.train import TrainConfig
+from convscope.config.transfer import StageConfig
 from convscope.data.images.image_data_module import ImageDataModule
 from convscope.data.images.image_source import ImageSource
 from convscope.data.texts.text_data_module import TextDataModule
@@ -56,6 +57,9 @@ class Modality(ABC, Generic[SourceT, BuiltT, DataT]):
 
         It opens a split when it is set up, or when the split is first used.
         """
+
+    def augmentation(self, stage: StageConfig) -> Any:
+        """Return the augmentation of a stage, as the data module takes it; None for texts."""
 
     def save_artifacts(self, data: DataT, folder: RunFolder) -> None:
         """Write what an evaluation needs besides the weights into the run's folder."""

@@ -102,8 +102,8 @@ def _refuse_for_texts(config: TrainConfig, model: TextNetworkConfig, data: Texts
     if config.task.mixup or config.task.cutmix:
         raise UserError("task.mixup and task.cutmix mix images: set them to 0 for texts")
     for stage in config.transfer.stages:
-        if stage.augmentation != "none":
-            raise UserError(f"transfer.augmentation={stage.augmentation}: texts are not augmented; set it to none")
+        if stage.augments:
+            raise UserError("transfer.augmentation: texts are not augmented; set it to none")
     from convscope.modalities.texts.networks import build_text_architecture, text_preprocessing
 
     text_preprocessing(build_text_architecture(model), data)

@@ -71,7 +71,7 @@ def read_checkpoint(
         metadata, state = checkpoint["convscope"], checkpoint["state_dict"]
         input_preprocessing = preprocessing(**metadata["preprocessing"])
         network = model.validate_python(metadata["model"])
-        weights = {name.removeprefix(NETWORK): tensor for name, tensor in state.items()}
+        weights = {name.removeprefix(NETWORK): tensor for name, tensor in state.items() if name.startswith(NETWORK)}
         return CheckpointContent(network, tuple(metadata["classes"]), input_preprocessing, weights)
     except (KeyError, TypeError, ValidationError, RuntimeError, EOFError, OSError, UnpicklingError) as error:
         reason = type(error).__name__

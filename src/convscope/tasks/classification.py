@@ -58,10 +58,9 @@ class Classification(HotPath):
         self.description = dict(description or {})
         self.predictions: Predictions | None = None
         count = len(self.classes)
-        self.validation_metrics = classification_metrics(count, "validation/")
-        self.test_metrics = classification_metrics(count, "test/")
-        self.class_weights: torch.Tensor | None
-        self.register_buffer("class_weights", self.objective.class_weights, persistent=False)
+        self.validation_metrics = classification_metrics(count, "validation/", self.objective.metrics)
+        self.test_metrics = classification_metrics(count, "test/", self.objective.metrics)
+        self.criterion = self.objective.loss
         object.__setattr__(self, "_rest", None)
         self.plan: StagePlan | None = None
         self._seed: tuple[int, int] = (0, 0)
@@ -141,10 +140,6 @@ class Classification(HotPath):
         if gradient_clip_val:
             parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
             torch.nn.utils.clip_grad_norm_(parameters, gradient_clip_val)
-
-    def criterion(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """Return the loss of logits (N, classes) for labels (N,), or for soft labels (N, classes)."""
-        return F.cross_entropy(logits, targets, self.class_weights, label_smoothing=self.objective.label_smoothing)
 
     def on_train_epoch_start(self) -> None:
         """Reset the epoch's sums, and seed its random numbers: they depend on the epoch, not on what came before it."""

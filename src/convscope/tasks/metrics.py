@@ -1,5 +1,7 @@
 """The metrics of a classifier: the same in validation, test and evaluation."""
 
+from collections.abc import Mapping
+
 import torch
 from torchmetrics import Metric, MetricCollection
 from torchmetrics.classification import BinaryAUROC, MulticlassAccuracy
@@ -49,10 +51,15 @@ class MacroF1(Metric):
         return scores.sum() / (occurrences > 0).sum().clamp(min=1)
 
 
-def classification_metrics(classes: int, prefix: str) -> MetricCollection:
+def classification_metrics(classes: int, prefix: str, further: Mapping[str, Metric] | None = None) -> MetricCollection:
     """Return accuracy and macro F1, with two classes also AUROC, and with more than ten also top-5 accuracy.
 
     Each takes logits (N, classes) and labels (N,). Their names are ``prefix`` + ``accuracy`` and so on.
+
+    Args:
+        classes: Number of classes.
+        prefix: Begins the names.
+        further: Metrics to add copies of, by name.
     """
     metrics: dict[str, Metric | MetricCollection] = {
         "accuracy": MulticlassAccuracy(classes, average="micro", validate_args=False),
@@ -62,5 +69,6 @@ def classification_metrics(classes: int, prefix: str) -> MetricCollection:
         metrics["auroc"] = _BinaryAUROCOfLogits(validate_args=False)
     if classes > 10:
         metrics["top5_accuracy"] = MulticlassAccuracy(classes, top_k=5, average="micro", validate_args=False)
+    metrics |= {name: metric.clone() for name, metric in (further or {}).items()}
     # With compute groups, the two accuracies would share one state if they were equal after the first batch.
     return MetricCollection(metrics, prefix=prefix, compute_groups=False)

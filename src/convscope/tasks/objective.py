@@ -1,10 +1,14 @@
 """The objective of a training, and the interfaces of its batches and of networks with a loss of their own."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
+from torch import nn
+from torchmetrics import Metric
+
+from convscope.tasks.losses import CrossEntropy
 
 Inputs = torch.Tensor | tuple[torch.Tensor, ...]
 
@@ -51,15 +55,15 @@ class Objective:
     """The loss of a training, its mixing augmentations, and test-time flip averaging.
 
     Attributes:
-        label_smoothing: Share of the target spread over all classes (Szegedy et al. 2016, section 7).
-        class_weights: Weight of each class in the loss, (classes,), or None for equal ones.
+        loss: Maps logits (N, classes), and labels (N,) or soft labels (N, classes), to a mean loss.
         mixup: alpha of mixup's Beta distribution (Zhang et al. 2018); 0 is off.
         cutmix: alpha of CutMix's Beta distribution (Yun et al. 2019); 0 is off. With both, each batch draws one.
         flip_averaging: Whether a test averages the logits of each image and of its mirror image.
+        metrics: Metrics of the user's own, by name: each takes logits (N, classes) and labels (N,).
     """
 
-    label_smoothing: float = 0.0
-    class_weights: torch.Tensor | None = None
+    loss: nn.Module = field(default_factory=CrossEntropy)
     mixup: float = 0.0
     cutmix: float = 0.0
     flip_averaging: bool = False
+    metrics: Mapping[str, Metric] = field(default_factory=dict)

@@ -6,9 +6,18 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
+from convscope.composition.instantiation import (
+    build_target,
+    call_with_named,
+    find_object,
+    signature_of,
+)
+from convscope.config.optimization import OPTIMIZERS, SCHEDULES
+from convscope.config.target import TargetConfig
 from convscope.config.transfer import StageConfig
+from convscope.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -26,18 +35,14 @@ def build_optimizer(
 ) -> torch.optim.Optimizer:
     """Return the optimizer of ``stage`` over ``groups``, each with its own learning rate and weight decay.
 
-    - ``adamw``: Loshchilov & Hutter 2019, algorithm 2.
-    - ``sgd``: with Nesterov's momentum.
-    - ``muon``: Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks": the momentum of a
-      weight, as a matrix with one row per output, is replaced by the nearest matrix with orthogonal rows or columns.
-      It is scaled as in Liu et al. 2025, "Muon is scalable for LLM training", eq. 4, so that the learning rates of
-      AdamW suit it. Vectors, and matrices too thin for it, are trained with AdamW.
-
     Args:
         network: The network that holds the parameters.
         stage: Names the optimizer, and has its momentum.
         groups: The parameters to train.
-        fused: Whether to use one kernel for all tensors, on a CPU too; ``muon`` has no such kernel.
+        fused: Whether the optimizer may use one kernel for all tensors, on a CPU too, if it has one.
+
+    Raises:
+        UserError: The user's own optimizer cannot be built, or is none.
     """
     parameters = dict(network.named_parameters())
     parameter_groups = [
@@ -49,16 +54,16 @@ def build_optimizer(
         }
         for group in groups
     ]
-    match stage.optimizer:
-        case "adamw":
-            return torch.optim.AdamW(parameter_groups, fused=fused)
-        case "sgd":
-            nesterov = stage.momentum > 0
-            return torch.optim.SGD(parameter_groups, momentum=stage.momentum, nesterov=nesterov, fused=fused)
-        case "muon":
-            from convscope.lean_timm import Muon
-
-            return Muon(parameter_groups, momentum=stage.momentum, nesterov=True)
+    settings = stage.optimizer
+    if isinstance(settings, TargetConfig):
+        optimizer = build_target(OPTIMIZERS.key, settings, parameter_groups)
+    else:
+        optimizer = call_with_named(
+            OPTIMIZERS.builder(settings.name), settings=settings, groups=parameter_groups, stage=stage, fused=fused
+        )
+    if not isinstance(optimizer, torch.optim.Optimizer):
+        raise UserError(f"{OPTIMIZERS.key}: returns {type(optimizer).__name__}, and no torch.optim.Optimizer")
+    return optimizer
 
 
 def split_by_decay(
@@ -80,26 +85,47 @@ def split_by_decay(
 def lr_factor(stage: StageConfig, steps: int) -> Callable[[int], float]:
     """Return the function from each of ``steps`` steps to the factor of the learning rate there.
 
-    It is a linear warm-up, then the schedule. ``cosine`` (Loshchilov & Hutter 2017, eq. 5, one cycle) ends at 0 after
-    the last step; ``step`` multiplies by ``step_factor`` at each whole multiple of ``step_every``.
+    It is a linear warm-up, then the schedule.
     """
+    settings = stage.schedule
+    if isinstance(settings, TargetConfig):
+        schedule = build_target(SCHEDULES.key, settings)
+    else:
+        schedule = call_with_named(SCHEDULES.builder(settings.name), settings=settings, stage=stage)
     warmup_steps = math.ceil(stage.warmup * steps)
 
     def factor(step: int) -> float:
         if step < warmup_steps:
             return (step + 1) / (warmup_steps + 1)
-        progress = min(1.0, (step - warmup_steps) / max(1, steps - warmup_steps))
-        match stage.schedule:
-            case "cosine":
-                return 0.5 * (1.0 + math.cos(math.pi * progress))
-            case "step":
-                # A product such as 3 · 0.3333 is just below 1: the last step must not be a drop.
-                return stage.step_factor ** math.floor(min(progress, 1.0 - 1e-9) / stage.step_every + 1e-6)
-        return 1.0
+        return float(schedule(min(1.0, (step - warmup_steps) / max(1, steps - warmup_steps))))
 
     return factor
 
 
-def build_lr_scheduler(optimizer: torch.optim.Optimizer, stage: StageConfig, steps: int) -> LambdaLR:
-    """Return ``lr_factor`` as a scheduler that is stepped after each optimizer step."""
-    return LambdaLR(optimizer, lr_factor(stage, steps))
+def build_lr_scheduler(optimizer: torch.optim.Optimizer, stage: StageConfig, steps: int) -> LRScheduler:
+    """Return the schedule of ``stage`` for ``steps`` steps, as a scheduler that is stepped after each of them.
+
+    A schedule of the user's own is either a scheduler of PyTorch, whose first argument is the optimizer, and which gets
+    the number of steps where its signature has ``total_steps``, ``T_max`` or the like; or a function that returns a
+    factor of the learning rate for the share of the steps after the warm-up that are done.
+
+    Raises:
+        UserError: The user's own schedule cannot be built.
+    """
+    settings = stage.schedule
+    if not isinstance(settings, TargetConfig) or not takes_optimizer(settings):
+        return LambdaLR(optimizer, lr_factor(stage, steps))
+    scheduler = build_target(SCHEDULES.key, settings, optimizer, offered=dict.fromkeys(STEP_ARGUMENTS, steps))
+    if not isinstance(scheduler, LRScheduler):
+        raise UserError(f"{SCHEDULES.key}: returns {type(scheduler).__name__}, and no learning-rate scheduler")
+    return scheduler
+
+
+# What schedulers call the number of all steps.
+STEP_ARGUMENTS = ("total_steps", "T_max", "total_iters", "num_training_steps", "t_initial")
+
+
+def takes_optimizer(settings: TargetConfig) -> bool:
+    """Return whether the first argument of the user's own schedule is an optimizer."""
+    signature = signature_of(find_object(SCHEDULES.key, settings.target))
+    return signature is not None and next(iter(signature.parameters), None) == "optimizer"

@@ -9,8 +9,7 @@ from typing_extensions import override
 
 from convscope.data.batches import EpochBatchSampler, LabelledBatch, shard
 from convscope.data.cores import available_cores
-from convscope.data.images.augmentation import AugmentationPreset
-from convscope.data.images.augmentation import augmentation as augmentation_preset
+from convscope.data.images.augmentation import Augmentation, preset
 from convscope.data.images.image_batches import ImageBatchReader
 from convscope.data.images.image_source import ImageSource
 from convscope.data.images.image_store import ImageStore, open_image_store
@@ -32,7 +31,7 @@ class ImageDataModule(StagedDataModule):
         preprocessing: What the network expects: channels, size, mean and standard deviation, ...
         batch_size: Number of images of a batch, of all processes together.
         cache_dir: Folder of the cache that keeps the decoded images.
-        augmentation: A preset of `convscope.data.images.augmentation`, for the training images only.
+        augmentation: An augmentation, or the name of a preset, for the training images only.
         seed: Determines the order and the augmentation of every epoch.
         workers: Number of worker processes that augment the images. "auto" uses none without augmentation, because a
             batch is then gathered in microseconds, and none with few cores.
@@ -57,7 +56,7 @@ class ImageDataModule(StagedDataModule):
         *,
         batch_size: int,
         cache_dir: Path,
-        augmentation: AugmentationPreset = "none",
+        augmentation: Augmentation | str = "none",
         seed: int = 0,
         workers: int | Literal["auto"] = "auto",
         on_bad_image: Literal["error", "skip"] = "error",
@@ -67,7 +66,7 @@ class ImageDataModule(StagedDataModule):
         self.train_size = min(train_size or preprocessing.size, preprocessing.size)
         self.source = source
         self.preprocessing = preprocessing
-        self.augmentation = augmentation
+        self.augmentation = preset(augmentation) if isinstance(augmentation, str) else augmentation
         self.workers = workers
         self.normalise = Normalisation(preprocessing)
         self._cache_dir = cache_dir
@@ -90,14 +89,14 @@ class ImageDataModule(StagedDataModule):
         return self.source.warnings + tuple(dict.fromkeys(warning for store in stores for warning in store.warnings))
 
     @override
-    def begin_stage(self, batch_size: int, augmentation: AugmentationPreset, first_epoch: int) -> None:
+    def begin_stage(self, batch_size: int, augmentation: Augmentation | str, first_epoch: int) -> None:
         super().begin_stage(batch_size, augmentation, first_epoch)
-        self.augmentation = augmentation
+        self.augmentation = preset(augmentation) if isinstance(augmentation, str) else augmentation
 
     def inputs_key(self, split: str) -> str:
         """Return a key of the inputs of ``split``: of its images, their preprocessing and this stage's augmentation."""
         store = self.store(split)
-        augmentation = (split, self.augmentation, self.seed) if self._augments(split) else ()
+        augmentation = (split, self.augmentation.key, self.seed) if self._augments(split) else ()
         return repr((store.key, self.preprocessing, self._size(split), store.rows.tobytes(), augmentation))
 
     def distinct_views(self, split: str, views: int) -> int:
@@ -147,7 +146,7 @@ class ImageDataModule(StagedDataModule):
         return self.train_size if split == "train" else self.preprocessing.size
 
     def _augments(self, split: str) -> bool:
-        return split == "train" and self.augmentation != "none"
+        return split == "train" and not self.augmentation.changes_nothing
 
     def on_after_batch_transfer(self, batch: LabelledBatch, dataloader_idx: int) -> LabelledBatch:
         """Normalise the images, on the device that the batch was moved to."""
@@ -166,7 +165,7 @@ class ImageDataModule(StagedDataModule):
         expected = self.preprocessing
         augment = None
         if self._augments(split):
-            augment = augmentation_preset(self.augmentation, self._size(split), expected.interpolation)
+            augment = self.augmentation.make(self._size(split), expected.interpolation)
         return ImageBatchReader(self.store(split), self._size(split), self.seed, augment)
 
     @override
@@ -180,6 +179,6 @@ class ImageDataModule(StagedDataModule):
         if self.workers != "auto":
             return self.workers
         cores = self.cores or available_cores()
-        if self.augmentation == "none" or cores < MIN_CORES_FOR_WORKERS:
+        if self.augmentation.changes_nothing or cores < MIN_CORES_FOR_WORKERS:
             return 0
         return min(cores - 1, MAX_WORKERS)

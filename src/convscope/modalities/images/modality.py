@@ -4,11 +4,16 @@ from typing_extensions import override
 
 from convscope.cache import cache_folder
 from convscope.config.data import ImagesConfig
+from convscope.config.network import OwnNetworkConfig
 from convscope.config.train import TrainConfig
+from convscope.config.transfer import StageConfig
+from convscope.data.images.augmentation import Augmentation
 from convscope.data.images.image_data_module import ImageDataModule
 from convscope.data.images.image_source import ImageSource
 from convscope.insight.parameters import describe_parameters
+from convscope.modalities.images.augmentations import find_augmentation
 from convscope.modalities.images.networks import BuiltImageNetwork, build_architecture
+from convscope.modalities.images.own_network import check_output
 from convscope.modalities.images.training_observer import ImageTrainingObserver
 from convscope.modalities.modality import Modality
 from convscope.models.images.zoo.network import build_network
@@ -40,6 +45,8 @@ class ImageModality(Modality[ImageSource, BuiltImageNetwork, ImageDataModule]):
             settings.scratch.image_size,
         )
         preprocessing = network.preprocessing
+        if isinstance(config.model, OwnNetworkConfig):
+            check_output(network.module, preprocessing, len(source.classes), config.model.target)
         table = describe_parameters(network.module, (1, preprocessing.channels, preprocessing.size, preprocessing.size))
         return BuiltImageNetwork(network, table.multiply_adds, table)
 
@@ -50,13 +57,17 @@ class ImageModality(Modality[ImageSource, BuiltImageNetwork, ImageDataModule]):
             source,
             built.network.preprocessing,
             batch_size=first_stage.batch_size,
-            augmentation=first_stage.augmentation,
+            augmentation=find_augmentation(first_stage.augmentation),
             seed=config.seed,
             workers=settings.workers,
             cache_dir=cache_folder(settings.cache_dir),
             on_bad_image=settings.on_bad_image,
             train_size=settings.train_size,
         )
+
+    @override
+    def augmentation(self, stage: StageConfig) -> Augmentation:
+        return find_augmentation(stage.augmentation)
 
 
 def _data_settings(config: TrainConfig) -> ImagesConfig:

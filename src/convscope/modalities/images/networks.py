@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
-from convscope.config.network import MODELS, NetworkConfig, TextNetworkConfig
+from convscope.config.network import MODELS, NetworkConfig, OwnNetworkConfig, TextNetworkConfig
 from convscope.errors import UserError
 from convscope.insight.parameters import ParameterTable
 from convscope.modalities.built_network import BuiltNetwork
 from convscope.modalities.describable_network import DescribableNetwork
+from convscope.modalities.images.own_network import OwnArchitecture
 from convscope.models.images.zoo.architecture import Architecture
 from convscope.models.images.zoo.network import Network
 
@@ -31,6 +32,8 @@ def build_architecture(config: NetworkConfig) -> Architecture:
     """
     if isinstance(config, TextNetworkConfig):
         raise UserError(f"model={config.name}: reads texts, and a network for images is needed here")
+    if isinstance(config, OwnNetworkConfig):
+        return OwnArchitecture(config)
     architecture: Architecture = MODELS.builder(config.name)(**config.options)
     return architecture
 

@@ -7,7 +7,7 @@ from typing import Any
 from typing_extensions import override
 
 from convscope.config.launcher import JoblibConfig
-from convscope.config.train import TrainerConfig
+from convscope.config.trainer import TrainerConfig
 from convscope.errors import Interrupted, UserError
 from convscope.sweeps.job import Outcome
 from convscope.sweeps.launchers.hydra_plugin import hydra_plugin

@@ -21,7 +21,7 @@ from hydra.core.singleton import Singleton
 from typing_extensions import override
 
 from convscope.config.launcher import RayConfig
-from convscope.config.train import TrainerConfig
+from convscope.config.trainer import TrainerConfig
 from convscope.console import echo, warn
 from convscope.errors import Interrupted, UserError
 from convscope.masking import VARIABLE

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from typing_extensions import override
 
 from convscope.config.launcher import SlurmConfig
-from convscope.config.train import TrainerConfig
+from convscope.config.trainer import TrainerConfig
 from convscope.console import echo, warn
 from convscope.errors import UserError
 from convscope.runs.files import write_atomically

@@ -9,7 +9,7 @@ from typing import Any
 from typing_extensions import override
 
 from convscope.config.launcher import SubmititLocalConfig
-from convscope.config.train import TrainerConfig
+from convscope.config.trainer import TrainerConfig
 from convscope.errors import Interrupted
 from convscope.sweeps.launchers.hydra_plugin import hydra_plugin
 from convscope.sweeps.launchers.launcher import Launcher, SweepJobs

@@ -1,0 +1,74 @@
+"""Loads plugins: modules that register options of their own, by ``plugins=[...]`` or the entry points of packages."""
+
+from collections.abc import Sequence
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any
+
+import yaml
+from hydra.core.config_store import ConfigStore
+
+from convscope.composition.instantiation import describe_error, find_object
+from convscope.config.groups import GROUPS
+from convscope.errors import UserError
+
+ENTRY_POINTS = "convscope.plugins"
+
+
+def load_typed_plugins(overrides: Sequence[str]) -> None:
+    """Load the plugins of installed packages and those that ``plugins=...`` on the command line names.
+
+    This must come before Hydra composes, so that ``model=NAME`` of a plugin is an option.
+
+    Raises:
+        UserError: A plugin cannot be imported.
+    """
+    load_installed_plugins()
+    for override in overrides:
+        key, _, value = override.partition("=")
+        if key.lstrip("+") == "plugins":
+            names = yaml.safe_load(value.strip("\"'")) if value else []
+            load_plugins({"plugins": names if isinstance(names, list) else [names]})
+
+
+def load_plugins(config: Any) -> None:
+    """Import the modules that ``config["plugins"]`` names, each of which registers options when it is imported.
+
+    Raises:
+        UserError: A module cannot be imported.
+    """
+    names = config.get("plugins") if isinstance(config, dict) else None
+    for name in [names] if isinstance(names, str) else names or ():
+        find_object("plugins", str(name))
+    offer_options()
+
+
+@cache
+def load_installed_plugins() -> None:
+    """Import the plugins of installed packages: their entry points in the group ``convscope.plugins``.
+
+    Raises:
+        UserError: One of them cannot be imported.
+    """
+    for point in entry_points(group=ENTRY_POINTS):
+        try:
+            point.load()
+        except Exception as error:
+            package = point.dist.name if point.dist is not None else point.value
+            raise UserError(
+                f"the plugin {point.name} of the package {package} cannot be imported: {describe_error(error)}"
+            ) from error
+    offer_options()
+
+
+def offer_options() -> None:
+    """Offer Hydra the options of plugins that have no file in ``conf/``, with the defaults of their classes."""
+    store = ConfigStore.instance()
+    for group, registry in GROUPS.items():
+        for name, config in registry.added.items():
+            defaults = {
+                key: field.get_default(call_default_factory=True)
+                for key, field in config.model_fields.items()
+                if not field.is_required()
+            }
+            store.store(name, {"name": name, **defaults}, group=group)

@@ -1,0 +1,156 @@
+"""A network for images of the user's own: built with what its signature names, its head and its preprocessing found."""
+
+import inspect
+from functools import cached_property
+
+import torch
+from torch import nn
+from typing_extensions import override
+
+from convscope.composition.instantiation import build_target, find_object, named_arguments, signature_of
+from convscope.config.network import OwnNetworkConfig
+from convscope.errors import UserError
+from convscope.insight.meta_building import weightless
+from convscope.models.images.zoo.architecture import IMAGENET_MEAN, IMAGENET_STD, Architecture, last_layer
+from convscope.models.own_output import return_logits
+from convscope.preprocessing import Preprocessing
+
+# What networks call the number of classes, the channels of an image, and the side of a square image in pixels.
+CLASSES = ("num_classes", "classes", "n_classes")
+CHANNELS = ("in_channels", "in_chans", "channels")
+SIZE = ("image_size", "img_size", "size")
+DEFAULT_SIZE = 224  # pixels, as most networks for photos take
+
+
+class OwnArchitecture(Architecture):
+    """The architecture of a network that ``model._target_`` names.
+
+    Args:
+        config: Its settings.
+
+    Raises:
+        UserError: It cannot be imported.
+    """
+
+    def __init__(self, config: OwnNetworkConfig) -> None:
+        self.name = config.name
+        self._config = config
+        self._target = find_object("model._target_", config.target)
+
+    @override
+    def preprocessing(self, channels: int) -> Preprocessing:
+        channels = channels if self._takes(CHANNELS) else self._input_channels or channels
+        three = channels == len(IMAGENET_MEAN)
+        mean, std = (IMAGENET_MEAN, IMAGENET_STD) if three else ((0.5,) * channels, (0.5,) * channels)
+        return Preprocessing(size=self._default_size or DEFAULT_SIZE, channels=channels, mean=mean, std=std)
+
+    @override
+    def build(self, classes: int, channels: int, size: int) -> nn.Module:
+        return self._build(classes, channels, size)
+
+    @override
+    def head(self, network: nn.Module) -> str:
+        """Return the path that ``model.head`` gives, else that of the last layer with as many outputs as the logits.
+
+        It is empty if there is no such layer.
+
+        Raises:
+            UserError: ``model.head`` is no module of the network.
+        """
+        if self._config.head is not None:
+            if self._config.head not in dict(network.named_modules()):
+                raise UserError(f"model.head={self._config.head}: is no module of {self.name}{_modules(network)}")
+            return self._config.head
+        try:
+            return last_layer(network, self._classes)
+        except LookupError:
+            return ""
+
+    def _build(self, classes: int, channels: int, size: int) -> nn.Module:
+        self._classes = classes
+        offered = {**dict.fromkeys(CLASSES, classes), **dict.fromkeys(CHANNELS, channels), **dict.fromkeys(SIZE, size)}
+        network = build_target("model", self._config, offered=offered)
+        if not isinstance(network, nn.Module):
+            raise UserError(f"model._target_={self._config.target}: returns {type(network).__name__}, and no nn.Module")
+        return_logits(network)
+        return network
+
+    def _takes(self, names: tuple[str, ...]) -> bool:
+        return bool(named_arguments(self._target, dict.fromkeys(names)))
+
+    @property
+    def _default_size(self) -> int | None:
+        """The side in pixels that the user gives as an argument, or that the signature has as a default."""
+        signature = signature_of(self._target)
+        defaults = {} if signature is None else {name: value.default for name, value in signature.parameters.items()}
+        values = [
+            settings[name] for settings in (self._config.arguments, defaults) for name in SIZE if name in settings
+        ]
+        return next((value for value in values if isinstance(value, int) and value > 0), None)
+
+    @cached_property
+    def _input_channels(self) -> int | None:
+        """The channels that the first convolution takes, if they are those of a grey or a colour image."""
+        try:
+            with weightless():
+                network = self._build(10, 3, self._default_size or DEFAULT_SIZE)
+        except UserError:
+            network = self._build(10, 3, self._default_size or DEFAULT_SIZE)
+        first = next((module for module in network.modules() if isinstance(module, nn.Conv2d)), None)
+        return first.in_channels if first is not None and first.in_channels in (1, 3) else None
+
+
+def offered_arguments() -> tuple[str, ...]:
+    """Return the names of all arguments that a network for images may have and gets."""
+    return CLASSES + CHANNELS + SIZE
+
+
+def check_output(network: nn.Module, preprocessing: Preprocessing, classes: int, target: str) -> None:
+    """Run ``network`` on zeros, and check that it returns logits for every class.
+
+    Raises:
+        UserError: It does not run on images of that shape, or returns something else.
+    """
+    shape = (2, preprocessing.channels, preprocessing.size, preprocessing.size)
+    wanted = f"{preprocessing.size} × {preprocessing.size} with {preprocessing.channels} channels"
+    reference = next(network.parameters(), None)
+    images = torch.zeros(shape, device=None if reference is None else reference.device)
+    _refuse_more_inputs(network, target)
+    training = network.training
+    try:
+        with torch.no_grad():
+            output = network.eval()(images)
+    except Exception as error:
+        first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UserError(
+            f"model: {target} does not run on images of {wanted} ({first_line}); data.image_size sets another size"
+        ) from error
+    finally:
+        network.train(training)
+    if not isinstance(output, torch.Tensor) or output.shape != (2, classes):
+        kind = f"{tuple(output.shape)}" if isinstance(output, torch.Tensor) else type(output).__name__
+        raise UserError(
+            f"model: {target} returns {kind} for 2 images, and the data has {classes} classes: it must return logits "
+            f"(2, {classes}); its argument for the number of classes is one of {', '.join(CLASSES)}, or set it by "
+            "model.NAME"
+        )
+
+
+def _refuse_more_inputs(network: nn.Module, target: str) -> None:
+    signature = inspect.signature(network.forward)
+    required = [
+        name
+        for name, parameter in signature.parameters.items()
+        if parameter.default is parameter.empty
+        and parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+    ]
+    if len(required) > 1:
+        raise UserError(
+            f"model: {target}.forward needs {len(required)} inputs ({', '.join(required)}), and data=... gives images "
+            "alone; give the others a default"
+        )
+
+
+def _modules(network: nn.Module) -> str:
+    names = [name for name, _ in network.named_modules() if name]
+    return f"; choose from: {', '.join(names[:40])}{' ...' if len(names) > 40 else ''}"
