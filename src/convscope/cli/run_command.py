@@ -59,6 +59,8 @@ def _run_sweep(name: str, line: CommandLine, command: Command) -> None:
         return
     jobs = make_jobs(choices)
     configs = check_jobs(name, jobs, folder, command.SCHEMA)
+    for config in configs:
+        getattr(command, "check", lambda _: None)(config)
     from convscope.sweeps.plan import plan_sweep
 
     plan = plan_sweep(command, name, choices, jobs, configs, folder)

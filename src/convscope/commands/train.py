@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 
 from convscope.composition.current_job import sweep_path
+from convscope.composition.own_code import named_code
 from convscope.config.text_data import TextsConfig
 from convscope.config.train import TrainConfig
 from convscope.config.transfer import SHARED_KEYS
@@ -27,6 +28,18 @@ def prepare_arguments(arguments: list[str]) -> list[str]:
     return [f"++{argument}" if STAGE_KEY.match(argument) else argument for argument in arguments]
 
 
+def check(config: TrainConfig) -> None:
+    """Check the code of the user's own that ``config`` names, if any; PyTorch is imported only then.
+
+    Raises:
+        UserError: It cannot be imported, or does not take the arguments that it would get.
+    """
+    if named_code(config.model_dump()):
+        from convscope.engine.code_checks import check_code
+
+        check_code(config)
+
+
 def run(config: TrainConfig, overrides: Sequence[str]) -> None:
     """Train, test the best weights, and write the folder of the run.
 
@@ -44,6 +57,7 @@ def run(config: TrainConfig, overrides: Sequence[str]) -> None:
         request = resolve_request(config, overrides)
         if request is None:
             return
+        check(request.config)
         from convscope.modalities.registry import find_modality, open_data
 
         source = open_data(request.config)

@@ -10,7 +10,8 @@ class Command(Protocol):
     """A module of `convscope.commands`.
 
     It may also have a function ``prepare_arguments(arguments)``, which translates command-line arguments before Hydra
-    reads them, and a constant ``RESUMABLE_SWEEPS``: whether a repeated multirun runs only the
+    reads them, a function ``check(config)``, which refuses a configuration before any job of a sweep begins, and a
+    constant ``RESUMABLE_SWEEPS``: whether a repeated multirun runs only the
     jobs that are not complete.
     """
 

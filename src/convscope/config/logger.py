@@ -1,9 +1,16 @@
 """Settings of ``logger``: the trackers of a training."""
 
 import os
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from convscope.config.base import Config
+from convscope.config.named import NamedConfig
+from convscope.config.registry import Registry
+from convscope.config.target import TargetConfig
+
+LOGGERS = Registry("logger.extra.NAME", target=TargetConfig)
 
 
 class AutoLoggerConfig(Config):
@@ -39,11 +46,12 @@ class LoggerConfig(Config):
     tensorboard: NoSettings | None = None
     wandb: WandbConfig | None = None
     mlflow: MLflowConfig | None = None
+    extra: dict[str, Annotated[NamedConfig | TargetConfig, LOGGERS]] = Field(default_factory=dict)
 
     @property
     def names(self) -> list[str]:
         """The names of the trackers, in the order of the fields of this class."""
-        return list(self.model_dump(exclude_none=True))
+        return list(self.model_dump(exclude_none=True, exclude={"extra"}))
 
     def settings(self, outputs: str) -> dict[str, Any]:
         """Return the settings of all trackers, as keyword arguments of ``build_loggers``.

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
+import convscope.config.text_model  # noqa: F401  registers the networks for texts
 from convscope.config.network import MODELS, ImageNetworkConfig, NetworkConfig
 from convscope.errors import UserError
 

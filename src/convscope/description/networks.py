@@ -25,7 +25,8 @@ def describe(config: DescribeConfig) -> Description:
         if not describable.tried_sizes or (isinstance(error, UserError) and not str(error).startswith("input ")):
             raise  # an invalid option of the architecture, not the input size
         raise UserError(_unsupported_size_message(describable, size, error)) from error
-    block_modules = {block.name: block.modules for block in blocks(network, describable.head(network))}
+    found = blocks(network, describable.head(network), describable.block_paths)
+    block_modules = {block.name: block.modules for block in found if block.modules}
     module_types = {path: type(module).__name__ for path, module in network.named_modules()}
     return Description(describable.name, size, table, block_modules, module_types, config.layer)
 

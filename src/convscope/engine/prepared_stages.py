@@ -13,7 +13,6 @@ from convscope.console import print_table
 from convscope.engine.features import FeatureExtractor
 from convscope.insight.network_state import preserved
 from convscope.modalities.modality import Modality
-from convscope.models.blocks import blocks
 from convscope.models.images.zoo.network import Network
 from convscope.models.texts.network import TextNetwork
 from convscope.transfer.cut import Cut, cut_network
@@ -51,7 +50,7 @@ def prepare_stages(
         UserError: A stage selects no parameter.
     """
     module = network.module
-    ordered_blocks = blocks(module, network.head)
+    ordered_blocks = network.blocks
     plans = [plan_stage(module, ordered_blocks, stage) for stage in config.transfer.stages]
     prepared = [_prepare(plan, config, module, extractor) for plan in plans]
     return [replace(stage, augmentation=modality.augmentation(stage.plan.stage)) for stage in prepared]

@@ -18,6 +18,7 @@ from convscope.console import echo, print_facts, warn
 from convscope.distributed.processes import Processes
 from convscope.engine.built_training import BuiltTraining
 from convscope.engine.opened_folder import OpenedFolder, open_folder, write_config
+from convscope.engine.own_callbacks import build_own_callbacks, build_own_loggers
 from convscope.engine.prepared_stages import print_plan
 from convscope.engine.prepared_training import PreparedTraining, gather_warnings, prepare_training
 from convscope.engine.print_summary import print_summary
@@ -59,6 +60,7 @@ class TrainingRun(Generic[SourceT, BuiltT, DataT]):
         self.request, self.training, self.config = request, training, training.config
         self.preemption, self.processes = preemption, processes
         self.time_spent = TimeSpent(started)
+        self._own_callbacks = build_own_callbacks(self.config)
 
     def run(self) -> None:
         """Train, test the best weights, and leave a complete folder behind.
@@ -114,6 +116,7 @@ class TrainingRun(Generic[SourceT, BuiltT, DataT]):
             tags=config.tags,
             config=config.model_dump(),
             marks=opened.marks,
+            further=lambda: build_own_loggers(config.logger),
             **config.logger.settings(os.path.abspath(config.outputs)),
         )
 
@@ -196,7 +199,7 @@ class TrainingRun(Generic[SourceT, BuiltT, DataT]):
         loggers: Sequence[Logger],
         insight_callbacks: Sequence[Callback],
     ) -> StageRunner:
-        position, callbacks = prepared.observer.recorder.position, list(insight_callbacks)
+        position, callbacks = prepared.observer.recorder.position, [*insight_callbacks, *self._own_callbacks]
         if self.processes.is_rank_zero:
             callbacks += prepared.observer.saliency_callbacks()
             if (trial := current_reporter()) is not None:
@@ -219,7 +222,7 @@ class TrainingRun(Generic[SourceT, BuiltT, DataT]):
 
     def _test(self, prepared: PreparedTraining, stages: StageRunner) -> pl.Trainer:
         """Load the best weights and test them; return the trainer that tested."""
-        callbacks: list[Callback] = []
+        callbacks: list[Callback] = [*self._own_callbacks]
         if self.processes.is_rank_zero:
             load_best(prepared.task, stages.folder)
             if self.config.callbacks.figures:

@@ -21,6 +21,7 @@ class DescribableNetwork:
         head: Returns the path of the module that turns features into logits, in the network that was built.
         tried_sizes: Ascending input sizes that are tried to find the smallest that works, for an error message; empty
             for texts, which may have any length.
+        block_paths: Paths of its blocks; None to find them.
     """
 
     name: str
@@ -29,6 +30,7 @@ class DescribableNetwork:
     shape: Callable[[int], tuple[int, ...]]
     head: Callable[[nn.Module], str]
     tried_sizes: tuple[int, ...] = ()
+    block_paths: tuple[str, ...] | None = None
 
     def build_without_weights(self, size: int) -> nn.Module:
         """Return the network on the meta device; with random weights if its constructor needs their values."""

@@ -12,7 +12,6 @@ from convscope.callbacks.time_spent import TimeSpent
 from convscope.config.train import TrainConfig
 from convscope.data.images.image_data_module import ImageDataModule
 from convscope.insight.parameters import ParameterTable
-from convscope.models.blocks import blocks
 from convscope.models.images.zoo.network import Network
 from convscope.models.texts.network import TextNetwork
 from convscope.preprocessing import Preprocessing
@@ -74,7 +73,7 @@ def build_insights(
     settings = config.callbacks
     insights = Insights(table, unit="px" if isinstance(network, Network) else "tokens")
     if settings.parameters:
-        parts = {block.name: block.modules for block in blocks(network.module, network.head)}
+        parts = {block.name: block.modules for block in network.blocks if block.modules}
         insights.callbacks.append(ParameterTableLog(recorder, table, network.module, parts))
     if settings.receptive_field:
         images = image = None

@@ -1,6 +1,6 @@
 """The blocks of a network in order, by which stages unfreeze, learning rates decay and tables group."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from torch import nn
@@ -32,7 +32,7 @@ class Block:
     convolves: bool
 
 
-def blocks(network: nn.Module, head: str) -> tuple[Block, ...]:
+def blocks(network: nn.Module, head: str, paths: Sequence[str] | None = None) -> tuple[Block, ...]:
     """Return the blocks of ``network`` that hold parameters or buffers, in the order of registration, the head last.
 
     A container (``nn.Sequential``, ``nn.ModuleList``) whose members have submodules is opened, and so is a module that
@@ -42,8 +42,12 @@ def blocks(network: nn.Module, head: str) -> tuple[Block, ...]:
 
     Args:
         network: Any module.
-        head: Path of the module that turns features into logits; ``""`` if there is none.
+        head: Path of the module that turns features into logits; ``""`` if there is none: its block has no modules.
+        paths: Paths of the modules that are the blocks before the head, in order; None to find them.
     """
+    last = Block(head, (head,) if head else (), False)
+    if paths is not None:
+        return (*(Block(path, (path,), _convolves(network.get_submodule(path))) for path in paths), last)
     grouped: list[tuple[list[str], bool]] = []  # paths of a block's modules, and whether it convolves
     begins = True  # whether the next plain layer with weights is the first of a block
     for path, module, plain in _parts(network, head):
@@ -72,7 +76,7 @@ def blocks(network: nn.Module, head: str) -> tuple[Block, ...]:
         else:
             grouped.append(([path], False))
     result = [Block(paths[0], tuple(paths), convolves) for paths, convolves in grouped]
-    return (*result, Block(head, (head,), False)) if head else tuple(result)
+    return (*result, last)
 
 
 def last_convolving_block(ordered: tuple[Block, ...]) -> int:
@@ -108,6 +112,10 @@ def _opens(module: nn.Module) -> bool:
         return False
     members = [member for member in module.children() if _has_state(member)]
     return len(members) > MAX_PLAIN_LAYERS or any(any(True for _ in member.children()) for member in members)
+
+
+def _convolves(module: nn.Module) -> bool:
+    return any(isinstance(part, _ConvNd) for part in module.modules()) or any(True for _ in module.children())
 
 
 def _has_state(module: nn.Module) -> bool:

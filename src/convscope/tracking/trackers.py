@@ -67,6 +67,7 @@ def build_loggers(
     wandb_mode: wandb_run.Mode = "auto",
     mlflow_uri: str | None = None,
     marks: Mapping[str, Any] | None = None,
+    further: Callable[[], Mapping[str, Logger]] = dict,
 ) -> tuple[list[Logger], list[str]]:
     """Start the trackers of a run. The logger of ``metrics.csv`` is always one of them, and the first.
 
@@ -86,6 +87,8 @@ def build_loggers(
         marks: For a resumed run, the value of `read_marks` in its checkpoint; empty if it has no checkpoint. What was
             logged after the checkpoint is deleted, since the run logs it again. A tracker from which nothing can be
             deleted does not get it twice. Each tracker gets the scalars that it lacks.
+
+        further: Returns loggers of the user's own by name, which get scalars and the configuration.
 
     Returns:
         The loggers for a Lightning trainer, and notices for the user: where to find the run, and what is offline and
@@ -162,6 +165,11 @@ def build_loggers(
         notices += new_notices
         if config is not None:
             logger.log_hyperparams(mask(config))
+    for name, own in further().items():
+        guarded = GuardedLogger(name, own, position=position)
+        loggers.append(guarded)
+        if config is not None:
+            guarded.log_hyperparams(mask(config))
     return loggers, [mask_text(notice) for notice in notices]
 
 

@@ -31,6 +31,11 @@ def select(network: nn.Module, blocks: Sequence[Block], patterns: Sequence[str],
     chosen: set[str] = set()
     for pattern in patterns:
         matching = _matching(names, blocks, pattern, key)
+        if not matching and pattern == "head" and not blocks[-1].modules:
+            raise UserError(
+                f"{key}: the head of the network is not known, since no layer has as many outputs as there are "
+                "classes: name it by model.head=PATH"
+            )
         if not matching:
             raise UserError(
                 f"{key}: {pattern!r} selects no parameter of the network; give head, last_block, last_blocks(n), all, "

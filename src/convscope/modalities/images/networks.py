@@ -66,4 +66,5 @@ def describable_network(config: NetworkConfig, classes: int | None, channels: in
         lambda size: (preprocessing.channels, size, size),
         architecture.head,
         TRIED_SIZES,
+        architecture.block_paths,
     )

@@ -34,6 +34,7 @@ class OwnArchitecture(Architecture):
 
     def __init__(self, config: OwnNetworkConfig) -> None:
         self.name = config.name
+        self.block_paths = None if config.blocks is None else tuple(config.blocks)
         self._config = config
         self._target = find_object("model._target_", config.target)
 
@@ -73,6 +74,10 @@ class OwnArchitecture(Architecture):
         if not isinstance(network, nn.Module):
             raise UserError(f"model._target_={self._config.target}: returns {type(network).__name__}, and no nn.Module")
         return_logits(network)
+        known = dict(network.named_modules())
+        for path in self.block_paths or ():
+            if path not in known:
+                raise UserError(f"model.blocks: {path} is no module of {self.name}{_modules(network)}")
         return network
 
     def _takes(self, names: tuple[str, ...]) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from convscope.models.blocks import Block, blocks
 from convscope.models.texts.architecture import TextArchitecture
 from convscope.models.weights import Weights, load_state, read_state
 from convscope.preprocessing import TextPreprocessing
@@ -29,6 +30,11 @@ class TextNetwork:
     head: str
     preprocessing: TextPreprocessing
     weights: Weights
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """The blocks in order; the last is the head."""
+        return blocks(self.module, self.head)
 
     @property
     def parameters(self) -> int:

@@ -22,6 +22,7 @@ class Architecture(ABC):
         hub: Name of the weights that a hub holds; None if there are none.
         fixed_size: Side in pixels of the only square input that it takes; None if it takes any size.
         min_size: Side in pixels of the smallest square input that it can take, as far as is known.
+        block_paths: Paths of the modules that are its blocks, in order; None to find them by their registration.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Architecture(ABC):
     hub: str | None = None
     fixed_size: int | None = None
     min_size: int = 1
+    block_paths: tuple[str, ...] | None = None
 
     @abstractmethod
     def preprocessing(self, channels: int) -> Preprocessing:

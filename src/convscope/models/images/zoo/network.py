@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from convscope.errors import UserError
+from convscope.models.blocks import Block, blocks
 from convscope.models.images.zoo.architecture import Architecture
 from convscope.models.weights import Weights, load_state
 from convscope.preprocessing import Preprocessing
@@ -21,6 +22,7 @@ class Network:
         head: Path in ``module`` of the module that turns features into logits.
         preprocessing: How images are prepared.
         weights: Where the weights come from, without the tensors.
+        block_paths: Paths of its blocks; None to find them.
     """
 
     name: str
@@ -28,6 +30,12 @@ class Network:
     head: str
     preprocessing: Preprocessing
     weights: Weights
+    block_paths: tuple[str, ...] | None = None
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """The blocks in order; the last is the head, without modules if the network has none."""
+        return blocks(self.module, self.head, self.block_paths)
 
     @property
     def parameters(self) -> int:
@@ -77,9 +85,10 @@ def build_network(
         preprocessing = dataclasses.replace(preprocessing, crop_ratio=1.0)
     module = architecture.build(classes, preprocessing.channels, size)
     head = architecture.head(module)
-    if weights.state is not None and not load_state(module, weights.state, head, str(weights.name)):
+    if weights.state is not None and not load_state(module, weights.state, head, str(weights.name)) and head:
         _init_small(module.get_submodule(head))
-    return Network(architecture.name, module, head, preprocessing, dataclasses.replace(weights, state=None))
+    origin = dataclasses.replace(weights, state=None)
+    return Network(architecture.name, module, head, preprocessing, origin, architecture.block_paths)
 
 
 def _init_small(head: nn.Module) -> None:
