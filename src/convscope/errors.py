@@ -39,3 +39,11 @@ class Pruned(Exception):  # noqa: N818 - as with a signal, nothing is wrong
 
     def __str__(self) -> str:
         return f"pruned after {self.epoch} epochs, at {self.value:.4g}"
+
+
+def reason_of(error: BaseException) -> str:
+    """Return the message of a `UserError`; of another exception its type and the first line of its message."""
+    if isinstance(error, UserError):
+        return str(error)
+    first_line = (str(error).strip().splitlines() or [""])[0]
+    return f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__

@@ -16,7 +16,7 @@ from convscope.callbacks.saliency_maps import ImageSamples, SaliencyMethods, map
 from convscope.callbacks.time_spent import TimeSpent
 from convscope.config.callbacks import AnalysisConfig
 from convscope.console import track
-from convscope.errors import UserError
+from convscope.errors import UserError, reason_of
 from convscope.figures.contact_sheet import Tile, contact_sheet
 from convscope.figures.map_images import map_image, weights_image
 from convscope.insight import faithfulness, filters, saliency
@@ -109,8 +109,13 @@ class AnalysisCallback(Callback):
             analyse()
 
     def _timed(self, name: str, part: Part) -> None:
-        with self.time_spent.measure(name):
-            part()
+        try:
+            with self.time_spent.measure(name):
+                part()
+        except OSError:  # a full disk ends the run, which can be resumed
+            raise
+        except Exception as error:  # a network of the user's own may do anything: its training must not be lost
+            self.warn(f"the analysis of the {name} is left out: {reason_of(error)}")
 
     def _mistakes(self, indices: Sequence[int], predicted: torch.Tensor, step: int) -> None:
         """Draw the maps of the mistakes, for the class that was predicted."""
@@ -217,7 +222,7 @@ def similarity_to_randomised(
     Both are the mean rank correlation with ``maps``, which the method ``name`` made of the network as it is.
     """
     layers = [path for path, _ in reversed(list(layers_with_parameters(network)))]
-    method, steps = saliency.find_method(name), [layers[:1], layers[1:]]
+    method, steps = saliency.find_method(name), [layers[:1], layers[1:] or layers[:1]]
     randomised = cascading_randomisation(network, inputs, labels, method, steps=steps, before=maps)
     return [float(step.similarity.mean()) for step in randomised]
 

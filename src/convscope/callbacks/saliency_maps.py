@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from convscope.callbacks.periodic_callback import PeriodicCallback
 from convscope.callbacks.time_spent import TimeSpent
-from convscope.errors import UserError
+from convscope.errors import reason_of
 from convscope.figures.contact_sheet import GREEN, RED, Tile, contact_sheet
 from convscope.figures.map_images import map_image, overlay
 from convscope.insight import saliency
@@ -116,7 +116,7 @@ def skipped_method_warning(method: str, error: Exception) -> str:
     It is the same wherever the refusal is met, so that it is printed once.
     """
     named = str(error).startswith((f"{method}:", f"method {method}:"))
-    return f"{'' if named else f'{method}: '}{error} (it is left out of figures and tables)"
+    return f"{'' if named else f'{method}: '}{reason_of(error)} (it is left out of figures and tables)"
 
 
 class SaliencyMethods:
@@ -138,7 +138,7 @@ class SaliencyMethods:
         for name in list(self.methods):
             try:
                 maps[name] = self.methods[name](network, inputs, targets).cpu()
-            except UserError as error:
+            except Exception as error:  # a network of the user's own may raise anything
                 self._warn(skipped_method_warning(name, error))
                 del self.methods[name]
         return maps, probabilities

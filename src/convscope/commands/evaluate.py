@@ -5,9 +5,11 @@ from pathlib import Path
 
 from hydra.core.config_store import ConfigStore
 
+from convscope.composition.trust import refuse_unknown_code, trusted_modules
 from convscope.config.base import required
 from convscope.config.data import ImageFolderConfig
 from convscope.config.evaluate import EvaluateConfig
+from convscope.config.registry import TARGET
 from convscope.config.text_data import TextsConfig
 from convscope.console import echo
 from convscope.errors import UserError
@@ -31,7 +33,10 @@ def prepare_arguments(arguments: list[str]) -> list[str]:
     if not runs:
         return arguments
     data = read_saved_config(Path(runs[-1].strip("'\"")).expanduser())["data"]
-    ConfigStore.instance().store(RUN_DATA, {"defaults": [data["name"], "_self_"], **data}, group="data")
+    option = data["name"]
+    if TARGET in data:
+        option = "own_texts" if "tokens" in data else "own_images"
+    ConfigStore.instance().store(RUN_DATA, {"defaults": [option, "_self_"], **data}, group="data")
     return [f"data={RUN_DATA}", *arguments]
 
 
@@ -46,6 +51,9 @@ def run(config: EvaluateConfig, overrides: Sequence[str]) -> None:
     file = path / "checkpoints" / f"{config.checkpoint}.ckpt"
     if not file.is_file():
         raise UserError(f"run={path}: has no checkpoint ({file.relative_to(path)}); did its training end?")
+    if f"data={RUN_DATA}" in overrides:
+        trusted = trusted_modules(config.trust, config.plugins, {})
+        refuse_unknown_code({"data": saved["data"]}, f"run={path}", trusted)
     if isinstance(config.data, ImageFolderConfig):
         required(config.data.root, "data.root")
     texts = isinstance(config.data, TextsConfig)

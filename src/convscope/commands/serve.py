@@ -4,6 +4,7 @@ import importlib.util
 import socket
 from collections.abc import Sequence
 
+from convscope.composition.trust import trusted_modules
 from convscope.config.serve import ServeConfig
 from convscope.console import echo
 from convscope.errors import UserError
@@ -35,7 +36,7 @@ def run(config: ServeConfig, overrides: Sequence[str]) -> None:
     from convscope.serving.app import build_app
 
     with listening:
-        answers = Answers(load_run(config.run, config.checkpoint))
+        answers = Answers(load_run(config.run, config.checkpoint, trusted_modules(config.trust, config.plugins, {})))
         app = build_app(answers)
         echo(f"{answers.about()['title']}: http://127.0.0.1:{listening.getsockname()[1]}  (stop with Ctrl-C)")
         settings = uvicorn.Config(

@@ -8,7 +8,7 @@ from omegaconf.errors import ConfigIndexError, MissingMandatoryValue
 from pydantic import ValidationError
 
 from convscope.config.base import choices
-from convscope.config.registry import is_tag
+from convscope.config.registry import TARGET, is_tag
 
 
 def explain_composition(error: Exception, known_keys: Callable[[str], Sequence[str]]) -> str:
@@ -21,7 +21,10 @@ def explain_composition(error: Exception, known_keys: Callable[[str], Sequence[s
     text = str(error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, option = error.missing_cfg_file.removesuffix(".yaml").rpartition("/")
-        return f"{group}={option}: no such option{choices(option, error.options or ())}"
+        own = (
+            f"; a class of your own: {group}.{TARGET}={option}" if "." in option and group in ("model", "data") else ""
+        )
+        return f"{group}={option}: no such option{choices(option, error.options or ())}{own}"
     if isinstance(error, OverrideParseException):
         return f"{error.override}: not of the form key=value"
     if isinstance(error.__cause__, ConfigIndexError) and (item := re.search(r"override \+*(\S+?)\.(\d+)\b", text)):

@@ -122,5 +122,6 @@ def _is_named(option: str, group: str, package_folder: Path) -> bool:
 
 def _refuse_other_names(override: str, key: str) -> None:
     for pattern, replacement in ELSEWHERE:
-        if (found := pattern.fullmatch(key)) is not None:
-            raise UserError(f"{override}: write {found.expand(replacement)}={value_of(override)}")
+        found = pattern.fullmatch(key)
+        if found is not None and (other := found.expand(replacement)) != key:
+            raise UserError(f"{override}: write {other}={value_of(override)}")

@@ -6,6 +6,7 @@ from pydantic import Field, PositiveInt
 
 from convscope.config.base import Config
 from convscope.config.model import InputSize, ModelConfig
+from convscope.config.target import ModuleNames
 
 
 class DescribeConfig(Config):
@@ -20,3 +21,4 @@ class DescribeConfig(Config):
     figure: Annotated[str, Field(min_length=1)] | None
     fold: Literal["auto"] | bool
     compare: list[list[str]]
+    plugins: ModuleNames

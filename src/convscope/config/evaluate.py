@@ -6,6 +6,7 @@ from pydantic import Field
 
 from convscope.config.base import Config
 from convscope.config.data import DataConfig
+from convscope.config.target import ModuleNames
 from convscope.config.trainer import TrainerConfig
 
 
@@ -16,3 +17,5 @@ class EvaluateConfig(Config):
     checkpoint: Literal["best", "last"]
     data: DataConfig
     trainer: TrainerConfig
+    plugins: ModuleNames
+    trust: ModuleNames

@@ -6,6 +6,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 
 from convscope.config.base import Config
 from convscope.config.saliency import Methods
+from convscope.config.target import ModuleNames
 from convscope.config.trainer import TrainerConfig
 
 Matrix = Annotated[list[Annotated[list[float | int], Field(min_length=1)]], Field(min_length=1)]
@@ -39,3 +40,5 @@ class ExplainConfig(Config):
     max_pool: MaxPoolConfig
     folder: str | None
     trainer: TrainerConfig
+    plugins: ModuleNames
+    trust: ModuleNames

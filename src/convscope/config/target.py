@@ -2,11 +2,13 @@
 
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from convscope.config.base import Config, matching
 from convscope.config.registry import TARGET
 
+# Names of packages or modules; one may be given without brackets.
+ModuleNames = Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
 # Arguments of Hydra's own about how a ``_target_`` is called.
 HYDRA_KEYS = ("_args_", "_partial_", "_recursive_", "_convert_")
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, PositiveFloat, model_validator
+from pydantic import Field, PositiveFloat, model_validator
 
 from convscope.config.base import Config
 from convscope.config.callbacks import CallbacksConfig
@@ -12,12 +12,12 @@ from convscope.config.logger import LoggerConfig
 from convscope.config.model import ModelConfig
 from convscope.config.saliency import refuse_methods_for_images
 from convscope.config.sweep import SweepConfig
+from convscope.config.target import ModuleNames
 from convscope.config.task import TaskConfig
 from convscope.config.text_data import TextsConfig
 from convscope.config.trainer import TrainerConfig
 from convscope.config.transfer import TransferConfig
 
-Names = Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
@@ -49,8 +49,8 @@ class TrainConfig(Config):
     group: str | None
     tags: list[str]
     quiet: bool
-    plugins: Names
-    trust: Names
+    plugins: ModuleNames
+    trust: ModuleNames
 
     @model_validator(mode="after")
     def _methods_fit_the_data(self) -> Self:

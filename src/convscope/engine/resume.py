@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from convscope.composition.trust import refuse_unknown_code, trusted_modules
 from convscope.config.train import TrainConfig
 from convscope.console import echo
 from convscope.errors import UserError
@@ -39,6 +40,9 @@ class ResumedRun:
     changed: dict[str, Any] | None
 
 
+NOT_SAVED = ("resume", "trust", "plugins")  # keys that say how this command resumes, not what the run is
+
+
 def resume_run(config: TrainConfig, overrides: Sequence[str]) -> ResumedRun | None:
     """Return the run that ``config.resume`` names; print a message and return None if it is complete.
 
@@ -52,11 +56,15 @@ def resume_run(config: TrainConfig, overrides: Sequence[str]) -> ResumedRun | No
         raise UserError(f"resume={path}: no run lies there ({'no config.yaml' if path.is_dir() else 'no such folder'})")
     text = file.read_text(encoding="utf-8")
     try:
-        original = TrainConfig.model_validate(yaml.safe_load(text))
+        saved = yaml.safe_load(text)
+        if isinstance(saved, dict):
+            trusted = trusted_modules(config.trust, config.plugins, config.model_dump())
+            refuse_unknown_code(saved, f"resume={path}", trusted)
+        original = TrainConfig.model_validate(saved)
     except (yaml.YAMLError, ValidationError) as error:
         raise UserError(f"{file}: is no configuration of this version of convscope") from error
     merged, requested = original.model_dump(), config.model_dump()
-    given = [override for override in overrides if _key(override) != "resume"]
+    given = [override for override in overrides if _key(override) not in NOT_SAVED]
     changed = set()
     for override in sorted(given, key=lambda item: _key(item).count(".")):  # a group before its keys
         key = _key(override)

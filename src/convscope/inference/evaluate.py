@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 
+from convscope.composition.trust import trusted_modules
 from convscope.config.evaluate import EvaluateConfig
 from convscope.console import warn
 from convscope.engine.hardware import choose_hardware, resolve_memory_format
@@ -52,7 +53,7 @@ def evaluate(config: EvaluateConfig, accelerator: str, allocator: str, overrides
             on some of the texts.
     """
     path = Path(config.run).expanduser()
-    run = load_run(path, config.checkpoint)
+    run = load_run(path, config.checkpoint, trusted_modules(config.trust, config.plugins, {}))
     data, task, settings = run.test_data(config.data, f"run={path}"), run.task(), config.trainer
     if settings.precision == "auto" and run.precision is not None:
         settings = settings.model_copy(update={"precision": run.precision})  # the same logits as in the run's own test

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from convscope.composition.trust import trusted_modules
 from convscope.config.explain import ExplainConfig
 from convscope.console import track
 from convscope.errors import UserError
@@ -21,7 +22,7 @@ def explain(config: ExplainConfig, overrides: Sequence[str]) -> None:
         UserError: There is no such run, example, method, class or layer.
     """
     assert config.run is not None
-    run = load_run(config.run, config.checkpoint)
+    run = load_run(config.run, config.checkpoint, trusted_modules(config.trust, config.plugins, {}))
     methods = run.explanation_methods(config.method, config.layer)
     # Before the examples are read, so that an unknown class is reported at once.
     requested = None if config.target in ("predicted", "label") else run.class_index(str(config.target))

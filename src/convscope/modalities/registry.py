@@ -1,8 +1,10 @@
 """Choosing the modality of a training, or of a trained run, images or texts; only the chosen one is imported."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from convscope.composition.trust import refuse_unknown_code
 from convscope.config.data import ImagesConfig
 from convscope.config.data_set import DataSetConfig
 from convscope.config.network import MODELS, NetworkConfig, TextNetworkConfig
@@ -77,24 +79,26 @@ def find_describable_network(config: NetworkConfig, classes: int | None, channel
     return image_networks.describable_network(config, classes, channels)
 
 
-def load_run(path: str | Path, checkpoint: str = "best") -> "TrainedRun":
+def load_run(path: str | Path, checkpoint: str = "best", trusted: Sequence[str] = ()) -> "TrainedRun":
     """Load the weights that a run kept.
 
     Args:
         path: The run's folder.
         checkpoint: ``best`` or ``last``.
+        trusted: Packages whose code the run's network may be, if it is not one of convscope's.
 
     Raises:
-        UserError: There is no run, it has no checkpoint, or the checkpoint is damaged.
+        UserError: There is no run, it has no checkpoint, the checkpoint is damaged, or the run names other code.
     """
     config = read_saved_config(path)
+    refuse_unknown_code({"model": config["model"]}, f"run={path}", trusted)
     if trained_on_texts(config):
         from convscope.modalities.texts.trained_run import TrainedTextRun
 
-        return TrainedTextRun.load(path, config, checkpoint)
+        return TrainedTextRun.load(path, config, checkpoint, trusted)
     from convscope.modalities.images.trained_run import TrainedImageRun
 
-    return TrainedImageRun.load(path, config, checkpoint)
+    return TrainedImageRun.load(path, config, checkpoint, trusted)
 
 
 def _refuse_for_texts(config: TrainConfig, model: TextNetworkConfig, data: TextsConfig) -> None:

@@ -126,13 +126,14 @@ class TrainedRun(ABC):
 
     @classmethod
     @abstractmethod
-    def load(cls, path: str | Path, config: dict[str, Any], checkpoint: str) -> Self:
+    def load(cls, path: str | Path, config: dict[str, Any], checkpoint: str, trusted: Sequence[str] = ()) -> Self:
         """Load the weights that a run kept.
 
         Args:
             path: The run's folder.
             config: Content of its ``config.yaml``.
             checkpoint: ``best`` or ``last``.
+            trusted: Packages whose code its network may be.
 
         Raises:
             UserError: The run has no checkpoint or, if it is on texts, no tokenizer; or one of them is damaged.

@@ -56,7 +56,7 @@ def swept_runs(folder: Path) -> list[SweptRun]:
         run = RunFolder(path)
         summary = run.read_summary() or {}
         overrides = [str(override) for override in as_list(summary.get("overrides"))] or _typed_overrides(run)
-        values = dict(override.split("=", 1) for override in overrides if "=" in override)
+        values = dict(override.lstrip("+").split("=", 1) for override in overrides if "=" in override)
         runs.append(SweptRun(run, summary, values))
     return runs
 

@@ -1,5 +1,6 @@
 """Reads a checkpoint of a run: the configuration of its network, and its weights."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -8,6 +9,7 @@ from typing import Any, Generic, TypeVar
 import torch
 from pydantic import TypeAdapter, ValidationError
 
+from convscope.composition.trust import refuse_unknown_code
 from convscope.errors import UserError
 from convscope.runs.run_folder import RunFolder
 
@@ -49,7 +51,12 @@ def open_checkpoint(file: Path) -> dict[str, Any]:
 
 
 def read_checkpoint(
-    folder: RunFolder, path: str | Path, name: str, model: TypeAdapter[M], preprocessing: type[P]
+    folder: RunFolder,
+    path: str | Path,
+    name: str,
+    model: TypeAdapter[M],
+    preprocessing: type[P],
+    trusted: Sequence[str] = (),
 ) -> CheckpointContent[M, P]:
     """Read ``checkpoints/<name>.ckpt`` of a run.
 
@@ -59,9 +66,10 @@ def read_checkpoint(
         name: Name of the checkpoint, ``best`` or ``last``.
         model: Adapter that validates the configuration of the network.
         preprocessing: Class that holds the preprocessing of the inputs.
+        trusted: Packages whose code the network may be.
 
     Raises:
-        UserError: There is no such checkpoint, or it is damaged.
+        UserError: There is no such checkpoint, it is damaged, or its network is code that is not trusted.
     """
     file = folder.checkpoints / f"{name}.ckpt"
     if not file.is_file():
@@ -70,6 +78,7 @@ def read_checkpoint(
         checkpoint = torch.load(file, map_location="cpu", weights_only=True)
         metadata, state = checkpoint["convscope"], checkpoint["state_dict"]
         input_preprocessing = preprocessing(**metadata["preprocessing"])
+        refuse_unknown_code({"model": metadata["model"]}, f"run={path}", trusted)
         network = model.validate_python(metadata["model"])
         weights = {name.removeprefix(NETWORK): tensor for name, tensor in state.items() if name.startswith(NETWORK)}
         return CheckpointContent(network, tuple(metadata["classes"]), input_preprocessing, weights)

@@ -58,9 +58,9 @@ class TrainedImageRun(TrainedRun):
 
     @classmethod
     @override
-    def load(cls, path: str | Path, config: dict[str, Any], checkpoint: str) -> Self:
+    def load(cls, path: str | Path, config: dict[str, Any], checkpoint: str, trusted: Sequence[str] = ()) -> Self:
         folder = RunFolder(Path(path).expanduser())
-        saved = read_checkpoint(folder, path, checkpoint, TypeAdapter(ModelConfig), Preprocessing)
+        saved = read_checkpoint(folder, path, checkpoint, TypeAdapter(ModelConfig), Preprocessing, trusted)
         preprocessing = saved.preprocessing
         network = build_architecture(saved.model).build(len(saved.classes), preprocessing.channels, preprocessing.size)
         network.load_state_dict(saved.weights)

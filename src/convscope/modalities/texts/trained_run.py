@@ -56,9 +56,9 @@ class TrainedTextRun(TrainedRun):
 
     @classmethod
     @override
-    def load(cls, path: str | Path, config: dict[str, Any], checkpoint: str) -> Self:
+    def load(cls, path: str | Path, config: dict[str, Any], checkpoint: str, trusted: Sequence[str] = ()) -> Self:
         folder = RunFolder(Path(path).expanduser())
-        saved = read_checkpoint(folder, path, checkpoint, TypeAdapter(ModelConfig), TextPreprocessing)
+        saved = read_checkpoint(folder, path, checkpoint, TypeAdapter(ModelConfig), TextPreprocessing, trusted)
         preprocessing = saved.preprocessing
         tokenizer = tokenizer_from_file(folder.tokenizer_file, preprocessing.max_length)
         vectors = _empty_vectors(saved.weights)

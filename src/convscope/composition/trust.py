@@ -1,0 +1,104 @@
+"""Refuses code that only a run's folder names: such a folder may come from somebody else.
+
+A command that reads ``config.yaml`` or a checkpoint of a run imports nothing that only these name, unless the user
+names it, too: by ``trust=my_project``, ``plugins=[...]``, or the same ``_target_`` on the command line. Of the libraries that
+convscope is built on, only what a place asks for is taken, judged by the object itself and not by its name.
+"""
+
+import importlib
+import inspect
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from convscope.composition.instantiation import find_object
+from convscope.composition.own_code import named_code
+from convscope.config.registry import TARGET
+from convscope.errors import UserError
+
+LIBRARIES = ("convscope", "torch", "torchvision", "timm", "torchmetrics", "pytorch_lightning")
+# What each place takes of these libraries; the first pattern that matches the key of a mapping with a _target_ counts.
+KINDS = (
+    (r"model", ("torch.nn", "Module")),
+    (r"transfer\.(stages\.\d+\.)?optimizer", ("torch.optim", "Optimizer")),
+    (r"transfer\.(stages\.\d+\.)?schedule", ("torch.optim.lr_scheduler", "LRScheduler")),
+    (r"(data|transfer|transfer\.stages\.\d+)\.augmentation(\..+)?", ("torch.nn", "Module")),
+    (r"task\.loss", ("torch.nn", "Module")),
+    (r"task\.metrics\.\w+", ("torchmetrics", "Metric")),
+    (r"callbacks\.extra\.\w+", ("pytorch_lightning.callbacks", "Callback")),
+    (r"logger\.extra\.\w+", ("pytorch_lightning.loggers", "Logger")),
+)
+
+
+def trusted_modules(trust: Iterable[str], plugins: Iterable[str], config: object) -> list[str]:
+    """Return the packages whose code the user has named in this command.
+
+    Args:
+        trust: Those of ``trust=...``.
+        plugins: Those of ``plugins=...``.
+        config: The command's own configuration; every ``_target_`` in it was named by the user.
+    """
+    named = (target.partition(".")[0] for target in [*plugins, *named_code(config).values()])
+    return [*trust, *(root for root in named if root not in LIBRARIES)]
+
+
+def refuse_unknown_code(saved: Mapping[str, Any], where: str, trusted: Sequence[str]) -> None:
+    """Refuse a run whose files name code that the user has not named.
+
+    Args:
+        saved: What the run's files say: mappings that may have a ``_target_``.
+        where: The run, for messages, such as ``run=PATH``.
+        trusted: Packages and modules whose code may be imported.
+
+    Raises:
+        UserError: It names other code; nothing of it was imported.
+    """
+    for key, target in named_code(dict(saved)).items():
+        named = f"{key}.{TARGET}={target}" if key else target
+        root = target.partition(".")[0]
+        if any(target == module or target.startswith(f"{module}.") for module in trusted):
+            if not _is_defined_in(find_object(f"{key}.{TARGET}", target), (*trusted, *LIBRARIES)):
+                raise UserError(f"{where}: names {named}, which is defined elsewhere: it is not called")
+        elif root in LIBRARIES:
+            if not _is_wanted(key, target):
+                raise UserError(f"{where}: names {named}, which is not what this place takes: it is not called")
+        elif root in sys.stdlib_module_names:
+            raise UserError(f"{where}: names {named}, which is no code of a training: it is not imported")
+        else:
+            raise UserError(
+                f"{where}: names code of the package {root} ({named}), which is not imported, since a run's folder may "
+                f"come from somebody else; if you trust it, add trust={root}"
+            )
+
+
+def _is_wanted(key: str, target: str) -> bool:
+    """Return whether ``target``, of a library of convscope, is of the kind that ``key`` takes."""
+    kind = next((kind for pattern, kind in KINDS if re.fullmatch(pattern, key)), None)
+    if kind is None or "__" in target:
+        return False
+    found = find_object(f"{key}.{TARGET}", target)
+    if not _is_defined_in(found, LIBRARIES):
+        return False
+    wanted = getattr(importlib.import_module(kind[0]), kind[1])
+    if inspect.isclass(found):
+        return issubclass(found, wanted)
+    return key == "model" and _is_registered_builder(found)
+
+
+def _is_registered_builder(found: Any) -> bool:
+    """Return whether ``found`` is a function by which torchvision or timm builds one of its models."""
+    name = getattr(found, "__name__", "")
+    if getattr(found, "__module__", "").startswith("torchvision."):
+        models = importlib.import_module("torchvision.models")
+        return name in models.list_models() and models.get_model_builder(name) is found
+    registry = importlib.import_module("timm.models")
+    return bool(registry.is_model(name)) and registry.model_entrypoint(name) is found
+
+
+def _is_defined_in(found: Any, modules: Sequence[str]) -> bool:
+    """Return whether a class or function is defined in one of ``modules`` or below."""
+    home = getattr(found, "__module__", None) or type(found).__module__
+    if not (inspect.isclass(found) or inspect.isroutine(found)):
+        home = type(found).__module__  # an object that can be called, such as functools.partial
+    return any(home == module or home.startswith(f"{module}.") for module in modules)
