@@ -78,7 +78,7 @@ MODELS = [option for group, option in OPTIONS if group == "model"]
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
 def test_every_option_is_valid(group, option):
-    own = {"own": ("model._target_=net.Net",)}.get(option, ())
+    own = (f"{group}._target_=net.Net",) if option.startswith("own") else ()
     (config,) = compose.check_jobs("train", [Job((f"{group}={option}", *own), "")], None, TrainConfig)
     assert isinstance(config, TrainConfig)
 

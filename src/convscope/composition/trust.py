@@ -1,8 +1,8 @@
 """Refuses code that only a run's folder names: such a folder may come from somebody else.
 
 A command that reads ``config.yaml`` or a checkpoint of a run imports nothing that only these name, unless the user
-names it, too: by ``trust=my_project``, ``plugins=[...]``, or the same ``_target_`` on the command line. Of the libraries
-that convscope is built on, only what a place asks for is taken, judged by the object itself and not by its name.
+names it, too: by ``trust=my_project``, ``plugins=[...]``, or the same ``_target_`` on the command line. Of the
+libraries that convscope is built on, only what a place asks for is taken, judged by the object and not by its name.
 """
 
 import importlib

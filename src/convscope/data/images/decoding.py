@@ -59,6 +59,17 @@ def decode_image(file: Path | bytes, name: str, min_size: int | None = None) -> 
         raise BadImageError(name, str(error) or type(error).__name__) from error
 
 
+def pillow_to_pixels(image: Image.Image) -> np.ndarray:
+    """Return an image of Pillow as (H, W, C) uint8, with 1 channel if it is grey and opaque, else 3.
+
+    Raises:
+        ValueError: Its pixels have 32 bits.
+    """
+    if image.mode in ("1", "L") and not image.has_transparency_data:
+        return np.asarray(image.convert("L"))[..., None]
+    return np.asarray(_to_rgb(_upright(image)))
+
+
 def _draft(image: Image.Image, min_size: int) -> None:
     scale = min_size / min(image.size)
     if scale < 1:

@@ -2,7 +2,6 @@
 
 import multiprocessing
 import sys
-import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -12,11 +11,11 @@ import numpy as np
 from convscope.data.cores import available_cores
 from convscope.data.images.image_source import BadImageError, ImageSplit
 from convscope.data.images.resizing import Resizing
+from convscope.data.progress import Progress
 
 CHUNK = 16  # images that a worker reads at a time
 MAX_WORKERS = 16
 PROCESSES_FROM = 200  # images; drawing fewer takes less time than starting processes
-SHOW_AFTER = 2.0  # seconds until the progress bar is shown
 
 Chunk = list[np.ndarray | BadImageError]
 
@@ -33,7 +32,10 @@ def read_resized(split: ImageSplit, resizing: Resizing, split_name: str) -> Iter
     """
     starts = range(0, len(split), CHUNK)
     workers = min(available_cores(), len(starts), MAX_WORKERS)
-    with _executor(split, workers) as executor, _Progress(split_name, len(split)) as progress:
+    with (
+        _executor(split, workers) as executor,
+        Progress(f"decoding the {split_name} images (first use only)", len(split)) as progress,
+    ):
         for chunk in _in_order(executor, split, resizing, starts, ahead=2 * workers):
             progress.advance(len(chunk))
             yield from chunk
@@ -81,38 +83,3 @@ def _in_order(executor: Executor, split: ImageSplit, resizing: Resizing, starts:
             chunk = _read_chunk(split, resizing, start)
         submit()
         yield chunk
-
-
-class _Progress:
-    """Shows a progress bar on stderr, if that is a terminal, after `SHOW_AFTER` seconds; removes it at the end."""
-
-    def __init__(self, split_name: str, total: int) -> None:
-        self._split_name, self._total = split_name, total
-        self._done = 0
-        self._started = time.monotonic()
-        self._hide = lambda: None
-        self._update = lambda done: None
-        self._may_show = sys.stderr.isatty()
-
-    def __enter__(self) -> "_Progress":
-        return self
-
-    def advance(self, images: int) -> None:
-        self._done += images
-        if self._may_show and time.monotonic() - self._started > SHOW_AFTER:
-            self._may_show = False
-            self._start()
-        self._update(self._done)
-
-    def _start(self) -> None:
-        from rich.console import Console
-        from rich.progress import Progress
-
-        bar = Progress(console=Console(stderr=True), transient=True)
-        task = bar.add_task(f"decoding the {self._split_name} images (first use only)", total=self._total)
-        self._update = lambda done: bar.update(task, completed=done)
-        self._hide = bar.stop
-        bar.start()
-
-    def __exit__(self, *error: object) -> None:
-        self._hide()

@@ -11,8 +11,10 @@ from convscope.config.data import (
     ImageHubConfig,
     ImagesConfig,
     MNISTConfig,
+    OwnImagesConfig,
 )
 from convscope.config.data_set import DATA
+from convscope.modalities.own_data import open_own_images
 
 if TYPE_CHECKING:
     from convscope.data.images.image_source import ImageSource
@@ -24,6 +26,8 @@ def open_images(config: ImagesConfig) -> "ImageSource":
     Raises:
         UserError: The images are missing, or a classifier cannot be trained on them.
     """
+    if isinstance(config, OwnImagesConfig):
+        return open_own_images(config)
     source: ImageSource = DATA.builder(config.name)(config)
     return source
 

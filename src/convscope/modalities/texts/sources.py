@@ -4,6 +4,7 @@ from convscope.config.base import required
 from convscope.config.data_set import DATA
 from convscope.config.text_data import (
     MovieReviewsConfig,
+    OwnTextsConfig,
     SentenceSetConfig,
     TextFilesConfig,
     TextHubConfig,
@@ -13,6 +14,7 @@ from convscope.config.text_data import (
 from convscope.data.texts.text_leaks import remove_leaks
 from convscope.data.texts.text_source import TextSource
 from convscope.data.texts.text_splits import SplitSettings
+from convscope.modalities.own_data import open_own_texts
 
 
 def open_texts(config: TextsConfig) -> TextSource:
@@ -30,6 +32,8 @@ def find_texts(config: TextsConfig) -> TextSource:
     Raises:
         UserError: The texts are missing, or a classifier cannot be trained on them.
     """
+    if isinstance(config, OwnTextsConfig):
+        return open_own_texts(config)
     source: TextSource = DATA.builder(config.name)(config)
     return source
 
