@@ -101,7 +101,9 @@ def test_hub_weights_in_the_cache_need_no_network(away, monkeypatch, tmp_path):
         torch.testing.assert_close(value, state[key])
 
 
-@pytest.mark.parametrize("wrapping", ["plain", "state_dict", "module", "lightning", "safetensors"])
+@pytest.mark.parametrize(
+    "wrapping", ["plain", "state_dict", "module", "lightning", "lightning_of_others", "compiled", "run", "safetensors"]
+)
 def test_a_file_in_any_usual_form(tmp_path, wrapping):
     architecture = find_architecture("lenet5")
     torch.manual_seed(1)
@@ -116,6 +118,18 @@ def test_a_file_in_any_usual_form(tmp_path, wrapping):
             torch.save({"module." + key: value for key, value in state.items()}, file)
         case "lightning":
             torch.save({"state_dict": {"network." + key: value for key, value in state.items()}}, file)
+        case "lightning_of_others":  # with a loss that has weights of its own
+            inner = {"model.net." + key: value for key, value in state.items()}
+            torch.save(
+                {"state_dict": {**inner, "loss.weight": torch.ones(10)}, "pytorch-lightning_version": "2.6"}, file
+            )
+        case "compiled":
+            torch.save({"model": {"_orig_mod.module." + key: value for key, value in state.items()}}, file)
+        case "run":
+            (tmp_path / "run/checkpoints").mkdir(parents=True)
+            inner = {"network." + key: value for key, value in state.items()}
+            torch.save({"state_dict": inner}, tmp_path / "run/checkpoints/best.ckpt")
+            file = tmp_path / "run"
         case "safetensors":
             from safetensors.torch import save_file
 
@@ -167,6 +181,42 @@ def test_weights_of_another_width_are_refused(tmp_path):
 def test_a_missing_file_is_named():
     with pytest.raises(UserError, match=r"^model.weights=no/such.pth: no such file; choose auto, packaged, hub"):
         find_weights(find_architecture("lenet5"), "no/such.pth")
+
+
+def test_a_folder_that_is_no_run_is_named(tmp_path):
+    with pytest.raises(UserError) as caught:
+        find_weights(find_architecture("lenet5"), str(tmp_path))
+    assert str(caught.value) == f"model.weights={tmp_path}: is a folder without checkpoints/best.ckpt, and so no run's"
+
+
+def test_a_repository_of_a_hub_that_is_away_is_refused_within_seconds(away):
+    started = time.monotonic()
+    with pytest.raises(UserError) as caught:
+        find_weights(find_architecture("timm", architecture="resnet18", arguments={}), "hf-hub:timm/resnet18.a1_in1k")
+    assert time.monotonic() - started < 20
+    assert str(caught.value) == (
+        "model.weights=hf-hub:timm/resnet18.a1_in1k: https://hub.invalid cannot be reached, and the local cache lacks "
+        "timm/resnet18.a1_in1k"
+    )
+
+
+def test_a_repository_in_the_cache_needs_no_network(away, monkeypatch, tmp_path):
+    """The hub's own layout of its cache, with a file of its format."""
+    from safetensors.torch import save_file
+
+    architecture = find_architecture("timm", architecture="test_resnet.r160_in1k", arguments={})
+    torch.manual_seed(5)
+    state = architecture.build(1000, 3, 160).state_dict()
+    repository = tmp_path / "models--me--mine"
+    (repository / "snapshots/abc").mkdir(parents=True)
+    (repository / "refs").mkdir()
+    (repository / "refs/main").write_text("abc")
+    save_file(state, repository / "snapshots/abc/model.safetensors")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    weights = find_weights(architecture, "hf-hub:me/mine")
+    assert (weights.source, weights.name) == ("hub", "hf-hub:me/mine")
+    network = build_network(architecture, weights, 1000, 3)
+    assert all(torch.equal(value, state[key]) for key, value in network.module.state_dict().items())
 
 
 class Malicious:

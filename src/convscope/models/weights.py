@@ -1,6 +1,6 @@
 """Find the weights of a network, and load them so that a wrong file is noticed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -9,8 +9,11 @@ import torch
 from torch import nn
 
 from convscope import hub, hub_downloads
-from convscope.errors import UserError
+from convscope.errors import UserError, reason_of
 from convscope.models.images.zoo.architecture import Architecture, StateDict
+
+HF_HUB = "hf-hub:"  # begins the name of a repository of the Hugging Face hub, as in timm
+PREFIXES = ("model.", "module.", "network.", "net.", "_orig_mod.")
 
 Source = Literal["packaged", "hub", "file", "random"]
 
@@ -73,7 +76,29 @@ def find_weights(architecture: Architecture, requested: str) -> Weights:
                     "is not in the local cache; check the network, or use model.weights=random or a file"
                 )
             return weights_or_fault
+    if requested.startswith(HF_HUB):
+        return _from_hugging_face(requested)
     return Weights("file", requested, read_state(Path(requested).expanduser()))
+
+
+def _from_hugging_face(requested: str) -> Weights:
+    """Return the weights of a repository of the Hugging Face hub, from the hub or its local cache.
+
+    Raises:
+        UserError: There are none, or neither the hub nor the cache has them.
+    """
+    from convscope.lean_timm import timm
+
+    repository = requested.removeprefix(HF_HUB)
+    reached = hub_downloads.hugging_face_reachable()
+    try:
+        with hub_downloads.sockets_time_out() if reached else hub_downloads.cache_only():
+            return Weights("hub", requested, timm.models.load_state_dict_from_hf(repository))
+    except Exception as error:  # the library raises any error of its network code
+        fault = f"did not serve it ({reason_of(error)})" if reached else hub_downloads.hugging_face_fault()
+        raise UserError(
+            f"model.weights={requested}: {hub.hugging_face_endpoint()} {fault}, and the local cache lacks {repository}"
+        ) from error
 
 
 def _random(reason: str) -> Weights:
@@ -99,13 +124,24 @@ def _from_hub(architecture: Architecture) -> Weights | str:
 
 
 def read_state(file: Path) -> StateDict:
-    """Return the tensors of a safetensors file, a state dict or a training checkpoint, without prefixes in their names.
+    """Return the tensors of a safetensors file, a state dict, a training checkpoint, or a run's best checkpoint.
+
+    Args:
+        file: The file, or the folder of a run.
 
     Raises:
         UserError: The file is missing, unreadable, or holds no tensors; pickled code is never run.
     """
+    if file.is_dir():
+        checkpoints = [file / "checkpoints" / name for name in ("best.ckpt", "last.ckpt")]
+        found = next((checkpoint for checkpoint in checkpoints if checkpoint.is_file()), None)
+        if found is None:
+            raise UserError(f"model.weights={file}: is a folder without checkpoints/best.ckpt, and so no run's")
+        file = found
     if not file.is_file():
-        raise UserError(f"model.weights={file}: no such file; choose auto, packaged, hub, random or the path of a file")
+        raise UserError(
+            f"model.weights={file}: no such file; choose auto, packaged, hub, random, or the path of a file or of a run"
+        )
     try:
         if file.suffix == ".safetensors":
             from safetensors.torch import load_file
@@ -124,10 +160,27 @@ def read_state(file: Path) -> StateDict:
     tensors = {k: v for k, v in content.items() if isinstance(v, torch.Tensor)} if isinstance(content, dict) else {}
     if not tensors:
         raise UserError(f"model.weights={file}: holds no tensors by name")
-    for prefix in ("module.", "network.", "_orig_mod."):
-        if all(key.startswith(prefix) for key in tensors):
-            tensors = {key.removeprefix(prefix): value for key, value in tensors.items()}
     return tensors
+
+
+def without_prefix(state: StateDict, names: Set[str]) -> StateDict:
+    """Return ``state`` without the prefix that wrappers put before the names of a network's tensors.
+
+    A LightningModule calls its network ``model`` or the like, DataParallel ``module``, ``torch.compile`` ``_orig_mod``.
+    Tensors without the prefix, such as those of a loss, are left out. ``state`` is returned as it is if its names fit
+    best as they are.
+
+    Args:
+        state: Tensors by name.
+        names: Names of the network's tensors.
+    """
+    fitting = len(names & state.keys())
+    for prefix in PREFIXES:
+        inner = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+        candidate = without_prefix(inner, names) if inner else inner
+        if len(names & candidate.keys()) > fitting:
+            return candidate
+    return state
 
 
 def load_state(network: nn.Module, state: StateDict, head: str, origin: str) -> bool:
@@ -146,6 +199,7 @@ def load_state(network: nn.Module, state: StateDict, head: str, origin: str) -> 
         UserError: ``state`` belongs to another architecture.
     """
     present = network.state_dict()
+    state = without_prefix(state, present.keys())
     in_head = {key for key in present if key.startswith(f"{head}.")}
     fitting = {key for key in present if key in state and state[key].shape == present[key].shape}
     head_loaded = in_head <= fitting
