@@ -18,6 +18,7 @@ class Preprocessing:
     std: tuple[float, ...]
     interpolation: str = "bilinear"  # nearest | bilinear | bicubic
     crop_ratio: float = 1.0  # size / resize
+    of_files: bool = True  # False: the user's own data module prepares the images, and files cannot be read alike
     pad_from: int | None = None  # an image with sides from this to `resize` gets a black margin instead of resizing
 
     @property

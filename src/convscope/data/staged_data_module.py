@@ -53,9 +53,11 @@ class StagedDataModule(LightningDataModule):
     Attributes:
         cores: Number of CPU cores that this process has for itself, set by the code that sets up the training; None
             for all that it may use.
+        why_not_cached: Why the features of its examples cannot be cached; None if they can.
     """
 
     cores: int | None = None
+    why_not_cached: str | None = None
 
     def __init__(self, source: Source, batch_size: int, seed: int) -> None:
         super().__init__()

@@ -58,7 +58,7 @@ def prepare_stages(
 
 def _prepare(plan: StagePlan, config: TrainConfig, network: nn.Module, extractor: FeatureExtractor) -> PreparedStage:
     """Cut ``network`` where the frozen part of a stage ends, if its features can be cached."""
-    reason = _reason_not_cached(config, plan.stage)
+    reason = extractor.data.why_not_cached or _reason_not_cached(config, plan.stage)
     if reason is not None:
         return PreparedStage(plan, None, reason)
     train_only(network, plan.parameters, plan.stage.batch_norm)

@@ -116,7 +116,19 @@ def describe_parameters(
     Raises:
         UserError: The network does not run on an input of this shape.
     """
-    traced = follow(network, input_shape, axes)
+    return _table(network, input_shape, follow(network, input_shape, axes))
+
+
+def describe_parameters_of(network: nn.Module, inputs: Sequence[torch.Tensor]) -> ParameterTable:
+    """Return the same for a module that takes several tensors, shaped like ``inputs``; fields are those of the first.
+
+    Raises:
+        Exception: What the network raises on such inputs.
+    """
+    return _table(network, inputs[0].shape, follow_inputs(network, inputs))
+
+
+def _table(network: nn.Module, input_shape: Sequence[int], traced: Tracing) -> ParameterTable:
     last = last_spatial(traced.layers)
     layers = {id(layer): _layer(layer) for layer in traced.layers}
     return ParameterTable(

@@ -17,16 +17,21 @@ NAMES = {"val": "validation", "valid": "validation", "dev": "validation"}
 
 
 def open_own_images(config: OwnImagesConfig) -> ImageSource:
-    """Return the images of ``data._target_``: an `ImageSource`, or three data sets of PyTorch.
+    """Return the images of ``data._target_``: an `ImageSource`, data sets of PyTorch, or a data module.
 
     Raises:
         UserError: It fails, or returns something else.
     """
+    from pytorch_lightning import LightningDataModule
+
     from convscope.data.images.dataset_split import image_source
+    from convscope.data.images.own_data_module import own_module_source
 
     built = build_target("data", config)
     if isinstance(built, ImageSource):
         return built
+    if isinstance(built, LightningDataModule):
+        return own_module_source(config.name, built)
     return image_source(config.name, named_splits(built, config.target))
 
 

@@ -88,9 +88,8 @@ class Classification(HotPath):
     _rest: Callable[..., torch.Tensor] | None
 
     def _logits(self, inputs: torch.Tensor | tuple[torch.Tensor, ...]) -> torch.Tensor:
-        if isinstance(inputs, tuple):
-            assert self._rest is not None, "batches of features need a network that is cut"
-            return self._rest(*inputs)
+        if isinstance(inputs, tuple):  # features, or the inputs of a network that has several
+            return self._rest(*inputs) if self._rest is not None else self.network(*inputs)
         logits: torch.Tensor = self.network(inputs)
         return logits
 

@@ -1,9 +1,10 @@
 """The LightningDataModule of images: it stores, shuffles, augments and batches them, and normalises on the device."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from typing_extensions import override
 
@@ -102,6 +103,16 @@ class ImageDataModule(StagedDataModule):
     def distinct_views(self, split: str, views: int) -> int:
         """Return how many of ``views`` versions of an image of ``split`` differ: one without augmentation, else all."""
         return views if self._augments(split) else 1
+
+    def samples(self, split: str, indices: Sequence[int]) -> tuple[list[np.ndarray], torch.Tensor]:
+        """Return the images ``indices`` of ``split`` without augmentation.
+
+        Returns:
+            The pixels of each, (H, W, C) uint8, and the inputs of the network, (N, C, H, W).
+        """
+        crops = self.store(split).centre_crops(torch.as_tensor(indices, dtype=torch.int64), self.preprocessing.size)
+        pixels = [np.ascontiguousarray(crop) for crop in crops.permute(0, 2, 3, 1).numpy()]
+        return pixels, self.normalise(crops)
 
     def inputs(
         self, split: str, views: int = 1, batch_size: int = 32, rank: int = 0, world_size: int = 1

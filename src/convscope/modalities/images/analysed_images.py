@@ -14,10 +14,9 @@ from convscope.data.images.resizing import Resizing, centre
 def image_samples(data: ImageDataModule, split: str, indices: Sequence[int]) -> ImageSamples:
     """Return the images ``indices`` of a split, as the network sees them."""
     store = data.store(split)
-    chosen = torch.as_tensor(indices, dtype=torch.int64)
-    crops = store.centre_crops(chosen, data.preprocessing.size)
-    pixels = [np.ascontiguousarray(crop) for crop in crops.permute(0, 2, 3, 1).numpy()]
-    return ImageSamples(pixels, data.normalise(crops), torch.from_numpy(store.labels)[chosen])
+    pixels, inputs = data.samples(split, indices)
+    labels = torch.from_numpy(store.labels)[torch.as_tensor(indices, dtype=torch.int64)]
+    return ImageSamples(pixels, inputs, labels)
 
 
 def scene_mask(data: ImageDataModule, split: str, index: int) -> np.ndarray | None:

@@ -1,5 +1,8 @@
 """The modality of images: how a network for them is built, fed with data, and trained."""
 
+from dataclasses import replace
+
+import torch
 from typing_extensions import override
 
 from convscope.cache import cache_folder
@@ -10,9 +13,10 @@ from convscope.config.transfer import StageConfig
 from convscope.data.images.augmentation import Augmentation
 from convscope.data.images.image_data_module import ImageDataModule
 from convscope.data.images.image_source import ImageSource
-from convscope.insight.parameters import describe_parameters
+from convscope.data.images.own_data_module import OwnModuleSource, with_size
+from convscope.insight.parameters import describe_parameters, describe_parameters_of
 from convscope.modalities.images.augmentations import find_augmentation
-from convscope.modalities.images.networks import BuiltImageNetwork, build_architecture
+from convscope.modalities.images.networks import BuiltImageNetwork, build_architecture, image_data_module
 from convscope.modalities.images.own_network import check_output
 from convscope.modalities.images.training_observer import ImageTrainingObserver
 from convscope.modalities.modality import Modality
@@ -41,19 +45,25 @@ class ImageModality(Modality[ImageSource, BuiltImageNetwork, ImageDataModule]):
             weights,
             len(source.classes),
             source.channels,
-            settings.image_size,
+            source.size if isinstance(source, OwnModuleSource) else settings.image_size,
             settings.scratch.image_size,
         )
+        network = replace(network, preprocessing=with_size(network.preprocessing, source))
         preprocessing = network.preprocessing
+        shape = (1, preprocessing.channels, preprocessing.size, preprocessing.size)
+        inputs = source.first_inputs if isinstance(source, OwnModuleSource) else (torch.zeros(shape),)
         if isinstance(config.model, OwnNetworkConfig):
-            check_output(network.module, preprocessing, len(source.classes), config.model.target)
-        table = describe_parameters(network.module, (1, preprocessing.channels, preprocessing.size, preprocessing.size))
+            check_output(network.module, inputs, len(source.classes), config.model.target)
+        if len(inputs) > 1:
+            table = describe_parameters_of(network.module, inputs)
+        else:
+            table = describe_parameters(network.module, shape)
         return BuiltImageNetwork(network, table.multiply_adds, table)
 
     @override
     def data_module(self, config: TrainConfig, source: ImageSource, built: BuiltImageNetwork) -> ImageDataModule:
         settings, first_stage = _data_settings(config), config.transfer.stages[0]
-        return ImageDataModule(
+        return image_data_module(
             source,
             built.network.preprocessing,
             batch_size=first_stage.batch_size,

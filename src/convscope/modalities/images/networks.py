@@ -1,8 +1,12 @@
 """From ``model=...`` to the network for images that it names."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from convscope.config.network import MODELS, NetworkConfig, OwnNetworkConfig, TextNetworkConfig
+from convscope.data.images.image_data_module import ImageDataModule
+from convscope.data.images.image_source import ImageSource
+from convscope.data.images.own_data_module import OwnDataModule, OwnModuleSource
 from convscope.errors import UserError
 from convscope.insight.parameters import ParameterTable
 from convscope.modalities.built_network import BuiltNetwork
@@ -10,6 +14,7 @@ from convscope.modalities.describable_network import DescribableNetwork
 from convscope.modalities.images.own_network import OwnArchitecture
 from convscope.models.images.zoo.architecture import Architecture
 from convscope.models.images.zoo.network import Network
+from convscope.preprocessing import Preprocessing
 
 # Classes and channels of the networks whose paper did not train them on ImageNet's thousand classes in colour.
 PAPER_CLASSES = {"lecture_cnn": 4, "lenet5": 10, "lecun1989": 10, "neocognitron": 10}
@@ -68,3 +73,10 @@ def describable_network(config: NetworkConfig, classes: int | None, channels: in
         TRIED_SIZES,
         architecture.block_paths,
     )
+
+
+def image_data_module(source: ImageSource, preprocessing: Preprocessing, **settings: Any) -> ImageDataModule:
+    """Return the data module for ``source``; ``settings`` are those of `ImageDataModule`."""
+    if isinstance(source, OwnModuleSource):
+        return OwnDataModule(source, preprocessing, **settings)
+    return ImageDataModule(source, preprocessing, **settings)

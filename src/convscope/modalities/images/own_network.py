@@ -1,6 +1,7 @@
 """A network for images of the user's own: built with what its signature names, its head and its preprocessing found."""
 
 import inspect
+from collections.abc import Sequence
 from functools import cached_property
 
 import torch
@@ -9,8 +10,9 @@ from typing_extensions import override
 
 from convscope.composition.instantiation import build_target, find_object, named_arguments, signature_of
 from convscope.config.network import OwnNetworkConfig
-from convscope.errors import UserError
+from convscope.errors import UserError, reason_of
 from convscope.insight.meta_building import weightless
+from convscope.insight.network_state import preserved
 from convscope.models.images.zoo.architecture import IMAGENET_MEAN, IMAGENET_STD, Architecture, last_layer
 from convscope.models.own_output import return_logits
 from convscope.preprocessing import Preprocessing
@@ -110,49 +112,50 @@ def offered_arguments() -> tuple[str, ...]:
     return CLASSES + CHANNELS + SIZE
 
 
-def check_output(network: nn.Module, preprocessing: Preprocessing, classes: int, target: str) -> None:
-    """Run ``network`` on zeros, and check that it returns logits for every class.
+def check_output(network: nn.Module, inputs: Sequence[torch.Tensor], classes: int, target: str) -> None:
+    """Run ``network`` on a batch of ``inputs``, and check that it returns logits for every class.
+
+    Args:
+        network: The network.
+        inputs: What it is called with: images (1, C, H, W), and further inputs.
+        classes: Number of classes.
+        target: Full name of the network, for messages.
 
     Raises:
-        UserError: It does not run on images of that shape, or returns something else.
+        UserError: It does not run on such inputs, or returns something else.
     """
-    shape = (2, preprocessing.channels, preprocessing.size, preprocessing.size)
-    wanted = f"{preprocessing.size} × {preprocessing.size} with {preprocessing.channels} channels"
-    reference = next(network.parameters(), None)
-    images = torch.zeros(shape, device=None if reference is None else reference.device)
-    _refuse_more_inputs(network, target)
-    training = network.training
+    _refuse_other_inputs(network, len(inputs), target)
+    batch = [torch.cat([tensor, tensor]) for tensor in inputs]
+    channels, size = inputs[0].shape[1:3]
     try:
-        with torch.no_grad():
-            output = network.eval()(images)
+        with preserved(network), torch.no_grad():
+            output = network.eval()(*batch)
     except Exception as error:
-        first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UserError(
-            f"model: {target} does not run on images of {wanted} ({first_line}); data.image_size sets another size"
+            f"model: {target} does not run on images of {size} × {size} with {channels} channels ({reason_of(error)}); "
+            "data.image_size sets another size"
         ) from error
-    finally:
-        network.train(training)
     if not isinstance(output, torch.Tensor) or output.shape != (2, classes):
         kind = f"{tuple(output.shape)}" if isinstance(output, torch.Tensor) else type(output).__name__
         raise UserError(
             f"model: {target} returns {kind} for 2 images, and the data has {classes} classes: it must return logits "
-            f"(2, {classes}); its argument for the number of classes is one of {', '.join(CLASSES)}, or set it by "
-            "model.NAME"
+            f"(2, {classes}); name its number of classes as one of {', '.join(CLASSES)}, or set its own key, as in "
+            f"model.NAME={classes}"
         )
 
 
-def _refuse_more_inputs(network: nn.Module, target: str) -> None:
-    signature = inspect.signature(network.forward)
+def _refuse_other_inputs(network: nn.Module, given: int, target: str) -> None:
+    """Raise UserError if ``forward`` needs more inputs than the ``given`` ones."""
     required = [
         name
-        for name, parameter in signature.parameters.items()
+        for name, parameter in inspect.signature(network.forward).parameters.items()
         if parameter.default is parameter.empty
         and parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
     ]
-    if len(required) > 1:
+    if len(required) > given:
         raise UserError(
-            f"model: {target}.forward needs {len(required)} inputs ({', '.join(required)}), and data=... gives images "
-            "alone; give the others a default"
+            f"model: {target}.forward needs {len(required)} inputs ({', '.join(required)}), and the data gives images "
+            "alone; give the others a default, or return them from a LightningDataModule of your own (data._target_)"
         )
 
 

@@ -24,7 +24,7 @@ from convscope.insight import saliency
 from convscope.insight.parameters import multiply_adds
 from convscope.insight.spatial_layers import find_spatial_layer
 from convscope.modalities.images.examples import ImageExamples
-from convscope.modalities.images.networks import build_architecture
+from convscope.modalities.images.networks import build_architecture, image_data_module
 from convscope.modalities.images.sources import open_images
 from convscope.modalities.trained_run import TrainedRun, match_classes
 from convscope.preprocessing import Preprocessing
@@ -78,7 +78,7 @@ class TrainedImageRun(TrainedRun):
     @override
     def test_data(self, config: DataConfig, run_name: str) -> ImageDataModule:
         assert isinstance(config, ImagesConfig)
-        return ImageDataModule(
+        return image_data_module(
             self._test_source(config),
             self.preprocessing,
             batch_size=config.batch_size,
@@ -109,6 +109,7 @@ class TrainedImageRun(TrainedRun):
     def examples_to_explain(self, images: str | None, text: str | None, max_images: int) -> ImageExamples:
         if images is None:
             return self._most_confident_test_images(max_images)
+        self._refuse_files()
         prepared = read_images(Path(images).expanduser(), self.preprocessing, max_images)
         for warning in prepared.warnings:
             warn(warning)
@@ -116,7 +117,16 @@ class TrainedImageRun(TrainedRun):
 
     @override
     def example(self, upload: np.ndarray) -> ImageExamples:
+        self._refuse_files()
         return ImageExamples(self.network, self.classes, prepare_image("image", upload, self.preprocessing))
+
+    def _refuse_files(self) -> None:
+        """Raise UserError if the run's images were prepared by a data module of the user's own."""
+        if not self.preprocessing.of_files:
+            raise UserError(
+                f"run={self.folder.path}: a LightningDataModule of its own prepared its images, so that a file cannot "
+                "be prepared alike; leave images out to explain its test images"
+            )
 
     def _most_confident_test_images(self, count: int) -> ImageExamples:
         """Return the ``count`` most confident wrong predictions of the run's test images, then as many correct ones.
@@ -132,7 +142,7 @@ class TrainedImageRun(TrainedRun):
                 f"data={config.name}: has the classes {', '.join(source.classes)}, and the run knows "
                 f"{', '.join(self.classes)}; give images=PATH"
             )
-        data = ImageDataModule(
+        data = image_data_module(
             source,
             self.preprocessing,
             batch_size=config.batch_size,
@@ -142,10 +152,10 @@ class TrainedImageRun(TrainedRun):
         data.setup("test")
         for warning in data.warnings:
             warn(warning)
-        store, size = data.store("test"), self.preprocessing.size
+        store = data.store("test")
         with torch.no_grad():
             logits = [
-                self.network(data.normalise(store.centre_crops(indices, size)))
+                self.network(data.samples("test", indices.tolist())[1])
                 for indices in torch.arange(len(store)).split(config.batch_size)
             ]
         confidences, predicted = torch.cat(logits).softmax(dim=1).max(dim=1)
@@ -154,10 +164,8 @@ class TrainedImageRun(TrainedRun):
         for group in (predicted != labels, predicted == labels):
             candidates = torch.nonzero(group).flatten()
             chosen += candidates[confidences[candidates].argsort(descending=True, stable=True)][:count].tolist()
-        crops = store.centre_crops(torch.tensor(chosen), size).permute(0, 2, 3, 1).numpy()
-        pixels = [np.ascontiguousarray(crop) for crop in crops]
-        names = [store.names[index] for index in chosen]
-        images = PreparedImages.from_crops(names, pixels, self.preprocessing)
+        pixels, inputs = data.samples("test", chosen)
+        images = PreparedImages([store.names[index] for index in chosen], pixels, inputs)
         return ImageExamples(self.network, self.classes, images, labels[chosen])
 
     @property

@@ -12,6 +12,7 @@ from convscope.callbacks.analysis import AnalysisCallback, TestImages
 from convscope.callbacks.image_figures import ImageFigures
 from convscope.callbacks.saliency_maps import ImageSamples, SaliencyMaps
 from convscope.data.images.image_data_module import ImageDataModule
+from convscope.data.images.own_data_module import OwnModuleSource
 from convscope.insight.receptive_field import Field, receptive_fields
 from convscope.modalities.images.analysed_images import image_samples, scene_mask
 from convscope.modalities.images.networks import BuiltImageNetwork
@@ -47,14 +48,13 @@ class ImageTrainingObserver(TrainingObserver):
 
     @override
     def insights(self) -> Insights | None:
-        return build_insights(
-            self.config, self.built.network, self.built.table, self.data, self.recorder, self.time_spent
-        )
+        data = None if self._takes_several_inputs("the effective receptive field") else self.data
+        return build_insights(self.config, self.built.network, self.built.table, data, self.recorder, self.time_spent)
 
     def saliency_callbacks(self) -> list[Callback]:
         """Return the callback that maps fixed validation images; none if ``callbacks.saliency`` is off."""
         settings = self.config.callbacks.saliency
-        if settings is None:
+        if settings is None or self._takes_several_inputs("saliency maps"):
             return []
         max_images = settings.images
 
@@ -85,7 +85,7 @@ class ImageTrainingObserver(TrainingObserver):
         The list is empty if ``callbacks.analysis`` is off.
         """
         settings = self.config.callbacks.analysis
-        if settings is None:
+        if settings is None or self._takes_several_inputs("the analysis of the network"):
             return []
         images = TestImages(
             samples=lambda indices: image_samples(self.data, "test", indices),
@@ -112,6 +112,15 @@ class ImageTrainingObserver(TrainingObserver):
     def example_input(self) -> np.ndarray:
         """Return zeros, (2, C, H, W) float32."""
         return np.zeros((2, *self._input_shape), dtype=np.float32)
+
+    def _takes_several_inputs(self, what: str) -> bool:
+        """Return whether the network takes more than an image, and warn that ``what`` is left out then."""
+        source = self.data.source
+        if not isinstance(source, OwnModuleSource) or len(source.first_inputs) == 1:
+            return False
+        count = len(source.first_inputs)
+        self.warn(f"{what}: left out, since the network takes {count} inputs and not an image alone")
+        return True
 
     @property
     def _input_shape(self) -> tuple[int, int, int]:
