@@ -18,7 +18,7 @@ from filelock import FileLock
 
 from convscope import cache, entry_use
 from convscope.cache import KINDS, clear, entries, evict
-from convscope.config.cache import CacheCommandConfig
+from convscope.config.commands.cache import CacheCommandConfig
 from convscope.data.images.image_source import ArraySplit
 from convscope.data.images.image_store import open_image_store
 from convscope.data.images.resizing import Resizing

@@ -50,7 +50,8 @@ ONLY = {
     "models":  "errors hub hub_downloads lean_timm preprocessing",
     "data":    "errors hub hub_downloads cache entry_use checksums mapped preprocessing",
     "tasks":   "transfer",
-    "transfer": "errors cache entry_use checksums mapped lean_timm models.blocks config.transfer",
+    "transfer": "errors cache entry_use checksums mapped lean_timm models.blocks config.transfer config.optimization "
+                "config.target composition.instantiation",
     "__init__": "",
     "figures": "errors",
 }
@@ -97,6 +98,7 @@ OWNED = {
 # modules that import one of many options. SLOW_LIBRARIES, which stand for a slow library, may be imported so anywhere.
 LATE = {"cli", "commands"}
 REGISTRIES = {
+    "modalities.own_data",
     "modalities.registry",
     "modalities.images.sources",
     "modalities.texts.sources",
@@ -285,10 +287,10 @@ def test_a_circle_is_found_wherever_its_imports_stand() -> None:
         ("tracking.wandb", "import hydra", "hydra", "tracking uses no hydra"),
         ("transfer.plan", "from convscope.models.images.vgg import VGG", "convscope.models.images.vgg.VGG",
          "transfer knows nothing of models, only errors cache entry_use checksums mapped lean_timm models.blocks "
-         "config.transfer"),
+         "config.transfer config.optimization config.target composition.instantiation"),
         ("transfer.plan", "from convscope.models import build", "convscope.models.build",
          "transfer knows nothing of models, only errors cache entry_use checksums mapped lean_timm models.blocks "
-         "config.transfer"),
+         "config.transfer config.optimization config.target composition.instantiation"),
         ("engine.run", "def f():\n    from convscope.runs import checkpoint", "convscope.runs.checkpoint",
          "an import of convscope's own inside a function"),
     ],

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from convscope.commands.compare import run
-from convscope.config.compare import CompareConfig
+from convscope.config.commands.compare import CompareConfig
 from convscope.errors import UserError
 
 

@@ -5,7 +5,7 @@ import yaml
 
 from convscope.cli.run_command import run_command
 from convscope.commands import explain
-from convscope.config.explain import ExplainConfig
+from convscope.config.commands.explain import ExplainConfig
 from convscope.errors import UserError
 
 

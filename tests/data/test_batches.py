@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from convscope.data.batches import BatchLoader, EpochBatchSampler, LabelledBatch, shard
-from convscope.data.images.augmentation import augmentation
+from convscope.data.images.augmentation import PRESETS
 from convscope.data.images.image_batches import ImageBatchReader
 from convscope.data.images.image_source import ArraySplit
 from convscope.data.images.image_store import ImageStore, open_image_store
@@ -110,7 +110,7 @@ def test_shards_are_contiguous_and_complete() -> None:
 
 
 def loader(store: ImageStore, preset: str | None = None, workers: int = 0, **options: object) -> BatchLoader:
-    augment = None if preset is None else augmentation(preset, 10)
+    augment = None if preset is None else PRESETS[preset](10, "bilinear")
     return BatchLoader(ImageBatchReader(store, 10, seed=3, augment=augment), order(seed=3), workers=workers, **options)
 
 
@@ -158,7 +158,7 @@ def test_every_epoch_augments_an_image_anew(store: ImageStore) -> None:
 
 
 def test_the_augmentation_does_not_depend_on_the_batch(store: ImageStore) -> None:
-    reader = ImageBatchReader(store, 10, seed=3, augment=augmentation("strong", 10))
+    reader = ImageBatchReader(store, 10, seed=3, augment=PRESETS["strong"](10, "bilinear"))
     together = reader.read(2, torch.tensor([4, 9, 1])).inputs
     alone = reader.read(2, torch.tensor([9])).inputs
     assert torch.equal(together[1:2], alone)

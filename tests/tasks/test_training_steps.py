@@ -18,9 +18,9 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from convscope.composition.compose import CONFIG_DIR, validate
+from convscope.config.optimization import OPTIMIZERS as OPTIMIZER_OPTIONS
 from convscope.config.train import TrainConfig
 from convscope.config.trainer import TrainerConfig
-from convscope.config.transfer import StageConfig
 from convscope.data.batches import LabelledBatch
 from convscope.engine.hardware import Hardware
 from convscope.engine.trainer import build_callbacks, build_trainer
@@ -32,7 +32,7 @@ from convscope.transfer.plan import plan_stage
 
 CLASSES, BATCHES, EPOCHS, LR, DECAY = 3, 5, 2, 0.01, 0.3
 PRECISIONS = {*get_args(TrainerConfig.model_fields["precision"].annotation)} - {"auto", "fp16"}  # fp16 is for GPUs
-OPTIMIZERS = get_args(StageConfig.model_fields["optimizer"].annotation)
+OPTIMIZERS = tuple(OPTIMIZER_OPTIONS.classes)
 MATRIX = list(itertools.product(sorted(PRECISIONS), [0.0, 1.0], [0.0, 0.9], [1, 2], OPTIMIZERS))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.table import Table
 
 from convscope.cache import Entry, State, cache_folder, clear, entries
-from convscope.config.cache import CacheCommandConfig
+from convscope.config.commands.cache import CacheCommandConfig
 from convscope.console import echo, print_table, warn
 from convscope.errors import UserError
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from convscope.config.compare import CompareConfig
+from convscope.config.commands.compare import CompareConfig
 from convscope.errors import UserError
 
 SCHEMA = CompareConfig

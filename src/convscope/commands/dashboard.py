@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from convscope.config.dashboard import DashboardConfig
+from convscope.config.commands.dashboard import DashboardConfig
 from convscope.console import echo
 from convscope.errors import UserError
 

@@ -9,7 +9,7 @@ from hydra.errors import HydraException
 
 from convscope.composition.compose import recompose
 from convscope.composition.overrides import quote_value
-from convscope.config.describe import DescribeConfig
+from convscope.config.commands.describe import DescribeConfig
 from convscope.console import echo
 
 SCHEMA = DescribeConfig

@@ -7,8 +7,8 @@ from hydra.core.config_store import ConfigStore
 
 from convscope.composition.trust import refuse_unknown_code, trusted_modules
 from convscope.config.base import required
+from convscope.config.commands.evaluate import EvaluateConfig
 from convscope.config.data import ImageFolderConfig
-from convscope.config.evaluate import EvaluateConfig
 from convscope.config.registry import TARGET
 from convscope.config.text_data import TextsConfig
 from convscope.console import echo
@@ -27,7 +27,7 @@ def prepare_arguments(arguments: list[str]) -> list[str]:
     Raises:
         UserError: ``run`` is not the folder of a run.
     """
-    if any(argument.split("=")[0] == "data" for argument in arguments):
+    if any(argument.split("=")[0] in ("data", f"data.{TARGET}") for argument in arguments):
         return arguments
     runs = [argument.partition("=")[2] for argument in arguments if argument.startswith("run=")]
     if not runs:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from convscope.composition.overrides import quote_value
-from convscope.config.explain import ExplainConfig
+from convscope.config.commands.explain import ExplainConfig
 from convscope.config.saliency import refuse_methods_for_images
 from convscope.errors import UserError
 from convscope.runs.saved_config import read_saved_config, trained_on_texts

@@ -5,7 +5,7 @@ import socket
 from collections.abc import Sequence
 
 from convscope.composition.trust import trusted_modules
-from convscope.config.serve import ServeConfig
+from convscope.config.commands.serve import ServeConfig
 from convscope.console import echo
 from convscope.errors import UserError
 

@@ -35,7 +35,7 @@ def check(config: TrainConfig) -> None:
         UserError: It cannot be imported, or does not take the arguments that it would get.
     """
     if named_code(config.model_dump()):
-        from convscope.engine.code_checks import check_code
+        from convscope.engine.own_code.checks import check_code
 
         check_code(config)
 

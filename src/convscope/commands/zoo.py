@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from convscope.config.zoo import ZooConfig
+from convscope.config.commands.zoo import ZooConfig
 from convscope.console import echo
 from convscope.errors import UserError
 

@@ -117,7 +117,7 @@ def _is_named(option: str, group: str, package_folder: Path) -> bool:
     """Return whether ``option`` is one of convscope's own that name no ``_target_``."""
     if option in (*OWN_OPTIONS.values(), OWN_TEXTS):
         return False
-    return "," in option or (package_folder / group / f"{option}.yaml").is_file()
+    return "," in option or option.startswith("_") or (package_folder / group / f"{option}.yaml").is_file()
 
 
 def _refuse_other_names(override: str, key: str) -> None:

@@ -92,8 +92,9 @@ def _is_registered_builder(found: Any) -> bool:
     if getattr(found, "__module__", "").startswith("torchvision."):
         models = importlib.import_module("torchvision.models")
         return name in models.list_models() and models.get_model_builder(name) is found
-    registry = importlib.import_module("timm.models")
-    return bool(registry.is_model(name)) and registry.model_entrypoint(name) is found
+    from convscope.lean_timm import timm
+
+    return bool(timm.is_model(name)) and timm.model_entrypoint(name) is found
 
 
 def _is_defined_in(found: Any, modules: Sequence[str]) -> bool:

@@ -1,6 +1,6 @@
 """Describes the network that ``model=...`` names, built without weights and traced at an input size."""
 
-from convscope.config.describe import DescribeConfig
+from convscope.config.commands.describe import DescribeConfig
 from convscope.description.description import Description
 from convscope.errors import UserError
 from convscope.insight.parameters import describe_parameters

@@ -18,7 +18,7 @@ from convscope.console import echo, print_facts, warn
 from convscope.distributed.processes import Processes
 from convscope.engine.built_training import BuiltTraining
 from convscope.engine.opened_folder import OpenedFolder, open_folder, write_config
-from convscope.engine.own_callbacks import build_own_callbacks, build_own_loggers
+from convscope.engine.own_code.callbacks import build_own_callbacks, build_own_loggers
 from convscope.engine.prepared_stages import print_plan
 from convscope.engine.prepared_training import PreparedTraining, gather_warnings, prepare_training
 from convscope.engine.print_summary import print_summary

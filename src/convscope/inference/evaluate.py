@@ -9,7 +9,7 @@ from pathlib import Path
 import pytorch_lightning as pl
 
 from convscope.composition.trust import trusted_modules
-from convscope.config.evaluate import EvaluateConfig
+from convscope.config.commands.evaluate import EvaluateConfig
 from convscope.console import warn
 from convscope.engine.hardware import choose_hardware, resolve_memory_format
 from convscope.engine.prediction_table import prediction_table

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from convscope.composition.trust import trusted_modules
-from convscope.config.explain import ExplainConfig
+from convscope.config.commands.explain import ExplainConfig
 from convscope.console import track
 from convscope.errors import UserError
 from convscope.modalities.registry import load_run

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from convscope.config.explain import ExplainConfig, MaxPoolConfig
+from convscope.config.commands.explain import ExplainConfig, MaxPoolConfig
 from convscope.console import echo
 from convscope.errors import UserError
 from convscope.figures.max_pool import max_pool_figure

@@ -1,0 +1,1 @@
+"""The settings of each command but ``train``, whose settings are those of a training."""
