@@ -73,8 +73,8 @@ def test_another_data_set_replaces_all_of_them(tmp_path):
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("data.nope=1", "data.nope: no such key; choose from: name, "),
-        ("data.batch_sise=1", "data.batch_sise: no such key; did you mean batch_size? Choose from: name, "),
+        ("data.nope=1", "data.nope: no such key; choose from: image_size, "),
+        ("data.batch_sise=1", "data.batch_sise: no such key; did you mean batch_size? Choose from: image_size, "),
         ("data.batch_size=x", "data.batch_size=x: must be an integer"),
         ("data=nope", "data=nope: no such option; choose from: ag_news, cifar10, digits, "),
     ],
