@@ -19,8 +19,9 @@ from convscope.distributed.processes import Processes
 from convscope.insight.conv_bn_fusion import FoldedForward
 from convscope.transfer.cut import Cut
 from convscope.transfer.distributed_extraction import cached_features_distributed
-from convscope.transfer.feature_cache import CacheUnusableError, Features, cached_features, feature_key, prefix_digest
+from convscope.transfer.feature_cache import CacheUnusableError, Features, cached_features, feature_key
 from convscope.transfer.feature_extraction import FrozenPrefix
+from convscope.transfer.prefix_digest import prefix_digest
 
 EXTRACTION_BATCH = 32
 MAX_MEMORY_SHARE = 0.25  # of the free memory, for features that cannot be written to the cache

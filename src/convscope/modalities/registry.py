@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from convscope.composition.trust import refuse_unknown_code
 from convscope.config.data import ImagesConfig
 from convscope.config.data_set import DataSetConfig
-from convscope.config.network import MODELS, NetworkConfig, TextNetworkConfig
+from convscope.config.network import MODELS, NetworkConfig, OwnNetworkConfig, TextNetworkConfig
 from convscope.config.text_data import TextsConfig
 from convscope.config.train import TrainConfig
 from convscope.errors import UserError
@@ -33,7 +33,7 @@ def open_data(config: TrainConfig) -> "ImageSource | TextSource":
     """
     data, model = config.data, config.model
     if isinstance(data, TextsConfig):
-        if not isinstance(model, TextNetworkConfig):
+        if not isinstance(model, TextNetworkConfig | OwnNetworkConfig):
             names = ", ".join(name for name, kind in MODELS.classes.items() if issubclass(kind, TextNetworkConfig))
             raise UserError(
                 f"model={model.name} reads images, and data={data.name} are texts; choose a model for texts: {names}"
@@ -70,13 +70,22 @@ def find_describable_network(config: NetworkConfig, classes: int | None, channel
     Raises:
         UserError: No library has a model of that name, or an option does not suit it.
     """
-    if isinstance(config, TextNetworkConfig):
+    if isinstance(config, TextNetworkConfig) or _reads_texts(config):
         from convscope.modalities.texts import networks as text_networks
 
         return text_networks.describable_network(config, classes)
     from convscope.modalities.images import networks as image_networks
 
     return image_networks.describable_network(config, classes, channels)
+
+
+def _reads_texts(config: NetworkConfig) -> bool:
+    """Return whether a network of the user's own takes a number of tokens, and so reads texts."""
+    if not isinstance(config, OwnNetworkConfig):
+        return False
+    from convscope.modalities.own_network import VOCABULARY, takes
+
+    return takes(config, VOCABULARY)
 
 
 def load_run(path: str | Path, checkpoint: str = "best", trusted: Sequence[str] = ()) -> "TrainedRun":
@@ -101,7 +110,7 @@ def load_run(path: str | Path, checkpoint: str = "best", trusted: Sequence[str] 
     return TrainedImageRun.load(path, config, checkpoint, trusted)
 
 
-def _refuse_for_texts(config: TrainConfig, model: TextNetworkConfig, data: TextsConfig) -> None:
+def _refuse_for_texts(config: TrainConfig, model: NetworkConfig, data: TextsConfig) -> None:
     """Raise UserError if mixup, CutMix, an augmentation or a setting of ``data.tokens`` does not suit texts."""
     if config.task.mixup or config.task.cutmix:
         raise UserError("task.mixup and task.cutmix mix images: set them to 0 for texts")

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import fx
 
 from convscope.cache import commit, entry_path, locked, staging_dir
 from convscope.checksums import (
@@ -29,8 +28,6 @@ from convscope.checksums import (
 )
 from convscope.entry_use import EntryUse, use_entry
 from convscope.mapped import MappedArray, Rows
-
-VERSION = 2  # to be raised when the same prefix and inputs would be stored differently
 
 
 class CacheUnusableError(Exception):
@@ -115,17 +112,6 @@ class Features:
         """Release the features, which must not be read any more: the cache may remove them."""
         if self._use is not None:
             self._use.release()
-
-
-def prefix_digest(prefix: fx.GraphModule) -> str:
-    """Return a digest of what ``prefix`` computes: of its code, its weights and its running statistics."""
-    digest = hashlib.sha256(repr((VERSION, torch.__version__, prefix.code)).encode())
-    for name, value in sorted(prefix.state_dict().items()):
-        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
-    for name, module in prefix.named_modules():
-        digest.update(f"{name} {type(module).__qualname__} {module.extra_repr()}".encode())
-    return digest.hexdigest()
 
 
 def feature_key(digest: str, *parts: object) -> str:

@@ -15,11 +15,12 @@ from convscope.config.augmentation import AUGMENTATIONS
 from convscope.config.optimization import SCHEDULES
 from convscope.config.target import TargetConfig
 from convscope.config.task import LOSSES
+from convscope.config.text_data import TextsConfig
 from convscope.config.train import TrainConfig
 from convscope.engine.objective import CLASSES_ARGUMENTS, WEIGHT_ARGUMENTS, is_loss_function
 from convscope.errors import UserError
 from convscope.modalities.images.augmentations import SIZE_ARGUMENTS
-from convscope.modalities.images.own_network import offered_arguments
+from convscope.modalities.own_network import IMAGE_ARGUMENTS, TEXT_ARGUMENTS
 from convscope.transfer.optimization import STEP_ARGUMENTS, takes_optimizer
 
 
@@ -29,7 +30,8 @@ def check_code(config: TrainConfig) -> None:
     Raises:
         UserError: One cannot be imported, does not take its arguments, or is a class of another kind.
     """
-    _check("model", config.model, nn.Module, offered_arguments())
+    arguments = TEXT_ARGUMENTS if isinstance(config.data, TextsConfig) else IMAGE_ARGUMENTS
+    _check("model", config.model, nn.Module, arguments)
     _check("data", config.data, None)
     for place, stage in enumerate(config.transfer.stages):
         key = f"transfer.stages.{place}"

@@ -44,7 +44,7 @@ class FromEmbedding(nn.Module):
         self.model = model
         self._tokens = tokens
         try:
-            self._embedding = model.get_submodule(embedding)
+            self._embedding = model.get_submodule(_embedding_path(model, embedding))
         except AttributeError as error:
             known = ", ".join(name for name, _ in model.named_children())
             raise UserError(f"embedding={embedding}: the network has no such module; it has {known}") from error
@@ -235,3 +235,10 @@ def _reduce_dimensions(raw_NLD: torch.Tensor, tokens: torch.Tensor, reduce: Redu
         case "norm":
             return raw_NLD.norm(dim=2) * is_token
     raise UserError(f"reduce={reduce}: must be one of norm, sum, none")
+
+
+def _embedding_path(model: nn.Module, embedding: str) -> str:
+    """Return ``embedding``, or where the network has no such module, the path of its only ``nn.Embedding``."""
+    modules = dict(model.named_modules())
+    found = [path for path, module in modules.items() if isinstance(module, nn.Embedding)]
+    return found[0] if embedding == EMBEDDING and EMBEDDING not in modules and len(found) == 1 else embedding

@@ -1,4 +1,4 @@
-"""A network for images of the user's own: built with what its signature names, its head and its preprocessing found."""
+"""A network for images of the user's own: what input it expects, and whether it returns logits for every class."""
 
 import inspect
 from collections.abc import Sequence
@@ -8,24 +8,20 @@ import torch
 from torch import nn
 from typing_extensions import override
 
-from convscope.composition.instantiation import build_target, find_object, named_arguments, signature_of
+from convscope.composition.instantiation import find_object, signature_of
 from convscope.config.network import OwnNetworkConfig
 from convscope.errors import UserError, reason_of
 from convscope.insight.meta_building import weightless
 from convscope.insight.network_state import preserved
-from convscope.models.images.zoo.architecture import IMAGENET_MEAN, IMAGENET_STD, Architecture, last_layer
-from convscope.models.own_output import return_logits
+from convscope.modalities.own_network import CHANNELS, CLASSES, SIZE, build_own_network, find_head, takes
+from convscope.models.images.zoo.architecture import IMAGENET_MEAN, IMAGENET_STD, Architecture
 from convscope.preprocessing import Preprocessing
 
-# What networks call the number of classes, the channels of an image, and the side of a square image in pixels.
-CLASSES = ("num_classes", "classes", "n_classes")
-CHANNELS = ("in_channels", "in_chans", "channels")
-SIZE = ("image_size", "img_size", "size")
 DEFAULT_SIZE = 224  # pixels, as most networks for photos take
 
 
 class OwnArchitecture(Architecture):
-    """The architecture of a network that ``model._target_`` names.
+    """The architecture of a network for images that ``model._target_`` names.
 
     Args:
         config: Its settings.
@@ -38,78 +34,46 @@ class OwnArchitecture(Architecture):
         self.name = config.name
         self.block_paths = None if config.blocks is None else tuple(config.blocks)
         self._config = config
-        self._target = find_object("model._target_", config.target)
+        self._classes = 0
 
-    @override
     def preprocessing(self, channels: int) -> Preprocessing:
-        channels = channels if self._takes(CHANNELS) else self._input_channels or channels
-        three = channels == len(IMAGENET_MEAN)
-        mean, std = (IMAGENET_MEAN, IMAGENET_STD) if three else ((0.5,) * channels, (0.5,) * channels)
+        """Return the size and the channels that it takes, as far as its signature and its first convolution say."""
+        if not takes(self._config, CHANNELS):
+            channels = self._input_channels or channels
+        colour = channels == len(IMAGENET_MEAN)
+        mean, std = (IMAGENET_MEAN, IMAGENET_STD) if colour else ((0.5,) * channels, (0.5,) * channels)
         return Preprocessing(size=self._default_size or DEFAULT_SIZE, channels=channels, mean=mean, std=std)
 
     @override
     def build(self, classes: int, channels: int, size: int) -> nn.Module:
-        return self._build(classes, channels, size)
+        self._classes = classes
+        offered = {**dict.fromkeys(CLASSES, classes), **dict.fromkeys(CHANNELS, channels), **dict.fromkeys(SIZE, size)}
+        return build_own_network(self._config, offered)
 
     @override
     def head(self, network: nn.Module) -> str:
-        """Return the path that ``model.head`` gives, else that of the last layer with as many outputs as the logits.
-
-        It is empty if there is no such layer.
-
-        Raises:
-            UserError: ``model.head`` is no module of the network.
-        """
-        if self._config.head is not None:
-            if self._config.head not in dict(network.named_modules()):
-                raise UserError(f"model.head={self._config.head}: is no module of {self.name}{_modules(network)}")
-            return self._config.head
-        try:
-            return last_layer(network, self._classes)
-        except LookupError:
-            return ""
-
-    def _build(self, classes: int, channels: int, size: int) -> nn.Module:
-        self._classes = classes
-        offered = {**dict.fromkeys(CLASSES, classes), **dict.fromkeys(CHANNELS, channels), **dict.fromkeys(SIZE, size)}
-        network = build_target("model", self._config, offered=offered)
-        if not isinstance(network, nn.Module):
-            raise UserError(f"model._target_={self._config.target}: returns {type(network).__name__}, and no nn.Module")
-        return_logits(network)
-        known = dict(network.named_modules())
-        for path in self.block_paths or ():
-            if path not in known:
-                raise UserError(f"model.blocks: {path} is no module of {self.name}{_modules(network)}")
-        return network
-
-    def _takes(self, names: tuple[str, ...]) -> bool:
-        return bool(named_arguments(self._target, dict.fromkeys(names)))
+        return find_head(self._config, network, self._classes)
 
     @property
     def _default_size(self) -> int | None:
         """The side in pixels that the user gives as an argument, or that the signature has as a default."""
-        signature = signature_of(self._target)
+        signature = signature_of(find_object("model._target_", self._config.target))
         defaults = {} if signature is None else {name: value.default for name, value in signature.parameters.items()}
-        values = [
-            settings[name] for settings in (self._config.arguments, defaults) for name in SIZE if name in settings
-        ]
+        sources = (self._config.arguments, defaults)
+        values = [settings[name] for settings in sources for name in SIZE if name in settings]
         return next((value for value in values if isinstance(value, int) and value > 0), None)
 
     @cached_property
     def _input_channels(self) -> int | None:
         """The channels that the first convolution takes, if they are those of a grey or a colour image."""
+        size = self._default_size or DEFAULT_SIZE
         try:
             with weightless():
-                network = self._build(10, 3, self._default_size or DEFAULT_SIZE)
-        except UserError:
-            network = self._build(10, 3, self._default_size or DEFAULT_SIZE)
+                network = self.build(10, 3, size)
+        except UserError:  # a constructor that needs the values of its weights
+            network = self.build(10, 3, size)
         first = next((module for module in network.modules() if isinstance(module, nn.Conv2d)), None)
         return first.in_channels if first is not None and first.in_channels in (1, 3) else None
-
-
-def offered_arguments() -> tuple[str, ...]:
-    """Return the names of all arguments that a network for images may have and gets."""
-    return CLASSES + CHANNELS + SIZE
 
 
 def check_output(network: nn.Module, inputs: Sequence[torch.Tensor], classes: int, target: str) -> None:
@@ -157,8 +121,3 @@ def _refuse_other_inputs(network: nn.Module, given: int, target: str) -> None:
             f"model: {target}.forward needs {len(required)} inputs ({', '.join(required)}), and the data gives images "
             "alone; give the others a default, or return them from a LightningDataModule of your own (data._target_)"
         )
-
-
-def _modules(network: nn.Module) -> str:
-    names = [name for name, _ in network.named_modules() if name]
-    return f"; choose from: {', '.join(names[:40])}{' ...' if len(names) > 40 else ''}"

@@ -5,7 +5,7 @@ import torch
 from typing_extensions import override
 
 from convscope.cache import cache_folder
-from convscope.config.network import TextNetworkConfig
+from convscope.config.network import NetworkConfig
 from convscope.config.text_data import TextsConfig
 from convscope.config.train import TrainConfig
 from convscope.data.texts.sentence_keys import sentence_keys
@@ -72,8 +72,7 @@ class TextModality(Modality[TextSource, BuiltTextNetwork, TextDataModule]):
         folder.write_trained_on(np.concatenate(keys))
 
 
-def _text_settings(config: TrainConfig) -> tuple[TextNetworkConfig, TextsConfig]:
+def _text_settings(config: TrainConfig) -> tuple[NetworkConfig, TextsConfig]:
     """Return the settings of ``model`` and ``data``, which are those of texts."""
-    assert isinstance(config.model, TextNetworkConfig)
     assert isinstance(config.data, TextsConfig)
     return config.model, config.data

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from convscope.config.network import MODELS, TextNetworkConfig
+from convscope.config.network import MODELS, NetworkConfig, OwnNetworkConfig
 from convscope.config.text_data import TextsConfig
 from convscope.config.text_model import WordNetworkConfig
 from convscope.data.texts.tokenizer import TextTokenizer
@@ -13,18 +13,21 @@ from convscope.data.texts.word_vectors import WordVectors, find_vectors
 from convscope.errors import UserError
 from convscope.modalities.built_network import BuiltNetwork
 from convscope.modalities.describable_network import DescribableNetwork
+from convscope.modalities.texts.own_network import OwnTextArchitecture
 from convscope.models.texts.architecture import TextArchitecture
 from convscope.models.texts.network import TextNetwork, build_text_network
 from convscope.models.weights import Weights
 from convscope.preprocessing import TextPreprocessing
 
 
-def build_text_architecture(config: TextNetworkConfig) -> TextArchitecture:
+def build_text_architecture(config: NetworkConfig) -> TextArchitecture:
     """Return the architecture that ``model=...`` names.
 
     Raises:
         UserError: The architecture does not take such a length.
     """
+    if isinstance(config, OwnNetworkConfig):
+        return OwnTextArchitecture(config)
     architecture: TextArchitecture = MODELS.builder(config.name)(**config.options)
     return architecture
 
@@ -43,7 +46,7 @@ MR_WORDS = 18_765  # different words of the movie-review sentences (Kim 2014, ta
 TEXT_LENGTH = 32  # tokens, if a network takes any number
 
 
-def describable_network(config: TextNetworkConfig, classes: int | None) -> DescribableNetwork:
+def describable_network(config: NetworkConfig, classes: int | None) -> DescribableNetwork:
     """Return the network that ``model=...`` names, to be described with a vocabulary as large as that of Kim's MR.
 
     Args:
@@ -109,7 +112,7 @@ class BuiltTextNetwork(BuiltNetwork):
 
 
 def build_text(
-    config: TextNetworkConfig,
+    config: NetworkConfig,
     weights: Weights,
     preprocessing: TextPreprocessing,
     tokenizer: TextTokenizer,

@@ -14,7 +14,6 @@ from convscope.callbacks.text_figures import TokenizedText
 from convscope.config.base import required
 from convscope.config.data import DataConfig
 from convscope.config.model import ModelConfig
-from convscope.config.network import TextNetworkConfig
 from convscope.config.text_data import TextFilesConfig, TextsConfig
 from convscope.data.texts.text_data_module import TextDataModule
 from convscope.data.texts.text_files import evaluation_texts
@@ -62,7 +61,6 @@ class TrainedTextRun(TrainedRun):
         preprocessing = saved.preprocessing
         tokenizer = tokenizer_from_file(folder.tokenizer_file, preprocessing.max_length)
         vectors = _empty_vectors(saved.weights)
-        assert isinstance(saved.model, TextNetworkConfig)
         network = build_text_architecture(saved.model).build(len(saved.classes), len(tokenizer), vectors)
         network.load_state_dict(saved.weights)
         return cls(folder, config, network.eval(), saved.classes, preprocessing, tokenizer)
