@@ -89,5 +89,5 @@ def test_a_mistake_is_named_as_elsewhere(tmp_path, override, message):
 
 def test_a_key_that_the_data_set_no_longer_has_is_named(tmp_path):
     save(tmp_path, "data=digits", resizing="old")
-    with pytest.raises(UserError, match=r"^data.resizing=old: no such key$"):
+    with pytest.raises(UserError, match=r"^data.resizing=old: no such key; choose from: name, batch_size, "):
         composed(f"run={tmp_path}")

@@ -99,7 +99,7 @@ def test_every_option_is_valid(group, option):
         ("transfer.stages.0.epoch=3", "transfer.stages.0.epoch: no such key; choose from: name, train"),
         ("transfer.stages.0.lr=-1", "transfer.stages.0.lr=-1: must be greater than 0"),
         ("model.dept=3", "model.dept: no such key; choose from: name, variant, weights"),
-        ("+model.dept=3", "model.dept=3: no such key"),
+        ("+model.dept=3", "model.dept=3: no such key; choose from: name, weights, variant"),
         ("transfer.lr=abc", "transfer.lr=abc: must be a number"),
         ("transfer.lr=-1", "transfer.lr=-1: must be greater than 0"),
         ("data.batch_size=0", "data.batch_size=0: must be greater than or equal to 1"),

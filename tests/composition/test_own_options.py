@@ -29,7 +29,11 @@ from convscope.errors import UserError
             "transfer.stages.1.schedule._target_=code.f",
             "++transfer.stages.1.schedule={} ++transfer.stages.1.schedule._target_=code.f",
         ),
-        ("callbacks.extra.mine._target_=code.C", "++callbacks.extra.mine._target_=code.C"),
+        (
+            "callbacks.extra.mine._target_=code.C",
+            "++callbacks.extra.mine={} ++callbacks.extra.mine._target_=code.C",
+        ),
+        ("task.metrics.k=kappa", "++task.metrics.k=kappa"),
         ("+trainer.arguments.max_steps=3 -m", "++trainer.arguments.max_steps=3 -m"),
         ("~callbacks.extra.mine", "~callbacks.extra.mine"),
     ],

@@ -43,7 +43,7 @@ def test_the_saved_configuration_begins_with_what_the_stages_share() -> None:
         ([{"train": []}], ("stages", 0, "train")),
         ([{"name": "a b"}], ("stages", 0, "name")),
         ([{"name": "twice"}, {"name": "twice"}], ()),
-        ([{"train": ["head"], "trains": ["all"]}], ("stages", 0, "trains")),
+        ([{"train": ["head"], "trains": ["all"]}], ("stages", 0)),
     ],
 )
 def test_a_stage_without_parameters_or_a_name_of_its_own_is_refused(stages: list[dict[str, Any]], at: Any) -> None:

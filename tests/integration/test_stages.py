@@ -231,7 +231,10 @@ def test_a_signal_while_trackers_start_says_how_to_go_on(convscope, tmp_path, mo
         ("transfer.stages=[{name: a, train: [all], lr: -1, epochs: 1}]", "lr=-1: must be greater than 0"),
         ("transfer.stages=[{name: a, train: [], lr: 1, epochs: 1}]", "train"),
         ("transfer.stages=[{name: a, train: [layer7], lr: 1, epochs: 1}]", "'layer7' selects no parameter"),
-        ("transfer.stages=[{name: a, train: [all], lr: 1e-3, epoch: 1}]", "transfer.stages.0.epoch=1: no such key"),
+        (
+            "transfer.stages=[{name: a, train: [all], lr: 1e-3, epoch: 1}]",
+            "transfer.stages.0.epoch=1: no such key; did you mean epochs?",
+        ),
         (
             "transfer.stages=[{name: a, train: [all]}, {name: a, train: [all]}]",
             "two stages have one name (a, a)",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from hydra.core.config_store import ConfigStore
 
-from convscope.composition.trust import refuse_unknown_code, trusted_modules
+from convscope.composition.trust import refuse_missing_plugins, refuse_unknown_code, trusted_modules
 from convscope.config.base import required
 from convscope.config.commands.evaluate import EvaluateConfig
 from convscope.config.data import ImageFolderConfig
@@ -32,7 +32,10 @@ def prepare_arguments(arguments: list[str]) -> list[str]:
     runs = [argument.partition("=")[2] for argument in arguments if argument.startswith("run=")]
     if not runs:
         return arguments
-    data = read_saved_config(Path(runs[-1].strip("'\"")).expanduser())["data"]
+    run_folder = Path(runs[-1].strip("'\"")).expanduser()
+    saved = read_saved_config(run_folder)
+    refuse_missing_plugins(saved, f"run={run_folder}")
+    data = saved["data"]
     option = data["name"]
     if TARGET in data:
         option = "own_texts" if "tokens" in data else "own_images"

@@ -7,7 +7,7 @@ from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf.errors import ConfigIndexError, MissingMandatoryValue
 from pydantic import ValidationError
 
-from convscope.config.base import choices
+from convscope.config.base import UNKNOWN_KEY, choices
 from convscope.config.registry import TARGET, is_tag
 
 
@@ -51,11 +51,14 @@ def explain_validation(error: ValidationError) -> str:
         path = [part for part in path if not (_BRANCH.fullmatch(part) or is_tag(part))]
         if len(path) > 1 and path[-1].isdecimal() and not isinstance(fault["input"], dict):
             del path[-1]  # the index in a list of plain values: the message shows the value itself
+        value = fault["input"]
+        if fault["type"] == UNKNOWN_KEY:
+            path, value = [*path, str(fault["ctx"]["key"])], fault["ctx"]["value"]
         key = ".".join(path)
-        shown = key if isinstance(fault["input"], dict) else f"{key}={fault['input']}"
+        shown = key if isinstance(value, dict) else f"{key}={value}"
         rule = _rule(key, fault["type"], fault["msg"], fault.get("ctx", {}))
         # One line for all branches of a union, and for all keys of one name that share a value by interpolation.
-        _, rules = faults.setdefault((key.rpartition(".")[2], str(fault["input"])), (shown, []))
+        _, rules = faults.setdefault((key.rpartition(".")[2], str(value)), (shown, []))
         if rule not in rules:
             rules.append(rule)
     # A validator of the whole configuration names the keys in its message itself.
@@ -70,8 +73,6 @@ def _rule(key: str, kind: str, message: str, context: dict[str, object]) -> str:
     match kind:
         case "literal_error":
             return f"must be one of {str(context['expected']).replace(chr(39), '').replace(' or ', ', ')}"
-        case "extra_forbidden":
-            return "no such key"
         case "missing":
             return "must be given"
         case "string_too_short" if context.get("min_length") == 1:

@@ -19,6 +19,7 @@ from convscope.config.registry import TARGET
 from convscope.config.target import HYDRA_KEYS, TargetConfig
 from convscope.errors import UserError
 
+MAX_LISTED = 40  # names that a message lists
 # Where code lies that is not the user's own: convscope, Python and what is installed.
 NOT_OWN = (str(Path(convscope.__file__).parent), sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"))
 
@@ -34,23 +35,23 @@ def find_object(key: str, name: str) -> Any:
         UserError: There is no such module, it cannot be imported, or it has no such object.
     """
     search_working_folder()
-    parts = name.split(".")
-    for length in range(len(parts), 0, -1):
-        module = _import_module(key, name, ".".join(parts[:length]))
-        if module is not None:
-            break
-    else:
+    root, *parts = name.split(".")
+    found = _import_module(key, name, root)
+    if found is None:
         raise UserError(
-            f"{key}={name}: there is no module {parts[0]}, neither installed nor in the folder in which the command is "
+            f"{key}={name}: there is no module {root}, neither installed nor in the folder in which the command is "
             f"typed ({os.getcwd()})"
         )
-    found, path = module, ".".join(parts[:length])
-    for part in parts[length:]:
-        if not hasattr(found, part):
+    path = root
+    for part in parts:
+        inner = getattr(found, part, None)
+        if inner is None and inspect.ismodule(found):
+            inner = _import_module(key, name, f"{path}.{part}") if hasattr(found, "__path__") else None
+        if inner is None:
             public = [attribute for attribute in dir(found) if not attribute.startswith("_")]
-            near = choices(part, public) if len(public) <= 40 else ""
+            near = choices(part, public) if len(public) <= MAX_LISTED else ""
             raise UserError(f"{key}={name}: {path} has no {part}{near}")
-        found, path = getattr(found, part), f"{path}.{part}"
+        found, path = inner, f"{path}.{part}"
     return found
 
 

@@ -21,8 +21,8 @@ OWN_OPTIONS = {"model": "own", "data": "own_images"}
 OWN_TEXTS = "own_texts"
 # Keys that hold an option by its name alone, or an option with keys of its own.
 NESTED = re.compile(
-    r"(?P<choice>transfer\.(?:stages\.\d+\.)?(?:optimizer|schedule|augmentation)|data\.augmentation|task\.loss)"
-    r"(?:\.(?P<key>.+))?"
+    r"(?P<choice>transfer\.(?:stages\.\d+\.)?(?:optimizer|schedule|augmentation)|data\.augmentation|task\.loss|"
+    r"(?:callbacks\.extra|logger\.extra|task\.metrics)\.\w+)(?:\.(?P<key>.+))?"
 )
 # Mappings that may have any key.
 OPEN = re.compile(r"(callbacks\.extra|logger\.extra|task\.metrics|trainer\.arguments|model\.arguments)\.")

@@ -9,10 +9,15 @@ import yaml
 from hydra.core.config_store import ConfigStore
 
 from convscope.composition.instantiation import describe_error, find_object
+from convscope.config.data import ImagesConfig
 from convscope.config.groups import GROUPS
+from convscope.config.text_data import TextsConfig
+from convscope.config.transfer import TransferConfig
 from convscope.errors import UserError
 
 ENTRY_POINTS = "convscope.plugins"
+# The file with what all options of a class share, whose values an option of a plugin starts from.
+SHARED_OPTIONS = ((ImagesConfig, "_images"), (TextsConfig, "_texts"), (TransferConfig, "_stage"))
 
 
 def load_typed_plugins(overrides: Sequence[str]) -> None:
@@ -66,9 +71,9 @@ def offer_options() -> None:
     store = ConfigStore.instance()
     for group, registry in GROUPS.items():
         for name, config in registry.added.items():
-            defaults = {
-                key: field.get_default(call_default_factory=True)
-                for key, field in config.model_fields.items()
-                if not field.is_required()
-            }
-            store.store(name, {"name": name, **defaults}, group=group)
+            fields = {key: field for key, field in config.model_fields.items() if not field.is_required()}
+            defaults = {key: field.get_default(call_default_factory=True) for key, field in fields.items()}
+            shared = next((option for base, option in SHARED_OPTIONS if issubclass(config, base)), None)
+            included = {} if shared is None else {"defaults": [shared, "_self_"]}
+            common = {"weights": "auto"} if group == "model" else {}
+            store.store(name, {**included, "name": name, **common, **defaults}, group=group)

@@ -14,6 +14,7 @@ from typing import Any
 
 from convscope.composition.instantiation import find_object
 from convscope.composition.own_code import named_code
+from convscope.config.groups import GROUPS
 from convscope.config.registry import TARGET
 from convscope.errors import UserError
 
@@ -43,6 +44,28 @@ def trusted_modules(trust: Iterable[str], plugins: Iterable[str], config: object
     return [*trust, *(root for root in named if root not in LIBRARIES)]
 
 
+def refuse_missing_plugins(saved: Mapping[str, Any], where: str, groups: Iterable[str] = ("model", "data")) -> None:
+    """Refuse a run whose options come from plugins that are not loaded.
+
+    Args:
+        saved: The run's configuration.
+        where: The run, for messages, such as ``run=PATH``.
+        groups: The groups that are needed of it.
+
+    Raises:
+        UserError: It has such an option; no plugin was loaded.
+    """
+    for group in groups:
+        settings = saved.get(group)
+        name = settings.get("name") if isinstance(settings, Mapping) and TARGET not in settings else None
+        if isinstance(name, str) and saved.get("plugins") and name not in GROUPS[group].classes:
+            plugins = ",".join(map(str, saved["plugins"]))
+            raise UserError(
+                f"{where}: has {group}={name} of a plugin, which is not loaded, since a run's folder may come from "
+                f"somebody else; if you trust it, add plugins=[{plugins}]"
+            )
+
+
 def refuse_unknown_code(saved: Mapping[str, Any], where: str, trusted: Sequence[str]) -> None:
     """Refuse a run whose files name code that the user has not named.
 
@@ -58,10 +81,11 @@ def refuse_unknown_code(saved: Mapping[str, Any], where: str, trusted: Sequence[
         named = f"{key}.{TARGET}={target}" if key else target
         root = target.partition(".")[0]
         if any(target == module or target.startswith(f"{module}.") for module in trusted):
-            if not _is_defined_in(find_object(f"{key}.{TARGET}", target), (*trusted, *LIBRARIES)):
+            found = find_object(f"{key}.{TARGET}", target)
+            if not (_is_defined_in(found, trusted) or _is_wanted(key, found)):
                 raise UserError(f"{where}: names {named}, which is defined elsewhere: it is not called")
         elif root in LIBRARIES:
-            if not _is_wanted(key, target):
+            if "__" in target or not _is_wanted(key, find_object(f"{key}.{TARGET}", target)):
                 raise UserError(f"{where}: names {named}, which is not what this place takes: it is not called")
         elif root in sys.stdlib_module_names:
             raise UserError(f"{where}: names {named}, which is no code of a training: it is not imported")
@@ -72,13 +96,10 @@ def refuse_unknown_code(saved: Mapping[str, Any], where: str, trusted: Sequence[
             )
 
 
-def _is_wanted(key: str, target: str) -> bool:
-    """Return whether ``target``, of a library of convscope, is of the kind that ``key`` takes."""
+def _is_wanted(key: str, found: Any) -> bool:
+    """Return whether ``found`` is of a library that convscope is built on, and of the kind that ``key`` takes."""
     kind = next((kind for pattern, kind in KINDS if re.fullmatch(pattern, key)), None)
-    if kind is None or "__" in target:
-        return False
-    found = find_object(f"{key}.{TARGET}", target)
-    if not _is_defined_in(found, LIBRARIES):
+    if kind is None or not _is_defined_in(found, LIBRARIES):
         return False
     wanted = getattr(importlib.import_module(kind[0]), kind[1])
     if inspect.isclass(found):

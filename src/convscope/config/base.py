@@ -2,11 +2,15 @@
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
+from pydantic_core import PydanticCustomError
 
 from convscope.errors import UserError
+
+UNKNOWN_KEY = "unknown_key"  # type of the validation error of a key that a class does not have
 
 
 class Config(BaseModel):
@@ -16,6 +20,18 @@ class Config(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, protected_namespaces=(), defer_build=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keys_are_known(cls, values: Any) -> Any:
+        """Refuse a key that the class does not have, with those that it has."""
+        if isinstance(values, Mapping) and cls.model_config["extra"] == "forbid":
+            known = [field.alias or name for name, field in cls.model_fields.items()]
+            for key, value in values.items():
+                if key not in known:
+                    rule = f"no such key{choices(str(key), known)}"
+                    raise PydanticCustomError(UNKNOWN_KEY, "{rule}", {"rule": rule, "key": key, "value": value})
+        return values
 
 
 def matching(pattern: str, description: str) -> AfterValidator:

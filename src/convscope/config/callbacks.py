@@ -10,7 +10,7 @@ from convscope.config.registry import Registry
 from convscope.config.saliency import Methods
 from convscope.config.target import TargetConfig
 
-CALLBACKS = Registry("callbacks.extra.NAME", target=TargetConfig)
+CALLBACKS = Registry("callbacks.extra.NAME", target=TargetConfig, by_name=True)
 
 
 class CheckpointConfig(Config):

@@ -10,7 +10,7 @@ from convscope.config.named import NamedConfig
 from convscope.config.registry import Registry
 from convscope.config.target import TargetConfig
 
-LOGGERS = Registry("logger.extra.NAME", target=TargetConfig)
+LOGGERS = Registry("logger.extra.NAME", target=TargetConfig, by_name=True)
 
 
 class AutoLoggerConfig(Config):

@@ -21,6 +21,7 @@ from convscope.config.base import Config, choices
 from convscope.errors import UserError
 
 TARGET = "_target_"
+OTHER = "other"  # the tag of options that are not registered
 C = TypeVar("C", bound=Config)
 
 
@@ -35,12 +36,16 @@ class Registry:
         key: The key of the choice, such as ``model``.
         target: The class of the settings of code that ``_target_`` names; None if the choice takes none.
         by_name: Whether an option may also be given by its name alone: ``transfer.optimizer=sgd``.
+        default: The class of an option that has another name, as a user's own file may give it; None: it is refused.
     """
 
-    def __init__(self, key: str, target: Any = None, by_name: bool = False) -> None:
+    def __init__(
+        self, key: str, target: Any = None, by_name: bool = False, default: type[Config] | None = None
+    ) -> None:
         self.key = key
         self.target = target
         self.by_name = by_name
+        self.default = default
         self._classes: dict[str, type[Config]] = {}
         self._builders: dict[str, str] = {}
 
@@ -100,8 +105,10 @@ class Registry:
         named = {_tag(name): handler.generate_schema(config) for name, config in self._classes.items()}
         if self.target is not None:
             named[_tag(TARGET)] = handler.generate_schema(self.target)
+        if self.default is not None:
+            named[_tag(OTHER)] = handler.generate_schema(self.default)
         serialization = core_schema.wrap_serializer_function_ser_schema(_shortened) if self.by_name else None
-        union = core_schema.tagged_union_schema(named, discriminator=_tag_of)
+        union = core_schema.tagged_union_schema(named, discriminator=self._tag_of)
         return core_schema.no_info_before_validator_function(self._check_name, union, serialization=serialization)
 
     def _check_name(self, value: Any) -> Any:
@@ -119,9 +126,16 @@ class Registry:
         if TARGET in value:
             if self.target is None:
                 raise PydanticCustomError("no_target", "{rule}", {"rule": "takes no _target_" + self._known("")})
-        elif value["name"] not in self._classes:
+        elif value["name"] not in self._classes and self.default is None:
             raise PydanticCustomError("no_option", "{rule}", {"rule": self._unknown(value["name"])})
         return value
+
+    def _tag_of(self, value: Any) -> str:
+        if isinstance(value, Config):
+            name = TARGET if hasattr(value, "target") else getattr(value, "name", "")
+        else:
+            name = TARGET if TARGET in value else value["name"]
+        return _tag(name if name in self._classes or name == TARGET else OTHER)
 
     def _unknown(self, name: str) -> str:
         return f"no such option{self._known(name)}{self._own()}"
@@ -160,12 +174,6 @@ def _subclasses(base: type[Config]) -> list[type[Config]]:
 
 def _tag(name: str) -> str:
     return f"<{name}>"
-
-
-def _tag_of(value: Any) -> str:
-    if isinstance(value, Config):
-        return _tag(TARGET if hasattr(value, "target") else getattr(value, "name", ""))
-    return _tag(TARGET if TARGET in value else value["name"])
 
 
 def _shortened(config: Config, serialize: Callable[[Config], Any]) -> Any:

@@ -16,7 +16,7 @@ from convscope.config.target import ModuleNames
 from convscope.config.task import TaskConfig
 from convscope.config.text_data import TextsConfig
 from convscope.config.trainer import TrainerConfig
-from convscope.config.transfer import TransferConfig
+from convscope.config.transfer import TRANSFERS, TransferConfig
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
@@ -34,7 +34,7 @@ class TrainConfig(Config):
 
     model: ModelConfig
     data: DataConfig
-    transfer: TransferConfig
+    transfer: Annotated[TransferConfig, TRANSFERS]
     task: TaskConfig
     cache: CacheConfig
     trainer: TrainerConfig

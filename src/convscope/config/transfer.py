@@ -8,6 +8,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, create
 from convscope.config.augmentation import Augmentation
 from convscope.config.base import Config, matching
 from convscope.config.optimization import Optimizer, Schedule
+from convscope.config.registry import Registry
 
 
 class StageConfig(Config):
@@ -97,3 +98,11 @@ class TransferConfig(_SharedSettings):  # type: ignore[misc, valid-type]
     def total_epochs(self) -> int:
         """The number of epochs of all stages, if none ends early."""
         return sum(stage.epochs for stage in self.stages)
+
+
+TRANSFERS = Registry("transfer", default=TransferConfig)
+
+
+@TRANSFERS.option("auto", builds="convscope.engine.transfer_choice:choose_transfer")
+class AutoTransferConfig(TransferConfig):
+    """Whichever transfer suits the weights. What ``builds`` one returns its name, or the `TransferConfig` itself."""

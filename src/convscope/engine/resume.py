@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from convscope.composition.trust import refuse_unknown_code, trusted_modules
+from convscope.composition.trust import refuse_missing_plugins, refuse_unknown_code, trusted_modules
 from convscope.config.train import TrainConfig
 from convscope.console import echo
 from convscope.errors import UserError
@@ -60,6 +60,7 @@ def resume_run(config: TrainConfig, overrides: Sequence[str]) -> ResumedRun | No
         if isinstance(saved, dict):
             trusted = trusted_modules(config.trust, config.plugins, config.model_dump())
             refuse_unknown_code(saved, f"resume={path}", trusted)
+            refuse_missing_plugins(saved, f"resume={path}")
         original = TrainConfig.model_validate(saved)
     except (yaml.YAMLError, ValidationError) as error:
         raise UserError(f"{file}: is no configuration of this version of convscope") from error
