@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from convscope.data.images.augmentation import BatchAugmentation, ImageAugmentation
+from convscope.errors import UserError, reason_of
 
 
 class OwnAugmentation:
@@ -28,6 +29,7 @@ class OwnAugmentation:
         self._function = function
         self._centre = v2.CenterCrop(size)
         self._size = size
+        self._name = getattr(function, "__name__", type(function).__name__)
         self._is_albumentations = type(function).__module__.partition(".")[0] == "albumentations"
 
     def __call__(self, image: torch.Tensor) -> torch.Tensor:
@@ -38,6 +40,8 @@ class OwnAugmentation:
         np.random.seed(seed)
         try:
             result = self._apply_albumentations(image, seed) if self._is_albumentations else self._function(image)
+        except Exception as error:
+            raise UserError(f"data.augmentation: {self._name} failed on an image: {reason_of(error)}") from error
         finally:
             random.setstate(states[0])
             np.random.set_state(states[1])
@@ -55,13 +59,17 @@ class OwnAugmentation:
         """Return ``result`` at the right size.
 
         Raises:
-            TypeError: It is no image of the same kind.
+            UserError: It is no image of the same kind.
         """
         kind = f"{tuple(result.shape)} {result.dtype}" if isinstance(result, torch.Tensor) else type(result).__name__
         if not isinstance(result, torch.Tensor) or result.dtype != torch.uint8 or result.ndim != 3:
-            raise TypeError(f"must return an image (C, H, W) uint8 as a tensor, not {kind}")
+            raise UserError(
+                f"data.augmentation: {self._name} must return an image (C, H, W) uint8 as a tensor, not {kind}"
+            )
         if result.shape[0] != image.shape[0]:
-            raise TypeError(f"must keep the {image.shape[0]} channels of an image, and returned {kind}")
+            raise UserError(
+                f"data.augmentation: {self._name} must keep the {image.shape[0]} channels of an image, and returned {kind}"
+            )
         if result.shape[1:] != (self._size, self._size):
             result = self._centre(result)
         return torch.Tensor(result) if type(result) is not torch.Tensor else result
