@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
-from convscope.composition.current_job import job_overrides
+from convscope.composition.current_job import job_overrides, search_path_overrides
 from convscope.composition.error_messages import explain_composition, explain_validation
 from convscope.composition.hydra_options import refuse_hydra_options_in_files
 from convscope.composition.jobs import Job
@@ -87,7 +87,7 @@ def recompose(name: str, overrides: Sequence[str], schema: type[C]) -> C:
     Raises:
         UserError: The configuration is not valid.
     """
-    return validate(compose(name, [*job_overrides(), *overrides]), schema)
+    return validate(compose(name, [*search_path_overrides(), *job_overrides(), *overrides]), schema)
 
 
 def check_jobs(name: str, jobs: Sequence[Job], folder: str | None, schema: type[C]) -> list[C]:
@@ -162,7 +162,9 @@ def known_keys(
         if node is not None:  # OmegaConf missed the key there: no need to compose again
             return node._get_root()
         groups = {folder.name for folder in CONFIG_DIR.iterdir() if folder.is_dir()}
-        options = [override for override in overrides if override.split("=")[0] in groups and "," not in override]
+        kept = {*groups, "hydra.searchpath"}
+        options = [override for override in overrides if override.split("=")[0].lstrip("+") in kept]
+        options = [option for option in options if "," not in option or option.lstrip("+").startswith("hydra.")]
         try:
             return _composed(name, options, folder)
         except (HydraException, OmegaConfBaseException):

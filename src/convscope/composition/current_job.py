@@ -12,6 +12,12 @@ def job_overrides() -> list[str]:
     return [str(override) for override in OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False)]  # type: ignore[union-attr]
 
 
+def search_path_overrides() -> list[str]:
+    """Return the overrides of Hydra's search path that the running job has, as they were typed."""
+    hydra = OmegaConf.to_container(HydraConfig.get().overrides.hydra, resolve=False)
+    return [str(override) for override in hydra if str(override).lstrip("+").startswith("hydra.searchpath=")]  # type: ignore[union-attr]
+
+
 def sweep_path() -> Path | None:
     """Return the folder of the sweep to which the running job belongs; None outside a multirun."""
     if _in_multirun():

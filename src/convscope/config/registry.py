@@ -57,12 +57,14 @@ class Registry:
             builds: What builds it, as ``module:function``.
 
         Raises:
-            ValueError: An option has one of the names already.
+            ValueError: Another class has one of the names already. The same class may come again, as from a cell of a
+                notebook that is run twice.
         """
 
         def register(config: type[C]) -> type[C]:
             for name in names:
-                if name in self._classes:
+                present = self._classes.get(name, config)
+                if (present.__module__, present.__qualname__) != (config.__module__, config.__qualname__):
                     raise ValueError(f"{self.key}={name}: is registered already, by {self._classes[name].__module__}")
                 self._classes[name], self._builders[name] = config, builds
             rebuild_schemas()

@@ -68,7 +68,8 @@ class OwnAugmentation:
             )
         if result.shape[0] != image.shape[0]:
             raise UserError(
-                f"data.augmentation: {self._name} must keep the {image.shape[0]} channels of an image, and returned {kind}"
+                f"data.augmentation: {self._name} must keep the {image.shape[0]} channels of an image, and returned "
+                f"{kind}"
             )
         if result.shape[1:] != (self._size, self._size):
             result = self._centre(result)
