@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING
 
 from convscope.composition.instantiation import describe_error, find_object
 from convscope.config.groups import GROUPS
@@ -71,4 +72,8 @@ def offer_options() -> None:
                 for key, field in config.model_fields.items()
                 if not field.is_required()
             }
-            store.store(name, {"name": name, **defaults}, group=group)
+            if registry.by_key:
+                values = {key: defaults.get(key, MISSING) for key in config.model_fields}
+                store.store(name, {name: values}, group=group)
+            else:
+                store.store(name, {"name": name, **defaults}, group=group)
