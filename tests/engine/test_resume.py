@@ -54,6 +54,14 @@ def test_overrides_that_are_given_again_change_nothing(run: Path, overrides: tup
     assert found.overrides == ["model=lenet5", "data=digits", "logger=[csv,mlflow]", "logger.mlflow.experiment=mine"]
 
 
+def test_a_run_with_options_of_a_plugin_names_the_plugin_to_add(run: Path) -> None:
+    saved = yaml.safe_load((run / "config.yaml").read_text())
+    saved |= {"logger": {"of_a_plugin": {}}, "plugins": ["my_project.options"]}
+    (run / "config.yaml").write_text(f"# convscope train\n{yaml.safe_dump(saved)}")
+    with pytest.raises(UserError, match=r"the run has options of plugins; add plugins=\[my_project\.options\]$"):
+        resumed(run)
+
+
 def test_a_secret_that_is_given_now_is_not_kept(run: Path) -> None:
     uri = "http://user:s3cr3tpw@host"
     # a key before its group, too

@@ -19,10 +19,11 @@ class TrackerConfig(Config):
     """Settings of a tracker. What ``builds`` it starts it, and returns a `convscope.tracking.tracker.Tracker`.
 
     It gets those of these arguments that its signature names: ``settings``, an instance of its class; ``folder``, the
-    `RunFolder`; ``run_name``, ``group`` and ``tags`` of the run; ``outputs``, the folder of all runs. If the run is
-    resumed, ``kept`` are its scalars up to the checkpoint, ``missed`` those of them that were logged while the tracker
-    was off, and ``mark`` is what the method ``mark`` of its logger returned at the checkpoint, an empty dict if there
-    is none; otherwise ``kept`` and ``mark`` are None.
+    `RunFolder`; ``run_name``, ``group`` and ``tags`` of the run; ``config``, the configuration as plain containers,
+    with secrets masked; ``outputs``, the folder of all runs. If the run is resumed, ``kept`` are its scalars up to the
+    checkpoint, ``missed`` those of them that were logged while the tracker was off, and ``mark`` is what the method
+    ``mark`` of its logger returned at the checkpoint, an empty dict if there is none; otherwise ``kept`` and ``mark``
+    are None.
 
     Attributes:
         label: Its name in messages; empty: the name of the option.

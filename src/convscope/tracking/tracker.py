@@ -1,9 +1,11 @@
 """What a tracker is to the rest: a started logger of Lightning's, and what takes figures and tables."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities import rank_zero_only
 
 from convscope.runs.run_folder import RunFolder
 from convscope.tracking.adapter import Adapter
@@ -27,6 +29,39 @@ class Tracker:
     adapter: Adapter | None = None
     notices: Sequence[str] = ()
     finish: Callable[[str], None] | None = None
+
+
+class ScalarLogger(Logger):
+    """A logger for a tracker that Lightning has none for: it gives the scalars to a function.
+
+    Args:
+        name: Name of the tracker.
+        version: Identifier of the run in the tracker.
+        log: Called with scalars by their names, and their step.
+    """
+
+    def __init__(self, name: str, version: str, log: Callable[[Mapping[str, Any], int], None]) -> None:
+        super().__init__()
+        self._name, self._version, self._log = name, version, log
+
+    @property
+    def name(self) -> str:
+        """Name of the tracker."""
+        return self._name
+
+    @property
+    def version(self) -> str:
+        """Identifier of the run in the tracker."""
+        return self._version
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """Log scalars."""
+        self._log(metrics, step or 0)
+
+    @rank_zero_only
+    def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
+        """Do nothing: what builds the tracker gets the configuration."""
 
 
 def missed_notice(label: str, missed: Sequence[Row], folder: RunFolder) -> list[str]:

@@ -85,6 +85,7 @@ def build_loggers(
                 group=mask(group),
                 tags=mask(tags),
                 outputs=outputs,
+                config=mask(config),
                 kept=kept,
                 missed=_missed_rows(label, marks, kept),
                 mark=None if marks is None else marks.get(label, {}),
