@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from tracker_settings import tracker_settings
 
+from convscope.config.logger import MLflowConfig
 from convscope.runs.metrics_csv import read_metrics
 from convscope.runs.run_folder import RunFolder
 from convscope.tracking import mlflow_child, mlflow_logger, mlflow_process, mlflow_writer
@@ -45,7 +45,7 @@ def start(folder: RunFolder) -> Callable[[], tuple[GuardedLogger, list[Any]]]:
 
     def begin() -> tuple[GuardedLogger, list[Any]]:
         uri = f"sqlite:///{folder.path.parent / 'mlflow.db'}"
-        loggers, _ = build_loggers(tracker_settings("mlflow", uri=uri), folder, run_name="r")
+        loggers, _ = build_loggers({"mlflow": MLflowConfig(experiment="p", uri=uri)}, folder, run_name="r")
         mlflow = loggers[1]
         assert isinstance(mlflow, GuardedLogger)
         return mlflow, list(loggers)

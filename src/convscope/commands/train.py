@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from convscope.composition.current_job import sweep_path
 from convscope.composition.own_code import named_code
-from convscope.config.text_data import TextsConfig
+from convscope.config.saliency import own_methods
 from convscope.config.train import TrainConfig
 from convscope.config.transfer import SHARED_KEYS
 from convscope.console import set_quiet
@@ -36,7 +36,7 @@ def check(config: TrainConfig) -> None:
             arguments that it would get.
     """
     choose_trackers(config.logger.trackers)
-    if named_code(config.model_dump()):
+    if named_code(config.model_dump()) or any(own_methods(names, config.noun) for names in config.methods.values()):
         from convscope.engine.code_checks import check_code
 
         check_code(config)
@@ -65,7 +65,7 @@ def run(config: TrainConfig, overrides: Sequence[str]) -> None:
         source = open_data(request.config)
         trainer = request.config.trainer
         if trainer.devices == trainer.nodes == 1:  # of several processes only rank 0 logs, and the ranks are not known
-            logs_model = not isinstance(request.config.data, TextsConfig)
+            logs_model = request.config.noun == "images"
             prepare_trackers(request.config.logger.trackers, request.config.outputs, logs_model)
         from convscope.engine.hardware import prepare_process
 

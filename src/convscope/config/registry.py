@@ -76,9 +76,14 @@ class Registry:
     @property
     def added(self) -> Mapping[str, type[Config]]:
         """The options that convscope does not have itself: those of plugins."""
-        return {
-            name: config for name, config in self._classes.items() if not config.__module__.startswith("convscope.")
-        }
+        return {name: config for name, config in self._classes.items() if self.is_added(name)}
+
+    def is_added(self, name: str) -> bool:
+        """Return whether ``name`` is an option of a plugin."""
+        if name not in self._classes:
+            return False
+        places = (self._classes[name].__module__, self._builders[name])
+        return not all(place.startswith("convscope.") for place in places)
 
     def builder(self, name: str) -> Callable[..., Any]:
         """Import the function that builds the option ``name``, and return it.
