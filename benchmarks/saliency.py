@@ -58,10 +58,10 @@ def _timed(action: Callable[[], Any]) -> Callable[[], float]:
 
 
 def ours_side(method: str, settings: dict[str, Any]) -> Callable[[], float]:
-    from convscope.insight import saliency
+    from convscope.config.saliency import IMAGE_METHODS
 
     model, inputs, targets = _network()
-    return _timed(partial(saliency.METHODS[method], model, inputs, targets, **settings))
+    return _timed(partial(IMAGE_METHODS.builder(method), model, inputs, targets, **settings))
 
 
 def peer_side(peer: str) -> Callable[[], float]:

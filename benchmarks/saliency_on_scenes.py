@@ -45,9 +45,10 @@ def _figures() -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]]
     from convscope.cache import cache_folder
     from convscope.cli.main import main
     from convscope.config.data import HotdogConfig
+    from convscope.config.saliency import IMAGE_METHODS
     from convscope.data.images.image_data_module import ImageDataModule
     from convscope.errors import UserError
-    from convscope.insight import faithfulness, saliency
+    from convscope.insight import faithfulness
     from convscope.insight.sanity_check import randomised
     from convscope.modalities.images.analysed_images import image_samples, scene_mask
     from convscope.modalities.images.sources import open_images
@@ -78,7 +79,7 @@ def _figures() -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]]
         by_method = {}
         for method in METHODS:
             with contextlib.suppress(UserError):  # a method that does not suit the network
-                maps = torch.cat([saliency.METHODS[method](network, part, 0) for part in inputs.split(8)])
+                maps = torch.cat([IMAGE_METHODS.builder(method)(network, part, 0) for part in inputs.split(8)])
                 by_method[method] = {
                     "pointing": float(faithfulness.pointing_game(maps, masks).float().mean()),
                     "mass": float(faithfulness.mass_inside(maps, masks).mean()),

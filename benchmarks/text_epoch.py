@@ -78,6 +78,7 @@ def ours_side() -> Callable[[], float]:
     from pytorch_lightning.callbacks import Callback
 
     from convscope.callbacks.learning_rate import LearningRateLog
+    from convscope.config.logger import TensorBoardConfig
     from convscope.models.blocks import blocks
     from convscope.quiet_lightning import quieten_lightning
     from convscope.runs.run_folder import RunFolder
@@ -97,7 +98,7 @@ def ours_side() -> Callable[[], float]:
 
     def run() -> float:
         folder = RunFolder(tempfile.mkdtemp()).create()
-        loggers, _ = build_loggers(["tensorboard"], folder, project="bench", run_name="bench")
+        loggers, _ = build_loggers({"tensorboard": TensorBoardConfig()}, folder, run_name="bench")
         clock = Clock()
         lightning = pl.Trainer(
             accelerator="cpu",

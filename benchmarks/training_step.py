@@ -97,6 +97,7 @@ def prepare_training(
     from pytorch_lightning.callbacks import Callback
 
     from convscope.callbacks.checkpoints import BestAndLastCheckpoint
+    from convscope.config.logger import TensorBoardConfig
     from convscope.data.images.image_data_module import ImageDataModule
     from convscope.models.blocks import blocks
     from convscope.runs.run_folder import RunFolder
@@ -116,7 +117,7 @@ def prepare_training(
 
     def train(callback: Callback) -> None:
         folder = RunFolder(tempfile.mkdtemp(dir=cache)).create()
-        loggers, _ = build_loggers(["tensorboard"], folder, project="bench", run_name="bench")
+        loggers, _ = build_loggers({"tensorboard": TensorBoardConfig()}, folder, run_name="bench")
         stage = config.transfer.stages[0]
         checkpoint = BestAndLastCheckpoint(folder.checkpoints, **keep)
         callbacks = [*building.build_callbacks(config, stage), checkpoint, callback]

@@ -97,6 +97,7 @@ def ours_side(part: str, warm: bool, precision: str, train: int = TRAIN) -> Call
 
     import torch
 
+    from convscope.config.logger import CSVConfig
     from convscope.console import set_quiet
     from convscope.data.images.image_data_module import ImageDataModule
     from convscope.engine.features import FeatureExtractor
@@ -131,7 +132,7 @@ def ours_side(part: str, warm: bool, precision: str, train: int = TRAIN) -> Call
         )
         data.channels_last = True
         data.setup("fit")
-        loggers, _ = build_loggers(["csv"], folder, project="bench", run_name="bench")
+        loggers, _ = build_loggers({"csv": CSVConfig()}, folder, run_name="bench")
         task = ImageClassification(network.module, source.classes)
         started = time.process_time()
         extractor = FeatureExtractor(config.cache, root, data, torch.device("cpu"))

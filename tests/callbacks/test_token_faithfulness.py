@@ -27,7 +27,7 @@ TEXTS = [TokenizedText("a bb c", [3, 7, 4], [(0, 1), (2, 4), (5, 6)]), Tokenized
 
 
 def scores(decisive):
-    rows = faithfulness_rows(OneWord(), TEXTS, torch.ones(2, dtype=torch.int64), decisive, min_length=5)
+    rows = faithfulness_rows(OneWord(), TEXTS, torch.ones(2, dtype=torch.int64), decisive, 5, warn=print)
     return {row[0]: dict(zip(COLUMNS, row, strict=True)) for row in rows}
 
 
@@ -51,4 +51,4 @@ def test_a_part_of_a_token_marks_it_and_its_neighbour_it_does_not():
 
 
 def test_no_texts_have_no_scores():
-    assert faithfulness_rows(OneWord(), [], torch.ones(0), [], min_length=1) == []
+    assert faithfulness_rows(OneWord(), [], torch.ones(0), [], 1, warn=print) == []

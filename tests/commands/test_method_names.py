@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+import saliency_by_name
 import yaml
 
 from convscope.config import saliency as names
@@ -68,6 +69,63 @@ def test_an_explanation_of_a_text_refuses_methods_of_images(tmp_path):
     assert refusal == (2, f"error: method=occlusion: {NO_TEXT}", [])
 
 
+PLUGIN = """
+from convscope.config.saliency import IMAGE_METHODS, TEXT_METHODS, MethodConfig
+
+IMAGE_METHODS.option("mine", builds="maps:mine")(MethodConfig)
+IMAGE_METHODS.option("missing", builds="maps:nothing")(MethodConfig)
+IMAGE_METHODS.option("narrow", builds="maps:narrow")(MethodConfig)
+TEXT_METHODS.option("words", builds="maps:mine")(MethodConfig)
+"""
+MAPS = """
+def mine(network, inputs, targets, **settings): return inputs.mean(dim=1)
+def narrow(network): pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            "callbacks.analysis.methods=[mine,nope]",
+            f"callbacks.analysis.methods=nope: no such method; choose from: {IMAGES}".replace(
+                ", or captum", ", mine, missing, narrow, words, or captum"
+            ),
+        ),
+        (
+            "callbacks.saliency.methods=[words]",
+            f"callbacks.saliency.methods=words: no such method for images; choose from: {IMAGES}".replace(
+                ", or captum", ", mine, missing, narrow, or captum"
+            ),
+        ),
+        (
+            "data=movie_reviews model=text_cnn callbacks.saliency.methods=[words,mine]",
+            f"callbacks.saliency.methods=mine: no such method for texts; choose from: {TEXTS}, words",
+        ),
+        (
+            "callbacks.saliency.methods=[missing]",
+            "method=missing: cannot be built by maps:nothing (module 'maps' has no attribute 'nothing')",
+        ),
+        (
+            "callbacks.analysis.methods=[narrow]",
+            "callbacks.analysis.methods=narrow: is called with a network, inputs and classes: too many positional "
+            "arguments; its signature: (network)",
+        ),
+        (
+            "--multirun seed=1,2 callbacks.analysis.methods=[missing]",
+            "method=missing: cannot be built by maps:nothing (module 'maps' has no attribute 'nothing')",
+        ),
+    ],
+)
+def test_methods_of_a_plugin_are_checked_before_a_training(tmp_path, overrides, message):
+    (tmp_path / "plugged.py").write_text(PLUGIN)
+    (tmp_path / "maps.py").write_text(MAPS)
+    arguments = ["-m", "convscope", "train", "plugins=[plugged]", "model=lenet5", "data=digits", *overrides.split()]
+    done = subprocess.run([sys.executable, *arguments], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (2, f"error: {message}\n")
+    assert not (tmp_path / "outputs").exists()
+
+
 def test_captums_methods_need_captum(monkeypatch):
     assert names.known_method("captum:Lime") == "captum:Lime"
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
@@ -75,12 +133,8 @@ def test_captums_methods_need_captum(monkeypatch):
         names.known_method("captum:Lime")
 
 
-def test_the_names_are_those_of_the_methods():
-    from convscope.insight import saliency
-    from convscope.insight.saliency import token_saliency
-
-    assert set(names.IMAGE_METHODS) == saliency.METHODS.keys()
-    assert set(names.TEXT_METHODS) == token_saliency.METHODS.keys()
+def test_each_name_has_a_function():
+    assert all(callable(method) for method in (*saliency_by_name.IMAGE.values(), *saliency_by_name.TEXT.values()))
 
 
 def test_captums_names_are_classes_of_captum_that_need_nothing_else():

@@ -7,6 +7,7 @@ import yaml
 
 from convscope.composition.compose import check_jobs
 from convscope.composition.jobs import Job
+from convscope.config.logger import MLflowConfig
 from convscope.config.train import TrainConfig
 from convscope.engine.resume import ResumedRun, resume_run
 from convscope.errors import UserError
@@ -53,12 +54,19 @@ def test_overrides_that_are_given_again_change_nothing(run: Path, overrides: tup
     assert found.overrides == ["model=lenet5", "data=digits", "logger=[csv,mlflow]", "logger.mlflow.experiment=mine"]
 
 
+def test_a_run_with_options_of_a_plugin_names_the_plugin_to_add(run: Path) -> None:
+    saved = yaml.safe_load((run / "config.yaml").read_text())
+    saved |= {"logger": {"of_a_plugin": {}}, "plugins": ["my_project.options"]}
+    (run / "config.yaml").write_text(f"# convscope train\n{yaml.safe_dump(saved)}")
+    with pytest.raises(UserError, match=r"the run has options of plugins; add plugins=\[my_project\.options\]$"):
+        resumed(run)
+
+
 def test_a_secret_that_is_given_now_is_not_kept(run: Path) -> None:
     uri = "http://user:s3cr3tpw@host"
     # a key before its group, too
     found = resumed(run, f"logger.mlflow.uri={uri}", "logger=[wandb,mlflow]", "logger.mlflow.experiment=mine")
-    assert found.config.logger.mlflow is not None
-    assert (found.config.logger.mlflow.uri, found.config.logger.mlflow.experiment) == (uri, "mine")
+    assert found.config.logger.trackers["mlflow"] == MLflowConfig(experiment="mine", uri=uri)
     assert found.changed is not None
     assert found.changed["logger"]["mlflow"]["uri"] == "http://***@host"
     (run / "config.yaml").write_text(f"# convscope train\n{yaml.safe_dump(found.changed)}")

@@ -4,12 +4,11 @@ import subprocess
 import sys
 
 import pytest
+import saliency_by_name
 import torch
 from places import ROOT
 
-from convscope.insight import saliency
 from convscope.insight.precision import widest
-from convscope.insight.saliency import token_saliency
 
 SCRIPT = ROOT / "tests/support/device_without_float64.py"
 # Logits and maps here are of the order of 1: a hundred roundings of float32 (1.2e-7). Ranks, places and shares of
@@ -27,7 +26,7 @@ def deviations() -> dict[str, float]:
 
 def test_everything_runs_there_and_gives_what_it_gives_on_the_cpu(deviations):
     tried = {
-        *saliency.METHODS, *(f"token_{name}" for name in token_saliency.METHODS),
+        *saliency_by_name.IMAGE, *(f"token_{name}" for name in saliency_by_name.TEXT),
         "completeness", "effective_field", "patches", "feature_maps", "mass_inside", "pointing_game", "sanity_check",
         "deletion", "folding", "folding_against_none", "training_step",
     }  # fmt: skip

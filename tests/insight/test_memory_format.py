@@ -1,6 +1,7 @@
 """Networks that call ``x.view(n, -1)`` on a feature map, which cannot be done where its channels lie last."""
 
 import pytest
+import saliency_by_name
 import torch
 from networks import experienced
 from torch import nn
@@ -67,18 +68,20 @@ def images(layout: torch.memory_format = torch.contiguous_format) -> torch.Tenso
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, LAST], ids=["contiguous", "channels last"])
 @pytest.mark.parametrize("kind", [Viewed, JoinedAlone, Asserting])
-@pytest.mark.parametrize("method", saliency.METHODS)
+@pytest.mark.parametrize("method", saliency_by_name.IMAGE)
 def test_every_method_gives_the_maps_of_the_same_network_that_flattens(method, kind, layout):
     viewed, inputs = network(kind), images(layout)
-    found = saliency.METHODS[method](viewed, inputs, 1)
-    torch.testing.assert_close(found, saliency.METHODS[method](viewed, inputs, 1, fold=False), atol=1e-5, rtol=1e-3)
+    found = saliency_by_name.IMAGE[method](viewed, inputs, 1)
+    torch.testing.assert_close(
+        found, saliency_by_name.IMAGE[method](viewed, inputs, 1, fold=False), atol=1e-5, rtol=1e-3
+    )
     if kind is Viewed:
-        expected = saliency.METHODS[method](network(Flattened), inputs, 1)
+        expected = saliency_by_name.IMAGE[method](network(Flattened), inputs, 1)
         torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-3)
 
 
 def test_captums_methods_work_too():
-    maps = saliency.find_method("captum:Saliency")(network(), images(LAST), 1)
+    maps = saliency.captum(network(), images(LAST), 1, name="Saliency")
     torch.testing.assert_close(maps, saliency.gradient(network(), images(), 1), atol=1e-5, rtol=1e-3)
 
 

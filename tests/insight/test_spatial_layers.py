@@ -1,16 +1,16 @@
 """Class activation takes maps (N, C, H, W) along both axes of the image, not any tensor of four dimensions."""
 
 import pytest
+import saliency_by_name
 import torch
 import torch.nn.functional as F
 from networks import small
 from torch import nn
 
 from convscope.errors import UserError
-from convscope.insight import saliency
 from convscope.insight.spatial_layers import find_spatial_layer, spatial_layers
 
-CAM = sorted(saliency.LAYER_METHODS)
+CAM = sorted(saliency_by_name.LAYER)
 OTHER = "or choose a method without a layer, such as gradient"
 
 
@@ -113,18 +113,18 @@ def images(kind: type[Net]) -> torch.Tensor:
 @pytest.mark.parametrize("kind", SHAPES, ids=lambda kind: kind.__name__)
 def test_what_is_no_map_along_both_axes_is_refused_in_a_line(kind, method):
     with pytest.raises(UserError) as refused:
-        saliency.METHODS[method](kind(), images(kind), 1)
+        saliency_by_name.IMAGE[method](kind(), images(kind), 1)
     assert str(refused.value) == (
         f"the last layer with positions, layer, puts out {SHAPES[kind]}, which is no feature map (N, C, H, W) along "
         f"both axes of the image; choose one with layer=: stem; {OTHER}"
     )
     with pytest.raises(UserError) as refused:
-        saliency.METHODS[method](kind(), images(kind), 1, layer="layer")
+        saliency_by_name.IMAGE[method](kind(), images(kind), 1, layer="layer")
     assert str(refused.value) == (
         f"layer=layer: puts out {SHAPES[kind]}, which is no feature map (N, C, H, W) along both axes of the image; "
         f"these layers do: stem; {OTHER}"
     )
-    maps = saliency.METHODS[method](kind(), images(kind), 1, layer="stem")  # it is one, and was named
+    maps = saliency_by_name.IMAGE[method](kind(), images(kind), 1, layer="stem")  # it is one, and was named
     assert maps.shape == (2, *images(kind).shape[2:])
 
 

@@ -73,7 +73,7 @@ def test_a_network_of_several_inputs_trains_and_what_is_left_out_is_said(convsco
     )  # fmt: skip
     assert ended.status == 0, ended.err
     for left_out in ("saliency maps", "the effective receptive field", "the analysis of the network"):
-        assert f"{left_out}: left out, since the network takes 2 inputs and not an image alone" in ended.err
+        assert f"{left_out}: left out, since the network takes 2 inputs and not an image alone" in ended.out
     ended = convscope("train", "model._target_=own_networks.TwoInputs", "data=digits", *TRAINED)
     assert ended.status == 2
     assert "own_networks.TwoInputs.forward needs 2 inputs (x, shift), and the data gives images alone" in ended.err

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tracker_settings import tracker_settings
 
 from convscope import hub
 
@@ -160,8 +161,7 @@ def test_a_resumed_run_takes_its_secret_again(interrupted, monkeypatch):
         (now,) = check_jobs("train", [Job((*arguments, f"resume={folder}"), "")], None, TrainConfig)
         resumed = resume_run(now, [*arguments, f"resume={folder}"])
         assert resumed is not None
-        assert resumed.config.logger.mlflow is not None
-        return resumed.config.logger.mlflow.uri
+        return resumed.config.logger.trackers["mlflow"].uri
 
     with pytest.raises(UserError) as caught:
         uri_after()
@@ -201,9 +201,7 @@ def test_a_tracker_that_is_away_is_named_without_the_password(convscope, monkeyp
 
     hub.reachable.cache_clear()
     uri = f"http://user:{SECRET}@127.0.0.1:9"
-    _, notices = build_loggers(
-        ["mlflow"], RunFolder(tmp_path / "r").create(), project="p", run_name="r", mlflow_uri=uri
-    )
+    _, notices = build_loggers(tracker_settings("mlflow", uri=uri), RunFolder(tmp_path / "r").create(), run_name="r")
     (notice,) = notices
     assert SECRET not in notice
     assert notice.startswith("mlflow could not start (http://***@127.0.0.1:9 cannot be reached)")

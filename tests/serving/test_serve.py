@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import saliency_by_name
 import torch
 from PIL import Image
 from starlette.testclient import TestClient
 
-from convscope.config.saliency import TEXT_METHODS
 from convscope.data.images.image_data_module import ImageDataModule
 from convscope.data.images.image_folder import evaluation_folder
 from convscope.data.images.normalisation import Normalisation
@@ -109,8 +109,8 @@ def test_about_reports_generated_images(client: TestClient, trained: TrainedImag
 
 
 def test_every_method_of_the_page_exists() -> None:
-    assert set(TrainedImageRun.app_methods) <= set(saliency.METHODS)
-    assert set(TrainedTextRun.app_methods) <= set(TEXT_METHODS)
+    assert set(TrainedImageRun.app_methods) <= set(saliency_by_name.IMAGE)
+    assert set(TrainedTextRun.app_methods) <= set(saliency_by_name.TEXT)
 
 
 def test_each_method_gives_a_map_or_a_note(client: TestClient) -> None:

@@ -8,6 +8,7 @@ its name and the largest deviation from the CPU.
 import copy
 from typing import Any
 
+import saliency_by_name
 import torch
 from networks import small
 from torch import nn
@@ -16,7 +17,6 @@ from torch.utils.backend_registration import _DummyBackendModule, _setup_private
 
 from convscope.insight import describe_parameters, faithfulness, filters, measure_effective_field, saliency
 from convscope.insight.conv_bn_fusion import FoldedForward
-from convscope.insight.saliency import token_saliency
 from convscope.insight.sanity_check import cascading_randomisation
 from convscope.tasks.image_classification import ImageClassification
 from convscope.tasks.losses import CrossEntropy
@@ -152,7 +152,7 @@ def main() -> None:
     def on(device: torch.device) -> tuple[nn.Module, torch.Tensor]:
         return copy.deepcopy(network).to(device), inputs.to(device)
 
-    for name, method in saliency.METHODS.items():
+    for name, method in saliency_by_name.IMAGE.items():
         print_deviation(name, lambda device, method=method: [method(*on(device), 1)])
     print_deviation("completeness", lambda device: saliency.complete_integrated_gradients(*on(device), steps=5))
     print_deviation("effective_field", lambda device: [measure_effective_field(*on(device), "conv2").gradient])
@@ -179,7 +179,7 @@ def main() -> None:
         "folding_against_none", lambda device: folded(device) if device == DEVICE else [network.eval()(inputs)]
     )
     describe_parameters(on(DEVICE)[0], (1, 3, 16, 16))
-    for name, method in token_saliency.METHODS.items():
+    for name, method in saliency_by_name.TEXT.items():
         print_deviation(f"token_{name}", lambda device, method=method: [
             method(copy.deepcopy(text).to(device), tokens.to(device), 1)
         ])  # fmt: skip

@@ -10,13 +10,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tracker_settings import tracker_settings
 
 from convscope.errors import UserError
 from convscope.runs.run_folder import RunFolder
-from convscope.tracking import trackers, wandb_settings
-from convscope.tracking.trackers import build_loggers, choose_trackers, close
+from convscope.tracking import choice, trackers, wandb_settings
+from convscope.tracking.choice import choose_trackers
+from convscope.tracking.trackers import build_loggers, close
 
 KEY = "k" * 40
+
+
+def chosen(*names: str) -> list[str]:
+    """Return the names of the trackers that ``names`` stand for."""
+    return list(choose_trackers(tracker_settings(*names)))
 
 
 def write(path: Path, text: str) -> None:
@@ -25,32 +32,32 @@ def write(path: Path, text: str) -> None:
 
 
 def test_auto_without_a_key() -> None:
-    assert choose_trackers(["auto"]) == ["tensorboard"]
+    assert chosen("auto") == ["tensorboard"]
 
 
 @pytest.mark.parametrize("name", ["WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE"])
 def test_auto_with_a_key_in_the_environment(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, KEY)
-    assert choose_trackers(["auto"]) == ["wandb"]
+    assert chosen("auto") == ["wandb"]
 
 
 @pytest.mark.parametrize("host", wandb_settings.SERVICE_HOSTS)
 def test_auto_with_a_key_in_the_netrc(tmp_path: Path, host: str) -> None:
     write(tmp_path / "home" / "netrc", f"machine {host}\n  login user\n  password {KEY}\n")
-    assert choose_trackers(["auto"]) == ["wandb"]
+    assert chosen("auto") == ["wandb"]
 
 
 def test_the_usual_netrc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("NETRC")
     write(tmp_path / "home" / ".netrc", f"machine api.wandb.ai login user password {KEY}")
     (tmp_path / "home" / ".netrc").chmod(0o600)
-    assert choose_trackers(["auto"]) == ["wandb"]
+    assert chosen("auto") == ["wandb"]
 
 
 @pytest.mark.parametrize("netrc", ["", "machine other.org login a password b", f"default login a password {KEY}", "x"])
 def test_a_netrc_without_the_host(tmp_path: Path, netrc: str) -> None:
     write(tmp_path / "home" / "netrc", netrc)
-    assert choose_trackers(["auto"]) == ["tensorboard"]
+    assert chosen("auto") == ["tensorboard"]
 
 
 def test_a_server_of_ones_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -69,32 +76,36 @@ def test_wandbs_settings_files(tmp_path: Path) -> None:
     assert wandb_settings.requested_mode() is None
     write(tmp_path / "wandb" / "settings", "[default]\nmode = disabled\n")
     assert wandb_settings.requested_mode() == "disabled"
-    assert choose_trackers(["auto"]) == ["tensorboard"]
+    assert chosen("auto") == ["tensorboard"]
     write(tmp_path / "wandb" / "settings", "nonsense")
     assert wandb_settings.key_configured()
 
 
-def test_several_without_repetition(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert choose_trackers(["csv", "auto", "tensorboard", "mlflow", "csv"]) == ["csv", "tensorboard", "mlflow"]
+def test_several_without_repetition() -> None:
+    assert chosen("csv", "auto", "tensorboard", "mlflow") == ["csv", "tensorboard", "mlflow"]
 
 
 def test_what_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UserError, match="'comet'; there are csv, tensorboard, wandb, mlflow and auto"):
-        choose_trackers(["comet"])
-    monkeypatch.setattr(trackers, "_installed", lambda package: package != "mlflow")
-    with pytest.raises(UserError, match=r"pip install 'convscope\[mlflow\]'.*make setup extras=mlflow"):
-        choose_trackers(["mlflow"])
+    monkeypatch.setattr(choice, "is_installed", lambda package: package == "wandb")
+    with pytest.raises(UserError) as refused:
+        chosen("mlflow")
+    assert str(refused.value) == (
+        "logger=mlflow needs the package mlflow; install it with: pip install 'convscope[mlflow]' "
+        "(here: make setup extras=mlflow)"
+    )
+    with pytest.raises(UserError, match=r"^logger=tensorboard needs .*; install it with: pip install tensorboard$"):
+        chosen("tensorboard")
 
 
 def test_csv_alone(folder: RunFolder) -> None:
-    loggers, notices = build_loggers(["csv"], folder, project="p", run_name="r")
+    loggers, notices = build_loggers(tracker_settings("csv"), folder, run_name="r")
     assert [type(logger).__name__ for logger in loggers] == ["MetricsCSVLogger"]
     assert notices == []
 
 
 def test_other_processes_start_nothing(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trackers.rank_zero_only, "rank", 1)
-    loggers, _ = build_loggers(["tensorboard"], folder, project="p", run_name="r")
+    loggers, _ = build_loggers(tracker_settings("tensorboard"), folder, run_name="r")
     loggers[0].log_metrics({"validation/loss": 1.0}, 0)
     assert len(loggers) == 1
     assert [entry.name for entry in folder.path.iterdir() if entry.is_file()] == []
@@ -102,7 +113,7 @@ def test_other_processes_start_nothing(folder: RunFolder, monkeypatch: pytest.Mo
 
 def test_wandb_disabled(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "disabled")
-    loggers, notices = build_loggers(["wandb"], folder, project="p", run_name="r")
+    loggers, notices = build_loggers(tracker_settings("wandb"), folder, run_name="r")
     assert len(loggers) == 1
     assert "wandb is off" in notices[0]
 
@@ -161,7 +172,7 @@ def test_wandb_is_offline_at_once(
     monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("a prompt was shown"))
     start = time.monotonic()
     loggers, notices = build_loggers(
-        ["wandb"], folder, project="p", run_name="r", wandb_mode="offline" if mode == "configured" else "auto"
+        tracker_settings("wandb", mode="offline" if mode == "configured" else "auto"), folder, run_name="r"
     )
     loggers[1].log_metrics({"train/loss": 1.0}, 0)
     assert close(loggers, "success") == []
@@ -189,10 +200,11 @@ def test_slow_packages_are_imported_only_where_used() -> None:
 def test_wandb_is_not_imported_where_it_is_off(tmp_path: Path) -> None:
     """Start-up of a tracker is paid by those who use it."""
     program = (
-        "import sys; from convscope.tracking.trackers import build_loggers, close;"
+        "import sys; from convscope.config.logger import CSVConfig;"
+        "from convscope.tracking.trackers import build_loggers, close;"
         "from convscope.tracking.recorder import Recorder; from convscope.runs.run_folder import RunFolder;"
         f"folder = RunFolder({str(tmp_path / 'run')!r}).create();"
-        "loggers, _ = build_loggers(['csv'], folder, project='p', run_name='r');"
+        "loggers, _ = build_loggers({'csv': CSVConfig()}, folder, run_name='r');"
         "Recorder(folder, loggers).scalar('train/loss', 1.0, 0); close(loggers, 'success');"
         "print(*{name.partition('.')[0] for name in sys.modules})"
     )
@@ -205,10 +217,12 @@ def test_wandb_is_not_imported_where_it_is_off(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_wandb_starts_without_its_launch_agents_and_leaves_them_to_be_imported(tmp_path: Path) -> None:
     program = (
-        "import sys; from convscope.tracking.trackers import build_loggers, close;"
+        "import sys; from convscope.config.logger import WandbConfig;"
+        "from convscope.tracking.trackers import build_loggers, close;"
         "from convscope.runs.run_folder import RunFolder;"
         f"folder = RunFolder({str(tmp_path / 'run')!r}).create();"
-        "loggers, _ = build_loggers(['wandb'], folder, project='p', run_name='r', wandb_mode='offline');"
+        "settings = WandbConfig(project='p', entity=None, mode='offline');"
+        "loggers, _ = build_loggers({'wandb': settings}, folder, run_name='r');"
         "print(*(name for name in sys.modules if name.startswith('wandb.sdk.launch')));"
         "from wandb.sdk.launch.inputs.internal import StagedLaunchInputs;"
         "print(StagedLaunchInputs().add_staged_input.__name__);"

@@ -14,6 +14,7 @@ from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.loggers import Logger
 from read_back import tensorboard_events, wandb_history
 from torch.utils.data import DataLoader
+from tracker_settings import tracker_settings
 
 from convscope.runs.metrics_csv import read_metrics
 from convscope.runs.run_folder import RunFolder
@@ -64,6 +65,13 @@ def test_a_broken_tracker_costs_one_warning(warned: Callable[[], list[str]]) -> 
     ]
 
 
+def test_a_logger_needs_no_experiment() -> None:
+    """Lightning reads it of every logger when a fit begins."""
+    guard = GuardedLogger("Breaking", Breaking())
+    guard.experiment.anything(1)
+    assert guard.enabled
+
+
 def test_an_interrupt_is_no_failure() -> None:
     class Interrupted(Breaking):
         def log_metrics(self, metrics: Any, step: int | None = None) -> None:
@@ -80,7 +88,7 @@ def test_failing_at_the_end(warned: Callable[[], list[str]]) -> None:
     assert len(warned()) == 1
 
 
-def test_an_unknown_tracker_gets_scalars(folder: RunFolder, warned: Callable[[], list[str]]) -> None:
+def test_an_unknown_tracker_gets_scalars(folder: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
     class Other(Breaking):
         def log_metrics(self, metrics: Any, step: int | None = None) -> None:
             self.calls.append(f"{metrics} {step}")
@@ -92,7 +100,9 @@ def test_an_unknown_tracker_gets_scalars(folder: RunFolder, warned: Callable[[],
     recorder.table("t", ["a"], [[1]], 2)
     recorder.scalars({"x": 1.0}, 3)
     assert other.calls == ["{'x': 1.0} 3"]
-    assert [text.split(";")[0] for text in warned()] == ["Other gets the scalars only"]
+    assert capsys.readouterr().out == (
+        f"warning: Other gets the scalars only; figures and tables are in {folder.path}\n"
+    )
 
 
 class Regression(LightningModule):
@@ -137,7 +147,7 @@ def train(folder: RunFolder, loggers: list[Logger]) -> None:
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_trackers_stay_open_through_fits_and_tests(folder: RunFolder) -> None:
-    loggers, _ = build_loggers(["wandb", "tensorboard"], folder, project="p", run_name="r", config={"a": {"b": 1}})
+    loggers, _ = build_loggers(tracker_settings("wandb", "tensorboard"), folder, run_name="r", config={"a": {"b": 1}})
     train(folder, loggers)
     assert close(loggers, "success") == []
     names = {"train/loss", "validation/loss", "test/loss"}
@@ -158,7 +168,7 @@ def test_a_run_goes_on_when_wandb_is_killed(folder: RunFolder, warned: Callable[
     import wandb
 
     wandb.teardown()
-    loggers, _ = build_loggers(["wandb"], folder, project="p", run_name="r")
+    loggers, _ = build_loggers(tracker_settings("wandb"), folder, run_name="r")
     (service,) = children("wandb-core")
     os.kill(service, signal.SIGKILL)
     train(folder, loggers)
@@ -167,7 +177,7 @@ def test_a_run_goes_on_when_wandb_is_killed(folder: RunFolder, warned: Callable[
     assert sum(text.startswith("wandb failed and is off") for text in warned()) == 1
     assert sum("train/loss" in row for row in read_metrics(folder.metrics_file)) == 12
     again = RunFolder(folder.path.parent / "next").create()
-    loggers, notices = build_loggers(["wandb"], again, project="p", run_name="r")
+    loggers, notices = build_loggers(tracker_settings("wandb"), again, run_name="r")
     assert "wandb sync" in notices[0]
     assert close(loggers, "success") == []
 
@@ -202,7 +212,7 @@ def test_the_reason_is_the_first_cause(warned: Callable[[], list[str]]) -> None:
 def test_a_run_goes_on_when_the_disk_is_full(folder: RunFolder, warned: Callable[[], list[str]]) -> None:
     resource = pytest.importorskip("resource")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    loggers, _ = build_loggers(["tensorboard"], folder, project="p", run_name="r")
+    loggers, _ = build_loggers(tracker_settings("tensorboard"), folder, run_name="r")
     recorder = Recorder(folder, loggers)
     noise = np.random.default_rng(0).integers(0, 256, (100, 100, 3), dtype=np.uint8)  # 30 kB as a PNG
     resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, before[1]))  # no file may grow beyond it

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from read_back import tensorboard_events, wandb_history
+from tracker_settings import tracker_settings
 
 from convscope.runs.run_folder import RunFolder
 from convscope.tracking.recorder import Recorder
@@ -50,7 +51,7 @@ def test_tensorboard_begins_anew_where_there_was_no_checkpoint(tmp_path: Path) -
 def test_a_tracker_that_was_left_out_keeps_what_it_has_and_gets_the_scalars_that_it_missed(folder: RunFolder) -> None:
     def go_on(names: list[str], steps: list[int], **options: object) -> tuple[dict, list[str]]:
         """A process that is killed after its checkpoint."""
-        loggers, notices = build_loggers(names, folder, project="p", run_name="r", config={"a": 1}, **options)
+        loggers, notices = build_loggers(tracker_settings(*names), folder, run_name="r", config={"a": 1}, **options)
         recorder = Recorder(folder, loggers)
         for step in steps:
             recorder.scalars({"train/loss": float(step)}, step)
@@ -83,7 +84,7 @@ def test_a_tracker_that_was_left_out_keeps_what_it_has_and_gets_the_scalars_that
 
 
 def test_a_tracker_that_failed_keeps_its_mark(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    loggers, _ = build_loggers(["tensorboard"], folder, project="p", run_name="r")
+    loggers, _ = build_loggers(tracker_settings("tensorboard"), folder, run_name="r")
     for logger in loggers:
         logger.log_metrics({"train/loss": 0.0}, 0)
     before = read_marks(loggers)
@@ -95,7 +96,7 @@ def test_a_tracker_that_failed_keeps_its_mark(folder: RunFolder, monkeypatch: py
     assert after == {**before, "metrics.csv": 2}
     close(loggers, "failed")
     monkeypatch.undo()
-    loggers, _ = build_loggers(["tensorboard"], folder, project="p", run_name="r", marks=after)
+    loggers, _ = build_loggers(tracker_settings("tensorboard"), folder, run_name="r", marks=after)
     close(loggers, "success")
     events = tensorboard_events(folder.path / "tensorboard")
     assert sorted(event.value for event in events.Scalars("train/loss")) == [0.0, 1.0]
@@ -105,7 +106,7 @@ def test_a_tracker_that_failed_keeps_its_mark(folder: RunFolder, monkeypatch: py
 def test_wandb_has_what_is_marked_on_the_disk_and_gets_the_rest_once(folder: RunFolder) -> None:
     def begin(**options: object) -> Recorder:
         nonlocal loggers
-        loggers, _ = build_loggers(["wandb"], folder, project="p", run_name="r", **options)
+        loggers, _ = build_loggers(tracker_settings("wandb"), folder, run_name="r", **options)
         return Recorder(folder, loggers)
 
     loggers: list = []
@@ -134,10 +135,10 @@ def test_wandb_has_what_is_marked_on_the_disk_and_gets_the_rest_once(folder: Run
 
 @pytest.mark.slow
 def test_what_a_kill_kept_from_wandb_is_sent_when_the_run_goes_on(folder: RunFolder) -> None:
-    loggers, _ = build_loggers(["csv"], folder, project="p", run_name="r")  # as if wandb had got nothing
+    loggers, _ = build_loggers(tracker_settings("csv"), folder, run_name="r")  # as if wandb had got nothing
     loggers[0].log_metrics({"train/loss": 1.0, "epoch": 0}, 7)
     marks = read_marks(loggers)
-    loggers, _ = build_loggers(["wandb"], folder, project="p", run_name="r", marks=marks)
+    loggers, _ = build_loggers(tracker_settings("wandb"), folder, run_name="r", marks=marks)
     close(loggers, "success")
     (event,) = wandb_history(folder.path)
     assert (event["train/loss"], event["epoch"], event["trainer/global_step"]) == (1.0, 1, 7)  # epochs count from 1

@@ -17,6 +17,7 @@ import pytest
 import torch
 from torch import nn
 
+from convscope.config.logger import MLflowConfig
 from convscope.runs.metrics_csv import read_metrics
 from convscope.runs.run_folder import RunFolder
 from convscope.tracking import mlflow_child, mlflow_logger, mlflow_process, mlflow_writer
@@ -44,7 +45,7 @@ def start(folder: RunFolder) -> Callable[[], tuple[GuardedLogger, list[Any]]]:
 
     def begin() -> tuple[GuardedLogger, list[Any]]:
         uri = f"sqlite:///{folder.path.parent / 'mlflow.db'}"
-        loggers, _ = build_loggers(["mlflow"], folder, project="p", run_name="r", mlflow_uri=uri)
+        loggers, _ = build_loggers({"mlflow": MLflowConfig(experiment="p", uri=uri)}, folder, run_name="r")
         mlflow = loggers[1]
         assert isinstance(mlflow, GuardedLogger)
         return mlflow, list(loggers)
@@ -240,11 +241,12 @@ ALONE = """
 import sys, time
 from pathlib import Path
 from types import SimpleNamespace
+from convscope.config.logger import MLflowConfig
 from convscope.runs.run_folder import RunFolder
 from convscope.tracking.trackers import build_loggers, close
 
 folder = RunFolder(Path("run").absolute()).create()
-loggers, _ = build_loggers(["mlflow"], folder, project="p", run_name="r", mlflow_uri="sqlite:///mlflow.db")
+loggers, _ = build_loggers({"mlflow": MLflowConfig(experiment="p", uri="sqlite:///mlflow.db")}, folder, run_name="r")
 loggers[1].log_metrics({"train/loss": 0.5}, 0)
 loggers[1].inner.experiment.send("text", "", "received.txt")
 print(loggers[1].inner.experiment._process.pid, *{"mlflow", "sqlalchemy"} & set(sys.modules), flush=True)

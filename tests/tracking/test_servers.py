@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import torch
 from concurrent_runs import run_together
+from tracker_settings import tracker_settings
 
 from convscope.runs.metrics_csv import read_metrics
 from convscope.runs.run_folder import RunFolder
@@ -42,7 +43,7 @@ def post(address: str, **body: Any) -> Any:
 def test_tensorboard_serves_what_was_logged(folder: RunFolder) -> None:
     from tensorboard import program
 
-    loggers, _ = build_loggers(["tensorboard"], folder, project="p", run_name="r", config={"model": {"name": "vgg"}})
+    loggers, _ = build_loggers(tracker_settings("tensorboard"), folder, run_name="r", config={"model": {"name": "vgg"}})
     recorder = Recorder(folder, loggers)
     png = recorder.image("saliency/dog", PIXELS, 7).read_bytes()
     recorder.scalars({"validation/accuracy": 0.75, "train/loss": 0.5}, 7)
@@ -113,7 +114,7 @@ def test_mlflow_serves_what_was_logged_and_may_die(
 ) -> None:
     address, process = mlflow_server
     loggers, notices = build_loggers(
-        ["mlflow"], folder, project="p", run_name="r", config={"model": {"name": "vgg"}}, mlflow_uri=address
+        tracker_settings("mlflow", uri=address), folder, run_name="r", config={"model": {"name": "vgg"}}
     )
     assert notices == [f"MLflow: {address}"]
     recorder = Recorder(folder, loggers)
@@ -159,7 +160,7 @@ def test_a_model_in_mlflow_has_a_signature_and_loads_without_pickle(folder: RunF
     from mlflow.tracking import MlflowClient
 
     uri = f"sqlite:///{folder.path.parent / 'mlflow.db'}"
-    loggers, _ = build_loggers(["mlflow"], folder, project="p", run_name="r", mlflow_uri=uri)
+    loggers, _ = build_loggers(tracker_settings("mlflow", uri=uri), folder, run_name="r")
     network = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()).eval()
     Recorder(folder, loggers).model(network, np.zeros((2, 3, 8, 8), dtype=np.float32))
     assert close(loggers, "success") == []

@@ -16,6 +16,7 @@ from read_back import (
     wandb_keys,
     wandb_records,
 )
+from tracker_settings import tracker_settings
 
 from convscope.runs.metrics_csv import read_metrics
 from convscope.runs.run_folder import RunFolder
@@ -41,10 +42,8 @@ def record(folder: RunFolder, names: list[str], status: str = "success", **optio
     """Start trackers, give them one thing of each kind, end them. Returns the notices."""
     folder.write_config("model: vgg\n")
     database = f"sqlite:///{folder.path.parent / 'mlflow.db'}"
-    loggers, notices = build_loggers(
-        names, folder, project="p", run_name="r", group="g", tags=["t"], config=CONFIG,
-        **{"mlflow_uri": database, **options},
-    )  # fmt: skip
+    trackers = tracker_settings(*names, uri=database)
+    loggers, notices = build_loggers(trackers, folder, run_name="r", group="g", tags=["t"], config=CONFIG, **options)
     try:
         recorder = Recorder(folder, loggers)
         recorder.scalars(SCALARS, 3)
@@ -221,7 +220,7 @@ def test_a_resumed_run_goes_on_in_its_trackers(tmp_path: Path) -> None:
 def test_a_tracker_that_cannot_start_is_left_out(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run").create()
     (folder.path / "tensorboard").write_text("in the way")
-    loggers, notices = build_loggers(["tensorboard"], folder, project="p", run_name="r")
+    loggers, notices = build_loggers(tracker_settings("tensorboard"), folder, run_name="r")
     assert len(loggers) == 1
     assert notices[0].startswith("tensorboard could not start (")
     assert "The run goes on" in notices[0]
@@ -230,7 +229,7 @@ def test_a_tracker_that_cannot_start_is_left_out(tmp_path: Path) -> None:
 def test_an_mlflow_server_that_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     folder = RunFolder(tmp_path / "run").create()
-    loggers, notices = build_loggers(["mlflow"], folder, project="p", run_name="r")
+    loggers, notices = build_loggers(tracker_settings("mlflow"), folder, run_name="r")
     assert len(loggers) == 1
     assert notices == [
         "mlflow could not start (http://127.0.0.1:9 cannot be reached). The run goes on; metrics.csv has every scalar."

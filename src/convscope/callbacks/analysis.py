@@ -12,14 +12,15 @@ from pytorch_lightning.callbacks import Callback
 from torch import nn
 
 from convscope.callbacks.feature_map_figure import feature_map_rows
-from convscope.callbacks.saliency_maps import ImageSamples, SaliencyMethods, map_rows, skipped_method_warning
+from convscope.callbacks.saliency_maps import ImageSamples, SaliencyMethods, map_rows
+from convscope.callbacks.saliency_methods import find_method, skipped_method_warning
 from convscope.callbacks.time_spent import TimeSpent
 from convscope.config.callbacks import AnalysisConfig
 from convscope.console import track
 from convscope.errors import UserError, reason_of
 from convscope.figures.contact_sheet import Tile, contact_sheet
 from convscope.figures.map_images import map_image, weights_image
-from convscope.insight import faithfulness, filters, saliency
+from convscope.insight import faithfulness, filters
 from convscope.insight.sanity_check import cascading_randomisation, layers_with_parameters
 from convscope.tracking.recorder import Recorder
 
@@ -61,7 +62,7 @@ class AnalysisCallback(Callback):
         recorder: Takes figures and tables.
         network: The whole network: normalised images (N, C, H, W) to logits.
         images: The test split.
-        settings: The methods of ``insight.saliency``, and how much each part of the analysis covers.
+        settings: The saliency methods, and how much each part of the analysis covers.
         find_field: Returns the receptive field of the layer with a path, which crops the patches; None: no cropping.
         time_spent: Counts the seconds of each part.
         warn: Takes a sentence about a part that could not be analysed.
@@ -194,8 +195,8 @@ class AnalysisCallback(Callback):
         maps = {}
         for name in self.settings.methods:
             try:
-                maps[name] = saliency.find_method(name)(self.network, inputs, labels)
-            except UserError as error:
+                maps[name] = find_method(name, "images")(self.network, inputs, labels)
+            except Exception as error:  # a network of the user's own may raise anything
                 self.warn(skipped_method_warning(name, error))
         if not maps:
             return
@@ -222,7 +223,7 @@ def similarity_to_randomised(
     Both are the mean rank correlation with ``maps``, which the method ``name`` made of the network as it is.
     """
     layers = [path for path, _ in reversed(list(layers_with_parameters(network)))]
-    method, steps = saliency.find_method(name), [layers[:1], layers[1:] or layers[:1]]
+    method, steps = find_method(name, "images"), [layers[:1], layers[1:] or layers[:1]]
     randomised = cascading_randomisation(network, inputs, labels, method, steps=steps, before=maps)
     return [float(step.similarity.mean()) for step in randomised]
 

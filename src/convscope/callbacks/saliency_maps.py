@@ -10,11 +10,10 @@ from torch import nn
 from typing_extensions import override
 
 from convscope.callbacks.periodic_callback import PeriodicCallback
+from convscope.callbacks.saliency_methods import find_method, skipped_method_warning
 from convscope.callbacks.time_spent import TimeSpent
-from convscope.errors import reason_of
 from convscope.figures.contact_sheet import GREEN, RED, Tile, contact_sheet
 from convscope.figures.map_images import map_image, overlay
-from convscope.insight import saliency
 from convscope.insight.frozen_network import frozen
 from convscope.tracking.recorder import Recorder
 
@@ -47,7 +46,7 @@ class SaliencyMaps(PeriodicCallback):
         network: The whole network, even while a stage trains a part of it: normalised images (N, C, H, W) to logits.
         images: Returns the images that are explained; called once, at the first moment.
         classes: Names of the classes, in the order of the logits.
-        methods: Names of methods of ``insight.saliency``.
+        methods: Names of saliency methods for images.
         every_epochs: Epochs between two moments within a stage; None: only at its end.
         time_spent: Counts the seconds, as ``saliency``.
         warn: Takes a sentence about a method that does not suit the network; the others go on.
@@ -110,20 +109,11 @@ class SaliencyMaps(PeriodicCallback):
         self.recorder.image(f"saliency/learning/{method}", sheet, step)
 
 
-def skipped_method_warning(method: str, error: Exception) -> str:
-    """Return the warning about a method that refuses the network.
-
-    It is the same wherever the refusal is met, so that it is printed once.
-    """
-    named = str(error).startswith((f"{method}:", f"method {method}:"))
-    return f"{'' if named else f'{method}: '}{reason_of(error)} (it is left out of figures and tables)"
-
-
 class SaliencyMethods:
     """Runs several methods; a method that refuses the network is left out from then on, with one warning."""
 
     def __init__(self, methods: Sequence[str], warn: Callable[[str], None]) -> None:
-        self.methods = {name: saliency.find_method(name) for name in methods}
+        self.methods = {name: find_method(name, "images") for name in methods}
         self._warn = warn
 
     def __call__(

@@ -9,10 +9,10 @@ from pytorch_lightning.callbacks import Callback
 from torch import nn
 
 from convscope.callbacks.confusion_figure import draw_confusion_matrix
+from convscope.callbacks.saliency_methods import find_method
 from convscope.figures.token_maps import TokenMap, token_figure, token_html, token_map
 from convscope.insight.frozen_network import Score
 from convscope.insight.ngrams import strongest_ngrams
-from convscope.insight.saliency import token_saliency
 from convscope.tracking.recorder import Recorder
 
 MAX_TEXTS = 10
@@ -125,12 +125,11 @@ def explain_tokens(
         titles: A title for each text.
         min_length: Tokens that a text is padded to at least.
         device: Where the network is.
-        method: Name of a method of ``insight.saliency.token_saliency``.
+        method: Name of a saliency method for texts.
         score: What of the class is explained, its logit or another `Score`.
     """
     tokens = pad_tokens(texts, min_length)
-    saliency_method = token_saliency.find_method(method)
-    maps = saliency_method(network, tokens.to(device), torch.tensor(targets, device=device), score=score)
+    maps = find_method(method, "texts")(network, tokens.to(device), torch.tensor(targets, device=device), score=score)
     return token_maps(texts, titles, maps.cpu())
 
 

@@ -10,11 +10,12 @@ from torch import nn
 from typing_extensions import override
 
 from convscope.callbacks.periodic_callback import PeriodicCallback
+from convscope.callbacks.saliency_methods import find_method, skipped_method_warning
 from convscope.callbacks.text_figures import TokenizedText, explain_tokens, pad_tokens
 from convscope.callbacks.time_spent import TimeSpent
+from convscope.config.saliency import TEXT_METHODS
 from convscope.figures.token_maps import TokenMap, token_figure, token_html
 from convscope.insight import faithfulness
-from convscope.insight.saliency import token_saliency
 from convscope.insight.undisturbed import undisturbed
 from convscope.tracking.recorder import Recorder
 
@@ -36,9 +37,10 @@ class TokenSaliencyMaps(PeriodicCallback):
         texts: The texts that are explained, and their classes (N,).
         min_length: Tokens that a text is padded to at least.
         classes: Names of the classes, in the order of the logits.
-        methods: Names of methods of ``insight.saliency.token_saliency``.
+        methods: Names of saliency methods for texts.
         every_epochs: Epochs between two moments within a stage; None: only at its end.
         time_spent: Counts the seconds, as ``saliency``.
+        warn: Takes a sentence about a method that fails; the others go on.
 
     Raises:
         UserError: A method does not exist for texts.
@@ -54,11 +56,12 @@ class TokenSaliencyMaps(PeriodicCallback):
         methods: Sequence[str],
         every_epochs: int | None,
         time_spent: TimeSpent,
+        warn: Callable[[str], None],
     ) -> None:
         super().__init__(recorder, every_epochs, time_spent)
         for method in methods:
-            token_saliency.find_method(method)
-        self.network, self.classes, self.methods = network, classes, methods
+            find_method(method, "texts")
+        self.network, self.classes, self.methods, self._warn = network, classes, list(methods), warn
         self.texts, self.labels = texts
         self.tokens = pad_tokens(self.texts, min_length)
         self.min_length = min_length
@@ -81,10 +84,15 @@ class TokenSaliencyMaps(PeriodicCallback):
             f"{self.classes[label]} → {self.classes[prediction]} {probability:.0%}"
             for label, prediction, probability in zip(labels, predicted.tolist(), confidence.tolist(), strict=True)
         ]
-        for number, method in enumerate(self.methods):
-            maps = explain_tokens(self.network, self.texts, labels, titles, self.min_length, device, method)
+        for method in list(self.methods):
+            try:
+                maps = explain_tokens(self.network, self.texts, labels, titles, self.min_length, device, method)
+            except Exception as error:  # a method or a network of the user's own may raise anything
+                self._warn(skipped_method_warning(method, error))
+                self.methods.remove(method)
+                continue
             self._draw(f"saliency/{method}", f"{method.replace('_', ' ')}, {moment}", maps, step)
-            if number == 0:
+            if method == self.methods[0]:
                 self._moments = [*self._moments, (moment, maps)][-MAX_MOMENTS:]
         if len(self._moments) > 1:
             shown = min(len(self.texts), max(1, MAX_MAPS // len(self._moments)))
@@ -117,6 +125,7 @@ class TokenFaithfulness(Callback):
         min_length: Tokens that a text is padded to at least.
         max_texts: Maximum number of texts that are explained.
         time_spent: Counts the seconds, as ``faithfulness``.
+        warn: Takes a sentence about a method that fails; the others go on.
     """
 
     def __init__(
@@ -128,7 +137,9 @@ class TokenFaithfulness(Callback):
         min_length: int,
         max_texts: int,
         time_spent: TimeSpent,
+        warn: Callable[[str], None],
     ) -> None:
+        self._warn = warn
         self.recorder, self.network, self.tokenized, self.rationales = recorder, network, tokenized, rationales
         self.min_length, self.max_texts, self.time_spent = min_length, max_texts, time_spent
 
@@ -139,7 +150,8 @@ class TokenFaithfulness(Callback):
             correct = torch.nonzero(predictions.logits.argmax(dim=1) == predictions.labels).flatten()[: self.max_texts]
             chosen = [self.tokenized(int(predictions.indices[place])) for place in correct.tolist()]
             decisive = [self.rationales(int(predictions.indices[place])) for place in correct.tolist()]
-            rows = faithfulness_rows(self.network, chosen, predictions.labels[correct], decisive, self.min_length)
+            labels = predictions.labels[correct]
+            rows = faithfulness_rows(self.network, chosen, labels, decisive, self.min_length, self._warn)
             if rows:
                 self.recorder.table("faithfulness", COLUMNS, rows, trainer.global_step)
 
@@ -150,8 +162,9 @@ def faithfulness_rows(
     targets: torch.Tensor,
     decisive: Sequence[Sequence[Span]],
     min_length: int,
+    warn: Callable[[str], None],
 ) -> list[list[str | int | float]]:
-    """Return a row of `COLUMNS` for each method of ``insight.saliency.token_saliency``; none if there are no texts.
+    """Return a row of `COLUMNS` for each saliency method for texts; none if there are no texts.
 
     Args:
         network: Tokens (N, L) to logits.
@@ -159,6 +172,7 @@ def faithfulness_rows(
         targets: The class of each text that is explained, (N,).
         decisive: The characters (start, end) of each text that decide its class.
         min_length: Tokens that a text is padded to at least.
+        warn: Takes a sentence about a method that fails, which gets no row.
     """
     if not texts:
         return []
@@ -169,9 +183,14 @@ def faithfulness_rows(
             marked[row, place] = any(start < stop and end > first for first, stop in spans)
     area = float((marked.sum(dim=1) / tokens.ne(0).sum(dim=1)).mean())
     rows: list[list[str | int | float]] = []
-    for name, method in token_saliency.METHODS.items():
+    for name in TEXT_METHODS.classes:
         parts = zip(tokens.split(CHUNK), targets.split(CHUNK), strict=True)
-        maps = torch.cat([method(network, part.to(device), classes.to(device)).cpu() for part, classes in parts])
+        try:
+            method = find_method(name, "texts")
+            maps = torch.cat([method(network, part.to(device), classes.to(device)).cpu() for part, classes in parts])
+        except Exception as error:  # a method or a network of the user's own may raise anything
+            warn(skipped_method_warning(name, error))
+            continue
         flat, decides = maps[:, None], marked[:, None]  # a text is treated as an image of one row
         hits = float(faithfulness.pointing_game(flat, decides).float().mean())
         inside = float(faithfulness.mass_inside(flat.clamp(min=0), decides).mean())

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from convscope.composition.overrides import quote_value
 from convscope.config.commands.explain import ExplainConfig
-from convscope.config.saliency import refuse_methods_for_images
+from convscope.config.saliency import refuse_other_methods
 from convscope.errors import UserError
 from convscope.runs.saved_config import read_saved_config, trained_on_texts
 
@@ -51,7 +51,12 @@ def run(config: ExplainConfig, overrides: Sequence[str]) -> None:
         raise UserError("run: must be given, as in run=PATH; or explain an example: topic=max_pool")
     if config.target == "label" and config.images is not None:
         raise UserError("target=label: is known of the run's own test images only; name a class, or leave out images")
-    if trained_on_texts(read_saved_config(config.run)):
+    texts = trained_on_texts(read_saved_config(config.run))
+    try:
+        refuse_other_methods("method", config.method or (), "texts" if texts else "images")
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    if texts:
         _check_request_for_texts(config)
     elif config.text is not None:
         raise UserError("text: the run was trained on images; give images=FILE, or nothing")
@@ -68,10 +73,6 @@ def run(config: ExplainConfig, overrides: Sequence[str]) -> None:
 
 def _check_request_for_texts(config: ExplainConfig) -> None:
     """Raise UserError if the run reads texts, and the configuration requests what is for images only."""
-    try:
-        refuse_methods_for_images("method", config.method or ())
-    except ValueError as error:
-        raise UserError(str(error)) from error
     if config.images is not None:
         raise UserError("images: the run was trained on texts; give text=..., and leave out images")
     if config.text is None:

@@ -1,6 +1,5 @@
 """``convscope train``: trains a network, and writes its results to a folder."""
 
-import importlib.util
 import re
 import sys
 import time
@@ -8,7 +7,7 @@ from collections.abc import Sequence
 
 from convscope.composition.current_job import sweep_path
 from convscope.composition.own_code import named_code
-from convscope.config.text_data import TextsConfig
+from convscope.config.saliency import own_methods
 from convscope.config.train import TrainConfig
 from convscope.config.transfer import SHARED_KEYS
 from convscope.console import set_quiet
@@ -16,6 +15,7 @@ from convscope.distributed.processes import Processes
 from convscope.engine.run_request import resolve_request
 from convscope.engine.transfer_choice import refuse_shadowed_defaults
 from convscope.errors import UserError
+from convscope.tracking.choice import choose_trackers, prepare_trackers
 
 SCHEMA = TrainConfig
 RESUMABLE_SWEEPS = True  # a repeated multirun runs only the jobs that are not complete
@@ -29,12 +29,14 @@ def prepare_arguments(arguments: list[str]) -> list[str]:
 
 
 def check(config: TrainConfig) -> None:
-    """Check the code of the user's own that ``config`` names, if any; PyTorch is imported only then.
+    """Check the trackers, and the code of the user's own that ``config`` names; only the latter imports PyTorch.
 
     Raises:
-        UserError: It cannot be imported, or does not take the arguments that it would get.
+        UserError: The package of a tracker is not installed. Or the code cannot be imported, or does not take the
+            arguments that it would get.
     """
-    if named_code(config.model_dump()):
+    choose_trackers(config.logger.trackers)
+    if named_code(config.model_dump()) or any(own_methods(names, config.noun) for names in config.methods.values()):
         from convscope.engine.own_code.checks import check_code
 
         check_code(config)
@@ -61,7 +63,10 @@ def run(config: TrainConfig, overrides: Sequence[str]) -> None:
         from convscope.modalities.registry import find_modality, open_data
 
         source = open_data(request.config)
-        prepare_trackers(request.config, not isinstance(request.config.data, TextsConfig))
+        trainer = request.config.trainer
+        if trainer.devices == trainer.nodes == 1:  # of several processes only rank 0 logs, and the ranks are not known
+            logs_model = request.config.noun == "images"
+            prepare_trackers(request.config.logger.trackers, request.config.outputs, logs_model)
         from convscope.engine.hardware import prepare_process
 
         accelerator, allocator = prepare_process(request.config.trainer)
@@ -74,37 +79,6 @@ def run(config: TrainConfig, overrides: Sequence[str]) -> None:
         modality = find_modality(request.config.data)
         training = build_training(request, modality, source, accelerator, allocator, processes)
         TrainingRun(request, training, preemption, processes, started).run()
-
-
-def prepare_trackers(config: TrainConfig, logs_model: bool) -> None:
-    """Start MLflow's process, so that it imports MLflow while this process imports torch, and probe the servers.
-
-    Does nothing if several processes train: only rank 0 logs, and the ranks are not known yet.
-
-    Args:
-        config: The settings of the training.
-        logs_model: Whether the trained network is logged as a model of MLflow.
-    """
-    single_process = config.trainer.devices == config.trainer.nodes == 1
-    if config.logger.mlflow is not None and single_process and importlib.util.find_spec("mlflow") is not None:
-        from convscope.tracking.mlflow_process import prepare
-
-        prepare(config.logger.settings(config.outputs)["mlflow_uri"], logs_model)
-    if single_process:
-        probe_trackers(config)
-
-
-def probe_trackers(config: TrainConfig) -> None:
-    """Check in the background whether the servers of the trackers answer, all at the same time."""
-    from convscope import hub
-    from convscope.tracking.wandb_settings import key_configured, requested_mode, server_address
-
-    mlflow, wandb = config.logger.mlflow, config.logger.wandb
-    if mlflow is not None and (uri := config.logger.settings(config.outputs)["mlflow_uri"]).startswith("http"):
-        hub.reachable.start_probe(uri)
-    wandb_is_auto = config.logger.auto is not None if wandb is None else wandb.mode == "auto"
-    if wandb_is_auto and requested_mode() not in ("offline", "disabled") and key_configured():
-        hub.reachable.start_probe(server_address())
 
 
 def refuse_launcher(config: TrainConfig) -> None:

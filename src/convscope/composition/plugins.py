@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING
 
 from convscope.composition.instantiation import describe_error, find_object
 from convscope.config.data import ImagesConfig
@@ -73,6 +74,10 @@ def offer_options() -> None:
         for name, config in registry.added.items():
             fields = {key: field for key, field in config.model_fields.items() if not field.is_required()}
             defaults = {key: field.get_default(call_default_factory=True) for key, field in fields.items()}
+            if registry.by_key:
+                values = {key: defaults.get(key, MISSING) for key in config.model_fields}
+                store.store(name, {name: values}, group=group)
+                continue
             shared = next((option for base, option in SHARED_OPTIONS if issubclass(config, base)), None)
             included = {} if shared is None else {"defaults": [shared, "_self_"]}
             common = {"weights": "auto"} if group == "model" else {}

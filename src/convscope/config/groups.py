@@ -2,9 +2,16 @@
 
 from convscope.config.data import DATA
 from convscope.config.launcher import LAUNCHERS
+from convscope.config.logger import LOGGERS
 from convscope.config.model import MODELS
 from convscope.config.registry import Registry
 from convscope.config.transfer import TRANSFERS
 
 # Groups of Hydra's whose options are files of ``conf/<group>/``.
-GROUPS: dict[str, Registry] = {"model": MODELS, "data": DATA, "transfer": TRANSFERS, "launcher": LAUNCHERS}
+GROUPS: dict[str, Registry] = {
+    "model": MODELS,
+    "data": DATA,
+    "transfer": TRANSFERS,
+    "launcher": LAUNCHERS,
+    "logger": LOGGERS,
+}

@@ -1,69 +1,135 @@
-"""Settings of ``logger``: the trackers of a training."""
+"""Settings of ``logger``: the trackers of a training, each registered under its name."""
 
-import os
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 from convscope.config.base import Config
-from convscope.config.named import NamedConfig
 from convscope.config.registry import Registry
 from convscope.config.target import TargetConfig
 
-LOGGERS = Registry("logger.extra.NAME", target=TargetConfig, by_name=True)
+LOGGERS = Registry("logger", by_key=True)
+OWN_LOGGERS = Registry("logger.extra.NAME", target=TargetConfig, by_name=True)
 
 
-class AutoLoggerConfig(Config):
-    """wandb if an API key is configured, otherwise TensorBoard."""
+class TrackerConfig(Config):
+    """Settings of a tracker. What ``builds`` it starts it, and returns a `convscope.tracking.tracker.Tracker`.
+
+    It gets those of these arguments that its signature names: ``settings``, an instance of its class; ``folder``, the
+    `RunFolder`; ``run_name``, ``group`` and ``tags`` of the run; ``config``, the configuration as plain containers,
+    with secrets masked; ``outputs``, the folder of all runs. If the run is resumed, ``kept`` are its scalars up to the
+    checkpoint, ``missed`` those of them that were logged while the tracker was off, and ``mark`` is what the method
+    ``mark`` of its logger returned at the checkpoint, an empty dict if there is none; otherwise ``kept`` and ``mark``
+    are None.
+
+    Attributes:
+        label: Its name in messages; empty: the name of the option.
+        package: The package that it needs; empty if it needs none.
+        install: How to install the package, for the message; empty: ``pip install`` with its name.
+        prepares: What prepares it while PyTorch is imported, as ``module:function``; empty: nothing. It gets those of
+            ``settings``, ``outputs`` and ``logs_model`` that its signature names, and must import nothing slow.
+    """
+
+    label: ClassVar[str] = ""
+    package: ClassVar[str] = ""
+    install: ClassVar[str] = ""
+    prepares: ClassVar[str] = ""
+
+
+@LOGGERS.option("auto", builds="convscope.tracking.wandb_settings:choose_tracker")
+class AutoConfig(TrackerConfig):
+    """Stands for another tracker: wandb if an API key is configured, otherwise TensorBoard.
+
+    What ``builds`` it returns the name and the settings of that tracker.
+    """
 
     project: str
 
 
-class WandbConfig(Config):
+@LOGGERS.option("csv", builds="convscope.tracking.csv_logger:build")
+class CSVConfig(TrackerConfig):
+    """Only ``metrics.csv``, which every run has."""
+
+
+@LOGGERS.option("tensorboard", builds="convscope.tracking.tensorboard_tracker:build")
+class TensorBoardConfig(TrackerConfig):
+    """TensorBoard, whose files lie in the run's folder."""
+
+    label = "TensorBoard"
+    package = "tensorboard"
+
+
+@LOGGERS.option("wandb", builds="convscope.tracking.wandb_tracker:build")
+class WandbConfig(TrackerConfig):
     """Settings of Weights & Biases."""
+
+    package = "wandb"
+    prepares = "convscope.tracking.wandb_settings:probe"
 
     project: str
     entity: str | None
     mode: Literal["auto", "offline", "online"]
 
 
-class MLflowConfig(Config):
+@LOGGERS.option("mlflow", builds="convscope.tracking.mlflow_tracker:build")
+class MLflowConfig(TrackerConfig):
     """Settings of MLflow."""
+
+    label = "MLflow"
+    package = "mlflow"
+    install = "pip install 'convscope[mlflow]' (here: make setup extras=mlflow)"
+    prepares = "convscope.tracking.mlflow_process:prepare_tracker"
 
     experiment: str
     uri: str | None
 
 
-class NoSettings(Config):
-    """A tracker that needs no settings."""
+@dataclass(frozen=True)
+class LoggerConfig:
+    """The trackers of a training.
 
+    Attributes:
+        trackers: The settings of each tracker, by its name, in the order of registration.
+        extra: Lightning loggers of the user's own, by name.
+    """
 
-class LoggerConfig(Config):
-    """The trackers of a training: those whose key is set."""
-
-    auto: AutoLoggerConfig | None = None
-    csv: NoSettings | None = None
-    tensorboard: NoSettings | None = None
-    wandb: WandbConfig | None = None
-    mlflow: MLflowConfig | None = None
-    extra: dict[str, Annotated[NamedConfig | TargetConfig, LOGGERS]] = Field(default_factory=dict)
+    trackers: Mapping[str, TrackerConfig] = field(default_factory=dict)
+    extra: Mapping[str, TargetConfig] = field(default_factory=dict)
 
     @property
     def names(self) -> list[str]:
-        """The names of the trackers, in the order of the fields of this class."""
-        return list(self.model_dump(exclude_none=True, exclude={"extra"}))
+        """The names of the trackers, in the order of registration."""
+        return list(self.trackers)
 
-    def settings(self, outputs: str) -> dict[str, Any]:
-        """Return the settings of all trackers, as keyword arguments of ``build_loggers``.
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Return the schema of a mapping with the names of trackers, and ``extra``, as keys."""
+        extra = handler.generate_schema(dict[str, Annotated[TargetConfig, OWN_LOGGERS]])
+        mapping = core_schema.typed_dict_schema(
+            {**LOGGERS.fields(handler), "extra": core_schema.typed_dict_field(extra, required=False)}
+        )
+        return core_schema.no_info_wrap_validator_function(
+            cls._read, mapping, serialization=core_schema.plain_serializer_function_ser_schema(cls._dump)
+        )
 
-        Args:
-            outputs: The folder of all runs, which holds MLflow's database if no server is named.
-        """
-        project = (self.wandb or self.auto or AutoLoggerConfig(project="convscope")).project
-        uri = (self.mlflow.uri if self.mlflow else None) or os.environ.get("MLFLOW_TRACKING_URI")
+    @classmethod
+    def _read(cls, value: Any, read: Callable[[Any], dict[str, Any]]) -> "LoggerConfig":
+        """Return ``value``, a mapping of settings by the name of their tracker, as an instance."""
+        if isinstance(value, cls):
+            return value
+        if isinstance(value, Mapping):
+            # A run has a key for each tracker, also for those of plugins that are not there when it is read.
+            value = {name: settings for name, settings in value.items() if settings is not None}
+            LOGGERS.check_keys(value, "tracker", "extra")
+        found = read(value)
+        return cls({name: found[name] for name in LOGGERS.classes if name in found}, found.get("extra", {}))
+
+    def _dump(self) -> dict[str, Any]:
+        """Return the settings of each tracker, None for those that are off: a resumed run can switch them on."""
         return {
-            "project": self.mlflow.experiment if self.mlflow and not self.wandb else project,
-            "entity": self.wandb.entity if self.wandb else None,
-            "wandb_mode": self.wandb.mode if self.wandb else "auto",
-            "mlflow_uri": uri or f"sqlite:///{outputs}/mlflow.db",
+            **{name: self.trackers[name].model_dump() if name in self.trackers else None for name in LOGGERS.classes},
+            "extra": {name: settings.model_dump() for name, settings in self.extra.items()},
         }

@@ -14,8 +14,8 @@ import importlib
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from pydantic import GetCoreSchemaHandler
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic import GetCoreSchemaHandler, ValidationError
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
 from convscope.config.base import Config, choices
 from convscope.errors import UserError
@@ -37,15 +37,23 @@ class Registry:
         target: The class of the settings of code that ``_target_`` names; None if the choice takes none.
         by_name: Whether an option may also be given by its name alone: ``transfer.optimizer=sgd``.
         default: The class of an option that has another name, as a user's own file may give it; None: it is refused.
+        by_key: Whether several may be chosen, each at the key of its name: ``logger: {csv: {}, wandb: {project: x}}``.
+            Such a registry is no annotation; see `fields`.
     """
 
     def __init__(
-        self, key: str, target: Any = None, by_name: bool = False, default: type[Config] | None = None
+        self,
+        key: str,
+        target: Any = None,
+        by_name: bool = False,
+        default: type[Config] | None = None,
+        by_key: bool = False,
     ) -> None:
         self.key = key
         self.target = target
         self.by_name = by_name
         self.default = default
+        self.by_key = by_key
         self._classes: dict[str, type[Config]] = {}
         self._builders: dict[str, str] = {}
 
@@ -80,9 +88,14 @@ class Registry:
     @property
     def added(self) -> Mapping[str, type[Config]]:
         """The options that convscope does not have itself: those of plugins."""
-        return {
-            name: config for name, config in self._classes.items() if not config.__module__.startswith("convscope.")
-        }
+        return {name: config for name, config in self._classes.items() if self.is_added(name)}
+
+    def is_added(self, name: str) -> bool:
+        """Return whether ``name`` is an option of a plugin."""
+        if name not in self._classes:
+            return False
+        places = (self._classes[name].__module__, self._builders[name])
+        return not all(place.startswith("convscope.") for place in places)
 
     def builder(self, name: str) -> Callable[..., Any]:
         """Import the function that builds the option ``name``, and return it.
@@ -93,14 +106,58 @@ class Registry:
         """
         if name not in self._builders:
             raise LookupError(f"{self.key}={name}: no such option{choices(name, list(self._classes))}")
-        module, _, function = self._builders[name].partition(":")
+        return self.load(name, self._builders[name])
+
+    def load(self, name: str, reference: str) -> Callable[..., Any]:
+        """Import a function of the option ``name``, and return it.
+
+        Args:
+            name: Name of the option, for messages.
+            reference: The function, as ``module:function``.
+
+        Raises:
+            UserError: The function cannot be imported.
+        """
+        module, _, function = reference.partition(":")
         try:
-            built: Callable[..., Any] = getattr(importlib.import_module(module), function)
+            loaded: Callable[..., Any] = getattr(importlib.import_module(module), function)
         except (ImportError, AttributeError) as error:
             if module.startswith("convscope."):
                 raise
-            raise UserError(f"{self.key}={name}: cannot be built by {self._builders[name]} ({error})") from error
-        return built
+            raise UserError(f"{self.key}={name}: cannot be built by {reference} ({error})") from error
+        return loaded
+
+    def fields(self, handler: GetCoreSchemaHandler) -> dict[str, core_schema.TypedDictField]:
+        """Return a field for each option of a registry ``by_key``; its value may be None or missing."""
+        return {
+            name: core_schema.typed_dict_field(
+                core_schema.nullable_schema(handler.generate_schema(config)), required=False
+            )
+            for name, config in self._classes.items()
+        }
+
+    def check_keys(self, values: Mapping[str, Any], noun: str, *others: str) -> None:
+        """Refuse keys that are no options of a registry ``by_key``.
+
+        Args:
+            values: Settings by the name of their option.
+            noun: What an option is, for the message.
+            others: Further keys that ``values`` may have.
+
+        Raises:
+            ValidationError: An option is unknown.
+        """
+        faults: list[InitErrorDetails] = [
+            {
+                "type": PydanticCustomError("no_option", "{rule}", {"rule": f"no such {noun}{self._known(str(name))}"}),
+                "loc": (name,),
+                "input": value,
+            }
+            for name, value in values.items()
+            if name not in self._classes and name not in others
+        ]
+        if faults:
+            raise ValidationError.from_exception_data(self.key, faults)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Return the schema of the union of all options."""

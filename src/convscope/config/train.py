@@ -10,7 +10,7 @@ from convscope.config.data import DataConfig
 from convscope.config.launcher import LauncherConfig
 from convscope.config.logger import LoggerConfig
 from convscope.config.model import ModelConfig
-from convscope.config.saliency import refuse_methods_for_images
+from convscope.config.saliency import Noun, refuse_other_methods
 from convscope.config.sweep import SweepConfig
 from convscope.config.target import ModuleNames
 from convscope.config.task import TaskConfig
@@ -54,6 +54,20 @@ class TrainConfig(Config):
 
     @model_validator(mode="after")
     def _methods_fit_the_data(self) -> Self:
-        if isinstance(self.data, TextsConfig) and self.callbacks.saliency is not None:
-            refuse_methods_for_images("callbacks.saliency.methods", self.callbacks.saliency.methods or ())
+        for key, names in self.methods.items():
+            refuse_other_methods(key, names, self.noun)
         return self
+
+    @property
+    def noun(self) -> Noun:
+        """What the network reads."""
+        return "texts" if isinstance(self.data, TextsConfig) else "images"
+
+    @property
+    def methods(self) -> dict[str, list[str]]:
+        """The saliency methods that the training uses, by their keys; those of the analysis are for images alone."""
+        saliency, analysis = self.callbacks.saliency, self.callbacks.analysis
+        return {
+            "callbacks.saliency.methods": [] if saliency is None else saliency.methods or [],
+            "callbacks.analysis.methods": [] if analysis is None or self.noun == "texts" else analysis.methods,
+        }

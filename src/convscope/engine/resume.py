@@ -63,6 +63,11 @@ def resume_run(config: TrainConfig, overrides: Sequence[str]) -> ResumedRun | No
             refuse_missing_plugins(saved, f"resume={path}")
         original = TrainConfig.model_validate(saved)
     except (yaml.YAMLError, ValidationError) as error:
+        plugins = saved.get("plugins") if isinstance(error, ValidationError) and isinstance(saved, dict) else None
+        if plugins and not set(plugins) <= set(config.plugins):
+            raise UserError(
+                f"resume={path}: the run has options of plugins; add plugins=[{','.join(plugins)}]"
+            ) from error
         raise UserError(f"{file}: is no configuration of this version of convscope") from error
     merged, requested = original.model_dump(), config.model_dump()
     given = [override for override in overrides if _key(override) not in NOT_SAVED]

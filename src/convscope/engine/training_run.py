@@ -109,15 +109,15 @@ class TrainingRun(Generic[SourceT, BuiltT, DataT]):
         """Start the trackers; return Lightning's loggers, and notices for the console."""
         config, sweep = self.config, sweep_path()
         return build_loggers(
-            config.logger.names,
+            config.logger.trackers,
             opened.folder,
             run_name=opened.folder.path.name,
+            outputs=os.path.abspath(config.outputs),
             group=config.group or (sweep.name if sweep else None),
             tags=config.tags,
             config=config.model_dump(),
             marks=opened.marks,
             further=lambda: build_own_loggers(config.logger),
-            **config.logger.settings(os.path.abspath(config.outputs)),
         )
 
     def _train(

@@ -14,6 +14,7 @@ from typing_extensions import override
 from convscope.runs.files import write_atomically
 from convscope.runs.metrics_csv import csv_bytes, drop_torn_line, read_rows
 from convscope.runs.position import StageOffset
+from convscope.tracking.tracker import Tracker
 
 FLUSH_SECONDS = 3.0
 EVALUATION_PREFIXES = ("validation/", "test/")
@@ -195,6 +196,11 @@ class MetricsCSVLogger(Logger):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._lock = threading.RLock()
+
+
+def build() -> Tracker:
+    """Return no tracker beside ``metrics.csv``, which every run has."""
+    return Tracker(None)
 
 
 def _numbers(metrics: Mapping[str, Any]) -> Iterable[tuple[str, float]]:

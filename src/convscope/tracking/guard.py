@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from convscope.masking import mask_text
 from convscope.runs.position import StageOffset
+from convscope.tracking.adapter import Adapter
 
 Result = TypeVar("Result")
 
@@ -27,6 +28,7 @@ class GuardedLogger(Logger):
         inner: The wrapped logger.
         terminate: Called with the status after ``inner`` was finalized for the last time.
         position: Steps and epochs of earlier stages; None for a run of one stage.
+        adapter: Takes what is no scalar; None if the tracker takes scalars alone.
 
     Attributes:
         failure: The error that switched the tracker off; None if none did.
@@ -38,9 +40,11 @@ class GuardedLogger(Logger):
         inner: Logger,
         terminate: Callable[[str], None] | None = None,
         position: StageOffset | None = None,
+        adapter: Adapter | None = None,
     ) -> None:
         super().__init__()
         self.position = position or StageOffset()
+        self.adapter = adapter
         self.label = label
         self.inner = inner
         self.failure: str | None = None
@@ -100,8 +104,8 @@ class GuardedLogger(Logger):
 
     @property
     def experiment(self) -> Any:
-        """The tracker's own object; a dummy that ignores every call if the tracker is off."""
-        experiment = self.attempt(lambda inner: inner.experiment)
+        """The tracker's own object; a dummy that ignores every call if the tracker is off, or has no such object."""
+        experiment = self.attempt(lambda inner: getattr(inner, "experiment", None))
         return DummyExperiment() if experiment is None else experiment
 
     @rank_zero_only

@@ -13,8 +13,12 @@ import subprocess
 import sys
 import threading
 import warnings
+from pathlib import Path
 from typing import Any, Literal
 
+from convscope import hub
+from convscope.config.logger import MLflowConfig
+from convscope.tracking.choice import is_installed
 from convscope.tracking.mlflow_child import LENGTH
 
 COMMAND = (sys.executable, "-m", "convscope.tracking.mlflow_child")
@@ -133,6 +137,20 @@ class MLflowProcess:
 
 
 _waiting: list[MLflowProcess] = []
+
+
+def store_address(settings: MLflowConfig, outputs: str | Path) -> str:
+    """Return the address of MLflow's store: the given one, else that of the environment, else a file in ``outputs``."""
+    return settings.uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{outputs}/mlflow.db"
+
+
+def prepare_tracker(settings: MLflowConfig, outputs: str, logs_model: bool) -> None:
+    """Start a child that imports MLflow while this process imports PyTorch, and probe the server."""
+    uri = store_address(settings, outputs)
+    if is_installed("mlflow"):
+        prepare(uri, logs_model)
+    if uri.startswith("http"):
+        hub.reachable.start_probe(uri)
 
 
 def prepare(uri: str, networks: bool) -> None:

@@ -1,7 +1,6 @@
 """Logs scalars, figures, images and tables under the same name to the run's folder and to every tracker."""
 
 import functools
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,12 +9,12 @@ import numpy as np
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
+from convscope.console import warn
 from convscope.figures.contact_sheet import RULE, Tile, contact_sheet
 from convscope.masking import mask
 from convscope.runs.position import StageOffset
 from convscope.runs.run_folder import RunFolder
 from convscope.tracking.adapter import Adapter, Histogram, Table
-from convscope.tracking.adapter_registry import adapter_of
 from convscope.tracking.csv_logger import MetricsCSVLogger
 from convscope.tracking.flatten import flatten
 from convscope.tracking.guard import GuardedLogger
@@ -34,7 +33,7 @@ class Recorder:
 
     In the folder, a file of the same name replaces the earlier one; trackers keep all of them by step. A name such as
     ``saliency/first`` puts an entry into a section; :mod:`convscope.tracking.sections` gives the section of names
-    without a slash. A tracker that fails is switched off with one warning. A logger of an unknown kind only gets the
+    without a slash. A tracker that fails is switched off with one warning. A logger without an adapter only gets the
     scalars.
 
     The arguments ``step`` count the steps of the stage's trainer; :attr:`position` has the steps of earlier stages.
@@ -55,9 +54,7 @@ class Recorder:
         ]
         known = (logger.position for logger in loggers if isinstance(logger, (GuardedLogger, MetricsCSVLogger)))
         self.position = next(known, StageOffset())
-        self._adapters = [
-            (logger, adapter_of(logger.inner)) for logger in self._loggers if isinstance(logger, GuardedLogger)
-        ]
+        self._adapters = [(logger, logger.adapter) for logger in self._loggers if isinstance(logger, GuardedLogger)]
         self._warned: set[str] = set()
 
     def scalar(self, name: str, value: float, step: int) -> None:
@@ -224,10 +221,7 @@ class Recorder:
                 logger.attempt(functools.partial(_call_adapter, adapter, lambda target: log(target, key, run_step)))
             elif logger.label not in self._warned:
                 self._warned.add(logger.label)
-                warnings.warn(
-                    f"{logger.label} gets the scalars only; figures and tables are in {self.folder.path}",
-                    stacklevel=4,
-                )
+                warn(f"{logger.label} gets the scalars only; figures and tables are in {self.folder.path}")
 
 
 def _call_adapter(adapter: Adapter, log: Callable[[Adapter], None], _: Logger) -> None:

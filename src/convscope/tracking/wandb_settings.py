@@ -6,7 +6,24 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from convscope import hub
+from convscope.config.logger import AutoConfig, TensorBoardConfig, TrackerConfig, WandbConfig
+from convscope.tracking.choice import is_installed
+
 SERVICE_HOSTS = ("api.wandb.ai", "api.forge.coreweave.com")  # old and new address of the public service
+
+
+def choose_tracker(settings: AutoConfig) -> tuple[str, TrackerConfig]:
+    """Return the name and the settings of wandb if it is installed, on, and has a key, otherwise of TensorBoard."""
+    if key_configured() and requested_mode() != "disabled" and is_installed("wandb"):
+        return "wandb", WandbConfig(project=settings.project, entity=None, mode="auto")
+    return "tensorboard", TensorBoardConfig()
+
+
+def probe(settings: WandbConfig) -> None:
+    """Check in the background whether the server of wandb answers, if a run would connect to it."""
+    if settings.mode == "auto" and requested_mode() not in ("offline", "disabled") and key_configured():
+        hub.reachable.start_probe(server_address())
 
 
 def key_configured() -> bool:

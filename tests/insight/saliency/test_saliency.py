@@ -3,6 +3,7 @@
 import copy
 
 import pytest
+import saliency_by_name
 import torch
 import torch.nn.functional as F
 from networks import SmallNet, small
@@ -19,7 +20,7 @@ FEW = {
 
 
 def call(method, model, inputs, targets=None, **arguments):
-    return saliency.METHODS[method](model, inputs, targets, **FEW.get(method, {}), **arguments)
+    return saliency_by_name.IMAGE[method](model, inputs, targets, **FEW.get(method, {}), **arguments)
 
 
 def state_of(model):
@@ -55,7 +56,7 @@ class InPlaceOnItsInput(SmallNet):
         return super().forward(x.sub_(0.5).div_(0.5))
 
 
-@pytest.mark.parametrize("method", sorted(saliency.METHODS))
+@pytest.mark.parametrize("method", sorted(saliency_by_name.IMAGE))
 def test_a_network_that_works_in_place_on_its_input(method):
     model, inputs = small()
     other = InPlaceOnItsInput()
@@ -77,7 +78,7 @@ def in_disorder():
     return model, inputs
 
 
-@pytest.mark.parametrize("method", saliency.METHODS)
+@pytest.mark.parametrize("method", saliency_by_name.IMAGE)
 def test_maps_have_one_value_a_pixel_and_the_network_is_left_as_it_was(method):
     model, inputs = in_disorder()
     given = inputs.clone()
@@ -96,7 +97,7 @@ def test_maps_have_one_value_a_pixel_and_the_network_is_left_as_it_was(method):
     assert call(method, model, inputs, 0, channels="none", signed=True).shape == inputs.shape
 
 
-@pytest.mark.parametrize("method", saliency.METHODS)
+@pytest.mark.parametrize("method", saliency_by_name.IMAGE)
 def test_the_network_is_left_as_it_was_when_its_forward_raises(method):
     model, inputs = in_disorder()
     call(method, model, inputs)  # what is looked up once for each network is known now
@@ -118,7 +119,7 @@ def test_the_network_is_left_as_it_was_when_its_forward_raises(method):
     handle.remove()
 
 
-@pytest.mark.parametrize("method", saliency.METHODS)
+@pytest.mark.parametrize("method", saliency_by_name.IMAGE)
 def test_it_works_in_inference_mode_on_tensors_made_there(method):
     model, inputs = small()
     expected = call(method, model, inputs, 0)
@@ -130,7 +131,7 @@ def test_it_works_in_inference_mode_on_tensors_made_there(method):
     torch.testing.assert_close(maps.clone(), expected)
 
 
-@pytest.mark.parametrize("method", saliency.METHODS)
+@pytest.mark.parametrize("method", saliency_by_name.IMAGE)
 def test_each_image_has_its_own_map_whatever_is_beside_it(method):
     model, inputs = small()
     together = call(method, model, inputs, [0, 1, 2, 3])
@@ -138,7 +139,7 @@ def test_each_image_has_its_own_map_whatever_is_beside_it(method):
     torch.testing.assert_close(together[:1], alone, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("method", saliency.METHODS)
+@pytest.mark.parametrize("method", saliency_by_name.IMAGE)
 @pytest.mark.parametrize(
     ("targets", "message"),
     [
@@ -166,10 +167,8 @@ def test_inputs_that_are_no_normalised_images_are_refused():
         saliency.gradient(model, inputs, score="odds")
     with pytest.raises(UserError, match=r"the network gives a tensor \(4, 8, 16, 16\)"):
         saliency.gradient(nn.Conv2d(3, 8, 3, padding=1), inputs)
-    with pytest.raises(UserError, match=r"^method=gradcam: no such method; choose from: gradient, .*captum:NAME$"):
-        saliency.find_method("gradcam")
     with pytest.raises(UserError, match=r"^method captum:Lyme: .* it has .*DeepLift"):
-        saliency.find_method("captum:Lyme")(model, inputs)
+        saliency.captum(model, inputs, name="Lyme")
     with pytest.raises(UserError, match="do not depend on its input"):
         saliency.gradient(nn.Sequential(nn.Flatten(), Rounded(), nn.Linear(768, 2)), inputs)
 

@@ -3,6 +3,7 @@
 import warnings
 
 import pytest
+import saliency_by_name
 import torch
 from captum import attr
 from networks import ARCHITECTURES, build, without_inplace
@@ -50,7 +51,7 @@ def ours(method: str, model: torch.nn.Module, inputs: torch.Tensor, layer: str, 
         "grad_cam": {"layer": layer, "upsample": False},
     }
     channels = "mean" if method == "grad_cam" else "none"
-    maps = saliency.METHODS[method](
+    maps = saliency_by_name.IMAGE[method](
         model, inputs, TARGETS, channels=channels, signed=True, fold=fold, **settings.get(method, {})
     )
     return maps[:, None] if method == "grad_cam" else maps
@@ -96,16 +97,16 @@ def test_further_methods_come_from_captum_by_name():
     ):  # fmt: skip
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            maps = saliency.find_method(f"captum:{name}")(model, inputs, TARGETS, **options, **arguments)
+            maps = saliency.captum(model, inputs, TARGETS, **options, **arguments, name=name)
         assert maps.shape == inputs.shape
         assert float(maps.abs().sum()) > 0
         assert not any(module._forward_hooks or module._backward_hooks for module in model.modules())
         assert all(parameter.requires_grad for parameter in model.parameters())
-    theirs = saliency.find_method("captum:InputXGradient")(model, inputs, TARGETS, **options)
+    theirs = saliency.captum(model, inputs, TARGETS, **options, name="InputXGradient")
     torch.testing.assert_close(
         theirs, saliency.input_x_gradient(model, inputs, TARGETS, **options), rtol=1e-4, atol=1e-6
     )
     with pytest.raises(UserError, match="does not support score=probability"):
-        saliency.find_method("captum:DeepLift")(model, inputs, score="probability")
+        saliency.captum(model, inputs, score="probability", name="DeepLift")
     with pytest.raises(UserError, match=r"^method captum:Occlusion: Captum failed: .*sliding_window_shapes"):
-        saliency.find_method("captum:Occlusion")(model, inputs)
+        saliency.captum(model, inputs, name="Occlusion")

@@ -1,6 +1,7 @@
 """Class activation maps: against pytorch-grad-cam where it is installed, by their definition, and what is refused."""
 
 import pytest
+import saliency_by_name
 import torch
 import torch.nn.functional as F
 from networks import build, small
@@ -53,10 +54,10 @@ def test_a_layer_next_to_a_folded_one_answers_as_it_was_written(layer):
     torch.testing.assert_close(folded, unfolded, rtol=1e-3, atol=1e-6)
 
 
-@pytest.mark.parametrize("method", sorted(saliency.LAYER_METHODS))
+@pytest.mark.parametrize("method", sorted(saliency_by_name.LAYER))
 def test_a_layer_without_a_feature_map_is_refused_with_those_that_have_one(method):
     model, inputs = small()
-    find = saliency.METHODS[method]
+    find = saliency_by_name.IMAGE[method]
     with pytest.raises(
         UserError,
         match=r"^layer=dense: puts out \(N, 4\), which is no feature map \(N, C, H, W\) along both axes of the "
@@ -86,7 +87,7 @@ def test_maps_equal_those_of_pytorch_grad_cam(architecture, method, theirs):
     path = {"resnet18": "layer4", "squeezenet1_1": "features.12"}[architecture]
     with getattr(peer, theirs)(model, [model.get_submodule(path)]) as cam:
         expected = torch.from_numpy(cam(inputs, [ClassifierOutputTarget(n) for n in (1, 0, 4)]))
-    maps = saliency.METHODS[method](model, inputs, [1, 0, 4], layer=path)
+    maps = saliency_by_name.IMAGE[method](model, inputs, [1, 0, 4], layer=path)
     # theirs are scaled to 0..1 each, and were made larger by OpenCV
     low = maps.amin(dim=(1, 2), keepdim=True)
     ours = (maps - low).flatten(1)

@@ -1,6 +1,7 @@
 """Token saliency: equal to Captum's layer attributions, zero at padding, and without a trace."""
 
 import pytest
+import saliency_by_name
 import torch
 from architectures import find_architecture
 from torch import nn
@@ -117,17 +118,17 @@ def test_a_linear_bag_of_vectors_gets_its_weights():
         assert method(model, tokens, 1)[0].tolist() == pytest.approx(shares.tolist(), rel=1e-4)
 
 
-@pytest.mark.parametrize("method", list(token_saliency.METHODS))
+@pytest.mark.parametrize("method", list(saliency_by_name.TEXT))
 def test_padding_counts_nothing_and_companions_change_nothing(case, method):
     model, tokens = case
-    maps = token_saliency.find_method(method)(model, tokens, TARGETS)
+    maps = saliency_by_name.TEXT[method](model, tokens, TARGETS)
     assert maps.shape == tokens.shape
     assert not maps[tokens.eq(0)].any()
-    alone = token_saliency.find_method(method)(model, tokens[1:2], TARGETS[1:2])
+    alone = saliency_by_name.TEXT[method](model, tokens[1:2], TARGETS[1:2])
     torch.testing.assert_close(maps[1:2], alone, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("method", list(token_saliency.METHODS))
+@pytest.mark.parametrize("method", list(saliency_by_name.TEXT))
 def test_no_trace_is_left(case, method):
     model, tokens = case
     model.train()
@@ -135,7 +136,7 @@ def test_no_trace_is_left(case, method):
     modes = [module.training for module in model.modules()]
     needs = [parameter.requires_grad for parameter in model.parameters()]
     with torch.inference_mode():  # as in an evaluation loop
-        token_saliency.find_method(method)(model, tokens.clone(), TARGETS.clone())
+        saliency_by_name.TEXT[method](model, tokens.clone(), TARGETS.clone())
     assert [module.training for module in model.modules()] == modes
     assert [parameter.requires_grad for parameter in model.parameters()] == needs
     assert all(parameter.grad is None for parameter in model.parameters())
@@ -152,8 +153,6 @@ def test_hooks_come_off_when_the_network_raises():
 
 def test_what_does_not_exist_is_named():
     model, tokens = build(*NETWORKS[0])
-    with pytest.raises(UserError, match=r"^method=grad_cam: no such method for texts; choose from: gradient, "):
-        token_saliency.find_method("grad_cam")
     with pytest.raises(UserError, match=r"^embedding=words: .* it has embedding, convolutions, dropout, output$"):
         token_saliency.gradient(model, tokens, embedding="words")
     with pytest.raises(UserError, match=r"class 7 does not exist"):

@@ -8,7 +8,7 @@ from pytorch_lightning.loggers import Logger
 
 from convscope.composition.instantiation import build_target, call_with_named
 from convscope.config.callbacks import CALLBACKS
-from convscope.config.logger import LOGGERS, LoggerConfig
+from convscope.config.logger import OWN_LOGGERS, LoggerConfig
 from convscope.config.registry import Registry
 from convscope.config.target import TargetConfig
 from convscope.config.train import TrainConfig
@@ -30,7 +30,7 @@ def build_own_loggers(config: LoggerConfig) -> dict[str, Logger]:
     Raises:
         UserError: One cannot be built, or is no logger of Lightning.
     """
-    return _build(LOGGERS, config.extra, Logger)
+    return _build(OWN_LOGGERS, config.extra, Logger)
 
 
 def _build(registry: Registry, settings: Mapping[str, Any], kind: Any) -> dict[str, Any]:

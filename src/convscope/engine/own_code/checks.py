@@ -10,9 +10,10 @@ from torch import nn
 from torch.optim import Optimizer
 from torchmetrics import Metric
 
-from convscope.composition.instantiation import check_target, find_object
+from convscope.composition.instantiation import check_target, find_object, short_signature, signature_of
 from convscope.config.augmentation import AUGMENTATIONS
 from convscope.config.optimization import SCHEDULES
+from convscope.config.saliency import METHODS, own_methods
 from convscope.config.target import TargetConfig
 from convscope.config.task import LOSSES
 from convscope.config.text_data import TextsConfig
@@ -26,6 +27,8 @@ from convscope.transfer.optimization import STEP_ARGUMENTS, takes_optimizer
 
 def check_code(config: TrainConfig) -> None:
     """Import every class and function that ``config`` names by ``_target_``, and bind its arguments to its signature.
+
+    The saliency methods of plugins are checked in the same way.
 
     Raises:
         UserError: One cannot be imported, does not take its arguments, or is a class of another kind.
@@ -50,6 +53,23 @@ def check_code(config: TrainConfig) -> None:
         _check(f"callbacks.extra.{name}", callback, Callback)
     for name, logger in config.logger.extra.items():
         _check(f"logger.extra.{name}", logger, Logger)
+    for key, names in config.methods.items():
+        for name in own_methods(names, config.noun):
+            _check_method(key, name, METHODS[config.noun].builder(name))
+
+
+def _check_method(key: str, name: str, method: Any) -> None:
+    """Check that a saliency method of a plugin takes a network, inputs and classes."""
+    signature = signature_of(method)
+    if signature is None:
+        return
+    try:
+        signature.bind(None, None, None)
+    except TypeError as error:
+        raise UserError(
+            f"{key}={name}: is called with a network, inputs and classes: {error}; its signature: "
+            f"{short_signature(signature)}"
+        ) from error
 
 
 def _check(key: str, settings: Any, kind: type | None, offered: Iterable[str] = (), positional: int = 0) -> None:

@@ -8,7 +8,6 @@ are 0 at the padding:
     maps = token_saliency.gradient(network, tokens, targets)
 """
 
-from collections.abc import Callable
 from typing import Literal, TypeVar, cast
 
 import torch
@@ -166,30 +165,8 @@ def smoothgrad(
     )  # fmt: skip
 
 
-Method = Callable[..., torch.Tensor]
-METHODS: dict[str, Method] = {
-    "gradient": gradient,
-    "input_x_gradient": input_x_gradient,
-    "integrated_gradients": integrated_gradients,
-    "smoothgrad": smoothgrad,
-}
-# Methods whose positive values are evidence for the class, and negative ones against it.
-SIGNED = frozenset({"input_x_gradient", "integrated_gradients"})
-
-
-def find_method(name: str) -> Method:
-    """Return the method ``name``, one of ``METHODS``.
-
-    Raises:
-        UserError: There is no such method.
-    """
-    if name not in METHODS:
-        raise UserError(f"method={name}: no such method for texts; choose from: {', '.join(METHODS)}")
-    return METHODS[name]
-
-
 def _text_by_text(
-    method: Method,
+    method: saliency.Method,
     model: nn.Module,
     tokens: torch.Tensor,
     targets: Targets,

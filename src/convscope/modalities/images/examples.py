@@ -13,6 +13,7 @@ from PIL import Image
 from torch import nn
 from typing_extensions import override
 
+from convscope.callbacks.saliency_methods import find_method
 from convscope.data.images.prepared_images import PreparedImages
 from convscope.insight import saliency
 from convscope.insight.frozen_network import Score
@@ -51,11 +52,8 @@ class ImageExamples(Examples):
         if method == "integrated_gradients":
             parts = [saliency.complete_integrated_gradients(self.network, *batch, score=score) for batch in batches]
             return SaliencyMaps(torch.cat([part.maps for part in parts]), torch.cat([part.error for part in parts]))
-        compute = saliency.find_method(method)
-        settings: dict[str, Any] = {"score": score}
-        if method in saliency.LAYER_METHODS and layer is not None:
-            settings["layer"] = layer
-        return SaliencyMaps(torch.cat([compute(self.network, *batch, **settings) for batch in batches]))
+        compute = find_method(method, "images")
+        return SaliencyMaps(torch.cat([compute(self.network, *batch, score=score, layer=layer) for batch in batches]))
 
     @override
     def write_explanation(self, folder: Path, explanation: Explanation) -> None:
@@ -72,9 +70,10 @@ class ImageExamples(Examples):
         Raises:
             UserError: The method does not suit the network, as guided backprop without ReLU modules.
         """
-        values = saliency.find_method(method)(self.network, self.images.inputs[:1], torch.tensor([target]))[0]
+        found = find_method(method, "images")
+        values = found(self.network, self.images.inputs[:1], torch.tensor([target]))[0]
         values = values.detach().float()
-        strength = values.clamp(min=0) if method in saliency.LAYER_METHODS else values.abs()
+        strength = values.clamp(min=0) if found.takes_layer else values.abs()
         return {"map": _data_url(_translucent(strength))}
 
 

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from typing_extensions import override
 
 from convscope.cache import cache_folder
+from convscope.callbacks.saliency_methods import find_method
 from convscope.config.base import required
 from convscope.config.data import DataConfig, ImageFolderConfig, ImagesConfig
 from convscope.config.model import ModelConfig
@@ -20,7 +21,6 @@ from convscope.data.images.image_folder import evaluation_folder
 from convscope.data.images.image_source import ImageSource
 from convscope.data.images.prepared_images import PreparedImages, prepare_image, read_images
 from convscope.errors import UserError
-from convscope.insight import saliency
 from convscope.insight.parameters import multiply_adds
 from convscope.insight.spatial_layers import find_spatial_layer
 from convscope.modalities.images.examples import ImageExamples
@@ -95,7 +95,7 @@ class TrainedImageRun(TrainedRun):
     @override
     def explanation_methods(self, requested: Sequence[str] | None, layer: str | None) -> Sequence[str]:
         methods = list(dict.fromkeys(requested or DEFAULT_METHODS))
-        for name in sorted(saliency.LAYER_METHODS.intersection(methods)):
+        for name in sorted(name for name in methods if find_method(name, "images").takes_layer):
             try:
                 find_spatial_layer(self.network, torch.zeros(self._input_shape), layer)
             except UserError as error:

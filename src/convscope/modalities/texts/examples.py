@@ -11,11 +11,11 @@ from rich.text import Text
 from torch import nn
 from typing_extensions import override
 
+from convscope.callbacks.saliency_methods import find_method
 from convscope.callbacks.text_figures import TokenizedText, pad_tokens, token_maps
 from convscope.console import echo
 from convscope.figures.token_maps import AGAINST, FOR, TokenMap, token_figure, token_html
 from convscope.insight.frozen_network import Score
-from convscope.insight.saliency import token_saliency
 from convscope.modalities.trained_run import Examples, Explanation, SaliencyMaps
 from convscope.runs.run_folder import RunFolder
 
@@ -57,7 +57,7 @@ class TextExamples(Examples):
     def saliency(
         self, method: str, targets: torch.Tensor, score: Score = "logit", layer: str | None = None
     ) -> SaliencyMaps:
-        compute = token_saliency.find_method(method)
+        compute = find_method(method, "texts")
         return SaliencyMaps(compute(self.network, pad_tokens(self.texts, self.min_length), targets, score=score))
 
     def write_explanation(self, folder: Path, explanation: Explanation) -> None:
@@ -106,7 +106,7 @@ class TextExamples(Examples):
             {"text": token, "share": share, "gap": bool(gap)}
             for token, share, gap in zip(token_map.tokens, token_map.shares, token_map.gaps, strict=True)
         ]
-        return {"signed": method in token_saliency.SIGNED, "tokens": tokens}
+        return {"signed": find_method(method, "texts").signed, "tokens": tokens}
 
 
 def _print_token_map(token_map: TokenMap, method: str) -> None:

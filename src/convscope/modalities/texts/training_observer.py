@@ -86,6 +86,7 @@ class TextTrainingObserver(TrainingObserver):
                 settings.methods or METHODS,
                 settings.every_epochs,
                 self.time_spent,
+                self.warn,
             )
         ]
 
@@ -112,6 +113,7 @@ class TextTrainingObserver(TrainingObserver):
                 self.data.preprocessing.min_length,
                 MARKED_TEXTS,
                 self.time_spent,
+                self.warn,
             )
         ]
 

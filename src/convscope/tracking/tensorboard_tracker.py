@@ -1,4 +1,4 @@
-"""Adapter of TensorBoard: logs images, Markdown texts and histograms."""
+"""TensorBoard: starts its logger, and logs images, Markdown texts and histograms."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,9 +9,33 @@ import numpy as np
 from pytorch_lightning.loggers import TensorBoardLogger
 from typing_extensions import override
 
+from convscope.config.logger import TensorBoardConfig
+from convscope.runs.files import readable_path
+from convscope.runs.run_folder import RunFolder
 from convscope.tracking.adapter import Adapter, Histogram, Table
+from convscope.tracking.replay import Row
+from convscope.tracking.tensorboard_logger import ResumableTensorBoardLogger
+from convscope.tracking.tracker import Tracker, missed_notice
 
 MAX_ROWS = 200
+
+
+def build(
+    folder: RunFolder, mark: Mapping[str, int] | None, kept: Sequence[Row] | None, missed: Sequence[Row]
+) -> Tracker:
+    """Start TensorBoard's logger, or let it go on from ``mark``; its files are in ``<run folder>/tensorboard``.
+
+    The arguments are those of `convscope.config.logger.TrackerConfig`.
+    """
+    logger = ResumableTensorBoardLogger(folder.path / "tensorboard", mark=mark)
+    _ = logger.experiment
+    missed = missed if mark else kept or []
+    for step, values in missed:
+        logger.log_metrics(values, step)
+    notice = f"TensorBoard: tensorboard --logdir {readable_path(logger.log_dir)}"
+    return Tracker(
+        logger, TensorBoardAdapter(logger), [notice, *missed_notice(TensorBoardConfig.label, missed, folder)]
+    )
 
 
 class TensorBoardAdapter(Adapter):

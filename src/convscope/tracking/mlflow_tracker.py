@@ -1,4 +1,4 @@
-"""Adapter of MLflow: stores images, tables and texts as artifacts in a folder for each section; and the network."""
+"""MLflow: starts its run, and stores images, tables and texts as artifacts in a folder a section; and the network."""
 
 import json
 import pickle
@@ -11,8 +11,39 @@ from typing import Any
 import numpy as np
 from typing_extensions import override
 
+from convscope.config.logger import MLflowConfig
+from convscope.runs.run_folder import RunFolder
+from convscope.tracking import mlflow_logger
 from convscope.tracking.adapter import Adapter, Histogram, Table
-from convscope.tracking.mlflow_process import MLflowProcess
+from convscope.tracking.mlflow_process import MLflowProcess, store_address
+from convscope.tracking.replay import Row
+from convscope.tracking.tracker import Tracker
+
+
+def build(
+    settings: MLflowConfig,
+    folder: RunFolder,
+    run_name: str,
+    group: str | None,
+    tags: Sequence[str],
+    outputs: str | Path,
+    kept: Sequence[Row] | None,
+) -> Tracker:
+    """Start the run in MLflow, or continue it.
+
+    The arguments are those of `convscope.config.logger.TrackerConfig`.
+    """
+    logger, notices = mlflow_logger.start(
+        folder,
+        uri=store_address(settings, outputs),
+        experiment=settings.experiment,
+        run_name=run_name,
+        group=group,
+        tags=tags,
+    )
+    if kept is not None:
+        logger.restore(kept, folder)
+    return Tracker(logger, MLflowAdapter(logger.experiment), notices)
 
 
 class MLflowAdapter(Adapter):

@@ -1,4 +1,4 @@
-"""Adapter of wandb: logs images, tables, histograms and texts as media panels."""
+"""Weights & Biases: starts its run, and logs images, tables, histograms and texts as media panels."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -9,10 +9,49 @@ import numpy as np
 from pytorch_lightning.loggers import WandbLogger
 from typing_extensions import override
 
+from convscope.config.logger import WandbConfig
+from convscope.runs.run_folder import RunFolder
+from convscope.tracking import wandb_run
 from convscope.tracking.adapter import Adapter, Histogram, Table
+from convscope.tracking.replay import Row
+from convscope.tracking.tracker import Tracker, missed_notice
+from convscope.tracking.wandb_settings import requested_mode
 
 MAX_ROWS = 10_000  # rows of a table that wandb shows; the file in the run's folder has all
 MAX_PNG_SIDE = 64  # pixels; larger images in a table are JPEGs
+
+
+def build(
+    settings: WandbConfig,
+    folder: RunFolder,
+    run_name: str,
+    group: str | None,
+    tags: Sequence[str],
+    kept: Sequence[Row] | None,
+    missed: Sequence[Row],
+) -> Tracker:
+    """Start the run in wandb, or continue it; it is off if wandb itself is set so.
+
+    The arguments are those of `convscope.config.logger.TrackerConfig`.
+    """
+    if requested_mode() == "disabled":
+        return Tracker(None, notices=["wandb is off, as WANDB_MODE or `wandb disabled` requests."])
+    logger, notices = wandb_run.start(
+        folder,
+        project=settings.project,
+        run_name=run_name,
+        entity=settings.entity,
+        group=group,
+        tags=tags,
+        mode=settings.mode,
+        kept=kept,
+    )
+    return Tracker(
+        logger,
+        WandbAdapter(logger),
+        [*notices, *missed_notice("wandb", missed, folder)],
+        lambda status: wandb_run.finish(logger, status),
+    )
 
 
 class WandbAdapter(Adapter):
