@@ -36,7 +36,8 @@ def check(config: TrainConfig) -> None:
             arguments that it would get.
     """
     choose_trackers(config.logger.trackers)
-    if named_code(config.model_dump()) or any(own_methods(names, config.noun) for names in config.methods.values()):
+    own = any(own_methods(names, config.noun) for names in config.methods.values())
+    if own or named_code(config.model_dump()) or config.plugins or config.trainer.arguments:
         from convscope.engine.own_code.checks import check_code
 
         check_code(config)

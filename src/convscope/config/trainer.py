@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, NonNegativeFloat, NonNegativeInt, PositiveInt
+from pydantic import AfterValidator, BeforeValidator, NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from convscope.config.base import Config, choices
 
@@ -40,6 +40,15 @@ SET_BY_CONVSCOPE = {
 }
 
 
+def _a_number_of_devices(value: Any) -> Any:
+    if isinstance(value, list):
+        names = ",".join(map(str, value))
+        raise ValueError(
+            f"is a number; CUDA_VISIBLE_DEVICES={names} convscope train trainer.devices={len(value)} chooses these GPUs"
+        )
+    return value
+
+
 def _only_passed_on(arguments: dict[str, Any]) -> dict[str, Any]:
     for name in arguments:
         if name in SET_BY_CONVSCOPE:
@@ -53,7 +62,7 @@ class TrainerConfig(Config):
     """The hardware, the precision of the arithmetic, and limits on the training."""
 
     accelerator: Literal["auto", "cpu", "gpu", "mps"]
-    devices: PositiveInt | Literal["auto"]
+    devices: Annotated[PositiveInt | Literal["auto"], BeforeValidator(_a_number_of_devices)]
     nodes: PositiveInt
     precision: Literal["auto", "fp32", "bf16", "fp16"]
     channels_last: Literal["auto"] | bool

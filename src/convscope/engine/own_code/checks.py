@@ -1,9 +1,11 @@
 """Checks all code of the user's own that a configuration names, before any data is opened."""
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+import pytorch_lightning as pl
+import torch
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import Logger
 from torch import nn
@@ -12,16 +14,23 @@ from torchmetrics import Metric
 
 from convscope.composition.instantiation import check_target, find_object, short_signature, signature_of
 from convscope.config.augmentation import AUGMENTATIONS
-from convscope.config.optimization import SCHEDULES
-from convscope.config.saliency import METHODS, own_methods
+from convscope.config.callbacks import CALLBACKS
+from convscope.config.data_set import DATA
+from convscope.config.logger import OWN_LOGGERS
+from convscope.config.network import MODELS
+from convscope.config.optimization import OPTIMIZERS, SCHEDULES
+from convscope.config.registry import Registry
+from convscope.config.saliency import METHODS as SALIENCY_METHODS
+from convscope.config.saliency import own_methods
 from convscope.config.target import TargetConfig
-from convscope.config.task import LOSSES
+from convscope.config.task import LOSSES, METRICS
 from convscope.config.text_data import TextsConfig
 from convscope.config.train import TrainConfig
 from convscope.engine.objective import CLASSES_ARGUMENTS, WEIGHT_ARGUMENTS, is_loss_function
-from convscope.errors import UserError
+from convscope.errors import UserError, reason_of
 from convscope.modalities.images.augmentations import SIZE_ARGUMENTS
 from convscope.modalities.own_network import IMAGE_ARGUMENTS, TEXT_ARGUMENTS
+from convscope.quiet_lightning import quieten_lightning
 from convscope.transfer.optimization import STEP_ARGUMENTS, takes_optimizer
 
 
@@ -34,28 +43,45 @@ def check_code(config: TrainConfig) -> None:
         UserError: One cannot be imported, does not take its arguments, or is a class of another kind.
     """
     arguments = TEXT_ARGUMENTS if isinstance(config.data, TextsConfig) else IMAGE_ARGUMENTS
-    _check("model", config.model, nn.Module, arguments)
-    _check("data", config.data, None)
+    _check(MODELS, "model", config.model, nn.Module, arguments)
+    _check(DATA, "data", config.data, None)
     for place, stage in enumerate(config.transfer.stages):
         key = f"transfer.stages.{place}"
-        _check(f"{key}.optimizer", stage.optimizer, Optimizer, positional=1)
-        if isinstance(stage.schedule, TargetConfig):
-            positional = 1 if takes_optimizer(stage.schedule) else 0
-            _check(SCHEDULES.key, stage.schedule, None, STEP_ARGUMENTS, positional)
-        _check(AUGMENTATIONS.key, stage.augmentation, None, SIZE_ARGUMENTS)
-    if isinstance(config.task.loss, TargetConfig):
-        loss = config.task.loss
+        _check(OPTIMIZERS, f"{key}.optimizer", stage.optimizer, Optimizer, positional=1)
+        positional = 1 if isinstance(stage.schedule, TargetConfig) and takes_optimizer(stage.schedule) else 0
+        _check(SCHEDULES, f"{key}.schedule", stage.schedule, None, STEP_ARGUMENTS, positional)
+        _check(AUGMENTATIONS, f"{key}.augmentation", stage.augmentation, None, SIZE_ARGUMENTS)
+    loss, function = config.task.loss, False
+    if isinstance(loss, TargetConfig):
         function = is_loss_function(find_object(f"{LOSSES.key}._target_", loss.target), loss.arguments)
-        _check(LOSSES.key, loss, None, (*WEIGHT_ARGUMENTS, "label_smoothing"), 2 if function else 0)
+    _check(LOSSES, LOSSES.key, loss, None, (*WEIGHT_ARGUMENTS, "label_smoothing"), 2 if function else 0)
     for name, metric in config.task.metrics.items():
-        _check(f"task.metrics.{name}", metric, Metric, CLASSES_ARGUMENTS)
+        _check(METRICS, f"task.metrics.{name}", metric, Metric, CLASSES_ARGUMENTS)
     for name, callback in config.callbacks.extra.items():
-        _check(f"callbacks.extra.{name}", callback, Callback)
+        _check(CALLBACKS, f"callbacks.extra.{name}", callback, Callback)
     for name, logger in config.logger.extra.items():
-        _check(f"logger.extra.{name}", logger, Logger)
+        _check(OWN_LOGGERS, f"logger.extra.{name}", logger, Logger)
     for key, names in config.methods.items():
         for name in own_methods(names, config.noun):
-            _check_method(key, name, METHODS[config.noun].builder(name))
+            _check_method(key, name, SALIENCY_METHODS[config.noun].builder(name))
+    if config.trainer.arguments:
+        _check_trainer_arguments(config.trainer.arguments)
+
+
+def _check_trainer_arguments(arguments: Mapping[str, Any]) -> None:
+    """Check that Lightning's Trainer takes the arguments, by making one for a single process."""
+    strategy = arguments.get("strategy")
+    if isinstance(strategy, str) and strategy.startswith(("fsdp", "deepspeed")) and not torch.cuda.is_available():
+        raise UserError(f"trainer.arguments.strategy={strategy}: needs GPUs, and PyTorch finds none on this machine")
+    quieten_lightning()
+    others = {name: value for name, value in arguments.items() if name != "strategy"}
+    try:
+        pl.Trainer(
+            accelerator="cpu", devices=1, logger=False, enable_checkpointing=False, enable_progress_bar=False,
+            enable_model_summary=False, **others,
+        )  # fmt: skip
+    except Exception as error:
+        raise UserError(f"trainer.arguments: {reason_of(error)}") from error
 
 
 def _check_method(key: str, name: str, method: Any) -> None:
@@ -72,9 +98,18 @@ def _check_method(key: str, name: str, method: Any) -> None:
         ) from error
 
 
-def _check(key: str, settings: Any, kind: type | None, offered: Iterable[str] = (), positional: int = 0) -> None:
-    """Check the code that ``settings`` name, if they name any; a class must be of ``kind``."""
+def _check(
+    registry: Registry,
+    key: str,
+    settings: Any,
+    kind: type | None,
+    offered: Iterable[str] = (),
+    positional: int = 0,
+) -> None:
+    """Check the code that ``settings`` name, if any: a class must be of ``kind``, a plugin's be importable."""
     if not isinstance(settings, TargetConfig):
+        if settings.name in registry.added:
+            registry.builder(settings.name)
         return
     target = check_target(key, settings, offered, positional)
     if kind is not None and inspect.isclass(target) and not issubclass(target, kind):
