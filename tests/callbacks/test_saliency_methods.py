@@ -34,6 +34,12 @@ def failing(network: nn.Module, inputs: torch.Tensor, targets: torch.Tensor) -> 
     raise ValueError("no gradient")
 
 
+def own_gradient(network: nn.Module, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    inputs.requires_grad_()
+    network(inputs).gather(1, targets[:, None]).sum().backward()
+    return inputs.grad.sum(dim=1)
+
+
 @pytest.fixture
 def register(monkeypatch: pytest.MonkeyPatch) -> Iterator[Register]:
     """Register functions of this module as methods, for one test."""
@@ -60,6 +66,17 @@ def test_it_gets_score_and_layer_if_it_takes_them(register: Register) -> None:
     method = find_method("by_layer", "images")
     assert float(method(NETWORK, IMAGES, CLASSES, layer="first", score="binary").min()) == 1.0
     assert float(method(NETWORK, IMAGES, CLASSES).max()) == 0.0
+
+
+def test_its_backward_works_in_a_test_and_leaves_the_network_as_it_was(register: Register) -> None:
+    register("own_gradient")
+    NETWORK.train()
+    with torch.inference_mode():
+        inputs = torch.rand(2, 3, 2, 2)
+        maps = find_method("own_gradient", "images")(NETWORK, inputs, CLASSES.clone())
+    torch.testing.assert_close(maps, NETWORK[1].weight[CLASSES].view(2, 3, 2, 2).sum(dim=1).detach())
+    assert NETWORK.training
+    assert all(parameter.grad is None and parameter.requires_grad for parameter in NETWORK.parameters())
 
 
 @pytest.mark.parametrize(

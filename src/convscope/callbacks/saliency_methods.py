@@ -14,6 +14,7 @@ from convscope.config.saliency import CAPTUM, IMAGE_METHODS, TEXT_METHODS, Metho
 from convscope.errors import UserError, reason_of
 from convscope.insight.frozen_network import Score
 from convscope.insight.saliency import captum
+from convscope.insight.undisturbed import undisturbed
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class SaliencyMethod:
         self,
         network: nn.Module,
         inputs: torch.Tensor,
-        targets: torch.Tensor | int | None,
+        targets: torch.Tensor,
         *,
         score: Score = "logit",
         layer: str | None = None,
@@ -48,7 +49,7 @@ class SaliencyMethod:
         Args:
             network: The network.
             inputs: What is explained.
-            targets: The class of each input, (N,), or one for all; None for the predicted ones.
+            targets: The class of each input, (N,).
             score: What of the class is explained.
             layer: Path of the layer, for a method that takes one; None for the usual one.
 
@@ -65,7 +66,8 @@ class SaliencyMethod:
             if not _takes(self.compute, name):
                 raise UserError(f"{name}={value}: method={self.name} has no argument {name}")
         try:
-            maps = self.compute(network, inputs, targets, **settings)
+            with undisturbed(network):  # with autograd, which a test has switched off
+                maps = self.compute(network, inputs.clone(), targets.clone(), **settings)
         except UserError:
             raise
         except Exception as error:

@@ -64,6 +64,8 @@ def run(config: TrainConfig, overrides: Sequence[str]) -> None:
         from convscope.modalities.registry import find_modality, open_data
 
         source = open_data(request.config)
+        if (mistake := request.config.metric_mistake(len(source.classes))) is not None:
+            raise UserError(mistake)
         trainer = request.config.trainer
         if trainer.devices == trainer.nodes == 1:  # of several processes only rank 0 logs, and the ranks are not known
             logs_model = request.config.noun == "images"

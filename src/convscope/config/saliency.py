@@ -32,9 +32,9 @@ CAPTUM = "captum:"
 class MethodConfig(Config):
     """A saliency method, which has no settings. What ``builds`` it is the method itself.
 
-    It gets the network in eval mode, inputs, and the class of each input, (N,) int64. Of images, inputs are normalised
-    (N, C, H, W), and it returns maps (N, H, W); of texts, they are tokens (N, L), padded with 0, and it returns maps
-    (N, L). If its signature names ``score`` or ``layer``, it gets what the user chose of these.
+    It gets the network in eval mode with frozen parameters, inputs, and the class of each input, (N,) int64. Of images,
+    inputs are normalised (N, C, H, W), and it returns maps (N, H, W); of texts, they are tokens (N, L), padded with 0,
+    and it returns maps (N, L). If its signature names ``score`` or ``layer``, it gets what the user chose of these.
 
     Attributes:
         takes_layer: Whether it explains by the output of a layer, and needs a network that has a feature map.

@@ -4,14 +4,14 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, PositiveFloat, model_validator
 
-from convscope.config.base import Config
+from convscope.config.base import Config, choices
 from convscope.config.callbacks import CallbacksConfig
 from convscope.config.data import DataConfig
 from convscope.config.launcher import LauncherConfig
 from convscope.config.logger import LoggerConfig
 from convscope.config.model import ModelConfig
 from convscope.config.saliency import Noun, refuse_other_methods
-from convscope.config.sweep import SweepConfig
+from convscope.config.sweep import SearchConfig, SweepConfig
 from convscope.config.target import ModuleNames
 from convscope.config.task import TaskConfig
 from convscope.config.text_data import TextsConfig
@@ -57,6 +57,38 @@ class TrainConfig(Config):
         for key, names in self.methods.items():
             refuse_other_methods(key, names, self.noun)
         return self
+
+    @model_validator(mode="after")
+    def _monitored_metrics_exist(self) -> Self:
+        if (mistake := self.metric_mistake()) is not None:
+            raise ValueError(mistake)
+        return self
+
+    def metric_mistake(self, classes: int | None = None) -> str | None:
+        """Return a message if a key names a metric that is not logged, so that the training would fail after an epoch.
+
+        Callbacks of the user's own may log any metric; with them nothing is a mistake.
+
+        Args:
+            classes: Number of classes; None if it is not known yet: then no metric is missing because of it.
+        """
+        if self.callbacks.extra:
+            return None
+        names = ["loss", "accuracy", "f1"]
+        names += ["auroc"] if classes in (None, 2) else []
+        names += ["top5_accuracy"] if classes is None or classes > 10 else []
+        validation = [f"validation/{name}" for name in (*names, *self.task.metrics)]
+        # The weights are compared at the end of a validation, when the epoch's training metrics are not known yet.
+        monitored = [("callbacks.checkpoint.monitor", self.callbacks.checkpoint.monitor, validation)]
+        if self.callbacks.early_stopping is not None:
+            known = [*validation, "train/loss", "train/accuracy"]
+            monitored.append(("callbacks.early_stopping.monitor", self.callbacks.early_stopping.monitor, known))
+        if isinstance(self.sweep, SearchConfig):
+            monitored.append(("sweep.metric", self.sweep.metric, validation))
+        for key, metric, known in monitored:
+            if metric not in known:
+                return f"{key}={metric}: no such metric{choices(metric, known)}"
+        return None
 
     @property
     def noun(self) -> Noun:
