@@ -54,6 +54,11 @@ def test_overrides(typed: str, expected: str) -> None:
             "+trainer.limit_train_batches=2: write trainer.arguments.limit_train_batches=2",
         ),
         ("optimizer._target_=o.O", "optimizer._target_=o.O: write transfer.optimizer._target_=o.O"),
+        (
+            "transfer.optimizer=sgd,lion transfer.optimizer.beta=1",
+            "transfer.optimizer=sgd,lion: several options cannot share the keys of one; write each with its keys: "
+            "transfer.optimizer={name:A,KEY:1},{name:B}",
+        ),
         ("model=resnet model._target_=net.Net", "model=resnet and model._target_: choose one of the two"),
     ],
 )

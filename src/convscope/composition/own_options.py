@@ -2,7 +2,7 @@
 
 model._target_=net.Net model.width=32          ->  model=own ++model._target_=net.Net ++model.width=32
 transfer.optimizer=sgd transfer.optimizer.x=1  ->  ++transfer.optimizer={name:sgd} ++transfer.optimizer.x=1
-callbacks.extra.mine._target_=code.Mine        ->  ++callbacks.extra.mine._target_=code.Mine
+trainer.arguments.max_steps=9                  ->  ++trainer.arguments.max_steps=9
 """
 
 import re
@@ -70,6 +70,12 @@ def allow_own_keys(overrides: Sequence[str], package_folder: Path) -> list[str]:
         for match, typed in zip(nested, overrides, strict=True)
         if match and not match["key"]
     }
+    for choice in sorted(with_keys & by_name.keys()):
+        if "," in by_name[choice] and by_name[choice][0] not in "{[":
+            raise UserError(
+                f"{choice}={by_name[choice]}: several options cannot share the keys of one; write each with its keys: "
+                f"{choice}={{name:A,KEY:1}},{{name:B}}"
+            )
     begun: set[str] = set()
     result: list[str] = []
     for override, key, match in zip(overrides, keys, nested, strict=True):
