@@ -94,6 +94,13 @@ OWNED = {
     "timm":        "lean_timm",
 }
 
+# Of Hydra, what it documents; all else that is used of it stands in one module, and says there what it is used for.
+HYDRA_DOCUMENTED = {
+    "hydra.compose", "hydra.errors", "hydra.types", "hydra.core.hydra_config", "hydra.core.config_store",
+}
+HYDRA_INNER = "composition.hydra_internals"
+HYDRA_UTILS = "composition.instantiation"  # the one module that creates what a configuration names
+
 # Where convscope may be imported inside functions: in commands, which answer before they load what they need, and in
 # modules that import one of many options. SLOW_LIBRARIES, which stand for a slow library, may be imported so anywhere.
 LATE = {"cli", "commands"}
@@ -171,6 +178,11 @@ def fault(module: str, found: Import) -> str | None:
         return None
     if top in sys.stdlib_module_names or top == "typing_extensions":  # backports of Python's own library
         return None
+    if top in ("hydra", "hydra_plugins") and part in OWNED["hydra"].split() and module != HYDRA_INNER:
+        if within(found.name, ["hydra.utils"]):
+            return None if module == HYDRA_UTILS else f"hydra.utils is for {HYDRA_UTILS}"
+        if not within(found.name, HYDRA_DOCUMENTED) and found.name != "hydra":
+            return f"{HYDRA_INNER} has what Hydra does not document"
     if part in LIBRARIES and top not in LIBRARIES[part].split():
         return f"{part} uses no {top}"
     if top in OWNED and part not in OWNED[top].split():
@@ -248,6 +260,21 @@ def test_imports_follow_the_arrows() -> None:
     assert not found, "imports along no arrow:\n" + "\n".join(found)
 
 
+def test_what_is_used_of_hydras_inner_modules_is_written_down() -> None:
+    path = SOURCE / "convscope/composition/hydra_internals.py"
+    described = set(re.findall(r"``(hydra[\w.]+)``", path.read_text().split('"""')[1]))
+    used = {found.name for found in imports(path.read_text(), "convscope.composition.hydra_internals")}
+    inner = {name for name in used if name.startswith("hydra") and not within(name, HYDRA_DOCUMENTED)}
+    assert [name for name in inner if not within(name, described)] == []
+
+
+def test_nobody_reaches_hydras_inner_modules_by_attribute() -> None:
+    pattern = re.compile(r"\bhydra\._internal\b|\bhydra\.utils\.")
+    allowed = ("hydra_internals.py", "instantiation.py")
+    found = [str(path) for path, _ in modules() if path.name not in allowed and pattern.search(path.read_text())]
+    assert found == []
+
+
 def test_no_modules_import_each_other_in_a_circle() -> None:
     sources = {module: (path.read_text(), path.name == "__init__.py") for path, module in modules()}
     assert circle(imported_modules(sources)) == []
@@ -284,6 +311,12 @@ def test_a_circle_is_found_wherever_its_imports_stand() -> None:
         ("config.train", "from convscope.hub import reachable", "convscope.hub.reachable",
          "config knows nothing of hub, only errors"),
         ("hub", "import torch", "torch", "hub uses no torch"),
+        ("sweeps.job", "from hydra._internal.hydra import Hydra", "hydra._internal.hydra.Hydra",
+         "composition.hydra_internals has what Hydra does not document"),
+        ("composition.jobs", "def f():\n    from hydra.core.plugins import Plugins", "hydra.core.plugins.Plugins",
+         "composition.hydra_internals has what Hydra does not document"),
+        ("commands.train", "from hydra.utils import instantiate", "hydra.utils.instantiate",
+         "hydra.utils is for composition.instantiation"),
         ("tracking.wandb", "import hydra", "hydra", "tracking uses no hydra"),
         ("transfer.plan", "from convscope.models.images.vgg import VGG", "convscope.models.images.vgg.VGG",
          "transfer knows nothing of models, only errors cache entry_use checksums mapped lean_timm models.blocks "
@@ -307,6 +340,9 @@ def test_a_forbidden_import_is_found(module: str, source: str, imported: str, re
         ("insight.saliency", "from convscope.errors import UserError\nfrom convscope import __version__"),
         ("transfer.plan", "from convscope.models.blocks import Blocks\nfrom convscope.models import blocks"),
         ("composition.compose", "import hydra\nfrom ..config import train"),
+        ("composition.hydra_internals", "from hydra._internal.hydra import Hydra\nfrom hydra.core import plugins"),
+        ("composition.instantiation", "from hydra.utils import instantiate"),
+        ("sweeps.job", "from hydra.core.hydra_config import HydraConfig\nfrom hydra.errors import HydraException"),
         ("commands.train", "def run():\n    from convscope.engine import hardware"),
         ("modalities.registry", "def find():\n    from convscope.data.images import digits"),
         ("engine.hardware", "def prepare():\n    from convscope import lean_torchmetrics"),

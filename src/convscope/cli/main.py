@@ -1,5 +1,6 @@
 """``convscope COMMAND ...``: finds and runs the command, and reports a mistake of the user in one line."""
 
+import errno
 import importlib
 import os
 import select
@@ -7,6 +8,7 @@ import signal
 import sys
 
 import convscope
+from convscope.cli.shell_completion import answer_shell
 from convscope.console import is_silent
 from convscope.distributed.failures import OtherProcessError, exit_status
 from convscope.errors import Interrupted, UserError
@@ -35,7 +37,9 @@ commands:
   convscope train model=resnet data=hotdog     a training; its folder appears under outputs/
   convscope train --multirun model=resnet,lenet5 data=digits
   convscope COMMAND --help                     every option and key of a command
+  convscope COMMAND --help model               the options of a group; also of an option, model=resnet, or of a key
   convscope COMMAND --cfg job                  the configuration that a command would use
+  eval "$(convscope -sc install=bash)"         complete commands, options and keys by Tab; also zsh and fish
 """
 
 
@@ -45,6 +49,8 @@ def main(arguments: list[str] | None = None) -> None:
     Exit status: 0 success, 1 a failure of the program, 2 a mistake of the user, 130 interrupted by Ctrl-C; 128 plus
     the number of the signal if a signal ended the command and all that a resume needs is on disk.
     """
+    if sys.stdout is None:  # closed by the shell: `convscope zoo >&-`
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for as long as the process runs
     try:
         try:
             _main(sys.argv[1:] if arguments is None else arguments)
@@ -53,9 +59,31 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:
         if not _reader_is_gone():
             raise
-        # as in `convscope train --help | head`: nobody reads the rest, which the interpreter must not flush at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # as in `convscope train --help | head`: nobody reads the rest
+        _discard_output()
         sys.exit(1)
+    except OSError as error:
+        if not _output_is_full(error):
+            raise
+        _discard_output()
+        print(f"error: cannot write to standard output: {error.strerror}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _discard_output() -> None:
+    """Send standard output nowhere, so that the interpreter does not fail to flush it when it exits."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _output_is_full(error: OSError) -> bool:
+    """Return whether ``error`` came of standard output, which is on a full disk."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT) or error.filename is not None:
+        return False
+    try:
+        print(flush=True)
+    except OSError as again:
+        return again.errno == error.errno
+    return False
 
 
 def _reader_is_gone() -> bool:
@@ -77,6 +105,10 @@ def _main(arguments: list[str]) -> None:
     command, *rest = arguments
     sys.excepthook = masking_excepthook
     try:
+        completion = answer_shell(arguments, COMMANDS)
+        if completion is not None:
+            print(completion, end="")
+            sys.exit(0)
         if command not in COMMANDS:
             raise UserError(f"{command}: no such command; choose from: {', '.join(COMMANDS)}")
         _run(command, rest)

@@ -9,6 +9,7 @@ from convscope.composition.command_line import (
     CommandLine,
     parse_command_line,
     prepare_command_line,
+    refuse_impossible_overrides,
     refuse_incomplete_options,
     refuse_with_multirun,
 )
@@ -34,6 +35,8 @@ def run_command(name: str, arguments: Sequence[str], command: Command) -> None:
     sys.argv = [f"convscope {name}", *arguments]  # trackers record it
     line = parse_command_line(arguments)
     refuse_incomplete_options(line)
+    if "help" not in line.other_options:
+        refuse_impossible_overrides(line.overrides)
     refuse_hydra_options(name, line.overrides)
     if line.multirun and "help" not in line.other_options:
         refuse_with_multirun(line)

@@ -4,10 +4,10 @@ import itertools
 import sys
 from collections.abc import Sequence
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from convscope.composition.compose import recompose
+from convscope.composition.hydra_internals import parse_override
 from convscope.composition.overrides import quote_value
 from convscope.config.commands.describe import DescribeConfig
 from convscope.console import echo
@@ -24,7 +24,7 @@ def prepare_arguments(arguments: list[str]) -> list[str]:
     choices: list[list[str]] = []
     for argument in arguments:
         try:
-            override = None if argument.startswith("-") else OverridesParser.create().parse_override(argument)
+            override = None if argument.startswith("-") else parse_override(argument)
         except HydraException:
             override = None
         if override is not None and override.is_sweep_override():

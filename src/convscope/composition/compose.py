@@ -7,18 +7,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from hydra import compose
-from hydra._internal.hydra import Hydra
-from hydra._internal.utils import create_config_search_path
-from hydra.core.config_search_path import SearchPathQuery
-from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, SearchPathException
-from hydra.version import setbase
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
+from convscope.composition.config_folder import CONFIG_DIR
 from convscope.composition.current_job import job_overrides, search_path_overrides
 from convscope.composition.error_messages import explain_composition, explain_validation
+from convscope.composition.hydra_internals import Hydra, opened
 from convscope.composition.hydra_options import refuse_hydra_options_in_files
 from convscope.composition.jobs import Job
 from convscope.composition.own_code import own_config_folder
@@ -27,41 +24,27 @@ from convscope.config.base import Config
 from convscope.errors import UserError
 from convscope.masking import reveal
 
-CONFIG_DIR = next(
-    folder
-    for folder in (Path(__file__).parents[1] / "conf", Path(__file__).parents[3] / "conf")  # wheel, checkout
-    if folder.is_dir()
-)
-HYDRA_VERSION_BASE = "1.3"
-
 C = TypeVar("C", bound=Config)
 
 
 @contextmanager
-def open_hydra(name: str, folder: str | None) -> Iterator[Hydra]:
+def open_hydra(name: str, folder: str | None, config_path: str | None = None) -> Iterator[Hydra]:
     """Yield Hydra, set up as its own main function does.
 
     Args:
         name: Name of the command.
         folder: The folder of the user's own options, or None.
+        config_path: Folder or package that replaces ``conf/``, or None.
 
     Raises:
         SearchPathException: There is no such folder.
     """
-    setbase(HYDRA_VERSION_BASE)
-    search_path = create_config_search_path(str(CONFIG_DIR))
-    if folder is not None:
-        if not Path(folder).is_dir():
-            raise SearchPathException(f"Additional config directory '{folder}' not found")
-        search_path.prepend("command-line", f"file://{folder}", anchor=SearchPathQuery("schema"))
+    if folder is not None and not Path(folder).is_dir():
+        raise SearchPathException(f"Additional config directory '{folder}' not found")
     own_folder = own_config_folder(CONFIG_DIR)
-    if own_folder is not None:
-        search_path.prepend("working-folder", f"file://{own_folder}", anchor=SearchPathQuery("schema"))
-    GlobalHydra.instance().clear()
-    try:
-        yield Hydra.create_main_hydra2(task_name=name, config_search_path=search_path)
-    finally:
-        GlobalHydra.instance().clear()
+    folders = [*([] if own_folder is None else [str(own_folder)]), *([] if folder is None else [folder])]
+    with opened(name, config_path or str(CONFIG_DIR), folders) as hydra:
+        yield hydra
 
 
 def validate(config: DictConfig, schema: type[C]) -> C:

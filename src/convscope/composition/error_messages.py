@@ -7,6 +7,7 @@ from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf.errors import ConfigIndexError, MissingMandatoryValue
 from pydantic import ValidationError
 
+from convscope.composition.config_folder import own_options
 from convscope.config.base import UNKNOWN_KEY, choices
 from convscope.config.registry import TARGET, is_tag
 
@@ -21,6 +22,8 @@ def explain_composition(error: Exception, known_keys: Callable[[str], Sequence[s
     text = str(error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, option = error.missing_cfg_file.removesuffix(".yaml").rpartition("/")
+        if not group:
+            return f"--config-name {option}: there is no file {option}.yaml on the search path; see --info searchpath"
         own = (
             f"; a class of your own: {group}.{TARGET}={option}" if "." in option and group in ("model", "data") else ""
         )
@@ -31,6 +34,18 @@ def explain_composition(error: Exception, known_keys: Callable[[str], Sequence[s
         return f"{item[1]}.{item[2]}: no such index; they count from 0: {item[1]}.0"
     if unknown := re.search(r"Could not override '([^']+)'", text):
         return _unknown_key(unknown[1], known_keys)
+    if kept := re.search(r"Could not delete from config\. The value of '([^']+)' is (.*) and not (.*)\.", text):
+        return f"~{kept[1]}={kept[3]}: {kept[1]} is {kept[2]}; write ~{kept[1]} to delete it whatever it is"
+    if kept := re.search(r"Could not delete '([^'=]+)(=[^']*)?'\. No match in the defaults list", text):
+        return f"~{kept[1]}{kept[2] or ''}: no such option is chosen; write {kept[1]}=OPTION to choose another"
+    if second := re.search(r"Multiple values for ([^.\s]+)\. To override", text):
+        return f"+{second[1]}=...: an option of {second[1]} is chosen already; write {second[1]}=OPTION for another"
+    if again := re.search(r"Could not append to config\. An item is already at '([^']+)'", text):
+        return f"+{again[1]}=...: there is such a key; write {again[1]}=..."
+    if "hydra.searchpath is only supported from the primary config" in text:
+        file = re.search(r"In '([^']+)'", text)
+        named = f"{file[1]}.yaml: " if file else ""
+        return f"{named}hydra.searchpath takes effect only on the command line, and in the file of --config-name"
     if unknown := re.search(r"Could not (?:delete from config|find)\D*'([^']+)'", text):
         return _unknown_key(unknown[1], known_keys)
     if ambiguous := re.search(r"Ambiguous value for argument '([^']+)'", text):
@@ -91,4 +106,10 @@ def _unknown_key(key: str, known_keys: Callable[[str], Sequence[str]]) -> str:
     while parent and not known_keys(parent):
         parent, _, last = parent.rpartition(".")
     path = f"{parent}.{last}" if parent else last
+    if not parent and last not in known_keys("") and (options := own_options(last)):
+        return f"{key}: no chosen option of {last} has it; choose one: {last}={', '.join(options)}"
+    if path == key and last in known_keys(parent):  # the value is a mapping
+        return f"{key}: the mapping holds a key that {key} has not; to add one, write +{key}.KEY=..."
+    if last in known_keys(parent):
+        return f"{key}: no such key; {path} has none"
     return f"{path}: no such key{choices(last, [k for k in known_keys(parent) if k != 'hydra'])}"

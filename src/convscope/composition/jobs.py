@@ -6,11 +6,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import IntervalSweep
 from hydra.errors import HydraException
 
 from convscope.composition.error_messages import explain_composition
+from convscope.composition.hydra_internals import IntervalSweep, parse_override
 from convscope.errors import UserError
 
 MAX_NAME_LENGTH = 100  # bytes; a file system takes 255 per name, and a path consists of several names
@@ -56,7 +55,7 @@ def parse_overrides(overrides: Sequence[str]) -> list[ParsedOverride]:
         UserError: An argument is not an override, or gives no value to choose from.
     """
     try:
-        parsed = [(typed, OverridesParser.create().parse_override(typed)) for typed in overrides]
+        parsed = [(typed, parse_override(typed)) for typed in overrides]
     except HydraException as error:
         raise UserError(explain_composition(error, lambda _: ())) from error
     choices = []

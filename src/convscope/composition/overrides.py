@@ -2,8 +2,9 @@
 
 import re
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
+
+from convscope.composition.hydra_internals import parse_override
 
 
 def quote_value(value: str) -> str:
@@ -18,7 +19,7 @@ def quote_override(argument: str) -> str:
     if not equals or argument.startswith("-"):
         return argument
     try:
-        OverridesParser.create().parse_override(argument)
+        parse_override(argument)
     except HydraException:
         return f"{key}={quote_value(value)}"
     return argument

@@ -4,9 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import IntervalSweep, RangeSweep, Sweep
-
+from convscope.composition.hydra_internals import IntervalSweep, RangeSweep, Sweep, parse_override
 from convscope.composition.jobs import ParsedOverride, parse_overrides
 from convscope.errors import UserError
 
@@ -38,7 +36,7 @@ class Dimension:
         """
         from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-        parsed: Any = OverridesParser.create().parse_override(self.override).value()
+        parsed: Any = parse_override(self.override).value()
         log = isinstance(parsed, Sweep) and "log" in parsed.tags
         try:
             if isinstance(parsed, IntervalSweep):

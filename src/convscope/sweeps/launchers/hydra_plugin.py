@@ -4,12 +4,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from hydra._internal.callbacks import Callbacks
-from hydra.core.plugins import Plugins
-from hydra.types import HydraContext, RunMode
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from convscope.composition.compose import open_hydra
+from convscope.composition.hydra_internals import create_launcher
 from convscope.composition.overrides import quote_value
 from convscope.sweeps.launchers.launcher import SweepJobs
 
@@ -38,5 +37,4 @@ def hydra_plugin(
         )  # fmt: skip
         with open_dict(config):
             config.hydra.launcher = OmegaConf.merge(config.hydra.launcher, settings)
-        context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config))
-        yield Plugins.instance().instantiate_launcher(hydra_context=context, task_function=task, config=config)
+        yield create_launcher(hydra, config, task)

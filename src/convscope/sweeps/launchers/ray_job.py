@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
-from hydra.core.singleton import Singleton
-from hydra.core.utils import run_job, setup_globals
 from hydra.types import HydraContext
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig
 
+from convscope.composition.hydra_internals import run_job_elsewhere
 from convscope.errors import Interrupted
 from convscope.masking import VARIABLE
 from convscope.sweeps.job import Outcome
@@ -61,12 +60,7 @@ class RayJob:
         if self.secrets:
             os.environ[VARIABLE] = self.secrets
         os.chdir(self.cwd)  # a process of a cluster starts elsewhere
-        setup_globals()
-        Singleton.set_state(self.singletons)
-        config = self.context.config_loader.load_sweep_config(self.config, list(self.overrides))
-        with open_dict(config):
-            config.hydra.job.num, config.hydra.job.id = self.number, f"job_id_for_{self.number}"
-        return run_job(self.task, config, "hydra.sweep.dir", "hydra.sweep.subdir", self.context).return_value
+        return run_job_elsewhere(self.task, self.context, self.config, self.overrides, self.number, self.singletons)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

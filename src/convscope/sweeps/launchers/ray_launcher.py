@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hydra.core.singleton import Singleton
 from typing_extensions import override
 
+from convscope.composition.hydra_internals import hydra_state
 from convscope.config.launcher import RayConfig
 from convscope.config.trainer import TrainerConfig
 from convscope.console import echo, warn
@@ -62,7 +62,7 @@ class RayLauncher(Launcher):
     @override
     def run(self, sweep: SweepJobs) -> list[Any]:
         with hydra_plugin("basic", {}, sweep.task, sweep) as plugin:
-            cwd, state = str(Path.cwd()), Singleton.get_state()
+            cwd, state = str(Path.cwd()), hydra_state()
             jobs = [
                 RayJob(
                     sweep.task, plugin.hydra_context, plugin.config, job.name, tuple(overrides), number, cwd, state,

@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hydra.core.singleton import Singleton
-
+from convscope.composition.hydra_internals import executor_of, hydra_state
 from convscope.console import echo
 from convscope.runs.run_folder import RunFolder
 from convscope.sweeps.job import Outcome
@@ -39,7 +38,7 @@ def submit(plugin: Any, sweep: SweepJobs, excluded: Container[str] = ()) -> dict
     Returns:
         submitit's jobs, by name.
     """
-    state = Singleton.get_state()
+    state = hydra_state()
     jobs = [
         SubmittedJob(plugin, job.name, tuple(overrides), number, state)
         for number, (job, overrides) in enumerate(zip(sweep.jobs, sweep.overrides, strict=True))
@@ -49,7 +48,7 @@ def submit(plugin: Any, sweep: SweepJobs, excluded: Container[str] = ()) -> dict
         return {}
     from submitit import AutoExecutor
 
-    name, parameters = plugin._EXECUTOR, dict(plugin.params)
+    name, parameters = executor_of(plugin), dict(plugin.params)
     executor_parameters = {f"{name}_{key}": parameters.pop(key) for key in ("max_num_timeout",) if key in parameters}
     executor = AutoExecutor(parameters.pop("submitit_folder"), cluster=name, **executor_parameters)
     executor.update_parameters(
