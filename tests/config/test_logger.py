@@ -38,7 +38,7 @@ def test_a_run_with_a_tracker_that_was_off_needs_no_plugin_of_that_tracker() -> 
         ),
         ({"nope": 3}, "nope=3: no such tracker; choose from: auto, csv, mlflow, tensorboard, wandb"),
         ({"wandb": {**WANDB, "mode": "of"}}, "wandb.mode=of: must be one of auto, offline, online"),
-        ({"wandb": {**WANDB, "key": "k"}}, "wandb.key=k: no such key"),
+        ({"wandb": {**WANDB, "key": "k"}}, "wandb.key=k: no such key; choose from: project, entity, mode"),
         (
             {"extra": {"mine": {"width": 3}}},
             "extra.mine: must name a class or function: logger.extra.NAME._target_=PACKAGE.MODULE.NAME",
