@@ -12,8 +12,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
-from convscope.composition.config_folder import CONFIG_DIR
-from convscope.composition.current_job import job_overrides
+from convscope.composition.config_folder import CONFIG_DIR, own_groups
+from convscope.composition.current_job import composing_overrides, is_search_path, primary_config_name
 from convscope.composition.error_messages import explain_composition, explain_validation
 from convscope.composition.hydra_internals import Hydra, opened
 from convscope.composition.hydra_options import refuse_hydra_options_in_files
@@ -65,7 +65,7 @@ def recompose(name: str, overrides: Sequence[str], schema: type[C]) -> C:
     Raises:
         UserError: The configuration is not valid.
     """
-    return validate(compose(name, [*job_overrides(), *overrides]), schema)
+    return validate(compose(primary_config_name(name), [*composing_overrides(), *overrides]), schema)
 
 
 def check_jobs(name: str, jobs: Sequence[Job], folder: str | None, schema: type[C]) -> list[C]:
@@ -139,8 +139,9 @@ def known_keys(
         node = getattr(error.__cause__, "parent_node", None)
         if node is not None:  # OmegaConf missed the key there: no need to compose again
             return node._get_root()
-        groups = {folder.name for folder in CONFIG_DIR.iterdir() if folder.is_dir()}
+        groups = own_groups()
         options = [override for override in overrides if override.split("=")[0] in groups and "," not in override]
+        options += filter(is_search_path, overrides)
         try:
             return _composed(name, options, folder)
         except (HydraException, OmegaConfBaseException):

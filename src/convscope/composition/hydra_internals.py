@@ -21,6 +21,7 @@ Documented, and imported wherever they are needed: ``hydra.compose``, ``hydra.er
 
 import logging
 import re
+import warnings
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
@@ -78,7 +79,9 @@ class _ExplainingHydra(Hydra):
 
     def compose_config(self, *args: Any, **kwargs: Any) -> DictConfig:
         try:
-            return super().compose_config(*args, **kwargs)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("error", message="provider=.* is not available")
+                return super().compose_config(*args, **kwargs)
         except (HydraException, OmegaConfBaseException):
             raise
         except Exception as error:
@@ -172,6 +175,16 @@ def _shown_options(
     if results_filter == ObjectType.GROUP:
         return options
     return [option for option in options if not option.startswith("_") and shown(group_name)]
+
+
+def search_as_composed(hydra: Hydra, config: DictConfig) -> None:
+    """Let groups, options and files be searched where those of ``config`` were: ``hydra.searchpath`` adds to that."""
+    search_path = create_config_search_path(None)
+    search_path.get_path().clear()
+    for source in config.hydra.runtime.config_sources:
+        search_path.append(source.provider, f"{source.schema}://{source.path}")
+    loader: Any = hydra.config_loader
+    loader.repository.initialize_sources(search_path)
 
 
 def list_groups(hydra: Hydra) -> list[str]:

@@ -69,7 +69,8 @@ def run_composed(name: str, line: CommandLine, command: Command) -> None:
             else:
                 hydra.run(primary, job, [*line.overrides, "hydra.mode=RUN"])
     except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(explain_composition(error, known_keys(name, line.overrides, line.config_dir, error))) from error
+        known = known_keys(primary, line.overrides, line.config_dir, error)
+        raise UserError(explain_composition(error, known)) from error
     if unwritten:  # a full disk, or nobody reads the output
         raise unwritten[0]
     if mistakes:
