@@ -91,7 +91,7 @@ def check_jobs(name: str, jobs: Sequence[Job], folder: str | None, schema: type[
 
 
 def composed_value(name: str, overrides: Sequence[str], folder: str | None, key: str) -> Any:
-    """Return the value of ``key`` in the composed configuration, not validated; None if it cannot be composed.
+    """Return the value of ``key`` in the composed configuration, as plain containers; None if it cannot be composed.
 
     Args:
         name: Name of the command.
@@ -103,7 +103,8 @@ def composed_value(name: str, overrides: Sequence[str], folder: str | None, key:
         config = _composed(name, overrides, folder)
     except (HydraException, OmegaConfBaseException):
         return None
-    return OmegaConf.select(config, key)
+    value = OmegaConf.select(config, key)
+    return OmegaConf.to_container(value, resolve=False) if OmegaConf.is_config(value) else value
 
 
 def _composed(name: str, overrides: Sequence[str], folder: str | None) -> DictConfig:
