@@ -68,8 +68,8 @@ def _overrides(name: str, schema: type[Config], words: Sequence[str], word: str)
         key, equals, value = word.partition("=")
         if not equals:
             yield from (f"{group}=" for group in groups)
-            yield from _keys(config, key)
-            yield from (f"{effective}=" for effective in EFFECTIVE if key.startswith("hydra"))
+            of_hydra = key.startswith("hydra")
+            yield from (f"{effective}=" for effective in EFFECTIVE) if of_hydra else _keys(config, key)
             return
         typed = value[: max(value.rfind(mark) for mark in ",[") + 1]  # the values before the last, as in model=vgg,res
         options = [option for option in list_options(hydra, key) if not option.startswith("_")] if key in groups else []

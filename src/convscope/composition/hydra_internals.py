@@ -27,8 +27,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
 from functools import partial
 from io import StringIO
+from pathlib import Path
 from typing import Any, NoReturn
 
+import yaml
 from hydra._internal.callbacks import Callbacks
 from hydra._internal.hydra import Hydra
 from hydra._internal.sources_registry import SourcesRegistry
@@ -94,8 +96,13 @@ class _ExplainingHydra(Hydra):
         override = parse_override(text)
         key = override.key_or_group
         if kind := re.search(r"Config group override must be a string or a list. Got (\w+)", str(error)):
-            is_cause = type(override.value()).__name__ == kind[1] and list_options(self, key)
+            is_cause = type(override.value()).__name__ == kind[1] and bool(list_options(self, key))
             return f"{text}: name an option, as in {key}=OPTION" if is_cause else None
+        if "Invalid loaded object type" in str(error):
+            scheme, folder = find_file(self, f"{key}/{override.value()}") or ("", "")
+            file = Path(folder) / key / f"{override.value()}.yaml"
+            holds_keys = scheme != "file" or isinstance(yaml.safe_load(file.read_text("utf-8")), dict | list | None)
+            return None if holds_keys else f"{text}: {file} holds no keys"
         if key == "hydra.job.env_copy" and isinstance(error, KeyError):
             return f"{text}: there is no environment variable {error.args[0]}"
         index = re.match(r"(?:Index|invalid literal for int\(\) with base 10:) '(\w+)'", str(error))
