@@ -19,6 +19,9 @@ from convscope.composition.hydra_run import run_composed
 from convscope.composition.jobs import make_jobs, parse_overrides
 from convscope.composition.own_code import search_working_folder
 from convscope.composition.plugins import load_typed_plugins
+from convscope.composition.zipping import KEY as ZIP_KEY
+from convscope.composition.zipping import find_groups
+from convscope.errors import UserError
 
 
 def run_command(name: str, arguments: Sequence[str], command: Command) -> None:
@@ -44,6 +47,8 @@ def run_command(name: str, arguments: Sequence[str], command: Command) -> None:
             _run_sweep(name, line, command)
             return
         check_jobs(name, make_jobs(parse_overrides(line.overrides)), line.config_dir, command.SCHEMA)
+    elif not line.other_options and any(override.startswith(f"{ZIP_KEY}=") for override in line.overrides):
+        raise UserError(f"{ZIP_KEY}: is for the jobs of a sweep; add --multirun")
     run_composed(name, line, command)
 
 
@@ -51,8 +56,11 @@ def _run_sweep(name: str, line: CommandLine, command: Command) -> None:
     """Run the jobs that are not complete, or the trials of a search."""
     choices, folder = parse_overrides(line.overrides), line.config_dir
     # A search chooses its values itself; a configuration that cannot be composed is reported by check_jobs below.
-    first_overrides = [choice.overrides[0] for choice in choices]
-    if composed_value(name, first_overrides, folder, "sweep.kind") not in (None, "grid"):
+    first_overrides = [choice.overrides[0] for choice in choices if choice.key != ZIP_KEY]
+    sweep = composed_value(name, first_overrides, folder, "sweep")
+    kind, zipped = (sweep.get("kind"), sweep.get("zip")) if isinstance(sweep, dict) else (None, None)
+    groups = find_groups(choices, kind, zipped)
+    if kind not in (None, "grid"):
         from convscope.sweeps.search_plan import plan_search
 
         search = plan_search(command, name, choices, folder)
@@ -60,7 +68,7 @@ def _run_sweep(name: str, line: CommandLine, command: Command) -> None:
 
         run_search(search)
         return
-    jobs = make_jobs(choices)
+    jobs = make_jobs(choices, groups)
     configs = check_jobs(name, jobs, folder, command.SCHEMA)
     for config in configs:
         getattr(command, "check", lambda _: None)(config)

@@ -8,7 +8,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from convscope.composition.command_line import CommandLine
 from convscope.composition.config_folder import own_groups
-from convscope.composition.hydra_internals import Hydra, list_groups, list_options, show_help
+from convscope.composition.current_job import is_search_path
+from convscope.composition.hydra_internals import Hydra, list_groups, list_options, search_as_composed, show_help
 from convscope.composition.option_files import key_lines, read_option, read_with_included
 from convscope.config.base import choices
 from convscope.errors import UserError
@@ -28,6 +29,9 @@ def print_help(hydra: Hydra, name: str, line: CommandLine) -> None:
         UserError: The command has no such group, option or key.
     """
     primary = line.config_name or name
+    elsewhere = [word for word in line.overrides if is_search_path(word)]
+    if elsewhere or line.config_name:
+        search_as_composed(hydra, hydra.compose_config(config_name=primary, overrides=elsewhere, run_mode=RunMode.RUN))
     listed = list_groups(hydra)
     topics = [word for word in line.overrides if "=" not in word or word.partition("=")[0].lstrip("+") in listed]
     overrides = [word for word in line.overrides if word not in topics and "=" in word]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from convscope.composition.command import Command
 from convscope.composition.config_folder import CONFIG_DIR
+from convscope.composition.current_job import is_search_path
 from convscope.composition.hydra_internals import is_available, parse_arguments, parse_override
 from convscope.composition.overrides import quote_override
 from convscope.composition.own_options import allow_own_keys
@@ -122,7 +123,7 @@ def refuse_impossible_overrides(overrides: Sequence[str]) -> None:
         key, _, value = override.partition("=")
         if not key.strip("+~ "):
             raise UserError(f"{override}: not of the form key=value")
-        if key.lstrip("+") == "hydra.searchpath":
+        if is_search_path(override):
             _check_search_path(override)
         if key.startswith("~") and value and parse_override(override).is_sweep_override():
             raise UserError(f"{override}: a deletion chooses no values; write {key}")

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from convscope.composition.command_help import groups_taken
 from convscope.composition.command_line import parse_command_line
 from convscope.composition.compose import open_hydra
-from convscope.composition.hydra_internals import Hydra, list_groups, list_options, option_names
+from convscope.composition.hydra_internals import Hydra, list_groups, list_options, option_names, search_as_composed
 from convscope.composition.hydra_options import EFFECTIVE
 from convscope.config.base import Config
 from convscope.errors import UserError
@@ -68,8 +68,8 @@ def _overrides(name: str, schema: type[Config], words: Sequence[str], word: str)
         key, equals, value = word.partition("=")
         if not equals:
             yield from (f"{group}=" for group in groups)
-            yield from _keys(config, key)
-            yield from (f"{effective}=" for effective in EFFECTIVE if key.startswith("hydra"))
+            of_hydra = key.startswith("hydra")
+            yield from (f"{effective}=" for effective in EFFECTIVE) if of_hydra else _keys(config, key)
             return
         typed = value[: max(value.rfind(mark) for mark in ",[") + 1]  # the values before the last, as in model=vgg,res
         options = [option for option in list_options(hydra, key) if not option.startswith("_")] if key in groups else []
@@ -86,6 +86,7 @@ def _composed(hydra: Hydra, primary: str, overrides: Sequence[str]) -> tuple[Map
     for attempt in attempts:
         try:
             config = hydra.compose_config(config_name=primary, overrides=attempt, run_mode=RunMode.RUN)
+            search_as_composed(hydra, config)
             return groups_taken(config, list_groups(hydra)), config
         except (HydraException, OmegaConfBaseException):
             continue

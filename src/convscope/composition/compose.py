@@ -12,8 +12,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
-from convscope.composition.config_folder import CONFIG_DIR
-from convscope.composition.current_job import job_overrides, search_path_overrides
+from convscope.composition.config_folder import CONFIG_DIR, own_groups
+from convscope.composition.current_job import composing_overrides, is_search_path, primary_config_name
 from convscope.composition.error_messages import explain_composition, explain_validation
 from convscope.composition.hydra_internals import Hydra, opened
 from convscope.composition.hydra_options import refuse_hydra_options_in_files
@@ -70,7 +70,7 @@ def recompose(name: str, overrides: Sequence[str], schema: type[C]) -> C:
     Raises:
         UserError: The configuration is not valid.
     """
-    return validate(compose(name, [*search_path_overrides(), *job_overrides(), *overrides]), schema)
+    return validate(compose(primary_config_name(name), [*composing_overrides(), *overrides]), schema)
 
 
 def check_jobs(name: str, jobs: Sequence[Job], folder: str | None, schema: type[C]) -> list[C]:
@@ -96,7 +96,7 @@ def check_jobs(name: str, jobs: Sequence[Job], folder: str | None, schema: type[
 
 
 def composed_value(name: str, overrides: Sequence[str], folder: str | None, key: str) -> Any:
-    """Return the value of ``key`` in the composed configuration, not validated; None if it cannot be composed.
+    """Return the value of ``key`` in the composed configuration, as plain containers; None if it cannot be composed.
 
     Args:
         name: Name of the command.
@@ -108,7 +108,8 @@ def composed_value(name: str, overrides: Sequence[str], folder: str | None, key:
         config = _composed(name, overrides, folder)
     except (HydraException, OmegaConfBaseException):
         return None
-    return OmegaConf.select(config, key)
+    value = OmegaConf.select(config, key)
+    return OmegaConf.to_container(value, resolve=False) if OmegaConf.is_config(value) else value
 
 
 def _composed(name: str, overrides: Sequence[str], folder: str | None) -> DictConfig:
@@ -144,10 +145,11 @@ def known_keys(
         node = getattr(error.__cause__, "parent_node", None)
         if node is not None:  # OmegaConf missed the key there: no need to compose again
             return node._get_root()
-        groups = {folder.name for folder in CONFIG_DIR.iterdir() if folder.is_dir()}
-        kept = {*groups, "hydra.searchpath"}
-        options = [override for override in overrides if override.split("=")[0].lstrip("+") in kept]
-        options = [option for option in options if "," not in option or option.lstrip("+").startswith("hydra.")]
+        groups = own_groups()
+        options = [
+            override for override in overrides if override.split("=")[0].lstrip("+") in groups and "," not in override
+        ]
+        options += filter(is_search_path, overrides)
         try:
             return _composed(name, options, folder)
         except (HydraException, OmegaConfBaseException):

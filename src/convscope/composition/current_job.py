@@ -12,10 +12,20 @@ def job_overrides() -> list[str]:
     return [str(override) for override in OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False)]  # type: ignore[union-attr]
 
 
-def search_path_overrides() -> list[str]:
-    """Return the overrides of Hydra's search path that the running job has, as they were typed."""
-    hydra = OmegaConf.to_container(HydraConfig.get().overrides.hydra, resolve=False)
-    return [str(override) for override in hydra if str(override).lstrip("+").startswith("hydra.searchpath=")]  # type: ignore[union-attr]
+def composing_overrides() -> list[str]:
+    """Return what the running job's configuration was composed of: its overrides, and where options are searched."""
+    given = [str(override) for override in OmegaConf.to_container(HydraConfig.get().overrides.hydra, resolve=False)]  # type: ignore[union-attr]
+    return [*filter(is_search_path, given), *job_overrides()]
+
+
+def is_search_path(override: str) -> bool:
+    """Return whether an override says where Hydra searches for options."""
+    return override.lstrip("+").partition("=")[0] == "hydra.searchpath"
+
+
+def primary_config_name(default: str) -> str:
+    """Return the name of the running job's primary configuration, which ``--config-name`` may replace."""
+    return HydraConfig.get().job.config_name or default
 
 
 def sweep_path() -> Path | None:

@@ -21,13 +21,16 @@ Documented, and imported wherever they are needed: ``hydra.compose``, ``hydra.er
 
 import logging
 import re
+import warnings
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
 from functools import partial
 from io import StringIO
+from pathlib import Path
 from typing import Any, NoReturn
 
+import yaml
 from hydra._internal.callbacks import Callbacks
 from hydra._internal.hydra import Hydra
 from hydra._internal.sources_registry import SourcesRegistry
@@ -78,7 +81,9 @@ class _ExplainingHydra(Hydra):
 
     def compose_config(self, *args: Any, **kwargs: Any) -> DictConfig:
         try:
-            return super().compose_config(*args, **kwargs)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("error", message="provider=.* is not available")
+                return super().compose_config(*args, **kwargs)
         except (HydraException, OmegaConfBaseException):
             raise
         except Exception as error:
@@ -91,8 +96,13 @@ class _ExplainingHydra(Hydra):
         override = parse_override(text)
         key = override.key_or_group
         if kind := re.search(r"Config group override must be a string or a list. Got (\w+)", str(error)):
-            is_cause = type(override.value()).__name__ == kind[1] and list_options(self, key)
+            is_cause = type(override.value()).__name__ == kind[1] and bool(list_options(self, key))
             return f"{text}: name an option, as in {key}=OPTION" if is_cause else None
+        if "Invalid loaded object type" in str(error):
+            scheme, folder = find_file(self, f"{key}/{override.value()}") or ("", "")
+            file = Path(folder) / key / f"{override.value()}.yaml"
+            holds_keys = scheme != "file" or isinstance(yaml.safe_load(file.read_text("utf-8")), dict | list | None)
+            return None if holds_keys else f"{text}: {file} holds no keys"
         if key == "hydra.job.env_copy" and isinstance(error, KeyError):
             return f"{text}: there is no environment variable {error.args[0]}"
         index = re.match(r"(?:Index|invalid literal for int\(\) with base 10:) '(\w+)'", str(error))
@@ -172,6 +182,16 @@ def _shown_options(
     if results_filter == ObjectType.GROUP:
         return options
     return [option for option in options if not option.startswith("_") and shown(group_name)]
+
+
+def search_as_composed(hydra: Hydra, config: DictConfig) -> None:
+    """Let groups, options and files be searched where those of ``config`` were: ``hydra.searchpath`` adds to that."""
+    search_path = create_config_search_path(None)
+    search_path.get_path().clear()
+    for source in config.hydra.runtime.config_sources:
+        search_path.append(source.provider, f"{source.schema}://{source.path}")
+    loader: Any = hydra.config_loader
+    loader.repository.initialize_sources(search_path)
 
 
 def list_groups(hydra: Hydra) -> list[str]:

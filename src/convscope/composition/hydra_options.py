@@ -18,7 +18,7 @@ EFFECTIVE = (
 # Options of `convscope train` that replace those of Hydra and its plugins; of a key, the longest known prefix counts.
 LAUNCHERS = {
     "basic": "launcher=local",
-    "joblib": "launcher=joblib launcher.jobs=2",
+    "joblib": "launcher=joblib",
     "submitit_local": "launcher=submitit_local",
     "submitit_slurm": "launcher=slurm",
     "ray": "launcher=ray",
@@ -48,18 +48,24 @@ SWEEPER_KEYS = {
     "study_name": "sweep.name",
     "direction": "sweep.order",
     "storage": "sweep.storage",
+    "optim.budget": "sweep.trials",
+    "optim.num_workers": "launcher=joblib launcher.jobs",
+    "optim.seed": "sweep.seed",
+    "ax_config.max_trials": "sweep.trials",
     "sampler.seed": "sweep.seed",
     "sampler.n_startup_trials": "sweep.startup",
     "sampler": "sweep=tpe or sweep=random",
     "params": "the choices themselves, as in seed=1,2, or sweep.space",
+    "parametrization": "the choices themselves, as in seed=1,2, or sweep.space",
     "search_space": "the choices themselves, as in seed=1,2, or sweep.space",
 }
+OTHER_VALUES = ("sweep.order=...", "sweep.storage=...", "KEY=...")  # keys whose values Hydra's plugins call differently
 REPLACEMENTS = {
     "hydra": f"one key at a time; these have an effect: {', '.join(EFFECTIVE)}",
     "hydra.launcher": "launcher=... and launcher.KEY=...",
     **{f"hydra.launcher.{key}": f"{option}=..." for key, option in LAUNCHER_KEYS.items()},
     "hydra.sweeper": "sweep=tpe, sweep=random or sweep=grid, and sweep.KEY=...",
-    **{f"hydra.sweeper.{key}": option if " " in option else f"{option}=..." for key, option in SWEEPER_KEYS.items()},
+    **{f"hydra.sweeper.{key}": option if " or " in option else f"{option}=..." for key, option in SWEEPER_KEYS.items()},
     "hydra.run": "folder=PATH for the run's folder, or outputs=PATH for the folder of all runs",
     "hydra.sweep": "outputs=PATH sweep.name=NAME for the sweep's folder, OUTPUTS/sweeps/NAME",
     "hydra.sweep.subdir": "nothing: a job's folder is named after its choices",
@@ -142,6 +148,8 @@ def _refusal(command: str, key: str, value: str) -> str:
         return f"{override}: has no effect in convscope train; leave it out"
     if replacement.startswith("nothing: "):
         return f"{override}: has no effect; {replacement.removeprefix('nothing: ')}"
+    if value and replacement.endswith("=...") and not replacement.endswith(OTHER_VALUES):
+        replacement = f"{replacement.removesuffix('...')}{value}"
     return f"{override}: has no effect; write {replacement}"
 
 

@@ -54,14 +54,14 @@ def run_composed(name: str, line: CommandLine, command: Command) -> None:
     primary = line.config_name or name
     try:
         with open_hydra(name, line.config_dir, line.config_path) as hydra:
+            if "help" in line.other_options:
+                print_help(hydra, name, line)
+                sys.exit(0)
             if line.other_options & SHOWING:
                 # printed at once, by this process's own print: Hydra's logging meets a closed pipe with tracebacks
                 with redirect_stdout(StringIO()) as shown:
                     show_configuration(hydra, primary, line.parsed)
                 print(shown.getvalue(), end="")
-                sys.exit(0)
-            if "help" in line.other_options:
-                print_help(hydra, name, line)
                 sys.exit(0)
             # Hydra's own main function composes once more, to find the mode.
             if line.multirun:
@@ -69,7 +69,8 @@ def run_composed(name: str, line: CommandLine, command: Command) -> None:
             else:
                 hydra.run(primary, job, [*line.overrides, "hydra.mode=RUN"])
     except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(explain_composition(error, known_keys(name, line.overrides, line.config_dir, error))) from error
+        known = known_keys(primary, line.overrides, line.config_dir, error)
+        raise UserError(explain_composition(error, known)) from error
     if unwritten:  # a full disk, or nobody reads the output
         raise unwritten[0]
     if mistakes:

@@ -10,29 +10,12 @@ from hydra.errors import HydraException
 
 from convscope.composition.error_messages import explain_composition
 from convscope.composition.hydra_internals import IntervalSweep, parse_override
+from convscope.composition.parsed_override import ParsedOverride
+from convscope.composition.zipping import zip_choices
 from convscope.errors import UserError
 
 MAX_NAME_LENGTH = 100  # bytes; a file system takes 255 per name, and a path consists of several names
 UNSAFE_CHARACTERS = re.compile(r"[^\w.=,+-]")  # those that may have a meaning in a shell or a path
-
-
-@dataclass(frozen=True)
-class ParsedOverride:
-    """An override of the command line, which may give several values to choose from.
-
-    Attributes:
-        key: The key that it sets, without prefix.
-        overrides: One override per value: several if the key is swept over; the two ends if it is an interval.
-        swept: Whether it gives several values to choose from.
-        typed: The override as the user typed it.
-        is_interval: Whether it gives an interval, whose values cannot be listed.
-    """
-
-    key: str
-    overrides: tuple[str, ...]
-    swept: bool
-    typed: str
-    is_interval: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,16 +59,21 @@ def parse_overrides(overrides: Sequence[str]) -> list[ParsedOverride]:
             raise UserError(f"{typed}: {error}") from error
         if not values or any(value in ("", "''", '""') for value in values):
             raise UserError(f"{typed}: an empty choice; name at least one value, and none between two commas")
-        single = tuple(f"{key}={value}" for value in dict.fromkeys(values))
-        choices.append(ParsedOverride(key.lstrip("+~"), single, swept=True, typed=typed))
+        listed = tuple(f"{key}={value}" for value in values)
+        single = tuple(dict.fromkeys(listed))
+        choices.append(ParsedOverride(key.lstrip("+~"), single, swept=True, typed=typed, listed=listed))
     return choices
 
 
-def make_jobs(choices: Sequence[ParsedOverride]) -> list[Job]:
+def make_jobs(choices: Sequence[ParsedOverride], zipped: Sequence[Sequence[str]] = ()) -> list[Job]:
     """Return a job for every combination of the choices.
 
+    Args:
+        choices: The parsed overrides of the command line.
+        zipped: Groups of keys whose values go together: the first of one with the first of the others, and so on.
+
     Raises:
-        UserError: One of the choices is an interval.
+        UserError: One of the choices is an interval, or the keys of a group do not go together.
     """
     for choice in choices:
         if choice.is_interval:
@@ -94,7 +82,9 @@ def make_jobs(choices: Sequence[ParsedOverride]) -> list[Job]:
                 "or search: sweep=tpe"
             )
     jobs = []
-    for overrides in itertools.product(*(choice.overrides for choice in choices)):
+    for combination in itertools.product(*zip_choices(choices, zipped)):
+        # in the order typed: of two overrides of one key the last counts
+        overrides = tuple(override for _, override in sorted(itertools.chain.from_iterable(combination)))
         chosen = [override for override, choice in zip(overrides, choices, strict=True) if choice.swept]
         jobs.append(Job(overrides, folder_name(chosen or overrides)))
     return jobs

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Discriminator, NonNegativeInt, PositiveInt, Tag
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, NonNegativeInt, PositiveInt, Tag
 
 from convscope.config.base import Config, matching
 
@@ -16,11 +16,27 @@ def _folder_name(name: str | None) -> str | None:
 Name = Annotated[str | None, AfterValidator(_folder_name)]
 
 
+def zip_groups(value: object) -> list[list[str]]:
+    """Return the groups of keys that ``sweep.zip`` names: one for a list of keys, several for a list of such lists.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    if isinstance(value, list) and all(isinstance(key, str) for key in value):
+        value = [value] if value else []
+    if isinstance(value, list) and all(
+        isinstance(group, list) and all(isinstance(key, str) for key in group) for group in value
+    ):
+        return value
+    raise ValueError("must be a list of keys, as in [model.depth,transfer.lr], or a list of such lists")
+
+
 class GridConfig(Config):
-    """A sweep over all combinations of the given values."""
+    """A sweep over all combinations of the given values; the values of some keys may go together."""
 
     kind: Literal["grid"]
     name: Name
+    zip: Annotated[list[list[str]], BeforeValidator(zip_groups)] = Field(default_factory=list)  # older runs lack it
 
 
 class SearchConfig(Config):

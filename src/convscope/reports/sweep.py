@@ -97,6 +97,7 @@ def _content(folder: Path, ranked: RankedRuns) -> dict[str, Any]:
 def varied_keys(runs: Sequence[SweptRun]) -> list[str]:
     """Return the keys whose values differ between runs, in the order of the command line."""
     keys = dict.fromkeys(key for run in runs for key in run.overrides)
+    keys.pop("sweep.zip", None)  # which values go together tells the jobs apart by these values
     return [key for key in keys if len({run.overrides.get(key) for run in runs}) > 1]
 
 
