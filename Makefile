@@ -17,7 +17,7 @@ only :=
 slow :=
 
 RESERVED := PYTHON torch extras only slow
-TARGETS := help setup train sweep compare evaluate explain describe zoo serve dashboard cache test soak lint bench lock
+TARGETS := help setup new train sweep compare evaluate explain describe zoo serve dashboard cache test soak lint bench lock
 DEVELOPER_TARGETS := test soak lint bench
 
 EMPTY :=
@@ -119,6 +119,9 @@ $(INSTALLED): pyproject.toml $(CONSTRAINTS) | $(UV_STAMP)
 	@rm -f $(VENV)/installed+* && touch $@
 
 # -------------------------------------------------------------------------------------------------- commands
+
+new: $(INSTALLED) ## write a small project of your own: make new name=my_project
+	$(BIN)/convscope new $(ARGUMENTS)
 
 train: $(INSTALLED) ## train: make train model=resnet data=hotdog
 	$(BIN)/convscope train $(ARGUMENTS)

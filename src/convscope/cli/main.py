@@ -13,6 +13,7 @@ from convscope.errors import Interrupted, UserError
 from convscope.masking import mask_text, masking_excepthook
 
 COMMANDS = {
+    "new": "write a small project of your own: convscope new my_project",
     "train": "train a network, and write its results to a folder",
     "compare": "the runs of a sweep side by side, best first",
     "evaluate": "score the weights of a run on its test split or on other data",
