@@ -55,5 +55,5 @@ def test_the_commands_of_its_readme_run_one_after_the_other(project):
     assert ran == [
         "pytest",
         *["convscope train"] * 5,
-        *["convscope compare", "convscope evaluate", "convscope explain"],
+        *["convscope compare", "convscope evaluate", "convscope explain", "convscope schema"],
     ]

@@ -21,6 +21,7 @@ COMMANDS = {
     "explain": "which pixels were the evidence for a run's answers; or an example step by step: topic=max_pool",
     "describe": "a network layer by layer: parameters, multiply-adds, receptive fields",
     "zoo": "list the networks: their year, cost, receptive field, weights",
+    "schema": "write JSON schemas of conf/, by which an editor completes and checks keys",
     "dashboard": "lay out a project in wandb",
     "cache": "list the cached images, texts and features, or remove them",
 }

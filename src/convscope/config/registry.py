@@ -14,7 +14,7 @@ import importlib
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from pydantic import GetCoreSchemaHandler
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from convscope.config.base import Config, choices
@@ -103,6 +103,23 @@ class Registry:
         serialization = core_schema.wrap_serializer_function_ser_schema(_shortened) if self.by_name else None
         union = core_schema.tagged_union_schema(named, discriminator=_tag_of)
         return core_schema.no_info_before_validator_function(self._check_name, union, serialization=serialization)
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Return the JSON schema of the union: for each option that of its class, with the option's name.
+
+        Pydantic's own has each class once, whatever its names are.
+        """
+        choices = dict(schema["schema"]["choices"])
+        own = choices.pop(_tag(TARGET), None)
+        union: list[dict[str, Any]] = [
+            {"allOf": [handler(choices[_tag(name)]), {"properties": {"name": {"const": name}}}]}
+            for name in self._classes
+        ]
+        if own is not None:
+            union.append({"allOf": [handler(own), {"required": [TARGET]}]})
+        if self.by_name:
+            union.append({"enum": list(self._classes)})
+        return {"anyOf": union}
 
     def _check_name(self, value: Any) -> Any:
         """Return ``value`` as a mapping or an instance whose option exists.
