@@ -17,7 +17,7 @@ only :=
 slow :=
 
 RESERVED := PYTHON torch extras only slow
-TARGETS := help setup train sweep compare evaluate explain describe zoo serve dashboard cache test soak lint bench lock
+TARGETS := help setup new train sweep compare evaluate explain describe zoo schema serve dashboard cache test soak lint bench lock
 DEVELOPER_TARGETS := test soak lint bench
 
 EMPTY :=
@@ -120,6 +120,9 @@ $(INSTALLED): pyproject.toml $(CONSTRAINTS) | $(UV_STAMP)
 
 # -------------------------------------------------------------------------------------------------- commands
 
+new: $(INSTALLED) ## write a small project of your own: make new name=my_project
+	$(BIN)/convscope new $(ARGUMENTS)
+
 train: $(INSTALLED) ## train: make train model=resnet data=hotdog
 	$(BIN)/convscope train $(ARGUMENTS)
 
@@ -140,6 +143,9 @@ describe: $(INSTALLED) ## parameters, cost and receptive fields, layer by layer:
 
 zoo: $(INSTALLED) ## list the networks
 	$(BIN)/convscope zoo $(ARGUMENTS)
+
+schema: $(INSTALLED) ## write JSON schemas of conf/, for editors that complete and check keys
+	$(BIN)/convscope schema $(ARGUMENTS)
 
 serve: $(INSTALLED) ## the Not Hotdog app on this machine: make serve run=PATH
 	$(BIN)/convscope serve $(ARGUMENTS)

@@ -1,7 +1,9 @@
-"""The program accepts every command of the README."""
+"""The program accepts every command of the README, and finds the code that its table of own code names."""
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,23 @@ COMMANDS = sorted({
     line.strip() for text in [*FENCED, *INLINE] for line in text.splitlines() if re.match(r"\s*(make|convscope) ", line)
 })  # fmt: skip
 TARGETS = set(re.search(r"^TARGETS := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1].split())
+OWN_CODE = re.findall(r"^\| .* \| `(.*)` \|$", README.partition("\n## Your own code\n")[2].partition("\n## ")[0], re.M)
+CHECK = """
+import sys
+from convscope.composition.compose import CONFIG_DIR, check_jobs
+from convscope.composition.jobs import make_jobs, parse_overrides
+from convscope.composition.own_code import search_working_folder
+from convscope.composition.own_options import allow_own_keys
+from convscope.composition.plugins import load_typed_plugins
+from convscope.config.train import TrainConfig
+from convscope.engine.own_code.checks import check_code
+search_working_folder()
+for line in sys.argv[1:]:
+    load_typed_plugins(line.split())
+    jobs = make_jobs(parse_overrides(allow_own_keys(line.split(), CONFIG_DIR)))
+    for config in check_jobs("train", jobs, None, TrainConfig):
+        check_code(config)
+"""
 NEEDS_A_RUN = {"compare", "evaluate", "explain", "serve"}
 
 
@@ -30,8 +49,8 @@ def test_a_command_is_one_that_the_program_takes(convscope, command):
         if name in {"setup", "test", "soak", "lint", "bench", "lock", "help"}:
             return
     words = [word for word in words if word not in {"FOLDER", "..."}]
-    if "--config-dir" in words:
-        return  # a folder of the user
+    if "experiment=first" in words:
+        return  # of a project of one's own, whose commands tests/integration/test_new_project.py runs
     if name == "sweep":
         name, words = "train", ["--multirun", *words]
     if any("PATH" in word or word.startswith(("run=", "resume=")) for word in words) or name in NEEDS_A_RUN:
@@ -42,3 +61,11 @@ def test_a_command_is_one_that_the_program_takes(convscope, command):
     words = [re.sub(r"^(\w[\w.]*)=(\w+),.*$", r"\1=\2", word) for word in words if word != "--multirun"]
     ended = convscope(name, *words, "--cfg", "job")
     assert ended.status == 0, ended.err
+
+
+def test_the_table_of_own_code_names_code_that_is_there_and_takes_its_arguments(convscope, tmp_path):
+    assert len(OWN_CODE) == 11
+    assert convscope("new", "my_project").status == 0
+    check = [sys.executable, "-c", CHECK, *OWN_CODE]
+    ended = subprocess.run(check, cwd=tmp_path / "my_project", capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr

@@ -51,6 +51,14 @@ def test_a_key_is_its_lines_with_their_comments(convscope, key, lines):
     assert [line.rstrip() for line in ended.out.splitlines()] == lines
 
 
+def test_options_beside_other_overrides_are_those_of_the_configuration_that_is_shown(convscope):
+    out = convscope("train", "model=resnet", "--help", "model.depth").out
+    assert out.startswith("# model/resnet.yaml\ndepth: ")
+    out = convscope("train", "model=resnet", "model.depth=34", "--help").out
+    assert "== Configuration groups ==" in out
+    assert "\n  depth: 34\n" in out
+
+
 def test_several_topics_are_answered_in_order(convscope):
     out = convscope("train", "sweep.name", "--help", "seed").out
     assert out.index("# sweep/grid.yaml") < out.index("# train.yaml")

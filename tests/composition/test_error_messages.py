@@ -73,4 +73,4 @@ def test_a_broken_file_is_answered_in_a_line(text, multirun, monkeypatch, tmp_pa
     with pytest.raises(UserError) as caught:
         run_command("train", [*multirun, "--config-dir", "own", "model=mine"], Recorded())
     assert "\n" not in str(caught.value)
-    assert "mine" in str(caught.value) or str(caught.value).startswith("model=['a']: must be a dictionary")
+    assert "mine" in str(caught.value) or str(caught.value).startswith("model=['a']: must be a mapping")

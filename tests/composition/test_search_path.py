@@ -7,7 +7,7 @@ import pytest
 from convscope.cli.run_command import run_command
 from convscope.composition.compose import recompose
 from convscope.composition.jobs import Job
-from convscope.config.sweep import JoblibConfig
+from convscope.config.launcher import JoblibConfig
 from convscope.config.train import TrainConfig
 from convscope.errors import UserError
 from convscope.sweeps.launchers.joblib_launcher import JoblibLauncher
@@ -111,7 +111,7 @@ def test_an_experiment_may_not_set_it(own, multirun):
 def test_a_mistake_in_an_option_of_there_names_its_keys(own):
     with pytest.raises(UserError) as caught:
         train(f"hydra.searchpath=['{own}']", "model=mine", "model.nope=1")
-    assert str(caught.value) == "model.nope: no such key; choose from: name, variant, weights"
+    assert str(caught.value) == "model.nope=1: no such key; choose from: name, weights, variant"
 
 
 @pytest.mark.parametrize("multirun", [(), ("--multirun", "seed=1,2")])

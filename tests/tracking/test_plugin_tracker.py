@@ -101,7 +101,7 @@ def test_it_gets_what_it_names_and_what_every_tracker_gets(plugin: Path) -> None
 
 
 def test_it_is_listed_and_its_settings_are_checked(plugin: Path) -> None:
-    assert "logger: auto, csv, lines, mlflow, tensorboard, wandb" in train(plugin, "--help").stdout
+    assert "logger: auto, csv, lines, mlflow, tensorboard, wandb" in train(plugin, "seed=1", "--help").stdout
     shown = train(plugin, "logger=[csv,lines]", "logger.lines.file=log", "--cfg", "job", "--package", "logger")
     assert shown.stdout.splitlines() == ["# @package logger", "csv: {}", "lines:", "  file: log", "  indent: 0"]
 

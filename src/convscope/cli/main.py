@@ -15,6 +15,7 @@ from convscope.errors import Interrupted, UserError
 from convscope.masking import mask_text, masking_excepthook
 
 COMMANDS = {
+    "new": "write a small project of your own: convscope new my_project",
     "train": "train a network, and write its results to a folder",
     "compare": "the runs of a sweep side by side, best first",
     "evaluate": "score the weights of a run on its test split or on other data",
@@ -22,6 +23,7 @@ COMMANDS = {
     "explain": "which pixels were the evidence for a run's answers; or an example step by step: topic=max_pool",
     "describe": "a network layer by layer: parameters, multiply-adds, receptive fields",
     "zoo": "list the networks: their year, cost, receptive field, weights",
+    "schema": "write JSON schemas of conf/, by which an editor completes and checks keys",
     "dashboard": "lay out a project in wandb",
     "cache": "list the cached images, texts and features, or remove them",
 }

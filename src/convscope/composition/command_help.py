@@ -18,7 +18,8 @@ from convscope.errors import UserError
 def print_help(hydra: Hydra, name: str, line: CommandLine) -> None:
     """Print the help of a command, or of what ``line`` names, as in ``--help model``.
 
-    A name is a group (``model``), an option (``model=resnet``) or a key (``transfer.lr``).
+    A name is a group (``model``), an option (``model=resnet``) or a key (``transfer.lr``); beside a key or another
+    override, options are those of the configuration that is shown.
 
     Args:
         hydra: Hydra, opened for the command.
@@ -33,12 +34,16 @@ def print_help(hydra: Hydra, name: str, line: CommandLine) -> None:
     if elsewhere or line.config_name:
         search_as_composed(hydra, hydra.compose_config(config_name=primary, overrides=elsewhere, run_mode=RunMode.RUN))
     listed = list_groups(hydra)
-    topics = [word for word in line.overrides if "=" not in word or word.partition("=")[0].lstrip("+") in listed]
-    overrides = [word for word in line.overrides if word not in topics and "=" in word]
-    config = hydra.compose_config(config_name=primary, overrides=overrides, run_mode=RunMode.RUN)
+    topics = [word for word in line.overrides if "=" not in word]
+    overrides = [word for word in line.overrides if "=" in word and word not in elsewhere]
+    chosen = [word for word in overrides if word.partition("=")[0].lstrip("+") in listed]
+    # Beside other overrides, options are part of the configuration that is shown.
+    if not topics and all(word in chosen or word.startswith("plugins=") for word in overrides):
+        topics, overrides = chosen, [word for word in overrides if word not in chosen]
+    config = hydra.compose_config(config_name=primary, overrides=[*elsewhere, *overrides], run_mode=RunMode.RUN)
     groups = groups_taken(config, listed)
     if not topics:
-        show_help(hydra, primary, overrides, lambda group: group.split("/")[0] in groups)
+        show_help(hydra, primary, [*elsewhere, *overrides], lambda group: group.split("/")[0] in groups)
         return
     print("\n\n".join("\n".join(_answer(hydra, name, topic, groups, config)) for topic in topics))
 

@@ -3,7 +3,7 @@
 import os
 import typing
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from hydra.errors import HydraException
 from hydra.types import RunMode
@@ -17,6 +17,7 @@ from convscope.composition.compose import open_hydra
 from convscope.composition.hydra_internals import Hydra, list_groups, list_options, option_names, search_as_composed
 from convscope.composition.hydra_options import EFFECTIVE
 from convscope.config.base import Config
+from convscope.config.registry import Registry
 from convscope.errors import UserError
 
 TAKES: dict[str, tuple[str, ...]] = dict.fromkeys(("--cfg", "-c"), ("job", "hydra", "all"))
@@ -114,18 +115,25 @@ def _values(config: DictConfig, schema: type[Config], key: str) -> list[str]:
     return [str(value)] if isinstance(value, int | float) else []
 
 
-def _allowed(annotation: Any, path: Sequence[str], config: Any) -> list[str]:
-    """Return the values of the `Literal` types and the booleans at a path of nested configurations."""
+def _allowed(annotation: Any, path: Sequence[str], config: Any, metadata: Sequence[Any] = ()) -> list[str]:
+    """Return the options of a registry, the values of a `Literal` type, or booleans, at a path of nested settings."""
+    if typing.get_origin(annotation) is Annotated:
+        annotation, metadata = annotation.__origin__, annotation.__metadata__
+    registry = next((part for part in metadata if isinstance(part, Registry)), None)
+    if registry is not None and not path:
+        return sorted(registry.classes) if registry.by_name else []
+    if registry is not None:
+        chosen = config.get("name") if isinstance(config, DictConfig) else None
+        annotation = registry.classes.get(str(chosen), registry.default)
     inner = typing.get_args(annotation)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        tags = {name: field.annotation for name, field in annotation.model_fields.items() if name in ("name", "kind")}
-        for name, tag in tags.items():  # of the options of a group, only the chosen one
-            chosen = config.get(name) if isinstance(config, DictConfig) else None
-            if chosen is not None and typing.get_origin(tag) is typing.Literal and chosen not in typing.get_args(tag):
-                return []
+        kind = annotation.model_fields.get("kind")  # of the options of a group, only the chosen one
+        chosen = config.get("kind") if isinstance(config, DictConfig) else None
+        if kind is not None and chosen is not None and chosen not in typing.get_args(kind.annotation):
+            return []
         field = annotation.model_fields.get(path[0]) if path else None
         below = config.get(path[0]) if isinstance(config, DictConfig) and path and path[0] in config else None
-        return [] if field is None else _allowed(field.annotation, path[1:], below)
+        return [] if field is None else _allowed(field.annotation, path[1:], below, field.metadata)
     if annotation is bool and not path:
         return ["false", "true"]
     if typing.get_origin(annotation) is typing.Literal:

@@ -107,7 +107,7 @@ class OwnImagesConfig(ImagesConfig, TargetConfig):
 
 
 def _kind_of(value: Any) -> str:
-    return "<texts>" if "tokens" in value else "<images>"
+    return "<texts>" if isinstance(value, OwnTextsConfig) or "tokens" in value else "<images>"
 
 
 DATA.target = Annotated[

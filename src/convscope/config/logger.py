@@ -109,7 +109,8 @@ class LoggerConfig:
         """Return the schema of a mapping with the names of trackers, and ``extra``, as keys."""
         extra = handler.generate_schema(dict[str, Annotated[TargetConfig, OWN_LOGGERS]])
         mapping = core_schema.typed_dict_schema(
-            {**LOGGERS.fields(handler), "extra": core_schema.typed_dict_field(extra, required=False)}
+            {**LOGGERS.fields(handler), "extra": core_schema.typed_dict_field(extra, required=False)},
+            extra_behavior="forbid",
         )
         return core_schema.no_info_wrap_validator_function(
             cls._read, mapping, serialization=core_schema.plain_serializer_function_ser_schema(cls._dump)

@@ -14,7 +14,7 @@ import importlib
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from pydantic import GetCoreSchemaHandler, ValidationError
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
 from convscope.config.base import Config, choices
@@ -170,17 +170,38 @@ class Registry:
         union = core_schema.tagged_union_schema(named, discriminator=self._tag_of)
         return core_schema.no_info_before_validator_function(self._check_name, union, serialization=serialization)
 
+    def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Return the JSON schema of the union: for each option that of its class, with the option's name.
+
+        Pydantic's own has each class once, whatever its names are.
+        """
+        choices = schema["schema"]["choices"]
+        union: list[dict[str, Any]] = [
+            {"allOf": [handler(choices[_tag(name)]), {"properties": {"name": {"const": name}}}]}
+            for name, config in self._classes.items()
+            if self.default is None or config.model_fields.keys() != self.default.model_fields.keys()
+        ]
+        if self.target is not None:
+            union.append({"allOf": [handler(choices[_tag(TARGET)]), {"required": [TARGET]}]})
+        if self.by_name:
+            union.append({"enum": list(self._classes)})
+        if self.default is not None:
+            union.append(handler(choices[_tag(OTHER)]))
+        return union[0] if len(union) == 1 else {"anyOf": union}
+
     def _check_name(self, value: Any) -> Any:
         """Return ``value`` as a mapping or an instance whose option exists.
 
         Raises:
-            PydanticCustomError: There is no such option, or none is named.
+            PydanticCustomError: There is no such option, or none is named; or it is a list.
         """
         if isinstance(value, Config):
             return value
         if self.by_name and isinstance(value, str):
             value = {"name": value}
-        if not isinstance(value, Mapping) or not (TARGET in value or isinstance(value.get("name"), str)):
+        if isinstance(value, list):
+            raise PydanticCustomError("no_option", "{rule}", {"rule": "must be a mapping, not a list"})
+        if not (TARGET in value or isinstance(value.get("name"), str)):
             raise PydanticCustomError("no_option", "{rule}", {"rule": self._missing()})
         if TARGET in value:
             if self.target is None:

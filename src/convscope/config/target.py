@@ -8,7 +8,10 @@ from convscope.config.base import Config, matching
 from convscope.config.registry import TARGET
 
 # Names of packages or modules; one may be given without brackets.
-ModuleNames = Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
+ModuleNames = Annotated[
+    list[str],
+    BeforeValidator(lambda value: [value] if isinstance(value, str) else value, json_schema_input_type=list[str] | str),
+]
 # Arguments of Hydra's own about how a ``_target_`` is called.
 HYDRA_KEYS = ("_args_", "_partial_", "_recursive_", "_convert_")
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, NonNegativeFloat, NonNegativeInt, PositiveInt
+from pydantic import AfterValidator, BeforeValidator, Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from convscope.config.base import Config, choices
 
@@ -75,4 +75,8 @@ class TrainerConfig(Config):
     fast_dev_run: NonNegativeInt
     overfit_batches: NonNegativeInt
     profiler: Literal["simple", "advanced"] | None
-    arguments: Annotated[dict[str, Any], AfterValidator(_only_passed_on)]
+    arguments: Annotated[
+        dict[str, Any],
+        AfterValidator(_only_passed_on),
+        Field(json_schema_extra={"propertyNames": {"enum": list(TRAINER_ARGUMENTS)}}),
+    ]

@@ -14,6 +14,7 @@ from drawn_images import MakeFolder, image
 from PIL import Image
 
 from convscope import cache
+from convscope.data import progress
 from convscope.data.images import image_folder as folders
 from convscope.data.images import image_reading, image_store_entry
 from convscope.data.images.image_folder import evaluation_folder
@@ -388,13 +389,13 @@ def test_a_store_can_be_sent_to_another_process(split: ImageSplit, tmp_path: Pat
 def test_the_progress_bar_comes_late_and_on_terminals_only(
     split: ImageSplit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(image_reading, "SHOW_AFTER", 0.0)
+    monkeypatch.setattr(progress, "SHOW_AFTER", 0.0)
     open_image_store(split, WHOLE, tmp_path / "one")
     assert capfd.readouterr().err == ""
-    monkeypatch.setattr(image_reading.sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr(progress.sys.stderr, "isatty", lambda: True)
     open_image_store(split, WHOLE, tmp_path / "two", split_name="test")
     assert "decoding the test images (first use only)" in capfd.readouterr().err
-    monkeypatch.setattr(image_reading, "SHOW_AFTER", 60.0)
+    monkeypatch.setattr(progress, "SHOW_AFTER", 60.0)
     open_image_store(split, WHOLE, tmp_path / "three")
     assert capfd.readouterr().err == ""
 
