@@ -15,9 +15,9 @@ from omegaconf import OmegaConf
 from places import ROOT
 
 from convscope.composition.compose import CONFIG_DIR
-from convscope.composition.conf_files import comments_of, read_file
-from convscope.composition.json_schema import described_attributes
-from convscope.composition.schemas import EXPERIMENT, FILES, GROUPS, all_schemas
+from convscope.composition.schema.conf_files import comments_of, read_file
+from convscope.composition.schema.json_schema import described_attributes
+from convscope.composition.schema.schemas import EXPERIMENT, FILES, GROUPS, all_schemas
 
 PACKAGED = [(file.parent.name, file) for group in FILES for file in sorted(CONFIG_DIR.glob(f"{group}/*.yaml"))]
 EXPERIMENTS = [*CONFIG_DIR.glob("experiment/*.yaml"), *CONFIG_DIR.glob("debug/*.yaml"), CONFIG_DIR / "train.yaml"]

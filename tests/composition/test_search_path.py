@@ -6,6 +6,7 @@ import pytest
 
 from convscope.cli.run_command import run_command
 from convscope.composition.compose import recompose
+from convscope.composition.config_folder import CONFIG_DIR
 from convscope.composition.jobs import Job
 from convscope.config.launcher import JoblibConfig
 from convscope.config.train import TrainConfig
@@ -105,6 +106,18 @@ def test_an_experiment_may_not_set_it(own, multirun):
         train(*multirun, "--config-dir", str(own), "experiment=mine")
     assert str(caught.value) == (
         "experiment/mine.yaml: hydra.searchpath takes effect only on the command line, and in the file of --config-name"
+    )
+
+
+@pytest.mark.parametrize("sweep", [(), ("-m", "seed=1,2")])
+def test_a_file_that_is_not_read_is_refused_when_its_option_is_chosen(own, sweep):
+    (own / "model/resnet.yaml").write_text("name: resnet\n")
+    assert train(f"hydra.searchpath=['{own}']", "model=lenet5")
+    with pytest.raises(UserError) as caught:
+        train(f"hydra.searchpath=['{own}']", "model=resnet", *sweep)
+    first = CONFIG_DIR / "model/resnet.yaml"
+    assert str(caught.value) == (
+        f"model=resnet: {own / 'model/resnet.yaml'} is not read, since {first} comes before it; rename your file"
     )
 
 

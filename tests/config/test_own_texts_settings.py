@@ -7,7 +7,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from convscope.composition.compose import CONFIG_DIR
-from convscope.composition.conf_files import read_file
+from convscope.composition.schema.conf_files import read_file
 from convscope.config.data import DataConfig, OwnImagesConfig
 from convscope.config.text_data import OwnTextsConfig
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from convscope.composition.schemas import all_schemas, vscode_settings
+from convscope.composition.schema.schemas import all_schemas, vscode_settings
 from convscope.config.commands.schema import SchemaConfig
 from convscope.console import echo
 from convscope.errors import UserError, reason_of

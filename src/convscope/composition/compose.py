@@ -16,7 +16,7 @@ from convscope.composition.config_folder import CONFIG_DIR, own_groups
 from convscope.composition.current_job import composing_overrides, is_search_path, primary_config_name
 from convscope.composition.error_messages import explain_composition, explain_validation
 from convscope.composition.hydra_internals import Hydra, opened
-from convscope.composition.hydra_options import refuse_hydra_options_in_files
+from convscope.composition.hydra_options import refuse_unread_settings
 from convscope.composition.jobs import Job
 from convscope.composition.own_code import own_config_folder
 from convscope.composition.plugins import load_plugins
@@ -115,7 +115,7 @@ def composed_value(name: str, overrides: Sequence[str], folder: str | None, key:
 def _composed(name: str, overrides: Sequence[str], folder: str | None) -> DictConfig:
     with open_hydra(name, folder):
         config = compose(name, list(overrides), return_hydra_config=True)
-    refuse_hydra_options_in_files(name, plain_containers(config.hydra))
+    refuse_unread_settings(name, plain_containers(config.hydra))
     with open_dict(config):
         del config["hydra"]
     return config

@@ -5,6 +5,7 @@ they are refused, and the message names the option to use instead.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from convscope.errors import UserError
@@ -100,16 +101,23 @@ def refuse_hydra_options(command: str, overrides: Sequence[str]) -> None:
         raise UserError("\nerror: ".join(refused))
 
 
-def refuse_hydra_options_in_files(command: str, hydra: Mapping[str, Any]) -> None:
-    """Refuse a configuration in which a file sets an option without effect, as by ``override /hydra/launcher``.
+def refuse_unread_settings(command: str, hydra: Mapping[str, Any]) -> None:
+    """Refuse what a configuration's files set without effect.
 
     Args:
         command: Name of the command.
         hydra: The node ``hydra`` as plain containers, its interpolations not resolved.
 
     Raises:
-        UserError: A file sets a launcher, a sweeper or a folder of Hydra's.
+        UserError: A file sets a launcher, a sweeper or a folder of Hydra's; or the file of a chosen option is not read,
+            since another folder has one of that name.
     """
+    _refuse_hydra_options_in_files(command, hydra)
+    _refuse_shadowed_files(hydra)
+
+
+def _refuse_hydra_options_in_files(command: str, hydra: Mapping[str, Any]) -> None:
+    """Refuse what files set of Hydra's own, as by ``override /hydra/launcher``."""
     choices = hydra.get("runtime", {}).get("choices", {})
     for group in ("hydra/launcher", "hydra/sweeper"):
         chosen = choices.get(group, "basic")
@@ -122,6 +130,19 @@ def refuse_hydra_options_in_files(command: str, hydra: Mapping[str, Any]) -> Non
         node = getattr(node, "name", node)  # of an enum
         if node not in defaults:
             raise UserError(f"{_refusal(command, f'hydra.{key}', str(node))} (a configuration file sets it)")
+
+
+def _refuse_shadowed_files(hydra: Mapping[str, Any]) -> None:
+    """Refuse a chosen option of which a later folder of the search path has a file, too: Hydra reads the first."""
+    runtime = hydra.get("runtime", {})
+    folders = [Path(source["path"]) for source in runtime.get("config_sources", ()) if source["schema"] == "file"]
+    for group, chosen in runtime.get("choices", {}).items():
+        for option in chosen if isinstance(chosen, list) else [chosen]:
+            files = [file for folder in folders if (file := folder / group / f"{option}.yaml").is_file()]
+            if len(files) > 1:
+                raise UserError(
+                    f"{group}={option}: {files[1]} is not read, since {files[0]} comes before it; rename your file"
+                )
 
 
 def _key_and_value(override: str) -> tuple[str, str]:

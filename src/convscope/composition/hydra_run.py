@@ -17,7 +17,7 @@ from convscope.composition.compose import known_keys, open_hydra, plain_containe
 from convscope.composition.current_job import job_overrides
 from convscope.composition.error_messages import explain_composition
 from convscope.composition.hydra_internals import show_configuration
-from convscope.composition.hydra_options import refuse_hydra_options_in_files
+from convscope.composition.hydra_options import refuse_unread_settings
 from convscope.errors import UserError
 
 SHOWING = {"cfg", "info", "hydra_help"}  # options that print something of the configuration, and run nothing
@@ -42,7 +42,7 @@ def run_composed(name: str, line: CommandLine, command: Command) -> None:
         # A mistake is collected and not raised, since Hydra would print a report of its own and drop the other jobs.
         overrides = job_overrides()
         try:
-            refuse_hydra_options_in_files(name, plain_containers(HydraConfig.get()))
+            refuse_unread_settings(name, plain_containers(HydraConfig.get()))
             command.run(validate(config, command.SCHEMA), overrides)
         except UserError as error:
             mistakes.append(f"{error} (job: {' '.join(overrides)})" if line.multirun else f"{error}")

@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 
 from convscope.composition.compose import CONFIG_DIR
-from convscope.composition.conf_files import Comments, comments_of, option_of
-from convscope.composition.json_schema import OR_INTERPOLATION, Schema, describe, file_schemas
 from convscope.composition.own_code import own_config_folder
+from convscope.composition.schema.conf_files import Comments, comments_of, option_of
+from convscope.composition.schema.json_schema import OR_INTERPOLATION, Schema, describe, file_schemas
 from convscope.config.groups import GROUPS as ALL_GROUPS
 from convscope.config.registry import TARGET
 from convscope.config.train import TrainConfig
@@ -158,7 +158,7 @@ def _defaults_contain(entry: Schema) -> Schema:
 
 def _folders() -> list[Path]:
     own = own_config_folder(CONFIG_DIR)
-    return [CONFIG_DIR] if own is None else [own, CONFIG_DIR]
+    return [CONFIG_DIR] if own is None else [CONFIG_DIR, own]
 
 
 def _choices(group: str, own: bool = True) -> list[str]:

@@ -1,0 +1,1 @@
+"""JSON schemas of the files of ``conf/``, for editors that complete and check keys."""
