@@ -70,6 +70,7 @@ def give_up_stalled_downloads() -> None:
     os.environ.setdefault("HF_HUB_DOWNLOAD_TIMEOUT", f"{hub.STALL_SECONDS:.0f}")
     try:
         import huggingface_hub
+        from huggingface_hub import constants
     except ImportError:
         return
     if not hasattr(huggingface_hub, "set_client_factory"):  # versions before 1.0
@@ -89,7 +90,8 @@ def give_up_stalled_downloads() -> None:
 
         def send(self, request: Any, **settings: Any) -> Any:
             """Send ``request``, or raise ``ConnectionError`` if the hub has been given up or stalls."""
-            if hub.reachable.is_marked_unreachable(hub.hugging_face_endpoint()):
+            is_given_up = hub.reachable.is_marked_unreachable(hub.hugging_face_endpoint())
+            if is_given_up and not constants.HF_HUB_OFFLINE:  # offline, the library itself refuses, and takes its cache
                 raise ConnectionError(f"{request.url.host} {hugging_face_fault()}")
             try:
                 response = super().send(request, **settings)

@@ -8,7 +8,7 @@ import torch
 from architectures import find_architecture
 from places import SHARED
 
-from convscope import hub
+from convscope import hub, hub_downloads
 from convscope.errors import UserError
 from convscope.models.images.zoo.network import build_network
 from convscope.models.weights import Weights, find_weights, load_state, read_state
@@ -200,10 +200,13 @@ def test_a_repository_of_a_hub_that_is_away_is_refused_within_seconds(away):
     )
 
 
-def test_a_repository_in_the_cache_needs_no_network(away, monkeypatch, tmp_path):
+@pytest.mark.parametrize("was_reachable", [False, True])
+def test_a_repository_in_the_cache_needs_no_network(away, monkeypatch, tmp_path, was_reachable):
     """The hub's own layout of its cache, with a file of its format."""
     from safetensors.torch import save_file
 
+    if was_reachable:
+        hub_downloads.give_up_stalled_downloads()
     architecture = find_architecture("timm", architecture="test_resnet.r160_in1k", arguments={})
     torch.manual_seed(5)
     state = architecture.build(1000, 3, 160).state_dict()

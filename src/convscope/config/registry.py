@@ -201,7 +201,7 @@ class Registry:
             value = {"name": value}
         if isinstance(value, list):
             raise PydanticCustomError("no_option", "{rule}", {"rule": "must be a mapping, not a list"})
-        if not (TARGET in value or isinstance(value.get("name"), str)):
+        if not isinstance(value, Mapping) or not (TARGET in value or isinstance(value.get("name"), str)):
             raise PydanticCustomError("no_option", "{rule}", {"rule": self._missing()})
         if TARGET in value:
             if self.target is None:
