@@ -13,7 +13,6 @@ from convscope.config.data_set import DATA
 from convscope.config.launcher import LAUNCHERS
 from convscope.config.network import MODELS
 from convscope.config.optimization import OPTIMIZERS, SCHEDULES
-from convscope.config.registry import rebuild_schemas
 from convscope.config.task import LOSSES, METRICS
 from convscope.config.transfer import TRANSFERS
 
@@ -322,4 +321,3 @@ def own_project(folder: Path) -> Iterator[Path]:
             offered = ConfigStore.instance().repo.get(group, {})
             for option in [option for option in offered if option.startswith("own_")]:
                 del offered[option]
-        rebuild_schemas()

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from convscope.composition.config_folder import own_options
 from convscope.config.base import UNKNOWN_KEY, choices
-from convscope.config.registry import TARGET, is_tag
+from convscope.config.registry import TARGET
 
 
 def explain_composition(error: Exception, known_keys: Callable[[str], Sequence[str]]) -> str:
@@ -63,7 +63,7 @@ def explain_validation(error: ValidationError) -> str:
     faults: dict[tuple[str, str], tuple[str, list[str]]] = {}
     for fault in error.errors(include_url=False):
         path = [str(part) for part in fault["loc"]]
-        path = [part for part in path if not (_BRANCH.fullmatch(part) or is_tag(part))]
+        path = [part for part in path if not _BRANCH.fullmatch(part)]
         if len(path) > 1 and path[-1].isdecimal() and not isinstance(fault["input"], dict):
             del path[-1]  # the index in a list of plain values: the message shows the value itself
         value = fault["input"]

@@ -1,8 +1,8 @@
 """Settings of ``data``: one class for each image data set in ``conf/data``; for texts see ``text_data``."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, PositiveInt, Tag
+from pydantic import Field, PositiveInt
 
 from convscope.config.augmentation import Augmentation
 from convscope.config.base import Config
@@ -106,11 +106,5 @@ class OwnImagesConfig(ImagesConfig, TargetConfig):
     name: NameOfTarget
 
 
-def _kind_of(value: Any) -> str:
-    return "<texts>" if isinstance(value, OwnTextsConfig) or "tokens" in value else "<images>"
-
-
-DATA.target = Annotated[
-    Annotated[OwnImagesConfig, Tag("<images>")] | Annotated[OwnTextsConfig, Tag("<texts>")], Discriminator(_kind_of)
-]
+DATA.targets = {"tokens": OwnTextsConfig, "": OwnImagesConfig}
 DataConfig = Annotated[DataSetConfig, DATA]

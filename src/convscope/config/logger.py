@@ -1,10 +1,10 @@
 """Settings of ``logger``: the trackers of a training, each registered under its name."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import GetCoreSchemaHandler
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter
 from pydantic_core import CoreSchema, core_schema
 
 from convscope.config.base import Config
@@ -13,6 +13,7 @@ from convscope.config.target import TargetConfig
 
 LOGGERS = Registry("logger", by_key=True)
 OWN_LOGGERS = Registry("logger.extra.NAME", target=TargetConfig, by_name=True)
+OwnLoggers = dict[str, Annotated[TargetConfig, OWN_LOGGERS]]
 
 
 class TrackerConfig(Config):
@@ -107,17 +108,18 @@ class LoggerConfig:
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Return the schema of a mapping with the names of trackers, and ``extra``, as keys."""
-        extra = handler.generate_schema(dict[str, Annotated[TargetConfig, OWN_LOGGERS]])
-        mapping = core_schema.typed_dict_schema(
-            {**LOGGERS.fields(handler), "extra": core_schema.typed_dict_field(extra, required=False)},
-            extra_behavior="forbid",
-        )
-        return core_schema.no_info_wrap_validator_function(
-            cls._read, mapping, serialization=core_schema.plain_serializer_function_ser_schema(cls._dump)
+        return core_schema.no_info_plain_validator_function(
+            cls._read, serialization=core_schema.plain_serializer_function_ser_schema(cls._dump)
         )
 
     @classmethod
-    def _read(cls, value: Any, read: Callable[[Any], dict[str, Any]]) -> "LoggerConfig":
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Return the JSON schema of that mapping."""
+        mapping = handler(TypeAdapter(LOGGERS.typed_dict(extra=OwnLoggers)).core_schema)
+        return {**mapping, "additionalProperties": False}
+
+    @classmethod
+    def _read(cls, value: Any) -> "LoggerConfig":
         """Return ``value``, a mapping of settings by the name of their tracker, as an instance."""
         if isinstance(value, cls):
             return value
@@ -125,7 +127,7 @@ class LoggerConfig:
             # A run has a key for each tracker, also for those of plugins that are not there when it is read.
             value = {name: settings for name, settings in value.items() if settings is not None}
             LOGGERS.check_keys(value, "tracker", "extra")
-        found = read(value)
+        found = LOGGERS.read_by_key(value, extra=OwnLoggers)
         return cls({name: found[name] for name in LOGGERS.classes if name in found}, found.get("extra", {}))
 
     def _dump(self) -> dict[str, Any]:

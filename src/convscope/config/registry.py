@@ -12,16 +12,18 @@ is imported only if the option is chosen:
 
 import importlib
 from collections.abc import Callable, Mapping
+from functools import reduce
+from operator import or_
 from typing import Any, TypeVar
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter, ValidationError
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
+from typing_extensions import TypedDict
 
 from convscope.config.base import Config, choices
 from convscope.errors import UserError
 
 TARGET = "_target_"
-OTHER = "other"  # the tag of options that are not registered
 C = TypeVar("C", bound=Config)
 
 
@@ -31,6 +33,7 @@ class Registry:
         model: Annotated[NetworkConfig, MODELS]
 
     A mapping is read by the class of the option that its key ``name`` names, or by ``target`` if it has ``_target_``.
+    ``targets`` has that class under an empty key; others before it are for mappings that have their key.
 
     Args:
         key: The key of the choice, such as ``model``.
@@ -38,19 +41,19 @@ class Registry:
         by_name: Whether an option may also be given by its name alone: ``transfer.optimizer=sgd``.
         default: The class of an option that has another name, as a user's own file may give it; None: it is refused.
         by_key: Whether several may be chosen, each at the key of its name: ``logger: {csv: {}, wandb: {project: x}}``.
-            Such a registry is no annotation; see `fields`.
+            Such a registry is no annotation; see `read_by_key`.
     """
 
     def __init__(
         self,
         key: str,
-        target: Any = None,
+        target: type[Config] | None = None,
         by_name: bool = False,
         default: type[Config] | None = None,
         by_key: bool = False,
     ) -> None:
         self.key = key
-        self.target = target
+        self.targets: dict[str, type[Config]] = {} if target is None else {"": target}
         self.by_name = by_name
         self.default = default
         self.by_key = by_key
@@ -75,7 +78,6 @@ class Registry:
                 if (present.__module__, present.__qualname__) != (config.__module__, config.__qualname__):
                     raise ValueError(f"{self.key}={name}: is registered already, by {self._classes[name].__module__}")
                 self._classes[name], self._builders[name] = config, builds
-            rebuild_schemas()
             return config
 
         return register
@@ -84,6 +86,11 @@ class Registry:
     def classes(self) -> Mapping[str, type[Config]]:
         """The class of each option, by its name, in the order of registration."""
         return self._classes
+
+    @property
+    def target(self) -> Any:
+        """The class of the settings of code that ``_target_`` names, or the union of several; None if there is none."""
+        return reduce(or_, self.targets.values()) if self.targets else None
 
     @property
     def added(self) -> Mapping[str, type[Config]]:
@@ -127,14 +134,23 @@ class Registry:
             raise UserError(f"{self.key}={name}: cannot be built by {reference} ({error})") from error
         return loaded
 
-    def fields(self, handler: GetCoreSchemaHandler) -> dict[str, core_schema.TypedDictField]:
-        """Return a field for each option of a registry ``by_key``; its value may be None or missing."""
-        return {
-            name: core_schema.typed_dict_field(
-                core_schema.nullable_schema(handler.generate_schema(config)), required=False
-            )
-            for name, config in self._classes.items()
-        }
+    def read_by_key(self, values: Mapping[str, Any], **others: Any) -> dict[str, Any]:
+        """Return the settings of each option of a registry ``by_key``, by its name; a value may be None or missing.
+
+        Args:
+            values: Settings by the name of their option.
+            others: The types of further keys that ``values`` may have.
+
+        Raises:
+            ValidationError: A value is none of its option.
+        """
+        read: dict[str, Any] = TypeAdapter(self.typed_dict(**others)).validate_python(values)
+        return read
+
+    def typed_dict(self, **others: Any) -> Any:
+        """Return the type of a mapping with the options of a registry ``by_key`` as keys, and ``others``."""
+        fields = {name: config | None for name, config in self._classes.items()} | others
+        return TypedDict(self.key, fields, total=False)  # type: ignore[operator]
 
     def check_keys(self, values: Mapping[str, Any], noun: str, *others: str) -> None:
         """Refuse keys that are no options of a registry ``by_key``.
@@ -160,40 +176,35 @@ class Registry:
             raise ValidationError.from_exception_data(self.key, faults)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Return the schema of the union of all options."""
-        named = {_tag(name): handler.generate_schema(config) for name, config in self._classes.items()}
-        if self.target is not None:
-            named[_tag(TARGET)] = handler.generate_schema(self.target)
-        if self.default is not None:
-            named[_tag(OTHER)] = handler.generate_schema(self.default)
+        """Return the schema of the union of all options.
+
+        The option's class is looked up when a value is read: only its validator is built then, and not those of all
+        others, and plugins may register options at any time.
+        """
         serialization = core_schema.wrap_serializer_function_ser_schema(_shortened) if self.by_name else None
-        union = core_schema.tagged_union_schema(named, discriminator=self._tag_of)
-        return core_schema.no_info_before_validator_function(self._check_name, union, serialization=serialization)
+        return core_schema.no_info_plain_validator_function(self._read, serialization=serialization)
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        """Return the JSON schema of the union: for each option that of its class, with the option's name.
-
-        Pydantic's own has each class once, whatever its names are.
-        """
-        choices = schema["schema"]["choices"]
+        """Return the JSON schema of the union: for each option that of its class, with the option's name."""
         union: list[dict[str, Any]] = [
-            {"allOf": [handler(choices[_tag(name)]), {"properties": {"name": {"const": name}}}]}
+            {"allOf": [handler(TypeAdapter(config).core_schema), {"properties": {"name": {"const": name}}}]}
             for name, config in self._classes.items()
             if self.default is None or config.model_fields.keys() != self.default.model_fields.keys()
         ]
         if self.target is not None:
-            union.append({"allOf": [handler(choices[_tag(TARGET)]), {"required": [TARGET]}]})
+            union.append({"allOf": [handler(TypeAdapter(self.target).core_schema), {"required": [TARGET]}]})
         if self.by_name:
             union.append({"enum": list(self._classes)})
         if self.default is not None:
-            union.append(handler(choices[_tag(OTHER)]))
+            union.append(handler(TypeAdapter(self.default).core_schema))
         return union[0] if len(union) == 1 else {"anyOf": union}
 
-    def _check_name(self, value: Any) -> Any:
-        """Return ``value`` as a mapping or an instance whose option exists.
+    def _read(self, value: Any) -> Config:
+        """Return ``value``, a mapping or an instance, as an instance of the class of its option.
 
         Raises:
             PydanticCustomError: There is no such option, or none is named; or it is a list.
+            ValidationError: The class refuses it.
         """
         if isinstance(value, Config):
             return value
@@ -204,18 +215,13 @@ class Registry:
         if not isinstance(value, Mapping) or not (TARGET in value or isinstance(value.get("name"), str)):
             raise PydanticCustomError("no_option", "{rule}", {"rule": self._missing()})
         if TARGET in value:
-            if self.target is None:
-                raise PydanticCustomError("no_target", "{rule}", {"rule": "takes no _target_" + self._known("")})
-        elif value["name"] not in self._classes and self.default is None:
-            raise PydanticCustomError("no_option", "{rule}", {"rule": self._unknown(value["name"])})
-        return value
-
-    def _tag_of(self, value: Any) -> str:
-        if isinstance(value, Config):
-            name = TARGET if hasattr(value, "target") else getattr(value, "name", "")
+            config = next((target for key, target in self.targets.items() if not key or key in value), None)
         else:
-            name = TARGET if TARGET in value else value["name"]
-        return _tag(name if name in self._classes or name == TARGET else OTHER)
+            config = self._classes.get(value["name"], self.default)
+        if config is None:
+            rule = "takes no _target_" + self._known("") if TARGET in value else self._unknown(value["name"])
+            raise PydanticCustomError("no_option", "{rule}", {"rule": rule})
+        return config.model_validate(value)
 
     def _unknown(self, name: str) -> str:
         return f"no such option{self._known(name)}{self._own()}"
@@ -226,34 +232,10 @@ class Registry:
         return f"name one of its options{self._known('')}{self._own()}"
 
     def _own(self) -> str:
-        return "" if self.target is None else f"; a class of your own: {self.key}.{TARGET}=PACKAGE.MODULE.NAME"
+        return "" if not self.targets else f"; a class of your own: {self.key}.{TARGET}=PACKAGE.MODULE.NAME"
 
     def _known(self, name: str) -> str:
         return choices(name, sorted(self._classes))
-
-
-def is_tag(part: str) -> bool:
-    """Return whether ``part`` of the location of a validation error is an option of a registry, not a key."""
-    return part.startswith("<") and part.endswith(">")
-
-
-def rebuild_schemas() -> None:
-    """Have the classes of settings that were validated before a plugin registered an option know that option."""
-    for config in _subclasses(Config):  # in the order of their definition: those inside others come first
-        if config.__pydantic_complete__:
-            config.model_rebuild(force=True)
-
-
-def _subclasses(base: type[Config]) -> list[type[Config]]:
-    found: dict[type[Config], None] = {}
-    for config in base.__subclasses__():
-        found[config] = None
-        found.update(dict.fromkeys(_subclasses(config)))
-    return list(found)
-
-
-def _tag(name: str) -> str:
-    return f"<{name}>"
 
 
 def _shortened(config: Config, serialize: Callable[[Config], Any]) -> Any:
