@@ -1,5 +1,6 @@
 """Runs a command with its overrides: on one configuration, on the jobs of a multirun, or on the trials of a search."""
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -60,6 +61,7 @@ def _run_sweep(name: str, line: CommandLine, command: Command) -> None:
     sweep = composed_value(name, first_overrides, folder, "sweep")
     kind, zipped = (sweep.get("kind"), sweep.get("zip")) if isinstance(sweep, dict) else (None, None)
     groups = find_groups(choices, kind, zipped)
+    gc.enable()
     if kind not in (None, "grid"):
         from convscope.sweeps.search_plan import plan_search
 

@@ -43,7 +43,7 @@ def print_help(hydra: Hydra, name: str, line: CommandLine) -> None:
     config = hydra.compose_config(config_name=primary, overrides=[*elsewhere, *overrides], run_mode=RunMode.RUN)
     groups = groups_taken(config, listed)
     if not topics:
-        show_help(hydra, primary, [*elsewhere, *overrides], lambda group: group.split("/")[0] in groups)
+        show_help(hydra, config, lambda group: group.split("/")[0] in groups)
         return
     print("\n\n".join("\n".join(_answer(hydra, name, topic, groups, config)) for topic in topics))
 

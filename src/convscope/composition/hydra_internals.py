@@ -4,7 +4,8 @@ Documented, and imported wherever they are needed: ``hydra.compose``, ``hydra.er
 ``hydra.core.hydra_config.HydraConfig`` and ``hydra.core.config_store.ConfigStore``. What is used of the inner modules:
 
 - ``hydra._internal.hydra``: `Hydra`, which Hydra's main function creates: ``create_main_hydra2``, ``compose_config``,
-  ``run``, ``multirun``, ``show_cfg``, ``show_info``, ``hydra_help``, ``app_help`` and ``config_loader``.
+  ``run``, ``multirun``, ``show_cfg``, ``show_info``, ``hydra_help``, ``get_help``, ``get_sanitized_cfg`` and
+  ``config_loader``.
 - ``hydra._internal.config_loader_impl``: its attribute ``repository``, which lists groups and options.
 - ``hydra._internal.utils``: the parser of the command line; the search path of the main function.
 - ``hydra._internal.sources_registry``: which class reads ``file://``, ``pkg://`` and other schemes of a search path.
@@ -25,7 +26,7 @@ import warnings
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
-from functools import partial
+from functools import cache, partial
 from io import StringIO
 from pathlib import Path
 from typing import Any, NoReturn
@@ -46,7 +47,7 @@ from hydra.core.utils import run_job, setup_globals
 from hydra.errors import ConfigCompositionException, HydraException
 from hydra.types import HydraContext
 from hydra.version import setbase
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from convscope.errors import UserError
@@ -157,18 +158,19 @@ def show_configuration(hydra: Hydra, config_name: str, arguments: Namespace) -> 
         hydra.hydra_help(config_name, get_args_parser(), arguments)
 
 
-def show_help(hydra: Hydra, config_name: str, overrides: Sequence[str], shown_groups: Callable[[str], bool]) -> None:
-    """Print the help of a command.
+def show_help(hydra: Hydra, config: DictConfig, shown_groups: Callable[[str], bool]) -> None:
+    """Print the help of a command, as ``Hydra.app_help`` does, which composes the configuration itself.
 
     Args:
         hydra: Hydra, opened for the command.
-        config_name: Name of the primary configuration.
-        overrides: Overrides of the configuration that is shown.
+        config: The composed configuration, which is shown, and loses its node ``hydra``.
         shown_groups: Whether the options of a group are listed, by its name.
     """
     loader: Any = hydra.config_loader
-    loader.get_group_options = partial(_shown_options, loader.repository, shown_groups)
-    hydra.app_help(config_name, get_args_parser(), Namespace(overrides=list(overrides), resolve=False))
+    loader.get_group_options = cache(partial(_shown_options, loader.repository, shown_groups))
+    template = OmegaConf.create({"template": config.hydra.help.template})
+    shown = hydra.get_sanitized_cfg(config, "job")
+    print(hydra.get_help(template, shown, get_args_parser(), resolve=False))
 
 
 def _shown_options(

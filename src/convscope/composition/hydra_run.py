@@ -1,6 +1,7 @@
 """Runs a command on the configuration that Hydra composes, or on each of a multirun, one after the other."""
 
 import errno
+import gc
 import sys
 from contextlib import redirect_stdout
 from io import StringIO
@@ -43,7 +44,9 @@ def run_composed(name: str, line: CommandLine, command: Command) -> None:
         overrides = job_overrides()
         try:
             refuse_unread_settings(name, plain_containers(HydraConfig.get()))
-            command.run(validate(config, command.SCHEMA), overrides)
+            validated = validate(config, command.SCHEMA)
+            gc.enable()
+            command.run(validated, overrides)
         except UserError as error:
             mistakes.append(f"{error} (job: {' '.join(overrides)})" if line.multirun else f"{error}")
         except OSError as error:
