@@ -38,7 +38,7 @@ def test_every_example_of_the_document_trains(tmp_path: Path, cache: Path, monke
     (tmp_path / "conf/experiment/ours.yaml").write_text(experiment)
     lines = [shlex.split(line) for language, block in blocks if not language for line in block.splitlines()]
     trainings = [[*words[1:], *SHORT] for words in lines if words[:2] == ["convscope", "train"]]
-    assert len(trainings) == 20
+    assert len(trainings) == 21
     assert [words for words in lines if words[:2] != ["convscope", "train"]] == [
         ["convscope", "evaluate", "run=PATH", "trust=my_nets"]
     ]
