@@ -5,7 +5,12 @@ from pathlib import Path
 
 from hydra.core.config_store import ConfigStore
 
-from convscope.composition.trust import refuse_missing_plugins, refuse_unknown_code, trusted_modules
+from convscope.composition.trust import (
+    refuse_missing_plugins,
+    refuse_unknown_code,
+    refuse_unknown_network,
+    trusted_modules,
+)
 from convscope.config.base import required
 from convscope.config.commands.evaluate import EvaluateConfig
 from convscope.config.data import ImageFolderConfig
@@ -54,8 +59,9 @@ def run(config: EvaluateConfig, overrides: Sequence[str]) -> None:
     file = path / "checkpoints" / f"{config.checkpoint}.ckpt"
     if not file.is_file():
         raise UserError(f"run={path}: has no checkpoint ({file.relative_to(path)}); did its training end?")
+    trusted = trusted_modules(config.trust, config.plugins, {})
+    refuse_unknown_network(saved, f"run={path}", trusted)
     if f"data={RUN_DATA}" in overrides:
-        trusted = trusted_modules(config.trust, config.plugins, {})
         refuse_unknown_code({"data": saved["data"]}, f"run={path}", trusted)
     if isinstance(config.data, ImageFolderConfig):
         required(config.data.root, "data.root")

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 from convscope.composition.overrides import quote_value
+from convscope.composition.trust import refuse_unknown_network, trusted_modules
 from convscope.config.commands.explain import ExplainConfig
 from convscope.config.saliency import refuse_other_methods
 from convscope.errors import UserError
@@ -51,7 +52,9 @@ def run(config: ExplainConfig, overrides: Sequence[str]) -> None:
         raise UserError("run: must be given, as in run=PATH; or explain an example: topic=max_pool")
     if config.target == "label" and config.images is not None:
         raise UserError("target=label: is known of the run's own test images only; name a class, or leave out images")
-    texts = trained_on_texts(read_saved_config(config.run))
+    saved = read_saved_config(config.run)
+    refuse_unknown_network(saved, f"run={config.run}", trusted_modules(config.trust, config.plugins, {}))
+    texts = trained_on_texts(saved)
     try:
         refuse_other_methods("method", config.method or (), "texts" if texts else "images")
     except ValueError as error:

@@ -4,10 +4,11 @@ import importlib.util
 import socket
 from collections.abc import Sequence
 
-from convscope.composition.trust import trusted_modules
+from convscope.composition.trust import refuse_unknown_network, trusted_modules
 from convscope.config.commands.serve import ServeConfig
 from convscope.console import echo
 from convscope.errors import UserError
+from convscope.runs.saved_config import read_saved_config
 
 SCHEMA = ServeConfig
 NEEDED = ("starlette", "uvicorn", "python_multipart")
@@ -26,6 +27,8 @@ def run(config: ServeConfig, overrides: Sequence[str]) -> None:
             f"convscope serve needs {', '.join(missing)}; install it with: pip install 'convscope[serve]' "
             "(here: make setup extras=serve)"
         )
+    trusted = trusted_modules(config.trust, config.plugins, {})
+    refuse_unknown_network(read_saved_config(config.run), f"run={config.run}", trusted)
     listening = _listen(config.port)  # before the imports, which take seconds
 
     import uvicorn
@@ -36,7 +39,7 @@ def run(config: ServeConfig, overrides: Sequence[str]) -> None:
     from convscope.serving.app import build_app
 
     with listening:
-        answers = Answers(load_run(config.run, config.checkpoint, trusted_modules(config.trust, config.plugins, {})))
+        answers = Answers(load_run(config.run, config.checkpoint, trusted))
         app = build_app(answers)
         echo(f"{answers.about()['title']}: http://127.0.0.1:{listening.getsockname()[1]}  (stop with Ctrl-C)")
         settings = uvicorn.Config(

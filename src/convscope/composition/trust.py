@@ -96,6 +96,23 @@ def refuse_unknown_code(saved: Mapping[str, Any], where: str, trusted: Sequence[
             )
 
 
+def refuse_unknown_network(saved: Mapping[str, Any], where: str, trusted: Sequence[str]) -> None:
+    """Refuse a run whose network comes from a plugin that is not loaded, or is code that the user has not named.
+
+    A command asks before it imports what it needs for its work, and `load_run` asks again.
+
+    Args:
+        saved: The run's configuration.
+        where: The run, for messages, such as ``run=PATH``.
+        trusted: Packages and modules whose code may be imported.
+
+    Raises:
+        UserError: It has such a network; nothing of it was imported.
+    """
+    refuse_missing_plugins(saved, where, ["model"])
+    refuse_unknown_code({"model": saved["model"]}, where, trusted)
+
+
 def _is_wanted(key: str, found: Any) -> bool:
     """Return whether ``found`` is of a library that convscope is built on, and of the kind that ``key`` takes."""
     kind = next((kind for pattern, kind in KINDS if re.fullmatch(pattern, key)), None)
