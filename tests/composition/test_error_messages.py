@@ -61,6 +61,18 @@ def test_a_mistake_is_one_line(arguments, message, monkeypatch, tmp_path):
     assert str(caught.value) == message
 
 
+def test_an_experiment_without_its_first_line_is_told_which(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["convscope"])
+    (tmp_path / "conf/experiment").mkdir(parents=True)
+    (tmp_path / "conf/experiment/mine.yaml").write_text("defaults: [override /model: resnet]\n")
+    with pytest.raises(UserError) as caught:
+        run_command("train", ["experiment=mine"], Recorded())
+    assert str(caught.value) == (
+        "experiment: a file there has override /model, and so must begin with the line '# @package _global_'"
+    )
+
+
 @pytest.mark.parametrize(
     "text", ["model: [", "- a", "3", "a: b: c", "\tx: 1", "defaults: 3", "defaults: [{a: b, c: d}]"]
 )

@@ -67,8 +67,8 @@ def test_an_option_is_read_by_its_own_class() -> None:
         ),
         (
             {"width": 3},
-            "inner.kind: name one of its options; choose from: plain, wide; a class of your own: "
-            "kind._target_=PACKAGE.MODULE.NAME",
+            "inner.kind: has keys (width) and no name of an option; add kind=NAME; choose from: plain, wide; a class "
+            "of your own: kind._target_=PACKAGE.MODULE.NAME",
         ),
         ({"name": "wide", "widht": 3}, "inner.kind.widht=3: no such key; did you mean width? Choose from: name, width"),
         ({"name": "wide", "width": 0}, "inner.kind.width=0: must be greater than or equal to 1"),

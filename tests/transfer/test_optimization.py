@@ -1,10 +1,12 @@
 """The optimizers that a user chooses by name do what their papers say."""
 
+import pytest
 import torch
 from stage_configs import stage_config
 from torch import nn
 
-from convscope.transfer.optimization import build_optimizer, split_by_decay
+from convscope.errors import UserError
+from convscope.transfer.optimization import build_optimizer, lr_factor, split_by_decay
 
 RATE = 0.01
 
@@ -54,3 +56,13 @@ def test_muon_leaves_vectors_to_adamw():
     for now, gradient in zip(moved, gradients, strict=True):
         torch.testing.assert_close(now.sign(), -gradient.sign())
         torch.testing.assert_close(now.abs(), now.abs()[:1].expand(5), rtol=1e-4, atol=0.0)  # a step of Adam's: signs
+
+
+@pytest.mark.parametrize("target", ["builtins.int", "builtins.dict"])
+def test_a_schedule_that_returns_no_function_is_refused_before_the_first_step(target):
+    stage = stage_config(schedule={"_target_": target})
+    with pytest.raises(UserError) as caught:
+        lr_factor(stage, 10)
+    assert str(caught.value).startswith(
+        f"transfer.schedule: {target} must return a function from the share of the steps that are done, 0 to 1, to a"
+    )

@@ -70,7 +70,8 @@ def recompose(name: str, overrides: Sequence[str], schema: type[C]) -> C:
     Raises:
         UserError: The configuration is not valid.
     """
-    return validate(compose(primary_config_name(name), [*composing_overrides(), *overrides]), schema)
+    config = compose(primary_config_name(name), [*composing_overrides(), *overrides], return_hydra_config=True)
+    return validate(_without_hydra(name, config), schema)
 
 
 def check_jobs(name: str, jobs: Sequence[Job], folder: str | None, schema: type[C]) -> list[C]:
@@ -115,6 +116,11 @@ def composed_value(name: str, overrides: Sequence[str], folder: str | None, key:
 def _composed(name: str, overrides: Sequence[str], folder: str | None) -> DictConfig:
     with open_hydra(name, folder):
         config = compose(name, list(overrides), return_hydra_config=True)
+    return _without_hydra(name, config)
+
+
+def _without_hydra(name: str, config: DictConfig) -> DictConfig:
+    """Return ``config`` without its node ``hydra``, by which it is checked that all that was chosen was read."""
     refuse_unread_settings(name, plain_containers(config.hydra))
     with open_dict(config):
         del config["hydra"]

@@ -62,6 +62,8 @@ def explain_validation(error: ValidationError) -> str:
     """Return a message for the values that the schema refuses: one line for each, three at most."""
     faults: dict[tuple[str, str], tuple[str, list[str]]] = {}
     for fault in error.errors(include_url=False):
+        if fault["type"] == "default_factory_not_called":
+            continue  # a default that is made of another value, which is at fault
         path = [str(part) for part in fault["loc"]]
         path = [part for part in path if not _BRANCH.fullmatch(part)]
         if len(path) > 1 and path[-1].isdecimal() and not isinstance(fault["input"], dict):
@@ -102,6 +104,10 @@ def _rule(key: str, kind: str, message: str, context: dict[str, object]) -> str:
 
 def _unknown_key(key: str, known_keys: Callable[[str], Sequence[str]]) -> str:
     key = key.lstrip("+~")
+    group, at, package = key.partition("@")
+    if at:  # Hydra looks for the group below that of the file which overrides it
+        below = package.partition(".")[0]
+        return f"{below}: a file there has override /{group}, and so must begin with the line '# @package _global_'"
     parent, _, last = key.rpartition(".")
     while parent and not known_keys(parent):
         parent, _, last = parent.rpartition(".")

@@ -19,6 +19,7 @@ from convscope.config.registry import TARGET
 from convscope.config.target import HYDRA_KEYS, TargetConfig
 from convscope.errors import UserError
 
+NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 MAX_LISTED = 40  # names that a message lists
 # Where code lies that is not the user's own: convscope, Python and what is installed.
 NOT_OWN = (str(Path(convscope.__file__).parent), sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"))
@@ -96,6 +97,13 @@ def check_target(
     arguments = {name: value for name, value in config.arguments.items() if name not in HYDRA_KEYS}
     taken = named_arguments(target, dict.fromkeys(offered))
     args = [None] * positional + list(config.arguments.get("_args_", ()))
+    named = [parameter.name for parameter in signature.parameters.values() if parameter.kind in NAMED]
+    unknown = [name for name in arguments if name not in named]
+    if unknown and not any(parameter.kind is parameter.VAR_KEYWORD for parameter in signature.parameters.values()):
+        raise UserError(
+            f"{key}.{unknown[0]}: {config.target} takes no such argument{choices(unknown[0], named)}; its signature: "
+            f"{short_signature(signature)}"
+        )
     try:
         signature.bind(*args, **taken | arguments)
     except TypeError as error:

@@ -26,6 +26,8 @@ NESTED = re.compile(
 )
 # Mappings that may have any key.
 OPEN = re.compile(r"(callbacks\.extra|logger\.extra|task\.metrics|trainer\.arguments|model\.arguments)\.")
+# What a user names: NAME in callbacks.extra.NAME.
+NAMED = re.compile(r"(?:callbacks\.extra|logger\.extra|task\.metrics)\.([^.]+)")
 # Where users of other projects look for the same: what they type, and what it is here.
 ELSEWHERE = (
     (re.compile(r"callbacks\.(?!extra\.)(\w+)\._target_"), r"callbacks.extra.\1._target_"),
@@ -53,6 +55,10 @@ def allow_own_keys(overrides: Sequence[str], package_folder: Path) -> list[str]:
     keys = [key_of(override) for override in overrides]
     for override, key in zip(overrides, keys, strict=True):
         _refuse_other_names(override, key)
+        named = NAMED.match(key)
+        if named is not None and not re.fullmatch(r"[A-Za-z_]\w*", named[1], re.ASCII):
+            example = f"{named[0].removesuffix(named[1])}mine"
+            raise UserError(f"{override}: a name of your own has letters, digits and _, as in {example}")
     chosen = {key: value_of(override) for override, key in zip(overrides, keys, strict=True) if key in OWN_OPTIONS}
     added = [
         f"{group}={_own_option(group, chosen)}"

@@ -213,7 +213,7 @@ class Registry:
         if isinstance(value, list):
             raise PydanticCustomError("no_option", "{rule}", {"rule": "must be a mapping, not a list"})
         if not isinstance(value, Mapping) or not (TARGET in value or isinstance(value.get("name"), str)):
-            raise PydanticCustomError("no_option", "{rule}", {"rule": self._missing()})
+            raise PydanticCustomError("no_option", "{rule}", {"rule": self._missing(value)})
         if TARGET in value:
             config = next((target for key, target in self.targets.items() if not key or key in value), None)
         else:
@@ -226,9 +226,17 @@ class Registry:
     def _unknown(self, name: str) -> str:
         return f"no such option{self._known(name)}{self._own()}"
 
-    def _missing(self) -> str:
+    def _missing(self, value: Any) -> str:
         if not self._classes:
             return f"must name a class or function: {self.key}.{TARGET}=PACKAGE.MODULE.NAME"
+        keys = ", ".join(map(str, value)) if isinstance(value, Mapping) else ""
+        if keys and self.by_name:
+            return f"has keys ({keys}) and no name of an option; add {self.key}=NAME{self._known('')}{self._own()}"
+        if keys:
+            return (
+                f"has keys ({keys}) and no name of an option; a file of your own begins with "
+                f"`defaults: [OPTION, _self_]`{self._known('')}{self._own()}"
+            )
         return f"name one of its options{self._known('')}{self._own()}"
 
     def _own(self) -> str:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -17,7 +18,7 @@ from convscope.composition.instantiation import (
 from convscope.config.optimization import OPTIMIZERS, SCHEDULES
 from convscope.config.target import TargetConfig
 from convscope.config.transfer import StageConfig
-from convscope.errors import UserError
+from convscope.errors import UserError, reason_of
 
 
 @dataclass(frozen=True)
@@ -86,10 +87,14 @@ def lr_factor(stage: StageConfig, steps: int) -> Callable[[int], float]:
     """Return the function from each of ``steps`` steps to the factor of the learning rate there.
 
     It is a linear warm-up, then the schedule.
+
+    Raises:
+        UserError: The user's own schedule cannot be built, or returns no number.
     """
     settings = stage.schedule
     if isinstance(settings, TargetConfig):
         schedule = build_target(SCHEDULES.key, settings)
+        _check_own_schedule(settings, schedule)
     else:
         schedule = call_with_named(SCHEDULES.builder(settings.name), settings=settings, stage=stage)
     warmup_steps = math.ceil(stage.warmup * steps)
@@ -100,6 +105,17 @@ def lr_factor(stage: StageConfig, steps: int) -> Callable[[int], float]:
         return float(schedule(min(1.0, (step - warmup_steps) / max(1, steps - warmup_steps))))
 
     return factor
+
+
+def _check_own_schedule(settings: TargetConfig, schedule: Any) -> None:
+    """Refuse what is no function from the share of the steps that are done, 0 to 1, to a factor."""
+    try:
+        float(schedule(0.0))
+    except Exception as error:
+        raise UserError(
+            f"{SCHEDULES.key}: {settings.target} must return a function from the share of the steps that are done, 0 "
+            f"to 1, to a factor of the learning rate ({reason_of(error)})"
+        ) from error
 
 
 def build_lr_scheduler(optimizer: torch.optim.Optimizer, stage: StageConfig, steps: int) -> LRScheduler:

@@ -15,6 +15,7 @@ from torchmetrics import Metric
 from convscope.composition.instantiation import check_target, find_object, short_signature, signature_of
 from convscope.config.augmentation import AUGMENTATIONS
 from convscope.config.callbacks import CALLBACKS
+from convscope.config.data import ImagesConfig
 from convscope.config.data_set import DATA
 from convscope.config.logger import OWN_LOGGERS
 from convscope.config.network import MODELS
@@ -46,11 +47,10 @@ def check_code(config: TrainConfig) -> None:
     _check(MODELS, "model", config.model, nn.Module, arguments)
     _check(DATA, "data", config.data, None)
     for place, stage in enumerate(config.transfer.stages):
-        key = f"transfer.stages.{place}"
-        _check(OPTIMIZERS, f"{key}.optimizer", stage.optimizer, Optimizer, positional=1)
+        _check(OPTIMIZERS, _stage_key(config, place, "optimizer"), stage.optimizer, Optimizer, positional=1)
         positional = 1 if isinstance(stage.schedule, TargetConfig) and takes_optimizer(stage.schedule) else 0
-        _check(SCHEDULES, f"{key}.schedule", stage.schedule, None, STEP_ARGUMENTS, positional)
-        _check(AUGMENTATIONS, f"{key}.augmentation", stage.augmentation, None, SIZE_ARGUMENTS)
+        _check(SCHEDULES, _stage_key(config, place, "schedule"), stage.schedule, None, STEP_ARGUMENTS, positional)
+        _check(AUGMENTATIONS, _stage_key(config, place, "augmentation"), stage.augmentation, None, SIZE_ARGUMENTS)
     loss, function = config.task.loss, False
     if isinstance(loss, TargetConfig):
         function = is_loss_function(find_object(f"{LOSSES.key}._target_", loss.target), loss.arguments)
@@ -66,6 +66,15 @@ def check_code(config: TrainConfig) -> None:
             _check_method(key, name, SALIENCY_METHODS[config.noun].builder(name))
     if config.trainer.arguments:
         _check_trainer_arguments(config.trainer.arguments)
+
+
+def _stage_key(config: TrainConfig, place: int, name: str) -> str:
+    """Return the key at which a user set what a stage holds: that of all stages, if it is the same in each."""
+    values = [getattr(stage, name) for stage in config.transfer.stages]
+    if any(value != values[0] for value in values):
+        return f"transfer.stages.{place}.{name}"
+    data = config.data.augmentation if isinstance(config.data, ImagesConfig) else None
+    return "data.augmentation" if name == "augmentation" and data == values[0] else f"transfer.{name}"
 
 
 def _check_trainer_arguments(arguments: Mapping[str, Any]) -> None:
