@@ -1,6 +1,7 @@
 """Code of the user's own, by ``_target_`` and by plugins: in trainings, sweeps, and after them."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -251,6 +252,18 @@ def test_mistakes_are_one_line_before_any_data_is_read(convscope, monkeypatch, o
     assert message in ended.err
     assert ended.err.count("\n") == 1
     assert "Traceback" not in ended.err
+
+
+@SLOW
+def test_a_search_chooses_the_arguments_of_an_own_network(convscope, project):
+    pytest.importorskip("optuna")
+    ended = convscope("train", "--multirun", "sweep=random", "sweep.trials=3", "sweep.name=own",
+                      "model._target_=own_networks.Net", "model.width=2,4,6", "data=digits", "callbacks=none",
+                      *TRAINED)  # fmt: skip
+    assert ended.status == 0, ended.err
+    best = re.search(r"^best     validation/accuracy [\d.]+: model\.width=([246]) \(trial", ended.out, re.MULTILINE)
+    assert best is not None, ended.out
+    assert list((project / "outputs/sweeps/own").glob(f"*_model.width={best[1]}"))
 
 
 @SLOW

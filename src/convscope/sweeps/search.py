@@ -87,7 +87,7 @@ def _finish(folder: Path, study: SearchStudy, search: SearchConfig, ended: Seque
     echo(_counted(study))
     best = study.best()
     if best is not None:
-        overrides = " ".join(study.overrides_of(best))
+        overrides = " ".join(override.lstrip("+") for override in study.overrides_of(best))  # as they were typed
         echo_always(f"best     {search.metric} {best.value:.4f}: {overrides} (trial {best.number})")
         for outcome in ended:
             if outcome.status == "user_error":
