@@ -83,7 +83,7 @@ def explain_validation(error: ValidationError) -> str:
     return "\nerror: ".join(lines[:3])
 
 
-_BRANCH = re.compile(r"int|float|bool|str|literal\[.*\]|constrained-(int|float|str)|function-.*")
+_BRANCH = re.compile(r"<\w+>|int|float|bool|str|literal\[.*\]|constrained-(int|float|str)|function-.*")
 
 
 def _rule(key: str, kind: str, message: str, context: dict[str, object]) -> str:
