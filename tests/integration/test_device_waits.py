@@ -37,8 +37,7 @@ STAGES = (
         ),
         (
             (
-                "model=lenet5",  # Muon takes minutes for wide layers on a CPU without bfloat16
-                *DIGITS[1:],
+                *DIGITS,
                 f"transfer.stages=[{','.join(STAGES)}]",
             ),
             3 * 20,

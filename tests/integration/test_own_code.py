@@ -124,8 +124,9 @@ def test_an_own_run_is_used_only_if_the_user_names_its_code(convscope, project):
     refused = convscope("evaluate", "run=run")
     assert refused.status == 2
     assert refused.err == (
-        "error: run=run: names code of the package own_data (data._target_=own_data.squares), which is not imported, "
-        "since a run's folder may come from somebody else; if you trust it, add trust=own_data\n"
+        "error: run=run: names code of the packages own_networks and own_data (model._target_=own_networks.Net, "
+        "data._target_=own_data.squares), which is not imported, since a run's folder may come from somebody else; if "
+        "you trust it, add trust=[own_networks,own_data]\n"
     )
     ended = convscope("evaluate", "run=run", "trust=[own_networks,own_data]")
     assert ended.status == 0, ended.err

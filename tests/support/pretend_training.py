@@ -9,7 +9,9 @@ from collections import Counter
 from typing import Any
 
 import pretend_device
+import pytest
 import pytorch_lightning as pl
+import quick_muon
 
 from convscope.cli.main import main
 from convscope.engine import hardware, trainer
@@ -36,5 +38,6 @@ build_callbacks = trainer.build_callbacks
 hardware.find_accelerator = lambda settings: pretend_device.DEVICE
 hardware.Hardware.trainer_arguments = property(lambda self: pretend_device.trainer_arguments())  # type: ignore
 trainer.build_callbacks = lambda *arguments: [*build_callbacks(*arguments), waits]
+quick_muon.multiply_in_single_precision(pytest.MonkeyPatch())
 main(sys.argv[1:])
 print(json.dumps({"batches": waits.batches, "in a step": waits.counts, "anywhere": sum(pretend_device.waits.values())}))

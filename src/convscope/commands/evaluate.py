@@ -5,12 +5,7 @@ from pathlib import Path
 
 from hydra.core.config_store import ConfigStore
 
-from convscope.composition.trust import (
-    refuse_missing_plugins,
-    refuse_unknown_code,
-    refuse_unknown_network,
-    trusted_modules,
-)
+from convscope.composition.trust import refuse_missing_plugins, refuse_unknown_options, trusted_modules
 from convscope.config.base import required
 from convscope.config.commands.evaluate import EvaluateConfig
 from convscope.config.data import ImageFolderConfig
@@ -60,9 +55,8 @@ def run(config: EvaluateConfig, overrides: Sequence[str]) -> None:
     if not file.is_file():
         raise UserError(f"run={path}: has no checkpoint ({file.relative_to(path)}); did its training end?")
     trusted = trusted_modules(config.trust, config.plugins, {})
-    refuse_unknown_network(saved, f"run={path}", trusted)
-    if f"data={RUN_DATA}" in overrides:
-        refuse_unknown_code({"data": saved["data"]}, f"run={path}", trusted)
+    needed = ("model", "data") if f"data={RUN_DATA}" in overrides else ("model",)
+    refuse_unknown_options(saved, f"run={path}", trusted, needed)
     if isinstance(config.data, ImageFolderConfig):
         required(config.data.root, "data.root")
     texts = isinstance(config.data, TextsConfig)

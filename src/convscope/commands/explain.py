@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from convscope.composition.overrides import quote_value
-from convscope.composition.trust import refuse_unknown_network, trusted_modules
+from convscope.composition.trust import refuse_unknown_options, trusted_modules
 from convscope.config.commands.explain import ExplainConfig
 from convscope.config.saliency import refuse_other_methods
 from convscope.errors import UserError
@@ -53,7 +53,7 @@ def run(config: ExplainConfig, overrides: Sequence[str]) -> None:
     if config.target == "label" and config.images is not None:
         raise UserError("target=label: is known of the run's own test images only; name a class, or leave out images")
     saved = read_saved_config(config.run)
-    refuse_unknown_network(saved, f"run={config.run}", trusted_modules(config.trust, config.plugins, {}))
+    refuse_unknown_options(saved, f"run={config.run}", trusted_modules(config.trust, config.plugins, {}))
     texts = trained_on_texts(saved)
     try:
         refuse_other_methods("method", config.method or (), "texts" if texts else "images")

@@ -4,7 +4,7 @@ import importlib.util
 import socket
 from collections.abc import Sequence
 
-from convscope.composition.trust import refuse_unknown_network, trusted_modules
+from convscope.composition.trust import refuse_unknown_options, trusted_modules
 from convscope.config.commands.serve import ServeConfig
 from convscope.console import echo
 from convscope.errors import UserError
@@ -28,7 +28,7 @@ def run(config: ServeConfig, overrides: Sequence[str]) -> None:
             "(here: make setup extras=serve)"
         )
     trusted = trusted_modules(config.trust, config.plugins, {})
-    refuse_unknown_network(read_saved_config(config.run), f"run={config.run}", trusted)
+    refuse_unknown_options(read_saved_config(config.run), f"run={config.run}", trusted)
     listening = _listen(config.port)  # before the imports, which take seconds
 
     import uvicorn

@@ -77,27 +77,35 @@ def refuse_unknown_code(saved: Mapping[str, Any], where: str, trusted: Sequence[
     Raises:
         UserError: It names other code; nothing of it was imported.
     """
-    for key, target in named_code(dict(saved)).items():
-        named = f"{key}.{TARGET}={target}" if key else target
-        root = target.partition(".")[0]
-        if any(target == module or target.startswith(f"{module}.") for module in trusted):
-            found = find_object(f"{key}.{TARGET}", target)
-            if not (_is_defined_in(found, trusted) or _is_wanted(key, found)):
-                raise UserError(f"{where}: names {named}, which is defined elsewhere: it is not called")
-        elif root in LIBRARIES:
-            if "__" in target or not _is_wanted(key, find_object(f"{key}.{TARGET}", target)):
-                raise UserError(f"{where}: names {named}, which is not what this place takes: it is not called")
-        elif root in sys.stdlib_module_names:
-            raise UserError(f"{where}: names {named}, which is no code of a training: it is not imported")
-        else:
-            raise UserError(
-                f"{where}: names code of the package {root} ({named}), which is not imported, since a run's folder may "
-                f"come from somebody else; if you trust it, add trust={root}"
-            )
+    named = {f"{key}.{TARGET}" if key else TARGET: target for key, target in named_code(dict(saved)).items()}
+    roots = {key: target.partition(".")[0] for key, target in named.items()}
+    of_user = [key for key, target in named.items() if _is_below(target, trusted)]
+    unknown = [key for key in named if key not in of_user and roots[key] not in LIBRARIES]
+    for key in unknown:
+        if roots[key] in sys.stdlib_module_names:
+            raise UserError(f"{where}: names {key}={named[key]}, which is no code of a training: it is not imported")
+    if unknown:
+        packages = list(dict.fromkeys(roots[key] for key in unknown))
+        several = len(packages) > 1
+        raise UserError(
+            f"{where}: names code of the {'packages' if several else 'package'} {' and '.join(packages)} "
+            f"({', '.join(f'{key}={named[key]}' for key in unknown)}), which is not imported, since a run's folder may "
+            f"come from somebody else; if you trust it, add trust={'[' * several}{','.join(packages)}{']' * several}"
+        )
+    for key, target in named.items():
+        place = key.removesuffix(TARGET).removesuffix(".")
+        if key in of_user:
+            found = find_object(key, target)
+            if not (_is_defined_in(found, trusted) or _is_wanted(place, found)):
+                raise UserError(f"{where}: names {key}={target}, which is defined elsewhere: it is not called")
+        elif "__" in target or not _is_wanted(place, find_object(key, target)):
+            raise UserError(f"{where}: names {key}={target}, which is not what this place takes: it is not called")
 
 
-def refuse_unknown_network(saved: Mapping[str, Any], where: str, trusted: Sequence[str]) -> None:
-    """Refuse a run whose network comes from a plugin that is not loaded, or is code that the user has not named.
+def refuse_unknown_options(
+    saved: Mapping[str, Any], where: str, trusted: Sequence[str], groups: Sequence[str] = ("model",)
+) -> None:
+    """Refuse a run whose options come from plugins that are not loaded, or are code that the user has not named.
 
     A command asks before it imports what it needs for its work, and `load_run` asks again.
 
@@ -105,12 +113,13 @@ def refuse_unknown_network(saved: Mapping[str, Any], where: str, trusted: Sequen
         saved: The run's configuration.
         where: The run, for messages, such as ``run=PATH``.
         trusted: Packages and modules whose code may be imported.
+        groups: The groups that are needed of it.
 
     Raises:
-        UserError: It has such a network; nothing of it was imported.
+        UserError: It has such an option; nothing of it was imported.
     """
-    refuse_missing_plugins(saved, where, ["model"])
-    refuse_unknown_code({"model": saved["model"]}, where, trusted)
+    refuse_missing_plugins(saved, where, groups)
+    refuse_unknown_code({group: saved[group] for group in groups}, where, trusted)
 
 
 def _is_wanted(key: str, found: Any) -> bool:
@@ -140,4 +149,9 @@ def _is_defined_in(found: Any, modules: Sequence[str]) -> bool:
     home = getattr(found, "__module__", None) or type(found).__module__
     if not (inspect.isclass(found) or inspect.isroutine(found)):
         home = type(found).__module__  # an object that can be called, such as functools.partial
-    return any(home == module or home.startswith(f"{module}.") for module in modules)
+    return _is_below(home, modules)
+
+
+def _is_below(name: str, modules: Sequence[str]) -> bool:
+    """Return whether a dotted name is one of ``modules`` or lies below."""
+    return any(name == module or name.startswith(f"{module}.") for module in modules)

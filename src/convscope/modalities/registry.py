@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convscope.composition.trust import refuse_unknown_network
+from convscope.composition.trust import refuse_unknown_options
 from convscope.config.data import ImagesConfig
 from convscope.config.data_set import DataSetConfig
 from convscope.config.network import MODELS, NetworkConfig, OwnNetworkConfig, TextNetworkConfig
@@ -100,7 +100,7 @@ def load_run(path: str | Path, checkpoint: str = "best", trusted: Sequence[str] 
         UserError: There is no run, it has no checkpoint, the checkpoint is damaged, or the run names other code.
     """
     config = read_saved_config(path)
-    refuse_unknown_network(config, f"run={path}", trusted)
+    refuse_unknown_options(config, f"run={path}", trusted)
     if trained_on_texts(config):
         from convscope.modalities.texts.trained_run import TrainedTextRun
 
