@@ -168,13 +168,16 @@ CHOSEN = $(if $(only),-k $(call QUOTE,$(value only)))
 # A worker a core. The slow tests are many in few files, and some take as long as a hundred others.
 WORKERS := --numprocesses auto --dist $(if $(filter only,$(slow)),worksteal,loadfile)
 
+# Some containers set PYTHONDONTWRITEBYTECODE: every process that a test starts would compile PyTorch again, for 10 s.
+ENVIRONMENT := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1
+
 test: $(INSTALLED) ## run the fast tests; slow=1 all of them, slow=only the others, only=PATTERN some
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(WORKERS) $(MARKER) $(CHOSEN)
+	$(ENVIRONMENT) $(BIN)/python -m pytest $(WORKERS) $(MARKER) $(CHOSEN)
 
 # One after the other: each may want the whole machine. Many take longer than the time at which CI shows the stacks of a
 # test. Status 5 is pytest's for no test at all.
 soak: $(INSTALLED) ## run what is too long for CI; only=PATTERN some
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m soak -o faulthandler_timeout=0 --durations=0 $(CHOSEN) || { STATUS=$$?; \
+	@$(ENVIRONMENT) $(BIN)/python -m pytest -m soak -o faulthandler_timeout=0 --durations=0 $(CHOSEN) || { STATUS=$$?; \
 		[ $$STATUS -eq 5 ] && echo "no soak test is called like that" || exit $$STATUS; }
 
 lint: $(INSTALLED) ## check style and types

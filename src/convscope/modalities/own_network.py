@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from convscope.composition.instantiation import build_target, find_object, named_arguments
 from convscope.config.network import OwnNetworkConfig
-from convscope.errors import UserError
+from convscope.errors import UserError, reason_of
 from convscope.models.images.zoo.architecture import last_layer
 from convscope.models.own_output import return_logits
 
@@ -39,6 +41,41 @@ def build_own_network(config: OwnNetworkConfig, offered: Mapping[str, Any]) -> n
     for path in config.blocks or ():
         _refuse_unknown_module(network, path, "model.blocks", config.name)
     return network
+
+
+def shape_lazy_layers(network: nn.Module, batch: torch.Tensor, target: str) -> None:
+    """Give the lazy layers of ``network`` their shapes, as its first pass would; without such layers, run nothing.
+
+    Args:
+        network: The network; each of its modules stays in training or in evaluation, as it was.
+        batch: What it is called with, such as images (N, C, H, W).
+        target: Full name of the network, for messages.
+
+    Raises:
+        UserError: It does not run on ``batch``, or a lazy layer has no part in the pass.
+    """
+    lazy = _lazy_tensors(network)
+    if not lazy:
+        return
+    failed = f"model: {target} has lazy layers, which get their shapes in a pass on {tuple(batch.shape)}"
+    modes = [(module, module.training) for module in network.modules()]
+    device = next(iter(lazy.values())).device
+    try:
+        with torch.no_grad():
+            network.eval()(batch.to(device))
+    except Exception as error:
+        raise UserError(f"{failed}: it fails ({reason_of(error)})") from error
+    finally:
+        for module, training in modes:
+            module.training = training
+    if left := _lazy_tensors(network):
+        raise UserError(f"{failed}: it does not reach {', '.join(left)}")
+
+
+def _lazy_tensors(network: nn.Module) -> dict[str, torch.Tensor]:
+    """Return the parameters and buffers without a shape."""
+    tensors = [*network.named_parameters(), *network.named_buffers()]
+    return {name: tensor for name, tensor in tensors if is_lazy(tensor)}
 
 
 def find_head(config: OwnNetworkConfig, network: nn.Module, classes: int) -> str:

@@ -13,7 +13,15 @@ from convscope.config.network import OwnNetworkConfig
 from convscope.errors import UserError, reason_of
 from convscope.insight.meta_building import weightless
 from convscope.insight.network_state import preserved
-from convscope.modalities.own_network import CHANNELS, CLASSES, SIZE, build_own_network, find_head, takes
+from convscope.modalities.own_network import (
+    CHANNELS,
+    CLASSES,
+    SIZE,
+    build_own_network,
+    find_head,
+    shape_lazy_layers,
+    takes,
+)
 from convscope.models.images.zoo.architecture import IMAGENET_MEAN, IMAGENET_STD, Architecture
 from convscope.preprocessing import Preprocessing
 
@@ -47,6 +55,11 @@ class OwnArchitecture(Architecture):
     @override
     def build(self, classes: int, channels: int, size: int) -> nn.Module:
         self._classes = classes
+        network = self._build(classes, channels, size)
+        shape_lazy_layers(network, torch.zeros(2, channels, size, size), self._config.target)
+        return network
+
+    def _build(self, classes: int, channels: int, size: int) -> nn.Module:
         offered = {**dict.fromkeys(CLASSES, classes), **dict.fromkeys(CHANNELS, channels), **dict.fromkeys(SIZE, size)}
         return build_own_network(self._config, offered)
 
@@ -69,9 +82,9 @@ class OwnArchitecture(Architecture):
         size = self._default_size or DEFAULT_SIZE
         try:
             with weightless():
-                network = self.build(10, 3, size)
+                network = self._build(10, 3, size)
         except UserError:  # a constructor that needs the values of its weights
-            network = self.build(10, 3, size)
+            network = self._build(10, 3, size)
         first = next((module for module in network.modules() if isinstance(module, nn.Conv2d)), None)
         return first.in_channels if first is not None and first.in_channels in (1, 3) else None
 

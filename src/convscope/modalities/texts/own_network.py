@@ -7,7 +7,7 @@ from typing_extensions import override
 from convscope.config.network import OwnNetworkConfig
 from convscope.errors import UserError, reason_of
 from convscope.insight.network_state import preserved
-from convscope.modalities.own_network import CLASSES, VOCABULARY, build_own_network, find_head
+from convscope.modalities.own_network import CLASSES, VOCABULARY, build_own_network, find_head, shape_lazy_layers
 from convscope.models.texts.architecture import TextArchitecture
 from convscope.preprocessing import TextPreprocessing
 
@@ -36,6 +36,7 @@ class OwnTextArchitecture(TextArchitecture):
         self._classes = classes
         offered = {**dict.fromkeys(CLASSES, classes), **dict.fromkeys(VOCABULARY, vocabulary)}
         network = build_own_network(self._config, offered)
+        shape_lazy_layers(network, torch.ones(2, MIN_LENGTH, dtype=torch.int64), self._config.target)
         self._check_output(network, classes)
         return network
 
