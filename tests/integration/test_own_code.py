@@ -235,7 +235,7 @@ def test_own_texts_and_an_own_network_for_them(convscope, project):
         (("callbacks.extra.x._target_=torch.nn.ReLU",),
          "callbacks.extra.x._target_=torch.nn.ReLU: is no pytorch_lightning Callback"),
         (("plugins=[own_options]", "model=own_tiny", "model.widht=3"),
-         "model.widht=3: no such key; did you mean width? Choose from: name, weights, width"),
+         "model.widht: no such key; did you mean width? Choose from: name, weights, width"),
         (("plugins=[own_options]", "transfer.optimizer=own_optimizer", "transfer.optimizer.bet=1"),
          "transfer.optimizer.bet=1: no such key; did you mean beta? Choose from: name, beta"),
         (("trainer.arguments.max_epochs=3",), "max_epochs is set by convscope: write transfer.epochs for each stage"),

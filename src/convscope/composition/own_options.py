@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from convscope.config.data_set import DATA
+from convscope.config.groups import GROUPS
 from convscope.config.model import MODELS
 from convscope.config.network import TextNetworkConfig
 from convscope.config.registry import TARGET
@@ -126,10 +127,12 @@ def _own_option(group: str, chosen: dict[str, str]) -> str:
 
 
 def _is_named(option: str, group: str, package_folder: Path) -> bool:
-    """Return whether ``option`` is one of convscope's own that name no ``_target_``."""
+    """Return whether ``option`` is one of convscope's own or of a plugin's, whose keys are known."""
     if option in (*OWN_OPTIONS.values(), OWN_TEXTS):
         return False
-    return "," in option or option.startswith("_") or (package_folder / group / f"{option}.yaml").is_file()
+    if "," in option or option.startswith("_") or option in GROUPS[group].added:
+        return True
+    return (package_folder / group / f"{option}.yaml").is_file()
 
 
 def _refuse_other_names(override: str, key: str) -> None:

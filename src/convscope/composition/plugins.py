@@ -10,6 +10,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
 from convscope.composition.instantiation import describe_error, find_object
+from convscope.config.base import Config
 from convscope.config.data import ImagesConfig
 from convscope.config.groups import GROUPS
 from convscope.config.text_data import TextsConfig
@@ -72,13 +73,20 @@ def offer_options() -> None:
     store = ConfigStore.instance()
     for group, registry in GROUPS.items():
         for name, config in registry.added.items():
-            fields = {key: field for key, field in config.model_fields.items() if not field.is_required()}
-            defaults = {key: field.get_default(call_default_factory=True) for key, field in fields.items()}
+            fields = config.model_fields.items()
+            defaults = {
+                key: field.get_default(call_default_factory=True) for key, field in fields if not field.is_required()
+            }
+            if group == "model":
+                defaults.setdefault("weights", "auto")
+            base, file = next(
+                ((base, file) for base, file in SHARED_OPTIONS if issubclass(config, base)), (Config, None)
+            )
+            # Hydra refuses keys that an option does not list: those without a default are listed, too.
+            listed = [key for key in config.model_fields if key in defaults or key not in base.model_fields]
+            values = {key: defaults.get(key, MISSING) for key in listed}
             if registry.by_key:
-                values = {key: defaults.get(key, MISSING) for key in config.model_fields}
                 store.store(name, {name: values}, group=group)
-                continue
-            shared = next((option for base, option in SHARED_OPTIONS if issubclass(config, base)), None)
-            included = {} if shared is None else {"defaults": [shared, "_self_"]}
-            common = {"weights": "auto"} if group == "model" else {}
-            store.store(name, {**included, "name": name, **common, **defaults}, group=group)
+            else:
+                included = {} if file is None else {"defaults": [file, "_self_"]}
+                store.store(name, {**included, **values, "name": name}, group=group)
