@@ -102,18 +102,20 @@ def narrow(network): pass
             "data=movie_reviews model=text_cnn callbacks.saliency.methods=[words,mine]",
             f"callbacks.saliency.methods=mine: no such method for texts; choose from: {TEXTS}, words",
         ),
-        (
+        pytest.param(
             "callbacks.saliency.methods=[missing]",
             "method=missing: cannot be built by maps:nothing (module 'maps' has no attribute 'nothing')",
+            marks=pytest.mark.slow,
         ),
         (
             "callbacks.analysis.methods=[narrow]",
             "callbacks.analysis.methods=narrow: is called with a network, inputs and classes: too many positional "
             "arguments; its signature: (network)",
         ),
-        (
+        pytest.param(
             "--multirun seed=1,2 callbacks.analysis.methods=[missing]",
             "method=missing: cannot be built by maps:nothing (module 'maps' has no attribute 'nothing')",
+            marks=pytest.mark.slow,
         ),
     ],
 )

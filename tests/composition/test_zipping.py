@@ -64,6 +64,7 @@ def test_the_values_go_together_and_are_crossed_with_the_others(train, tmp_path)
     assert len(rows) == 5
 
 
+@pytest.mark.slow
 def test_the_same_command_finds_what_is_done_and_one_more_pair_is_run(train, tmp_path):
     train(*ZIPPED)
     assert train(*ZIPPED) == []
@@ -74,6 +75,7 @@ def test_the_same_command_finds_what_is_done_and_one_more_pair_is_run(train, tmp
     assert (sweep / "comparison.csv").read_text().startswith("run,model.depth,transfer.lr,status,")
 
 
+@pytest.mark.slow
 def test_several_groups_are_crossed_with_each_other(train):
     groups = "sweep.zip=[[model.depth,transfer.lr],[seed,task.mixup]]"
     ran = train(*SWEPT, "seed=1,2", "task.mixup=0.1,0.2", groups)
@@ -86,6 +88,7 @@ def test_a_file_may_name_the_groups(train, tmp_path):
     assert train(*SWEPT, "--config-dir", "own", "sweep=pairs") == [(18, 1e-3, 0), (50, 3e-4, 0)]
 
 
+@pytest.mark.slow
 def test_a_value_may_be_given_to_several_pairs(train):
     assert train("-m", "model.depth=18,18,50", "transfer.lr=1e-3,3e-4,1e-3", ZIPPED[-1]) == [
         (18, 1e-3, 0), (18, 3e-4, 0), (50, 1e-3, 0),

@@ -24,6 +24,7 @@ def deviations() -> dict[str, float]:
     return {name: float(value) for name, value in (line.split() for line in ended.stdout.splitlines())}
 
 
+@pytest.mark.slow
 def test_everything_runs_there_and_gives_what_it_gives_on_the_cpu(deviations):
     tried = {
         *saliency_by_name.IMAGE, *(f"token_{name}" for name in saliency_by_name.TEXT),

@@ -26,8 +26,8 @@ def in_this_process(tmp_path_factory):
 @pytest.mark.parametrize(
     ("kind", "batch", "number"),
     [
-        ("validation", 4, TERM),
-        ("validation", 9, INTERRUPT),
+        pytest.param("validation", 4, TERM, marks=pytest.mark.slow),
+        pytest.param("validation", 9, INTERRUPT, marks=pytest.mark.slow),
         ("training", 6, TERM),
         ("training", 19, INTERRUPT),
         ("test", 2, TERM),

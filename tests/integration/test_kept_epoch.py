@@ -93,6 +93,7 @@ def test_the_best_epoch_of_a_stage_that_ends_early(convscope, tmp_path):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "data",
     [IMAGES[:4], TEXTS],
@@ -124,6 +125,7 @@ def test_the_last_maps_are_those_of_the_kept_weights(convscope, tmp_path, monkey
     assert f">{kept} (of stage head)</td>" in (tmp_path / "run/report.html").read_text()
 
 
+@pytest.mark.slow
 def test_each_table_counts_what_its_own_stage_trains(convscope, tmp_path):
     ended = convscope("train", *IMAGES, STAGES % "0.001", "callbacks=default", "folder=run")
     assert ended.status == 0, ended.err
@@ -141,6 +143,7 @@ def test_each_table_counts_what_its_own_stage_trains(convscope, tmp_path):
     assert "analysing the network" in ended.out
 
 
+@pytest.mark.slow
 def test_a_resumed_run_takes_as_long_as_its_processes_together(convscope, tmp_path, monkeypatch):
     from convscope.callbacks.checkpoints import BestAndLastCheckpoint
 

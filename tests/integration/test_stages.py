@@ -177,6 +177,7 @@ def test_what_cannot_be_resumed(convscope, tmp_path):
     assert "is no configuration of this version" in convscope("train", "resume=broken").err
 
 
+@pytest.mark.slow
 def test_a_resume_names_the_damaged_file_and_counts_on_where_only_times_are_lost(convscope, tmp_path, monkeypatch):
     every = "callbacks.checkpoint.every_seconds=0"
     with monkeypatch.context() as patched:

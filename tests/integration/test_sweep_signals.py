@@ -81,7 +81,7 @@ def weights(run: Path, name: str) -> dict[str, torch.Tensor]:
     ("launcher", "number"),
     [
         pytest.param("joblib", signal.SIGINT, marks=pytest.mark.soak, id="joblib and Ctrl-C"),
-        pytest.param("joblib", signal.SIGTERM, id="joblib and SIGTERM"),
+        pytest.param("joblib", signal.SIGTERM, marks=pytest.mark.soak, id="joblib and SIGTERM"),
         pytest.param("submitit_local", signal.SIGINT, marks=pytest.mark.soak, id="submitit and Ctrl-C"),
     ],
 )

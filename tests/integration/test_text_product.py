@@ -44,6 +44,7 @@ def test_generated_sentences_are_learnt_and_the_decisive_words_are_found(convsco
 
 
 @real
+@pytest.mark.soak
 def test_trec(convscope, tmp_path):
     assert convscope("train", "experiment=text_cnn_trec", f"data.root={DATA / 'trec'}", "folder=run").status == 0
     assert accuracy_of(tmp_path / "run") >= 0.87  # of one seed, with 500 questions

@@ -141,6 +141,7 @@ def test_train_and_test_tables_that_share_sentences_are_refused(convscope, tmp_p
     assert "Traceback" not in ended.err
 
 
+@pytest.mark.slow
 def test_stages_freeze_the_vectors_first(convscope, tmp_path):
     words = " ".join(["the", "film", "number", "is", "good", "bad"])
     vectors = "\n".join(f"{word} {n / 7:.3f} {1 - n / 5:.3f} {n % 2}" for n, word in enumerate(words.split()))

@@ -136,6 +136,7 @@ def test_debugging(convscope, tmp_path, debug):
     assert summary["status"] == ("debug" if debug == "one_batch" else "completed")
 
 
+@pytest.mark.slow
 def test_a_sweep_has_a_folder_for_each_job(convscope, tmp_path):
     ended = convscope("train", "--multirun", "model=lenet5,lecture_cnn", *SMALL[1:])
     assert ended.status == 0, ended.err

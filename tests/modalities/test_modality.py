@@ -21,7 +21,9 @@ def composed(*overrides: str) -> TrainConfig:
     return config
 
 
-@pytest.mark.parametrize(("data", "other"), [("digits", "texts"), ("movie_reviews", "images")])
+@pytest.mark.parametrize(
+    ("data", "other"), [("digits", "texts"), pytest.param("movie_reviews", "images", marks=pytest.mark.slow)]
+)
 def test_only_the_chosen_modality_is_imported(data: str, other: str) -> None:
     config = composed(f"data={data}", f"model={'lenet5' if data == 'digits' else 'text_cnn'}")
     program = (

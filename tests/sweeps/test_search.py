@@ -106,7 +106,8 @@ def results(folder, storage="journal"):
     return [(trial.number, trial.state.name, trial.params, trial.value) for trial in trials(folder, storage)]
 
 
-@pytest.mark.parametrize("storage", ["journal", pytest.param("sqlite", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("storage", ["journal", "sqlite"])
 def test_a_search_ends_with_all_its_trials_and_a_best_one(drawn, tmp_path, capfd, storage):
     pretended, words = drawn, [*WORDS, f"sweep.storage={storage}"]
     run_command("train", words, pretended)
@@ -201,6 +202,7 @@ def test_a_trial_that_fails_is_named_and_the_others_go_on(pretended, tmp_path, c
     assert pretended.ran[-1] == (pretended.ran[2][0], True)
 
 
+@pytest.mark.slow
 def test_a_journal_that_was_cut_off_goes_on(pretended, tmp_path):
     run_command("train", [*WORDS, "sweep.trials=3"], pretended)
     journal = tmp_path / "outputs/sweeps/mine/study.journal"
@@ -332,6 +334,7 @@ def test_what_no_search_can_be(pretended, monkeypatch, words, message):
     assert pretended.ran == []
 
 
+@pytest.mark.slow
 def test_the_folder_of_another_search_is_refused(pretended, tmp_path):
     run_command("train", [*WORDS, "sweep.trials=1"], pretended)
     for other in ("seed=range(1,5)", "sweep=random", "sweep.metric=validation/loss", "sweep=grid", "data=mnist"):

@@ -134,6 +134,7 @@ def test_what_no_sweep_can_be(pretended, words, message):
     assert pretended.ran == []
 
 
+@pytest.mark.slow
 def test_a_job_of_another_configuration_is_left_as_it_is(pretended, tmp_path):
     run_command("train", WORDS, pretended)
     requested = tmp_path / "outputs/sweeps/mine/seed=2/.requested.json"
