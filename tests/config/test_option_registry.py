@@ -49,6 +49,14 @@ def message(kind: object) -> str:
     return explain_validation(refused.value)
 
 
+def test_settings_of_python_are_those_of_an_option() -> None:
+    assert outer(Wide(name="wide", width=9)).inner.kind == Wide(name="wide", width=9)
+    foreign = Inner(kind=Plain(name="plain"))
+    assert (
+        message(foreign) == "inner.kind: is Inner, which is the class of none of its options; choose from: plain, wide"
+    )
+
+
 def test_an_option_is_read_by_its_own_class() -> None:
     assert outer({"name": "wide", "width": 9}).inner.kind == Wide(name="wide", width=9)
     assert outer("wide").inner.kind == Wide(name="wide")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf.errors import ConfigIndexError, MissingMandatoryValue
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from convscope.composition.config_folder import own_options
 from convscope.config.base import UNKNOWN_KEY, choices
@@ -72,7 +72,7 @@ def explain_validation(error: ValidationError) -> str:
         if fault["type"] == UNKNOWN_KEY:
             path, value = [*path, str(fault["ctx"]["key"])], fault["ctx"]["value"]
         key = ".".join(path)
-        shown = key if isinstance(value, dict) else f"{key}={value}"
+        shown = key if isinstance(value, dict | BaseModel) else f"{key}={value}"
         rule = _rule(key, fault["type"], fault["msg"], fault.get("ctx", {}))
         # One line for all branches of a union, and for all keys of one name that share a value by interpolation.
         _, rules = faults.setdefault((key.rpartition(".")[2], str(value)), (shown, []))

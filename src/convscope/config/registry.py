@@ -207,6 +207,8 @@ class Registry:
             ValidationError: The class refuses it.
         """
         if isinstance(value, Config):
+            if not isinstance(value, self._read_as):
+                raise PydanticCustomError("no_option", "{rule}", {"rule": self._foreign(value)})
             return value
         if self.by_name and isinstance(value, str):
             value = {"name": value}
@@ -222,6 +224,15 @@ class Registry:
             rule = "takes no _target_" + self._known("") if TARGET in value else self._unknown(value["name"])
             raise PydanticCustomError("no_option", "{rule}", {"rule": rule})
         return config.model_validate(value)
+
+    @property
+    def _read_as(self) -> tuple[type[Config], ...]:
+        """The classes of what it reads."""
+        classes = [*self._classes.values(), *self.targets.values()]
+        return (*classes, *([] if self.default is None else [self.default]))
+
+    def _foreign(self, value: Config) -> str:
+        return f"is {type(value).__name__}, which is the class of none of its options{self._known('')}"
 
     def _unknown(self, name: str) -> str:
         return f"no such option{self._known(name)}{self._own()}"
