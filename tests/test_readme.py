@@ -63,6 +63,7 @@ def test_a_command_is_one_that_the_program_takes(convscope, command):
     assert ended.status == 0, ended.err
 
 
+@pytest.mark.slow
 def test_the_table_of_own_code_names_code_that_is_there_and_takes_its_arguments(convscope, tmp_path):
     assert len(OWN_CODE) == 11
     assert convscope("new", "my_project").status == 0

@@ -58,6 +58,7 @@ def run(program: str) -> list[str]:
     return done.stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_metrics_of_sound_are_not_waited_for_and_can_be_had_later() -> None:
     program = (
         "import sys\n"

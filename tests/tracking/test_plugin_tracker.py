@@ -81,6 +81,7 @@ def train(folder: Path, *overrides: str) -> "subprocess.CompletedProcess[str]":
     return run(folder, "-m", "convscope", "train", "plugins=[lines]", "model=lenet5", "data=digits", *overrides)
 
 
+@pytest.mark.slow
 def test_it_gets_what_it_names_and_what_every_tracker_gets(plugin: Path) -> None:
     done = run(plugin, "-c", PROGRAM)
     assert done.returncode == 0, done.stderr
