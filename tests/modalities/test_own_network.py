@@ -81,7 +81,8 @@ def test_their_channels_are_those_of_the_data() -> None:
 def test_they_have_shapes_without_memory_too() -> None:
     with weightless():
         network = architecture("lazy").build(5, 1, 12)
-    assert {tuple(parameter.shape) for parameter in network.parameters()} == set(SHAPES.values())
+    assert {name: tuple(parameter.shape) for name, parameter in network.named_parameters()} == SHAPES
+    assert all(parameter.is_meta for parameter in network.parameters())
 
 
 def test_texts_have_them_too() -> None:

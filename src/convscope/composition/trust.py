@@ -77,7 +77,9 @@ def refuse_unknown_code(saved: Mapping[str, Any], where: str, trusted: Sequence[
     Raises:
         UserError: It names other code; nothing of it was imported.
     """
-    named = {f"{key}.{TARGET}" if key else TARGET: target for key, target in named_code(dict(saved)).items()}
+    targets = named_code(dict(saved))
+    places = {f"{place}.{TARGET}" if place else TARGET: place for place in targets}
+    named = {key: targets[place] for key, place in places.items()}
     roots = {key: target.partition(".")[0] for key, target in named.items()}
     of_user = [key for key, target in named.items() if _is_below(target, trusted)]
     unknown = [key for key in named if key not in of_user and roots[key] not in LIBRARIES]
@@ -93,12 +95,11 @@ def refuse_unknown_code(saved: Mapping[str, Any], where: str, trusted: Sequence[
             f"come from somebody else; if you trust it, add trust={'[' * several}{','.join(packages)}{']' * several}"
         )
     for key, target in named.items():
-        place = key.removesuffix(TARGET).removesuffix(".")
         if key in of_user:
             found = find_object(key, target)
-            if not (_is_defined_in(found, trusted) or _is_wanted(place, found)):
+            if not (_is_defined_in(found, trusted) or _is_wanted(places[key], found)):
                 raise UserError(f"{where}: names {key}={target}, which is defined elsewhere: it is not called")
-        elif "__" in target or not _is_wanted(place, find_object(key, target)):
+        elif "__" in target or not _is_wanted(places[key], find_object(key, target)):
             raise UserError(f"{where}: names {key}={target}, which is not what this place takes: it is not called")
 
 
