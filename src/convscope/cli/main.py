@@ -134,9 +134,9 @@ def _main(arguments: list[str]) -> None:
 
 
 def _run(command: str, arguments: list[str]) -> None:
+    gc.disable()  # until the command itself runs: to collect takes a tenth of an error's time (benchmarks/start_up.py)
     from convscope.cli.run_command import run_command
 
-    gc.disable()  # until the command itself runs: to collect takes a tenth of an error's time (benchmarks/start_up.py)
     try:
         run_command(command, arguments, importlib.import_module(f"convscope.commands.{command}"))
     except BaseException as error:

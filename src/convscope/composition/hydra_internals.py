@@ -180,10 +180,10 @@ def _shown_options(
     results_filter: ObjectType | None = ObjectType.CONFIG,
 ) -> list[str]:
     """Return the options of a group that help lists. Hydra's own function copies the repository at each call."""
+    if group_name and not shown(group_name):
+        return []  # unread: Hydra's own groups have more files than a command's
     options: list[str] = repository.get_group_options(group_name, results_filter)
-    if results_filter == ObjectType.GROUP:
-        return options
-    return [option for option in options if not option.startswith("_") and shown(group_name)]
+    return [option for option in options if not option.startswith("_")]
 
 
 def search_as_composed(hydra: Hydra, config: DictConfig) -> None:
