@@ -4,8 +4,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from convscope.composition.trust import refuse_missing_plugins, refuse_unknown_code, trusted_modules
+from convscope.config.target import TargetConfig
 from convscope.errors import UserError
 
 MODULE = """\
@@ -118,6 +120,13 @@ def test_the_libraries_own_kinds_are_taken(key: str, target: str) -> None:
     else:
         other = {"callbacks": {"extra": {"c": node}}}
     assert "not what this place takes" in refusal(other)
+
+
+@pytest.mark.parametrize("value", ["${oc.env:TOKEN}", {"a": ["x", "${oc.create:{_target_:os.system}}"]}])
+def test_an_argument_of_a_target_holds_no_interpolation(value: object) -> None:
+    """Hydra resolves what it passes: an argument could read the environment, or call what was not looked at."""
+    with pytest.raises(ValidationError, match=r"width.* holds \$\{\.\.\.\}, which is not resolved in an argument"):
+        TargetConfig.model_validate({"_target_": "torchvision.models.resnet18", "width": value})
 
 
 def test_what_the_user_names_in_this_command_is_trusted() -> None:

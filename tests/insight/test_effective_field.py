@@ -105,3 +105,23 @@ def test_one_dimension():
     measured = measure_effective_field(network, noise((1, 1, 61)))
     assert measured.radius == pytest.approx(2 * math.sqrt(6 * 8 / 12), rel=1e-5)
     assert measured.side == measured.area
+
+
+class RowLSTM(nn.Module):
+    """Reads an image row by row; its recurrent layer returns a tuple."""
+
+    def __init__(self):
+        super().__init__()
+        self.rows = nn.LSTM(8, 5, batch_first=True)
+        self.head = nn.Linear(5, 3)
+
+    def forward(self, images):
+        return self.head(self.rows(images[:, 0])[0][:, -1])
+
+
+def test_a_layer_that_returns_a_tuple_is_measured_at_its_first_tensor():
+    torch.manual_seed(0)
+    gradient = measure_effective_field(RowLSTM(), torch.randn(4, 1, 8, 8)).gradient
+    by_row = gradient.sum(dim=1)
+    assert (by_row[:5] > 0).all()
+    assert (by_row[5:] == 0).all()  # an LSTM that has read row 4 has not read those below

@@ -174,7 +174,7 @@ def test_what_cannot_be_resumed(convscope, tmp_path):
     assert "no run lies there (no such folder)" in ended.err
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken/config.yaml").write_text("model: 3")
-    assert "is no configuration of this version" in convscope("train", "resume=broken").err
+    assert "broken/config.yaml: is no configuration of a run" in convscope("train", "resume=broken").err
 
 
 @pytest.mark.slow

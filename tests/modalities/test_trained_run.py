@@ -1,6 +1,7 @@
 """A trained run, loaded from its folder: its modality, its weights, and what is refused."""
 
 import dataclasses
+import sys
 from pathlib import Path
 
 import pytest
@@ -81,15 +82,44 @@ def test_weights_of_another_network_are_refused(image_task: Classification, tmp_
     file = tmp_path / "run/checkpoints/best.ckpt"
     state = image_task.state_dict() | {"network.more": torch.zeros(1)}
     torch.save({"state_dict": state, "convscope": image_task.description}, file)
-    with pytest.raises(RuntimeError, match=r'Unexpected key.*"more"'):
+    refused = rf"{file}: has not the weights of the network that its run names \(1 tensors unknown, the first more\)"
+    with pytest.raises(UserError, match=refused):
         load_run(tmp_path / "run")
 
 
-@pytest.mark.parametrize("config", ["", "[]", "data: {name: digits}", "model: lenet5\ndata: {}", "model: [", "\x00"])
+@pytest.mark.parametrize(
+    "config",
+    ["", "[]", "data: {name: digits}", "model: lenet5\ndata: {}", "model: [", "\x00", "model: {}\ndata: {}\ntask: x"],
+)
 def test_what_is_no_configuration_is_refused(config: str, image_task: Classification, tmp_path: Path) -> None:
     (tmp_path / "run/config.yaml").write_text(config)
     with pytest.raises(UserError, match=r"config\.yaml: is no configuration of a run"):
         load_run(tmp_path / "run")
+
+
+CALL = "${oc.create:{_target_:called_code.boom}}"  # Hydra would call this if it built what holds it
+
+
+@pytest.mark.parametrize("place", ["config.yaml", "best.ckpt"])
+def test_an_interpolation_in_a_file_of_a_run_is_not_resolved(
+    place: str, image_task: Classification, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "called_code.py").write_text("open('imported', 'w')\ndef boom(): ...\n")
+    model = {"_target_": "torchvision.models.resnet18", "name": "resnet18", "zero_init_residual": CALL}
+    if place == "config.yaml":
+        (tmp_path / "run/config.yaml").write_text(yaml.safe_dump({"model": model, "data": {"name": "digits"}}))
+        refused = (
+            r"run/config.yaml: model.zero_init_residual holds \$\{\.\.\.\}, which no run writes: it is not resolved"
+        )
+    else:
+        content = {"state_dict": image_task.state_dict(), "convscope": {**image_task.description, "model": model}}
+        torch.save(content, tmp_path / "run/checkpoints/best.ckpt")
+        refused = r"best.ckpt: is no checkpoint of this version of convscope, or damaged \(ValidationError\)"
+    with pytest.raises(UserError, match=refused):
+        load_run("run")
+    assert not (tmp_path / "imported").exists()
 
 
 def test_a_run_is_named_as_it_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -139,8 +139,9 @@ class ReceptiveFieldLog(Callback):
                     measured = measure_effective_field(self.network, images.to(device), self._layer)
                 # on the CPU: a training may need all of the GPU's memory
                 self._measured_weights = {name: value.to("cpu", copy=True) for name, value in weights.items()}
-        except (UserError, RuntimeError) as error:
-            warnings.warn(f"the effective receptive field cannot be measured: {error}", stacklevel=2)
+        except Exception as error:  # of any kind: a network of the user's own may compute with the hook's output
+            reason = str(error) if isinstance(error, (UserError, RuntimeError)) else f"{type(error).__name__}: {error}"
+            warnings.warn(f"the effective receptive field cannot be measured: {reason}", stacklevel=2)
             self.images = None
             return None
         scalars = {

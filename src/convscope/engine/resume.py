@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from convscope.composition.trust import refuse_missing_plugins, refuse_unknown_code, trusted_modules
@@ -15,6 +14,7 @@ from convscope.config.train import TrainConfig
 from convscope.console import echo
 from convscope.errors import UserError
 from convscope.masking import is_masked, mask, without_credentials, without_numbers
+from convscope.runs.saved_config import read_saved_config
 
 # Keys that may differ from those of the resumed run, because they do not change its results.
 CHANGEABLE_KEYS = (
@@ -51,24 +51,19 @@ def resume_run(config: TrainConfig, overrides: Sequence[str]) -> ResumedRun | No
     """
     assert config.resume is not None
     path = Path(config.resume).expanduser().absolute()
-    file = path / "config.yaml"
-    if not file.is_file():
-        raise UserError(f"resume={path}: no run lies there ({'no config.yaml' if path.is_dir() else 'no such folder'})")
-    text = file.read_text(encoding="utf-8")
+    saved = read_saved_config(path, "resume")
+    trusted = trusted_modules(config.trust, config.plugins, config.model_dump())
+    refuse_unknown_code(saved, f"resume={path}", trusted)
+    refuse_missing_plugins(saved, f"resume={path}")
     try:
-        saved = yaml.safe_load(text)
-        if isinstance(saved, dict):
-            trusted = trusted_modules(config.trust, config.plugins, config.model_dump())
-            refuse_unknown_code(saved, f"resume={path}", trusted)
-            refuse_missing_plugins(saved, f"resume={path}")
         original = TrainConfig.model_validate(saved)
-    except (yaml.YAMLError, ValidationError) as error:
-        plugins = saved.get("plugins") if isinstance(error, ValidationError) and isinstance(saved, dict) else None
+    except ValidationError as error:
+        plugins = saved.get("plugins")
         if plugins and not set(plugins) <= set(config.plugins):
             raise UserError(
                 f"resume={path}: the run has options of plugins; add plugins=[{','.join(plugins)}]"
             ) from error
-        raise UserError(f"{file}: is no configuration of this version of convscope") from error
+        raise UserError(f"{path / 'config.yaml'}: is no configuration of this version of convscope") from error
     merged, requested = original.model_dump(), config.model_dump()
     given = [override for override in overrides if _key(override) not in NOT_SAVED]
     changed = set()
@@ -82,6 +77,7 @@ def resume_run(config: TrainConfig, overrides: Sequence[str]) -> ResumedRun | No
     if (path / "summary.json").is_file():
         echo(f"{path} is complete: there is nothing to resume")
         return None
+    text = (path / "config.yaml").read_text(encoding="utf-8")
     original_overrides = shlex.split(text.splitlines()[0].removeprefix("# convscope train"))
     new_overrides = [override for override in original_overrides if not _is_at_or_below(_key(override), changed)]
     new_overrides += [override for override in given if _is_at_or_below(_key(override), changed)]

@@ -6,7 +6,7 @@ from torch import nn
 
 from convscope.callbacks.checkpoints import BEST, LAST, STATE
 from convscope.distributed.processes import Processes
-from convscope.runs.checkpoint import open_checkpoint
+from convscope.runs.checkpoint import load_weights, open_checkpoint
 from convscope.runs.run_folder import RunFolder
 
 
@@ -35,7 +35,7 @@ def _load(task: nn.Module, folder: RunFolder, number: int, start_from: Literal["
     checkpoint = open_checkpoint(last) if last.is_file() else None
     within_stage = checkpoint is not None and checkpoint["callbacks"][STATE]["stage"] == number
     if checkpoint is not None and (within_stage or (number > 0 and start_from == "last")):
-        task.load_state_dict(checkpoint["state_dict"])
+        load_weights(task, checkpoint["state_dict"], last)
     elif number > 0 and start_from == "best" and best.is_file():
-        task.load_state_dict(open_checkpoint(best)["state_dict"])
+        load_weights(task, open_checkpoint(best)["state_dict"], best)
     return str(last) if within_stage else None

@@ -19,7 +19,7 @@ from convscope.config.transfer import StageConfig
 from convscope.console import echo, get_console, is_silent
 from convscope.engine.hardware import Hardware
 from convscope.quiet_lightning import quieten_lightning
-from convscope.runs.checkpoint import open_checkpoint
+from convscope.runs.checkpoint import load_weights, open_checkpoint
 from convscope.runs.run_folder import RunFolder
 
 
@@ -92,7 +92,7 @@ def load_best(task: pl.LightningModule, folder: RunFolder) -> None:
     """Load the weights of ``best.ckpt`` into ``task``, if the run has that checkpoint."""
     file = folder.checkpoints / BEST
     if file.is_file():
-        task.load_state_dict(open_checkpoint(file)["state_dict"])
+        load_weights(task, open_checkpoint(file)["state_dict"], file)
 
 
 def as_yaml(values: dict[str, Any]) -> str:

@@ -11,9 +11,11 @@ import difflib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
+from torch.utils._pytree import tree_leaves, tree_map_only
 
 from convscope.errors import UserError
 from convscope.insight.receptive_field import Field, LayerField, receptive_fields
@@ -118,9 +120,10 @@ def _gradient(network: nn.Module, images: torch.Tensor, layer: LayerField) -> to
     """Return the gradient, shaped like ``images``, of the sum of all channels at the layer's central position."""
     outputs: list[torch.Tensor] = []
 
-    def keep(module: nn.Module, inputs: object, output: torch.Tensor) -> torch.Tensor:
-        outputs.append(output)
-        return output.clone()  # later layers may overwrite it in place
+    def keep(module: nn.Module, inputs: object, output: Any) -> Any:
+        # A recurrent layer returns its states beside its output, which comes first, as for the tracing.
+        outputs.extend([leaf for leaf in tree_leaves(output) if isinstance(leaf, torch.Tensor)][:1])
+        return tree_map_only(torch.Tensor, torch.clone, output)  # later layers may overwrite it in place
 
     images.requires_grad_(True)
     hook = network.get_submodule(layer.path).register_forward_hook(keep)

@@ -209,17 +209,30 @@ def load_state(network: nn.Module, state: StateDict, head: str, origin: str) -> 
     unknown = [k for k in state if k not in present and not k.startswith(f"{head}.")]
     shapes = [k for k in present if k in required and k in state and k not in fitting]
     if missing or unknown or shapes:
-        faults = [
-            _count(missing, "missing"),
-            _count(unknown, "unknown"),
-            _count(
-                (f"{k}: {tuple(state[k].shape)} instead of {tuple(present[k].shape)}" for k in shapes),
-                "of another shape",
-            ),
-        ]
-        raise UserError(f"model.weights={origin}: not weights of this architecture ({'; '.join(filter(None, faults))})")
+        faults = _faults(missing, unknown, shapes, state, present)
+        raise UserError(f"model.weights={origin}: not weights of this architecture ({faults})")
     network.load_state_dict({key: state[key] for key in fitting & required}, strict=False)
     return head_loaded
+
+
+def describe_mismatch(present: StateDict, state: StateDict) -> str:
+    """Return how the names and shapes of ``state`` differ from those of a module's tensors; empty if they are the same.
+
+    Args:
+        present: The module's state dict.
+        state: What is to be loaded into it.
+    """
+    shapes = [key for key in present if key in state and state[key].shape != present[key].shape]
+    missing, unknown = [[k for k in a if k not in b] for a, b in ((present, state), (state, present))]
+    return _faults(missing, unknown, shapes, state, present)
+
+
+def _faults(
+    missing: Iterable[str], unknown: Iterable[str], shapes: Iterable[str], state: StateDict, present: StateDict
+) -> str:
+    reshaped = (f"{k}: {tuple(state[k].shape)} instead of {tuple(present[k].shape)}" for k in shapes)
+    counts = (_count(missing, "missing"), _count(unknown, "unknown"), _count(reshaped, "of another shape"))
+    return "; ".join(filter(None, counts))
 
 
 def _count(keys: Iterable[str], fault: str) -> str:

@@ -8,12 +8,16 @@ from typing import Any, Generic, TypeVar
 
 import torch
 from pydantic import TypeAdapter, ValidationError
+from torch import nn
 
 from convscope.composition.trust import refuse_unknown_code
 from convscope.errors import UserError
+from convscope.models.weights import describe_mismatch
 from convscope.runs.run_folder import RunFolder
 
 NETWORK = "network."  # begins the names of the network's weights among those of the LightningModule
+
+UNREADABLE = (RuntimeError, EOFError, OSError, UnpicklingError)  # what `torch.load` raises on a damaged file
 
 M = TypeVar("M")
 P = TypeVar("P")
@@ -28,12 +32,14 @@ class CheckpointContent(Generic[M, P]):
         classes: Names of the classes, in the order of the logits.
         preprocessing: Preprocessing that the network expects of its inputs.
         weights: State dict of the network.
+        file: The checkpoint.
     """
 
     model: M
     classes: tuple[str, ...]
     preprocessing: P
     weights: dict[str, Any]
+    file: Path
 
 
 def open_checkpoint(file: Path) -> dict[str, Any]:
@@ -44,10 +50,24 @@ def open_checkpoint(file: Path) -> dict[str, Any]:
     """
     try:
         content: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError, UnpicklingError) as error:
+    except UNREADABLE as error:
         reason = type(error).__name__
         raise UserError(f"{file}: is damaged ({reason}); restore it from a copy, or start a new run") from error
     return content
+
+
+def load_weights(module: nn.Module, state: dict[str, Any], file: Path) -> None:
+    """Copy the tensors ``state`` of the checkpoint ``file`` into ``module``.
+
+    Raises:
+        UserError: They are those of another network.
+    """
+    if faults := describe_mismatch(module.state_dict(), state):
+        raise UserError(
+            f"{file}: has not the weights of the network that its run names ({faults}); has the network's code changed "
+            "since the training?"
+        )
+    module.load_state_dict(state)
 
 
 def read_checkpoint(
@@ -81,7 +101,16 @@ def read_checkpoint(
         refuse_unknown_code({"model": metadata["model"]}, f"run={path}", trusted)
         network = model.validate_python(metadata["model"])
         weights = {name.removeprefix(NETWORK): tensor for name, tensor in state.items() if name.startswith(NETWORK)}
-        return CheckpointContent(network, tuple(metadata["classes"]), input_preprocessing, weights)
-    except (KeyError, TypeError, ValidationError, RuntimeError, EOFError, OSError, UnpicklingError) as error:
+        return CheckpointContent(network, tuple(metadata["classes"]), input_preprocessing, weights, file)
+    except (
+        KeyError,
+        TypeError,
+        AttributeError,
+        ValidationError,
+        RuntimeError,
+        EOFError,
+        OSError,
+        UnpicklingError,
+    ) as error:
         reason = type(error).__name__
         raise UserError(f"{file}: is no checkpoint of this version of convscope, or damaged ({reason})") from error

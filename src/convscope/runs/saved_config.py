@@ -6,25 +6,36 @@ from typing import Any
 
 import yaml
 
+from convscope.config.target import find_interpolation
 from convscope.errors import UserError
 
 
-def read_saved_config(path: str | Path) -> dict[str, Any]:
+def read_saved_config(path: str | Path, key: str = "run") -> dict[str, Any]:
     """Return ``config.yaml`` of the run at ``path``, checked to have at least ``model`` and ``data``.
 
+    Args:
+        path: The run's folder.
+        key: The key that names it, for messages.
+
     Raises:
-        UserError: There is no such file, or it is not the configuration of a run.
+        UserError: There is no such file, or it is not the configuration of a run. A run writes values alone: one with
+            an interpolation is refused, since that could read the environment or call code.
     """
     folder = Path(path).expanduser()
     file = folder / "config.yaml"
     if not file.is_file():
-        raise UserError(f"run={path}: no run lies there ({'no config.yaml' if folder.is_dir() else 'no such folder'})")
+        missing = "no config.yaml" if folder.is_dir() else "no such folder"
+        raise UserError(f"{key}={path}: no run lies there ({missing})")
     try:
         config = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (ValueError, yaml.YAMLError):
         config = None
-    if not isinstance(config, dict) or not all(isinstance(config.get(group), dict) for group in ("model", "data")):
+    groups = [config.get("model"), config.get("data"), config.get("task", {})] if isinstance(config, dict) else [None]
+    if not all(isinstance(group, dict) for group in groups):
         raise UserError(f"{file}: is no configuration of a run")
+    assert isinstance(config, dict)
+    if (interpolated := find_interpolation(config)) is not None:
+        raise UserError(f"{file}: {interpolated} holds ${{...}}, which no run writes: it is not resolved")
     return config
 
 

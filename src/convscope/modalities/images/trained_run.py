@@ -28,7 +28,7 @@ from convscope.modalities.images.networks import build_architecture, image_data_
 from convscope.modalities.images.sources import open_images
 from convscope.modalities.trained_run import TrainedRun, match_classes
 from convscope.preprocessing import Preprocessing
-from convscope.runs.checkpoint import read_checkpoint
+from convscope.runs.checkpoint import load_weights, read_checkpoint
 from convscope.runs.run_folder import RunFolder
 from convscope.tasks.image_classification import ImageClassification
 from convscope.tasks.objective import Objective
@@ -63,7 +63,7 @@ class TrainedImageRun(TrainedRun):
         saved = read_checkpoint(folder, path, checkpoint, TypeAdapter(ModelConfig), Preprocessing, trusted)
         preprocessing = saved.preprocessing
         network = build_architecture(saved.model).build(len(saved.classes), preprocessing.channels, preprocessing.size)
-        network.load_state_dict(saved.weights)
+        load_weights(network, saved.weights, saved.file)
         return cls(folder, config, network.eval(), saved.classes, preprocessing)
 
     @override

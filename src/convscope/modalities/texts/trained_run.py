@@ -27,7 +27,7 @@ from convscope.modalities.texts.networks import build_text_architecture
 from convscope.modalities.texts.sources import find_texts
 from convscope.modalities.trained_run import TrainedRun, match_classes
 from convscope.preprocessing import TextPreprocessing
-from convscope.runs.checkpoint import read_checkpoint
+from convscope.runs.checkpoint import load_weights, read_checkpoint
 from convscope.runs.run_folder import RunFolder
 from convscope.tasks.text_classification import TextClassification
 
@@ -62,7 +62,7 @@ class TrainedTextRun(TrainedRun):
         tokenizer = tokenizer_from_file(folder.tokenizer_file, preprocessing.max_length)
         vectors = _empty_vectors(saved.weights)
         network = build_text_architecture(saved.model).build(len(saved.classes), len(tokenizer), vectors)
-        network.load_state_dict(saved.weights)
+        load_weights(network, saved.weights, saved.file)
         return cls(folder, config, network.eval(), saved.classes, preprocessing, tokenizer)
 
     @override
