@@ -11,6 +11,8 @@ from convscope.errors import UserError
 from convscope.insight.meta_building import weightless
 from convscope.modalities.images.own_network import OwnArchitecture, check_output
 from convscope.modalities.texts.own_network import OwnTextArchitecture
+from convscope.models.blocks import blocks
+from convscope.transfer.selection import select
 
 SHAPES = {
     "0.weight": (8, 1, 3, 3),
@@ -105,3 +107,14 @@ def test_where_no_pass_gives_them_it_is_said(name: str, size: int, message: str)
     start = f"model: {__name__}.{name} has lazy layers, which get their shapes in "
     with pytest.raises(UserError, match="^" + re.escape(start + message)):
         architecture(name).build(5, 1, size)
+
+
+def filters(num_classes: int) -> nn.Module:
+    network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, num_classes))
+    network[0].requires_grad_(False)
+    return network
+
+
+def test_what_it_freezes_itself_is_left_out_of_every_stage() -> None:
+    network = architecture("filters").build(5, 1, 28)
+    assert select(network, blocks(network, "3"), ["all"]) == ["3.weight", "3.bias"]

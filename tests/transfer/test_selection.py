@@ -1,11 +1,14 @@
+import copy
+
 import pytest
 import timm
 from stage_configs import stage_config
+from torch import nn
 
 from convscope.errors import UserError
 from convscope.models.blocks import blocks
 from convscope.transfer.plan import plan_stage
-from convscope.transfer.selection import select
+from convscope.transfer.selection import keep_fixed, select
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +33,23 @@ def test_what_the_words_select(resnet):
     ]
     both = select(network, ordered, ["last_block", "head", "^fc"])
     assert both == [*last, "fc.weight", "fc.bias"]
+
+
+def test_what_a_network_fixes_itself_is_never_selected():
+    network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4, 2))
+    network[0].weight.requires_grad_(False)
+    keep_fixed(network)
+    network.requires_grad_(True)  # stages switch this on and off
+    for pattern in ("all", "."):
+        chosen = select(copy.deepcopy(network), blocks(network, "3"), [pattern])
+        assert chosen == ["0.bias", "3.weight", "3.bias"]
+    network.requires_grad_(False)
+    keep_fixed(network)
+    with pytest.raises(UserError, match=r"train: the network has nothing to train: no parameter requires a gradient"):
+        select(network, blocks(network, "3"), ["all"])
+    bare = nn.Sequential(nn.Flatten())
+    with pytest.raises(UserError, match=r"train: the network has nothing to train: no parameter is there"):
+        select(bare, blocks(bare, ""), ["all"])
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from convscope.config.network import OwnNetworkConfig
 from convscope.errors import UserError, reason_of
 from convscope.models.images.zoo.architecture import last_layer
 from convscope.models.own_output import return_logits
+from convscope.transfer.selection import keep_fixed
 
 # What networks call the number of classes, the channels of an image, the side of a square image in pixels, and the
 # number of different tokens.
@@ -38,6 +39,7 @@ def build_own_network(config: OwnNetworkConfig, offered: Mapping[str, Any]) -> n
     if not isinstance(network, nn.Module):
         raise UserError(f"model._target_={config.target}: returns {type(network).__name__}, and no nn.Module")
     return_logits(network)
+    keep_fixed(network)
     for path in config.blocks or ():
         _refuse_unknown_module(network, path, "model.blocks", config.name)
     return network

@@ -8,7 +8,13 @@ from torch import nn
 from convscope.errors import UserError
 from convscope.models.blocks import Block, last_convolving_block
 
+FIXED = "_convscope_fixed"  # attribute of a network: names of the parameters that its own code has frozen
 _LAST_BLOCKS = re.compile(r"last_blocks\(\s*(\d+)\s*\)")
+
+
+def keep_fixed(network: nn.Module) -> None:
+    """Leave the parameters that require no gradient out of all later selections: its own code has frozen them."""
+    setattr(network, FIXED, frozenset(n for n, parameter in network.named_parameters() if not parameter.requires_grad))
 
 
 def select(network: nn.Module, blocks: Sequence[Block], patterns: Sequence[str], key: str = "train") -> list[str]:
@@ -16,7 +22,8 @@ def select(network: nn.Module, blocks: Sequence[Block], patterns: Sequence[str],
 
     ``head`` is the classifier; ``last_block`` the last block with convolutions and the layers between it and the
     head; ``last_blocks(n)`` the last n of these; ``all`` everything. Anything else is a regular expression that is
-    searched for in the names of the parameters, such as ``^layer4`` or ``bias$``.
+    searched for in the names of the parameters, such as ``^layer4`` or ``bias$``. What `keep_fixed` has noted is never
+    selected.
 
     Args:
         network: The network.
@@ -27,7 +34,11 @@ def select(network: nn.Module, blocks: Sequence[Block], patterns: Sequence[str],
     Raises:
         UserError: A pattern is no regular expression, or it selects nothing; then the message lists the blocks.
     """
-    names = [name for name, _ in network.named_parameters()]
+    fixed: frozenset[str] = getattr(network, FIXED, frozenset())
+    names = [name for name, _ in network.named_parameters() if name not in fixed]
+    if not names:
+        reason = "requires a gradient (requires_grad=False)" if fixed else "is there"
+        raise UserError(f"{key}: the network has nothing to train: no parameter {reason}")
     chosen: set[str] = set()
     for pattern in patterns:
         matching = _matching(names, blocks, pattern, key)
