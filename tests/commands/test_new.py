@@ -36,7 +36,7 @@ def test_it_writes_every_file_under_the_name_of_the_project(convscope, tmp_path)
     assert "from my_project.net import Net" in written["tests/test_project.py"]
     *paths, empty, last = ended.out.splitlines()
     assert sorted(paths) == sorted(f"my_project/{name}" for name in FILES)
-    assert (empty, last) == ("", "next:  cd my_project  and the commands of README.md, the first of which is  pytest")
+    assert (empty, last) == ("", "next:  cd my_project  and the commands of README.md, which begin with the tests")
 
 
 def test_an_empty_folder_is_filled_and_a_full_one_left_as_it_is(convscope, tmp_path):

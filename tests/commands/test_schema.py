@@ -44,6 +44,17 @@ def test_settings_with_comments_are_left_as_they_are(convscope, tmp_path):
     assert ended.err.endswith("); leave editor out, and copy what is printed\n")
 
 
+def test_files_that_include_each_other(convscope, tmp_path):
+    folder = tmp_path / "conf/model"
+    folder.mkdir(parents=True)
+    (folder / "loop.yaml").write_text("defaults: [loop2, _self_]\n")
+    (folder / "loop2.yaml").write_text("defaults: [loop, _self_]\n")
+    ended = convscope("schema")
+    assert ended.status == 0, ended.err
+    ended = convscope("train", "data=digits", "model=loop")
+    assert (ended.status, ended.err) == (2, "error: model=loop: the defaults of this option lead back to itself\n")
+
+
 @pytest.mark.parametrize(
     ("argument", "message"),
     [

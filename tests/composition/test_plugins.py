@@ -40,6 +40,13 @@ def test_mistakes(convscope, overrides, message) -> None:
     assert (ended.status, ended.err) == (2, f"error: {message}\n")
 
 
+@pytest.mark.parametrize("value", ["[own_options", "{a: 1}", "[[a]]"])
+def test_what_is_no_list_of_modules(convscope, value) -> None:
+    ended = convscope("train", f"plugins={value}")
+    assert ended.status == 2
+    assert ended.err == f"error: plugins={value}: must be a list of modules, as in plugins=[my_project.options]\n"
+
+
 def test_values(convscope) -> None:
     ended = convscope("train", "model=own_deep", "model.depth=3", "--cfg", "job")
     assert ended.status == 0, ended.err

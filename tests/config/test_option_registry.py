@@ -129,6 +129,15 @@ def test_a_name_is_registered_once() -> None:
     KINDS.option("plain", builds="builders:plain")(Plain)  # a cell of a notebook may run twice
 
 
+def test_what_builds_an_option_of_a_plugin_fails_in_a_line() -> None:
+    with pytest.raises(UserError, match=r"^kind=wide: operator:add failed: TypeError: unsupported operand type"):
+        KINDS.builder("wide")(1, None)
+    registry = Registry("kind")
+    registry.option("nothing", builds="builtins:print")(Plain)
+    with pytest.raises(UserError, match=r"^kind=nothing: builtins:print returns None$"):
+        registry.builder("nothing")(end="")
+
+
 def test_what_builds_an_option_is_imported_when_it_is_needed() -> None:
     assert KINDS.builder("wide")(2, 3) == 5
     with pytest.raises(LookupError, match=r"^kind=nope: no such option; choose from: plain, wide$"):

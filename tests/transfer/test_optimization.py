@@ -6,7 +6,7 @@ from stage_configs import stage_config
 from torch import nn
 
 from convscope.errors import UserError
-from convscope.transfer.optimization import build_optimizer, lr_factor, split_by_decay
+from convscope.transfer.optimization import build_lr_scheduler, build_optimizer, lr_factor, split_by_decay
 
 RATE = 0.01
 
@@ -66,3 +66,19 @@ def test_a_schedule_that_returns_no_function_is_refused_before_the_first_step(ta
     assert str(caught.value).startswith(
         f"transfer.schedule: {target} must return a function from the share of the steps that are done, 0 to 1, to a"
     )
+
+
+def late():
+    return lambda progress: 1.0 if progress < 0.7 else None
+
+
+def test_a_schedule_that_fails_near_the_end_is_refused_before_the_first_step():
+    with pytest.raises(UserError, match=r"^transfer.schedule: test_optimization.late must return a function from"):
+        lr_factor(stage_config(schedule={"_target_": "test_optimization.late"}), 10)
+
+
+def test_a_scheduler_that_waits_for_a_metric_is_refused():
+    stage = stage_config(schedule={"_target_": "torch.optim.lr_scheduler.ReduceLROnPlateau"})
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    with pytest.raises(UserError, match=r"ReduceLROnPlateau waits for a metric, .* transfer.patience=N ends a stage"):
+        build_lr_scheduler(optimizer, stage, 10)

@@ -54,7 +54,7 @@ def run(config: NewConfig, overrides: Sequence[str]) -> None:
         raise UserError(f"{folder}: cannot be written: {reason_of(error)}") from error
     for path in written:
         echo(f"{path}")
-    echo(f"\nnext:  cd {folder}  and the commands of README.md, the first of which is  pytest")
+    echo(f"\nnext:  cd {folder}  and the commands of README.md, which begin with the tests")
 
 
 def refuse_unsuitable(name: str) -> None:

@@ -96,6 +96,9 @@ class _ExplainingHydra(Hydra):
         """Return what is wrong with an override if it is that which Hydra could not apply."""
         override = parse_override(text)
         key = override.key_or_group
+        if isinstance(error, RecursionError):
+            leads_back = self._leads_back(f"{key}/{override.value()}")
+            return f"{text}: the defaults of this option lead back to itself" if leads_back else None
         if kind := re.search(r"Config group override must be a string or a list. Got (\w+)", str(error)):
             is_cause = type(override.value()).__name__ == kind[1] and bool(list_options(self, key))
             return f"{text}: name an option, as in {key}=OPTION" if is_cause else None
@@ -109,6 +112,17 @@ class _ExplainingHydra(Hydra):
         index = re.match(r"(?:Index|invalid literal for int\(\) with base 10:) '(\w+)'", str(error))
         before, found, _ = key.partition(f".{index[1]}" if index else ".")
         return f"{before}{found}: no such index; they count from 0: {before}.0" if index and found else None
+
+    def _leads_back(self, option: str, including: tuple[str, ...] = ()) -> bool:
+        """Return whether the file of ``option`` includes one of those ``including`` it."""
+        if option in including:
+            return True
+        scheme, folder = find_file(self, option) or ("", "")
+        content = yaml.safe_load((Path(folder) / f"{option}.yaml").read_text("utf-8")) if scheme == "file" else None
+        defaults = content.get("defaults", []) if isinstance(content, dict) else []
+        names = [name for name in defaults if isinstance(name, str) and name != "_self_"]
+        group = option.rpartition("/")[0]
+        return any(self._leads_back(f"{group}/{name}", (*including, option)) for name in names)
 
 
 class _RaisingParser(ArgumentParser):

@@ -28,14 +28,20 @@ def load_typed_plugins(overrides: Sequence[str]) -> None:
     This must come before Hydra composes, so that ``model=NAME`` of a plugin is an option.
 
     Raises:
-        UserError: A plugin cannot be imported.
+        UserError: A plugin cannot be imported, or the override is no list of modules.
     """
     load_installed_plugins()
     for override in overrides:
         key, _, value = override.partition("=")
         if key.lstrip("+") == "plugins":
-            names = yaml.safe_load(value.strip("\"'")) if value else []
-            load_plugins({"plugins": names if isinstance(names, list) else [names]})
+            try:
+                names = yaml.safe_load(value.strip("\"'")) if value else []
+            except yaml.YAMLError:
+                names = None
+            names = [names] if isinstance(names, str) else names
+            if not isinstance(names, list) or not all(isinstance(module, str) for module in names):
+                raise UserError(f"{override}: must be a list of modules, as in plugins=[my_project.options]")
+            load_plugins({"plugins": names})
 
 
 def load_plugins(config: Any) -> None:

@@ -10,6 +10,7 @@ is imported only if the option is chosen:
         width: int = 16
 """
 
+import functools
 import importlib
 from collections.abc import Callable, Mapping
 from functools import reduce
@@ -107,13 +108,33 @@ class Registry:
     def builder(self, name: str) -> Callable[..., Any]:
         """Import the function that builds the option ``name``, and return it.
 
+        That of a plugin raises a UserError where it would raise another exception, or return None.
+
         Raises:
             LookupError: There is no such option.
             UserError: The function cannot be imported.
         """
         if name not in self._builders:
             raise LookupError(f"{self.key}={name}: no such option{choices(name, list(self._classes))}")
-        return self.load(name, self._builders[name])
+        loaded = self.load(name, self._builders[name])
+        return self._guarded(name, loaded) if self.is_added(name) else loaded
+
+    def _guarded(self, name: str, build: Callable[..., Any]) -> Callable[..., Any]:
+        place = f"{self.key}={name}: {self._builders[name]}"
+
+        @functools.wraps(build)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            try:
+                built = build(*args, **kwargs)
+            except UserError:
+                raise
+            except Exception as error:
+                raise UserError(f"{place} failed: {type(error).__name__}: {error}") from error
+            if built is None:
+                raise UserError(f"{place} returns None")
+            return built
+
+        return call
 
     def load(self, name: str, reference: str) -> Callable[..., Any]:
         """Import a function of the option ``name``, and return it.

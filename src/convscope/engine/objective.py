@@ -56,14 +56,17 @@ def build_objective(task: TaskConfig, class_weights: torch.Tensor | None, classe
     """
     logits, labels = torch.randn(4, classes, generator=torch.Generator().manual_seed(0)), torch.arange(4) % classes
     loss = build_loss(task, class_weights)
-    if isinstance(task.loss, TargetConfig):
+    name = task.loss.target if isinstance(task.loss, TargetConfig) else task.loss.name
+    if isinstance(task.loss, TargetConfig) or LOSSES.is_added(name):
         soft = nn.functional.one_hot(labels, classes).float() if task.mixup or task.cutmix else labels
-        _check_number(LOSSES.key, task.loss.target, lambda: loss(logits, soft))
+        value = _check_number(LOSSES.key, name, lambda: loss(logits.clone().requires_grad_(), soft))
+        if not value.requires_grad:
+            raise UserError(f"{LOSSES.key}: {name} returns a number without a gradient with respect to the logits")
     metrics = {name: build_metric(name, settings, classes) for name, settings in task.metrics.items()}
     present = {*classification_metrics(classes, "")}
-    for name, metric in metrics.items():
-        key = METRICS.key.replace("NAME", name)
-        if name in (*present, "loss"):
+    for metric_name, metric in metrics.items():
+        key = METRICS.key.replace("NAME", metric_name)
+        if metric_name in (*present, "loss"):
             raise UserError(f"{key}: there is a metric of that name; choose another name")
         _check_number(key, type(metric).__name__, lambda metric=metric: metric.clone()(logits, labels))  # type: ignore[misc]
     return Objective(loss, task.mixup, task.cutmix, task.flip_averaging, metrics)
@@ -137,8 +140,8 @@ def build_metric(name: str, settings: NamedConfig | TargetConfig, classes: int) 
     return metric
 
 
-def _check_number(key: str, name: str, compute: Callable[[], object]) -> None:
-    """Raise UserError if ``compute`` fails or returns anything but one number."""
+def _check_number(key: str, name: str, compute: Callable[[], object]) -> torch.Tensor:
+    """Return the result of ``compute``; raise UserError if it fails or returns anything but one number."""
     try:
         value = compute()
     except Exception as error:
@@ -148,3 +151,4 @@ def _check_number(key: str, name: str, compute: Callable[[], object]) -> None:
     if not isinstance(value, torch.Tensor) or value.numel() != 1:
         shape = tuple(value.shape) if isinstance(value, torch.Tensor) else type(value).__name__
         raise UserError(f"{key}: {name} must return one number, not {shape}")
+    return value

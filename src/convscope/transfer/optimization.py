@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.optim.lr_scheduler import LambdaLR, LRScheduler
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
 
 from convscope.composition.instantiation import (
     build_target,
@@ -94,9 +94,11 @@ def lr_factor(stage: StageConfig, steps: int) -> Callable[[int], float]:
     settings = stage.schedule
     if isinstance(settings, TargetConfig):
         schedule = build_target(SCHEDULES.key, settings)
-        _check_own_schedule(settings, schedule)
+        _check_own_schedule(settings.target, schedule)
     else:
         schedule = call_with_named(SCHEDULES.builder(settings.name), settings=settings, stage=stage)
+        if SCHEDULES.is_added(settings.name):
+            _check_own_schedule(settings.name, schedule)
     warmup_steps = math.ceil(stage.warmup * steps)
 
     def factor(step: int) -> float:
@@ -107,13 +109,14 @@ def lr_factor(stage: StageConfig, steps: int) -> Callable[[int], float]:
     return factor
 
 
-def _check_own_schedule(settings: TargetConfig, schedule: Any) -> None:
+def _check_own_schedule(name: str, schedule: Any) -> None:
     """Refuse what is no function from the share of the steps that are done, 0 to 1, to a factor."""
     try:
-        float(schedule(0.0))
+        for share in (0.0, 0.5, 1.0):
+            float(schedule(share))
     except Exception as error:
         raise UserError(
-            f"{SCHEDULES.key}: {settings.target} must return a function from the share of the steps that are done, 0 "
+            f"{SCHEDULES.key}: {name} must return a function from the share of the steps that are done, 0 "
             f"to 1, to a factor of the learning rate ({reason_of(error)})"
         ) from error
 
@@ -134,6 +137,11 @@ def build_lr_scheduler(optimizer: torch.optim.Optimizer, stage: StageConfig, ste
     scheduler = build_target(SCHEDULES.key, settings, optimizer, offered=dict.fromkeys(STEP_ARGUMENTS, steps))
     if not isinstance(scheduler, LRScheduler):
         raise UserError(f"{SCHEDULES.key}: returns {type(scheduler).__name__}, and no learning-rate scheduler")
+    if isinstance(scheduler, ReduceLROnPlateau):
+        raise UserError(
+            f"{SCHEDULES.key}: {settings.target} waits for a metric, and a schedule here is stepped after each batch; "
+            "transfer.patience=N ends a stage whose metric no longer improves"
+        )
     return scheduler
 
 

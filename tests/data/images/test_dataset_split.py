@@ -45,6 +45,7 @@ def source(train: Any, other: Any = None) -> Any:
         PIXELS.astype(np.float64) / 255,
         PIXELS.astype(np.int64),
         PIXELS[:, :, :].transpose(2, 0, 1),
+        (torch.from_numpy(PIXELS).permute(2, 0, 1) / 255).half(),
     ],
 )
 def test_an_image_in_any_usual_form_has_the_same_pixels(image: Any) -> None:
@@ -96,6 +97,17 @@ def test_classes_are_the_labels_in_ascending_order() -> None:
     assert named.splits["train"].labels.tolist() == [1, 0, 1]
 
 
+def test_classes_may_be_a_mapping_to_labels() -> None:
+    data = source(Pairs([1, 0, 1], classes={"green": 1, "red": 0}))
+    assert data.classes == ("red", "green")
+    assert data.splits["train"].labels.tolist() == [1, 0, 1]
+
+
+def test_a_tensor_of_a_type_that_numpy_lacks() -> None:
+    grey = torch.tensor([[0.0, 0.5], [0.25, 1.0]], dtype=torch.bfloat16)
+    assert to_pixels(grey)[..., 0].tolist() == [[0, 128], [64, 255]]
+
+
 def test_splits_that_number_their_classes_differently_are_matched_by_name() -> None:
     data = source(Pairs([0, 1, 1], classes=["red", "green"]), Pairs([0, 1, 0], classes=["green", "red"]))
     assert [data.classes[label] for label in data.splits["test"].labels] == ["green", "red", "green"]
@@ -138,6 +150,11 @@ def test_images_that_change_from_one_reading_to_the_next_are_noticed() -> None:
         (Pairs([0, None]), None, "data: the label of train[1] is None, and not the number or the name of a class"),
         (Pairs([0, 0.5]), None, "data: the label of train[1] is 0.5, and not the number or the name of a class"),
         (Pairs([0, 3], classes=["a", "b"]), None, "data: the label of train[1] is 3, and there are 2 classes"),
+        (
+            Pairs([0, 2], classes=["crane", "cat", "crane"]),
+            None,
+            "data=mine: has two classes called crane; give each a name of its own",
+        ),
         (Pairs([0, 1], targets=[0]), None, "data: train has 2 images and 1 labels"),
     ],
 )

@@ -84,6 +84,10 @@ def to_grey(image: torch.Tensor) -> torch.Tensor:
     return image[:1]
 
 
+def to_nothing(image: torch.Tensor) -> torch.Tensor:
+    return image[:, :0]
+
+
 def fails(image: torch.Tensor) -> torch.Tensor:
     raise ValueError("too dark")
 
@@ -91,6 +95,7 @@ def fails(image: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize(
     ("function", "message"),
     [
+        (to_nothing, "to_nothing returned an empty image, (3, 0, 16) torch.uint8"),
         (to_floats, "to_floats must return an image (C, H, W) uint8 as a tensor, not (3, 12, 16) torch.float32"),
         (to_grey, "to_grey must keep the 3 channels of an image, and returned (1, 12, 16) torch.uint8"),
         (fails, "fails failed on an image: ValueError: too dark"),

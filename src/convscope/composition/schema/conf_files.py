@@ -38,11 +38,18 @@ def read_file(file: Path) -> dict[str, Any]:
     return {str(key): value for key, value in content.items()} if isinstance(content, dict) else {}
 
 
-def option_of(file: Path, registry: Registry) -> str | None:
+def option_of(file: Path, registry: Registry, including: tuple[Path, ...] = ()) -> str | None:
     """Return the name of the registered option of a file, its own or that of a file that it inherits from.
 
-    It is ``_target_`` for code of the user's own, and None if it cannot be known.
+    It is ``_target_`` for code of the user's own, and None if it cannot be known, as of files that include each other.
+
+    Args:
+        file: The file.
+        registry: The options of its group.
+        including: The files on the way to it.
     """
+    if file in including:
+        return None
     content = read_file(file)
     if TARGET in content:
         return TARGET
@@ -50,7 +57,7 @@ def option_of(file: Path, registry: Registry) -> str | None:
         return str(content["name"])
     for default in content.get("defaults", []):
         if isinstance(default, str) and default not in ("_self_", file.stem):
-            inherited = option_of(file.with_name(f"{default}.yaml"), registry)
+            inherited = option_of(file.with_name(f"{default}.yaml"), registry, (*including, file))
             if inherited is not None:
                 return inherited
     return None

@@ -71,8 +71,11 @@ def image_source(name: str, datasets: Mapping[str, Any]) -> ImageSource:
     read = {split: _Read(dataset, split) for split, dataset in datasets.items()}
     names = {split: contents.label_names() for split, contents in read.items()}
     train = names["train"]
-    declared = getattr(datasets["train"], "classes", None)
-    classes = tuple(map(str, declared)) if declared is not None else tuple(sorted(set(train), key=_ascending))
+    declared = _classes_of(datasets["train"])
+    classes = tuple(sorted(set(train), key=_ascending)) if declared is None else tuple(declared)
+    twice = sorted({class_name for class_name in classes if classes.count(class_name) > 1})
+    if twice:
+        raise UserError(f"data={name}: has two classes called {twice[0]}; give each a name of its own")
     index = {class_name: place for place, class_name in enumerate(classes)}
     for split, split_names in names.items():
         unknown = sorted(set(split_names) - index.keys())
@@ -115,7 +118,7 @@ class _Read:
             labels = self._read_all()
         if len(labels) != len(self.dataset):
             raise UserError(f"data: {self.split} has {len(self.dataset):,} images and {len(labels):,} labels")
-        classes = getattr(self.dataset, "classes", None)
+        classes = _classes_of(self.dataset)
         return [_label_name(label, classes, f"{self.split}[{place}]") for place, label in enumerate(labels)]
 
     def key(self) -> str:
@@ -191,7 +194,7 @@ def to_pixels(image: Any) -> np.ndarray:
     if isinstance(image, Image.Image):
         return pillow_to_pixels(image)
     is_tensor = hasattr(image, "detach")
-    array = image.detach().cpu().numpy() if is_tensor else np.asarray(image)
+    array = _tensor_to_array(image) if is_tensor else np.asarray(image)
     if array.ndim == 2:
         array = array[..., None]
     elif array.ndim == 3 and (is_tensor or (array.shape[2] not in (1, 3, 4) and array.shape[0] in (1, 3))):
@@ -201,6 +204,15 @@ def to_pixels(image: Any) -> np.ndarray:
     if array.shape[2] == 4:
         return pillow_to_pixels(Image.fromarray(_to_bytes(array), "RGBA"))
     return _to_bytes(array)
+
+
+def _tensor_to_array(image: Any) -> np.ndarray:
+    tensor = image.detach().cpu()
+    try:
+        array: np.ndarray = tensor.numpy()
+    except TypeError:  # NumPy has no bfloat16
+        array = tensor.float().numpy()
+    return array
 
 
 def _to_bytes(array: np.ndarray) -> np.ndarray:
@@ -234,7 +246,15 @@ def labels_of(dataset: Any) -> Sequence[Any] | None:
     return None
 
 
-def _label_name(label: Any, classes: Sequence[Any] | None, place: str) -> str:
+def _classes_of(dataset: Any) -> list[str] | None:
+    """Return the class names that a data set has, in the order of its labels, also those of a mapping to labels."""
+    declared = getattr(dataset, "classes", None)
+    if isinstance(declared, Mapping):
+        declared = sorted(declared, key=declared.__getitem__)
+    return None if declared is None else [str(class_name) for class_name in declared]
+
+
+def _label_name(label: Any, classes: Sequence[str] | None, place: str) -> str:
     """Return the name of a label: ``classes[label]``, or the label itself.
 
     Raises:
@@ -250,7 +270,7 @@ def _label_name(label: Any, classes: Sequence[Any] | None, place: str) -> str:
         return str(label)
     if not 0 <= label < len(classes):
         raise UserError(f"data: the label of {place} is {label}, and there are {len(classes)} classes")
-    return str(classes[label])
+    return classes[label]
 
 
 def _ascending(name: str) -> tuple[int, int, str]:

@@ -66,6 +66,8 @@ class OwnAugmentation:
             raise UserError(
                 f"data.augmentation: {self._name} must return an image (C, H, W) uint8 as a tensor, not {kind}"
             )
+        if 0 in result.shape:
+            raise UserError(f"data.augmentation: {self._name} returned an empty image, {kind}")
         if result.shape[0] != image.shape[0]:
             raise UserError(
                 f"data.augmentation: {self._name} must keep the {image.shape[0]} channels of an image, and returned "
