@@ -109,6 +109,33 @@ def test_where_no_pass_gives_them_it_is_said(name: str, size: int, message: str)
         architecture(name).build(5, 1, size)
 
 
+class EvaluationAlone(nn.Sequential):
+    def __init__(self, num_classes: int) -> None:
+        super().__init__(nn.Flatten(), nn.BatchNorm1d(144), nn.Linear(144, num_classes))
+
+    def forward(self, x):
+        if self.training:
+            raise ValueError("not yet written")
+        return super().forward(x)
+
+
+def test_one_that_fails_in_training_alone_is_refused_before_it_is_trained() -> None:
+    network = architecture("EvaluationAlone").build(5, 1, 12)
+    refused = r"^model: own runs in evaluation, but not in training \(.*not yet written.*\)$"
+    with pytest.raises(UserError, match=refused):
+        check_output(network, [torch.zeros(1, 1, 12, 12)], 5, "own")
+
+
+def test_what_is_run_to_check_it_leaves_no_trace() -> None:
+    network = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(144), nn.Dropout(), nn.Linear(144, 5))
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    check_output(network, [torch.zeros(1, 1, 12, 12)], 5, "own")
+    assert torch.equal(torch.rand(1), expected)
+    assert network[1].num_batches_tracked == 0
+
+
 def filters(num_classes: int) -> nn.Module:
     network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, num_classes))
     network[0].requires_grad_(False)

@@ -1,6 +1,6 @@
 """A network of the user's own, for images or texts: built with what its signature names, its head found."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,6 +10,7 @@ from torch.nn.parameter import is_lazy
 from convscope.composition.instantiation import build_target, find_object, named_arguments
 from convscope.config.network import OwnNetworkConfig
 from convscope.errors import UserError, reason_of
+from convscope.insight.network_state import preserved
 from convscope.models.images.zoo.architecture import last_layer
 from convscope.models.own_output import return_logits
 from convscope.transfer.selection import keep_fixed
@@ -72,6 +73,24 @@ def shape_lazy_layers(network: nn.Module, batch: torch.Tensor, target: str) -> N
             module.training = training
     if left := _lazy_tensors(network):
         raise UserError(f"{failed}: it does not reach {', '.join(left)}")
+
+
+def run_in_training(network: nn.Module, batch: Sequence[torch.Tensor], target: str) -> None:
+    """Run ``network`` once in training mode, and leave it as it was; a network may do something else then.
+
+    Args:
+        network: The network, which runs on ``batch`` in evaluation mode.
+        batch: Its inputs.
+        target: Full name of the network, for messages.
+
+    Raises:
+        UserError: It fails.
+    """
+    try:
+        with preserved(network), torch.no_grad():
+            network.train()(*batch)
+    except Exception as error:
+        raise UserError(f"model: {target} runs in evaluation, but not in training ({reason_of(error)})") from error
 
 
 def _lazy_tensors(network: nn.Module) -> dict[str, torch.Tensor]:

@@ -19,6 +19,7 @@ from convscope.modalities.own_network import (
     SIZE,
     build_own_network,
     find_head,
+    run_in_training,
     shape_lazy_layers,
     takes,
 )
@@ -119,6 +120,7 @@ def check_output(network: nn.Module, inputs: Sequence[torch.Tensor], classes: in
             f"(2, {classes}); name its number of classes as one of {', '.join(CLASSES)}, or set its own key, as in "
             f"model.NAME={classes}"
         )
+    run_in_training(network, batch, target)
 
 
 def _refuse_other_inputs(network: nn.Module, given: int, target: str) -> None:
