@@ -88,7 +88,7 @@ def find_method(name: str, noun: Noun) -> SaliencyMethod:
     registry = IMAGE_METHODS if noun == "images" else TEXT_METHODS
     if noun == "images" and name.startswith(CAPTUM):
         return SaliencyMethod(known_method(name), partial(captum, name=name.removeprefix(CAPTUM)))
-    compute, config = registry.builder(name), registry.classes[name]
+    compute, config = registry.function(name), registry.classes[name]
     assert issubclass(config, MethodConfig)
     return SaliencyMethod(name, compute, config.takes_layer, config.signed, registry.is_added(name))
 

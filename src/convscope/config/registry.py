@@ -114,10 +114,19 @@ class Registry:
             LookupError: There is no such option.
             UserError: The function cannot be imported.
         """
+        build = self.function(name)
+        return self._guarded(name, build) if self.is_added(name) else build
+
+    def function(self, name: str) -> Callable[..., Any]:
+        """Import the function of the option ``name``, and return it as it is.
+
+        Raises:
+            LookupError: There is no such option.
+            UserError: The function cannot be imported.
+        """
         if name not in self._builders:
             raise LookupError(f"{self.key}={name}: no such option{choices(name, list(self._classes))}")
-        loaded = self.load(name, self._builders[name])
-        return self._guarded(name, loaded) if self.is_added(name) else loaded
+        return self.load(name, self._builders[name])
 
     def _guarded(self, name: str, build: Callable[..., Any]) -> Callable[..., Any]:
         place = f"{self.key}={name}: {self._builders[name]}"

@@ -63,7 +63,7 @@ def check_code(config: TrainConfig) -> None:
         _check(OWN_LOGGERS, f"logger.extra.{name}", logger, Logger)
     for key, names in config.methods.items():
         for name in own_methods(names, config.noun):
-            _check_method(key, name, SALIENCY_METHODS[config.noun].builder(name))
+            _check_method(key, name, SALIENCY_METHODS[config.noun].function(name))
     if config.trainer.arguments:
         _check_trainer_arguments(config.trainer.arguments)
 
