@@ -91,3 +91,13 @@ def test_a_key_that_the_data_set_no_longer_has_is_named(tmp_path):
     save(tmp_path, "data=digits", resizing="old")
     with pytest.raises(UserError, match=r"^data.resizing=old: no such key; choose from: name, batch_size, "):
         composed(f"run={tmp_path}")
+
+
+@pytest.mark.parametrize("data", [{"name": "../../foreign/set"}, {"defaults": ["../../foreign/set", "_self_"]}])
+def test_a_run_includes_no_file_of_its_own(tmp_path, data):
+    """Hydra reads any file that a list of defaults names; one that comes with a run could name code."""
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign/set.yaml").write_text("# @package data\n_target_: os.system\n")
+    save(tmp_path, "data=digits", **data)
+    with pytest.raises(UserError, match=r"config\.yaml: is no configuration of a run$"):
+        composed(f"run={tmp_path}")

@@ -1,5 +1,6 @@
 """``convscope evaluate``: scores the weights of a run on its own test split, or on other data."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from convscope.errors import UserError
 from convscope.runs.saved_config import read_saved_config, trained_on_texts
 
 SCHEMA = EvaluateConfig
+OPTION = re.compile(r"\w[\w.-]*")  # name of an option, and no path
 RUN_DATA = "_run"  # an option of the group data; messages list none that begins with _
 
 
@@ -36,9 +38,12 @@ def prepare_arguments(arguments: list[str]) -> list[str]:
     saved = read_saved_config(run_folder)
     refuse_missing_plugins(saved, f"run={run_folder}")
     data = saved["data"]
-    option = data["name"]
+    option = data.get("name")
     if TARGET in data:
         option = "own_texts" if "tokens" in data else "own_images"
+    # Hydra would read any file by such a name, or by defaults of the run's own: that of a stranger could name code.
+    if not isinstance(option, str) or not OPTION.fullmatch(option) or "defaults" in data:
+        raise UserError(f"{run_folder / 'config.yaml'}: is no configuration of a run")
     ConfigStore.instance().store(RUN_DATA, {"defaults": [option, "_self_"], **data}, group="data")
     return [f"data={RUN_DATA}", *arguments]
 
