@@ -43,6 +43,8 @@ def test_what_a_network_fixes_itself_is_never_selected():
     for pattern in ("all", "."):
         chosen = select(copy.deepcopy(network), blocks(network, "3"), [pattern])
         assert chosen == ["0.bias", "3.weight", "3.bias"]
+    with pytest.raises(UserError, match=r"Its own code has frozen 1 parameters, which no pattern selects$"):
+        select(network, blocks(network, "3"), ["^0.weight"])
     network.requires_grad_(False)
     keep_fixed(network)
     with pytest.raises(UserError, match=r"train: the network has nothing to train: no parameter requires a gradient"):

@@ -139,7 +139,7 @@ class ReceptiveFieldLog(Callback):
                     measured = measure_effective_field(self.network, images.to(device), self._layer)
                 # on the CPU: a training may need all of the GPU's memory
                 self._measured_weights = {name: value.to("cpu", copy=True) for name, value in weights.items()}
-        except Exception as error:  # of any kind: a network of the user's own may compute with the hook's output
+        except Exception as error:  # of any kind: the network may be the user's own code, whose training goes on
             reason = str(error) if isinstance(error, (UserError, RuntimeError)) else f"{type(error).__name__}: {error}"
             warnings.warn(f"the effective receptive field cannot be measured: {reason}", stacklevel=2)
             self.images = None

@@ -102,15 +102,6 @@ def read_checkpoint(
         network = model.validate_python(metadata["model"])
         weights = {name.removeprefix(NETWORK): tensor for name, tensor in state.items() if name.startswith(NETWORK)}
         return CheckpointContent(network, tuple(metadata["classes"]), input_preprocessing, weights, file)
-    except (
-        KeyError,
-        TypeError,
-        AttributeError,
-        ValidationError,
-        RuntimeError,
-        EOFError,
-        OSError,
-        UnpicklingError,
-    ) as error:
+    except (*UNREADABLE, KeyError, TypeError, AttributeError, ValidationError) as error:
         reason = type(error).__name__
         raise UserError(f"{file}: is no checkpoint of this version of convscope, or damaged ({reason})") from error

@@ -30,10 +30,9 @@ def read_saved_config(path: str | Path, key: str = "run") -> dict[str, Any]:
         config = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (ValueError, yaml.YAMLError):
         config = None
-    groups = [config.get("model"), config.get("data"), config.get("task", {})] if isinstance(config, dict) else [None]
-    if not all(isinstance(group, dict) for group in groups):
+    groups: dict[str, Any] = {"model": None, "data": None, "task": {}}  # with what stands for a group that is not there
+    if not isinstance(config, dict) or not all(isinstance(config.get(g, d), dict) for g, d in groups.items()):
         raise UserError(f"{file}: is no configuration of a run")
-    assert isinstance(config, dict)
     if (interpolated := find_interpolation(config)) is not None:
         raise UserError(f"{file}: {interpolated} holds ${{...}}, which no run writes: it is not resolved")
     return config

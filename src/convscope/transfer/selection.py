@@ -50,7 +50,9 @@ def select(network: nn.Module, blocks: Sequence[Block], patterns: Sequence[str],
         if not matching:
             raise UserError(
                 f"{key}: {pattern!r} selects no parameter of the network; give head, last_block, last_blocks(n), all, "
-                "or a regular expression over parameter names. Its blocks: " + ", ".join(block.name for block in blocks)
+                "or a regular expression over parameter names. Its blocks: "
+                + ", ".join(block.name for block in blocks)
+                + (f". Its own code has frozen {len(fixed)} parameters, which no pattern selects" if fixed else "")
             )
         chosen.update(matching)
     return [name for name in names if name in chosen]

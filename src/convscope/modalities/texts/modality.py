@@ -5,7 +5,7 @@ import torch
 from typing_extensions import override
 
 from convscope.cache import cache_folder
-from convscope.config.network import NetworkConfig
+from convscope.config.network import NetworkConfig, OwnNetworkConfig
 from convscope.config.text_data import TextsConfig
 from convscope.config.train import TrainConfig
 from convscope.data.texts.sentence_keys import sentence_keys
@@ -13,6 +13,7 @@ from convscope.data.texts.text_data_module import TextDataModule
 from convscope.data.texts.text_source import TextSource
 from convscope.insight.parameters import multiply_adds_of
 from convscope.modalities.modality import Modality
+from convscope.modalities.own_network import run_in_training
 from convscope.modalities.texts.networks import (
     BuiltTextNetwork,
     build_text,
@@ -47,6 +48,9 @@ class TextModality(Modality[TextSource, BuiltTextNetwork, TextDataModule]):
         preprocessing = text_preprocessing(build_text_architecture(model), data)
         tokenizer = build_tokenizer(data, preprocessing, source)
         network, vectors = build_text(model, weights, preprocessing, tokenizer, len(source.classes), config.seed)
+        if isinstance(model, OwnNetworkConfig):
+            batch = torch.ones(2, preprocessing.min_length, dtype=torch.int64)
+            run_in_training(network.module, [batch], model.target)
         texts = source.splits["train"].texts
         first_texts = (texts[index] for index in range(min(len(texts), MEASURED_TEXTS)))
         lengths = [len(ids) for ids in tokenizer.encode_all(first_texts)]

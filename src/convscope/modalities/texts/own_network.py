@@ -7,14 +7,7 @@ from typing_extensions import override
 from convscope.config.network import OwnNetworkConfig
 from convscope.errors import UserError, reason_of
 from convscope.insight.network_state import preserved
-from convscope.modalities.own_network import (
-    CLASSES,
-    VOCABULARY,
-    build_own_network,
-    find_head,
-    run_in_training,
-    shape_lazy_layers,
-)
+from convscope.modalities.own_network import CLASSES, VOCABULARY, build_own_network, find_head, shape_lazy_layers
 from convscope.models.texts.architecture import TextArchitecture
 from convscope.preprocessing import TextPreprocessing
 
@@ -68,4 +61,3 @@ class OwnTextArchitecture(TextArchitecture):
                 f"model: {self._config.target} returns {kind} for 2 texts, and the data has {classes} classes: it must "
                 f"return logits (2, {classes})"
             )
-        run_in_training(network, [torch.ones(2, MIN_LENGTH, dtype=torch.int64)], self._config.target)
